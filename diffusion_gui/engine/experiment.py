@@ -1,0 +1,62 @@
+"""The experiment: the frozen tree of everything a result depends on. NumPy only.
+
+It is the one input of a run, what undo steps between, and what is written into every exported
+picture. Pixels are not in it: pictures are named by content (`PictureRef.id`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from diffusion_gui.engine.params import Values
+from diffusion_gui.engine.schedules.schedule import ScheduleSpec
+
+EMOJI = "emoji"
+PICTURES = "pictures"
+DATA_SIZES = (16, 32, 64, 128)
+MAX_COUNT = 256
+MAX_SEED = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class PictureRef:
+    """A picture in the tray: `id` is the SHA-256 of its pixels, `source` where it came from."""
+
+    id: str
+    name: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start the reverse process from a noised picture at time `t` instead of from pure noise."""
+
+    picture: str
+    t: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Everything the reverse process is told."""
+
+    model: str = "exact"
+    data: str = EMOJI
+    """The images a closed-form model knows: the emoji set or the pictures in the tray."""
+    size: int = 32
+    """Side in pixels of the model's square images."""
+    sampler: str = "ddim"
+    params: Values = ()
+    steps: int = 20
+    spacing: str = "trailing"
+    count: int = 16
+    start: Start | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Schedule, pictures, sampling settings and the one seed that all noise derives from."""
+
+    schedule: ScheduleSpec = field(default_factory=ScheduleSpec)
+    pictures: tuple[PictureRef, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0

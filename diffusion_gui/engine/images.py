@@ -1,0 +1,207 @@
+"""Pictures in and out: files to uint8 RGB, uint8 to [-1, 1] and back. NumPy and Pillow.
+
+Nothing here trusts a file: only raster formats that Pillow decodes itself are opened, the size is
+checked before any pixel is decoded, and every failure is one `EngineError` line that names the
+file, the reason and the mend.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from diffusion_gui.engine.errors import EngineError
+
+Pixels = NDArray[np.uint8]
+FloatImage = NDArray[np.float32]
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "ICO", "TGA", "JPEG2000", "AVIF")
+SUFFIXES = frozenset(
+    ".png .apng .jpg .jpeg .jpe .jfif .webp .gif .bmp .tif .tiff .ppm .pgm .pbm .pnm .ico .tga"
+    " .jp2 .j2k .avif".split()
+)
+MAX_MEGAPIXELS = 200
+MAX_SIDE = 1024
+"""Longest side, in pixels, at which a picture is kept for the image panel."""
+
+Image.MAX_IMAGE_PIXELS = None  # our own check below names the file and the mend
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded picture: uint8 RGB pixels [H, W, 3], its name, and what was changed on opening."""
+
+    name: str
+    pixels: Pixels
+    notes: tuple[str, ...] = ()
+
+
+def read_picture(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> Picture:
+    """Open an image file as a person expects to see it, its longest side at most `max_side`.
+
+    EXIF rotation is applied, transparency is composited on white, 16-bit and CMYK become 8-bit
+    RGB, the first frame of an animation is taken. Raises EngineError with one line otherwise.
+    """
+    file = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on damaged metadata
+            return _decode(file, max_side)
+    except UnidentifiedImageError:
+        reason = "is empty (0 bytes)" if _size(file) == 0 else "is not an image that can be opened"
+        raise EngineError(f"{file.name}: the file {reason}") from None
+    except FileNotFoundError:
+        raise EngineError(f"{file.name}: the file is no longer there") from None
+    except PermissionError:
+        raise EngineError(f"{file.name}: no permission to read the file") from None
+    except MemoryError:
+        raise EngineError(f"{file.name}: not enough memory to open it; scale it down") from None
+    except EngineError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise EngineError(f"{file.name}: the image is damaged or cut off ({error})") from None
+
+
+def _decode(file: Path, max_side: int) -> Picture:
+    if file.stat().st_size == 0:
+        raise EngineError(f"{file.name}: the file is empty (0 bytes)")
+    with Image.open(file, formats=FORMATS) as image:
+        width, height = image.size
+        image.draft(None, (max_side, max_side))  # JPEG decodes at 1/2, 1/4, 1/8 for free
+        if image.size[0] * image.size[1] > MAX_MEGAPIXELS * 1e6:
+            raise EngineError(
+                f"{file.name}: {width} x {height} pixels is over {MAX_MEGAPIXELS} megapixels;"
+                " scale it down and drop it again"
+            )
+        notes = [f"first of {image.n_frames} frames"] if getattr(image, "n_frames", 1) > 1 else []
+        rgb = _to_rgb(ImageOps.exif_transpose(image))
+    if max(rgb.size) > max_side:
+        rgb.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+        notes.append(f"scaled down from {width} x {height}")
+    return Picture(file.name, np.array(rgb), tuple(notes))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return `image` as 8-bit RGB: deep grey scaled, transparency composited on white."""
+    if image.mode.startswith("I;16"):
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        return Image.fromarray(_normalise(np.asarray(image, dtype=np.float64))).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _normalise(values: NDArray[np.float64]) -> Pixels:
+    """Scale deep or floating-point grey to 0..255: by its full range, not finite values to 0."""
+    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if low >= 0.0 and 255.0 < high <= 65535.0:
+        low, high = 0.0, 65535.0
+    return np.round((values - low) * (255.0 / max(high - low, 1e-12))).astype(np.uint8)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return -1
+
+
+def find_images(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], list[str]]:
+    """Expand files and folders (searched to the bottom) into image files, in order.
+
+    Files named directly are kept whatever their ending; in folders the ending decides. Returns
+    the files and one line for every path that vanished or folder without an image.
+    """
+    files: list[Path] = []
+    problems: list[str] = []
+    for given in map(Path, paths):
+        if given.is_dir():
+            found = sorted(p for p in given.rglob("*") if p.suffix.lower() in SUFFIXES)
+            files.extend(p for p in found if p.is_file())
+            if not found:
+                problems.append(f"{given.name}: no images in this folder")
+        elif given.exists():
+            files.append(given)
+        else:
+            problems.append(f"{given.name}: the file is no longer there")
+    return files, problems
+
+
+def resize(pixels: Pixels, width: int, height: int) -> Pixels:
+    """Return `pixels` [H, W, 3] resampled to [height, width, 3] (Lanczos, in display space)."""
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    image = Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS)
+    return np.array(image)
+
+
+def fit_within(pixels: Pixels, side: int) -> Pixels:
+    """Return `pixels` scaled down, aspect kept, so that the longest side is at most `side`."""
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1.0:
+        return pixels
+    return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def square(pixels: Pixels, side: int) -> Pixels:
+    """Return the central square of `pixels`, resampled to [side, side, 3]."""
+    height, width = pixels.shape[:2]
+    edge = min(height, width)
+    top, left = (height - edge) // 2, (width - edge) // 2
+    return resize(pixels[top : top + edge, left : left + edge], side, side)
+
+
+def to_float(pixels: Pixels) -> FloatImage:
+    """Map uint8 0..255 to float32 [-1, 1] (x / 127.5 - 1)."""
+    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+
+
+def to_uint8(x: FloatImage) -> Pixels:
+    """Map [-1, 1] to uint8: clamp, then round half up (the last step of every picture)."""
+    scaled = np.clip(x, -1.0, 1.0) * np.float32(127.5) + np.float32(128.0)
+    return scaled.astype(np.uint8)
+
+
+def save_png(path: str | os.PathLike[str], pixels: Pixels, text: dict[str, str]) -> None:
+    """Write a PNG with text metadata; the file appears whole or not at all."""
+    from PIL.PngImagePlugin import PngInfo
+
+    info = PngInfo()
+    for key, value in text.items():
+        info.add_itxt(key, value)
+    target = Path(path)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        Image.fromarray(pixels).save(part, format="PNG", pnginfo=info)
+        part.replace(target)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise EngineError(f"{target}: cannot be written ({error.strerror or error})") from None
+
+
+def contact_sheet(frames: Pixels, columns: int, gap: int = 2, scale: int = 1) -> Pixels:
+    """Lay frames [N, H, W, 3] out in rows on white, `gap` pixels apart, each pixel `scale` wide."""
+    count, height, width = frames.shape[:3]
+    rows = -(-count // columns)
+    cell_h, cell_w = height * scale, width * scale
+    sheet = np.full(
+        (rows * (cell_h + gap) + gap, columns * (cell_w + gap) + gap, 3), 255, dtype=np.uint8
+    )
+    for index, frame in enumerate(frames):
+        top = gap + index // columns * (cell_h + gap)
+        left = gap + index % columns * (cell_w + gap)
+        enlarged = frame.repeat(scale, axis=0).repeat(scale, axis=1)
+        sheet[top : top + cell_h, left : left + cell_w] = enlarged
+    return sheet

@@ -1,0 +1,58 @@
+"""Parameters as data: the rows from which forms, command line choices and checks are built.
+
+A preset or a sampler declares its parameters once, as `Param` rows; values travel as
+`Values`, a sorted tuple of (name, value) pairs, so that they are hashable and readable in files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from diffusion_gui.engine.errors import EngineError
+
+Values = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """One numeric parameter: its name in files, its symbol on screen, its range and meaning."""
+
+    name: str
+    symbol: str
+    default: float
+    minimum: float
+    maximum: float
+    tooltip: str
+    decimals: int = 4
+    choices: tuple[str, ...] = ()
+    """Names of the values 0, 1, 2, ...; when given, the parameter is a choice, not a number."""
+
+    def clamp(self, value: float) -> float:
+        """Return `value` moved into [minimum, maximum]."""
+        return min(max(value, self.minimum), self.maximum)
+
+
+def pack(values: Mapping[str, float]) -> Values:
+    """Return `values` as a sorted tuple of pairs."""
+    return tuple(sorted((name, float(value)) for name, value in values.items()))
+
+
+def resolve(params: Iterable[Param], values: Values, owner: str) -> dict[str, float]:
+    """Return every parameter's value, defaults filled in.
+
+    Raises EngineError for a name `owner` does not have and for a value outside its range.
+    """
+    rows = {param.name: param for param in params}
+    resolved = {name: param.default for name, param in rows.items()}
+    for name, value in values:
+        if name not in rows:
+            known = ", ".join(rows) or "none"
+            raise EngineError(f"{owner} has no parameter {name!r}; it has: {known}")
+        row = rows[name]
+        if not row.minimum <= value <= row.maximum:
+            raise EngineError(
+                f"{owner}: {name} = {value:g} is outside {row.minimum:g} to {row.maximum:g}"
+            )
+        resolved[name] = value
+    return resolved

@@ -1,0 +1,128 @@
+"""The one entry to the reverse process, for the window and the command line. Imports torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffusion_gui.engine import images
+from diffusion_gui.engine.denoisers import MODELS, Denoiser
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import MAX_COUNT, Experiment
+from diffusion_gui.engine.images import FloatImage, Pixels
+from diffusion_gui.engine.noise import START, gaussian_batch
+from diffusion_gui.engine.params import resolve
+from diffusion_gui.engine.samplers import SAMPLERS, Levels, Step
+from diffusion_gui.engine.schedules import Schedule, build, timesteps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inputs:
+    """The pixels that an experiment names: uint8 RGB.
+
+    `data` [N, size, size, 3] is the model's image set; `start` [size, size, 3] the picture that a
+    run "from here" begins with, if any.
+    """
+
+    data: Pixels
+    start: Pixels | None = None
+
+
+def run(
+    experiment: Experiment,
+    inputs: Inputs,
+    device: torch.device | None = None,
+    poll: Callable[[], None] = lambda: None,
+) -> Iterator[Step]:
+    """Yield the n + 1 steps of the reverse process that `experiment` describes.
+
+    Tensors are float32 [count, 3, size, size] in [-1, 1] on `device`. `poll` is called before and
+    inside every model call and may raise to end the run. Raises EngineError on bad settings.
+    """
+    levels = plan(experiment)
+    device = device or torch.device("cpu")
+    denoise = _model(experiment, inputs, device, poll)
+    return walk(experiment, denoise, levels, inputs, device, range(experiment.sampling.count))
+
+
+def plan(experiment: Experiment) -> Levels:
+    """Return the levels a run of `experiment` visits, checked."""
+    sampling = experiment.sampling
+    if not 1 <= sampling.count <= MAX_COUNT:
+        raise EngineError(f"count must be in 1..{MAX_COUNT}, got {sampling.count}")
+    schedule = build(experiment.schedule)
+    first = schedule.T
+    if sampling.start is not None:
+        first = sampling.start.t
+        if not 1 <= first <= schedule.T:
+            raise EngineError(f"start t must be in 1..{schedule.T}, got {first}")
+    return Levels.of(schedule, visited(schedule, first, sampling.steps, sampling.spacing))
+
+
+def visited(schedule: Schedule, first: int, steps: int, spacing: str) -> np.ndarray:
+    """Return the visited t from `first` down to 0; a run from a picture begins exactly at `first`."""
+    grid = timesteps(first, steps, spacing)
+    if first < schedule.T:
+        grid[0] = first
+    return grid
+
+
+def walk(
+    experiment: Experiment,
+    denoise: Denoiser,
+    levels: Levels,
+    inputs: Inputs,
+    device: torch.device,
+    members: Sequence[int],
+) -> Iterator[Step]:
+    """Run the sampler for the images `members` of the batch (their numbers pick their noise)."""
+    sampling = experiment.sampling
+    if sampling.sampler not in SAMPLERS:
+        known = ", ".join(SAMPLERS)
+        raise EngineError(f"unknown sampler {sampling.sampler!r}; choose one of: {known}")
+    row = SAMPLERS[sampling.sampler]
+    values = resolve(row.params, sampling.params, row.title)
+    shape = (sampling.size, sampling.size, 3)
+
+    def noise(step: int) -> Tensor:
+        return _to_batch(gaussian_batch(experiment.seed, members, step, shape), device)
+
+    a, s = float(levels.a[0]), float(levels.s[0])
+    x = noise(START)
+    if sampling.start is None:
+        x = x * float(np.hypot(a, s))
+    elif inputs.start is None:
+        raise EngineError("this run starts from a picture, but none was given")
+    else:
+        x = a * _to_batch(images.to_float(inputs.start)[None], device) + s * x
+    return row.walk(denoise, x, levels, lambda i: noise(START + 1 + i), **values)
+
+
+def to_pixels(batch: Tensor) -> Pixels:
+    """Return [B, 3, H, W] in [-1, 1] as uint8 [B, H, W, 3]: clamp, then round."""
+    return images.to_uint8(batch.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def _model(
+    experiment: Experiment, inputs: Inputs, device: torch.device, poll: Callable[[], None]
+) -> Denoiser:
+    name = experiment.sampling.model
+    if name not in MODELS:
+        raise EngineError(f"unknown model {name!r}; choose one of: {', '.join(MODELS)}")
+    size = experiment.sampling.size
+    if inputs.data.shape[1:] != (size, size, 3) or len(inputs.data) == 0:
+        raise EngineError(
+            f"the data set must be [N, {size}, {size}, 3] with N >= 1,"
+            f" got {list(inputs.data.shape)}"
+        )
+    return MODELS[name].build(_to_batch(images.to_float(inputs.data), device), poll)
+
+
+def _to_batch(pictures: FloatImage, device: torch.device) -> Tensor:
+    """Move float32 [B, H, W, 3] to a tensor [B, 3, H, W] on `device`."""
+    tensor = torch.from_numpy(np.ascontiguousarray(pictures))
+    return tensor.permute(0, 3, 1, 2).contiguous().to(device)

@@ -1,0 +1,30 @@
+"""Noise schedules: values, presets, drawn curves, sampling grids. NumPy only, no torch, no Qt."""
+
+from diffusion_gui.engine.schedules.build import build, build_preset, control_points, with_points
+from diffusion_gui.engine.schedules.presets import PRESETS, Preset
+from diffusion_gui.engine.schedules.schedule import (
+    MAX_STEPS,
+    ControlPoint,
+    Schedule,
+    ScheduleSpec,
+    from_betas,
+    from_log_snr,
+)
+from diffusion_gui.engine.schedules.timesteps import SPACINGS, timesteps
+
+__all__ = [
+    "MAX_STEPS",
+    "PRESETS",
+    "SPACINGS",
+    "ControlPoint",
+    "Preset",
+    "Schedule",
+    "ScheduleSpec",
+    "build",
+    "build_preset",
+    "control_points",
+    "from_betas",
+    "from_log_snr",
+    "timesteps",
+    "with_points",
+]

@@ -1,0 +1,79 @@
+"""The recorded run: frames of every step under a byte budget. NumPy only, safe across threads."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from diffusion_gui.engine.images import Pixels
+
+DEFAULT_BUDGET = 256 * 1024**2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One recorded step: x_t and x0_hat as uint8 [B, H, W, 3], and its numbers.
+
+    `change` is the rms difference of x0_hat to the previous recorded step, in [-1, 1] units.
+    """
+
+    index: int
+    t: int
+    sigma: float
+    x_t: Pixels
+    x0_hat: Pixels
+    change: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both pictures."""
+        return self.x_t.nbytes + self.x0_hat.nbytes
+
+
+class Trajectory:
+    """Frames in the order of the run; when over budget, every second inner frame is dropped.
+
+    The first and the newest frame are always kept, so memory stays under `budget` + 2 frames.
+    One thread may append while others read.
+    """
+
+    def __init__(self, num_steps: int, budget: int = DEFAULT_BUDGET) -> None:
+        self.num_steps = num_steps
+        self._budget = budget
+        self._stride = 1
+        self._frames: list[Frame] = []
+        self._lock = threading.Lock()
+
+    def append(self, frame: Frame) -> None:
+        """Record a step; thins the history out when the budget is passed."""
+        with self._lock:
+            if len(self._frames) > 1 and self._frames[-1].index % self._stride:
+                self._frames.pop()  # it was kept only for being the newest
+            self._frames.append(frame)
+            while sum(f.nbytes for f in self._frames) > self._budget and len(self._frames) > 2:
+                self._stride *= 2
+                first, *inner, last = self._frames
+                self._frames = [first, *(f for f in inner if f.index % self._stride == 0), last]
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The frames kept so far."""
+        with self._lock:
+            return tuple(self._frames)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all frames kept."""
+        return sum(frame.nbytes for frame in self.frames)
+
+    @property
+    def stride(self) -> int:
+        """1 while every step is kept, 2 when every second one is, and so on."""
+        return self._stride
+
+    @property
+    def finished(self) -> bool:
+        """True when the last step of the run is in."""
+        frames = self.frames
+        return bool(frames) and frames[-1].index == self.num_steps

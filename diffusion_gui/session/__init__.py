@@ -1,0 +1,1 @@
+"""Files: bundled resources, picture sets, export. Knows the engine, no Qt."""

@@ -1,0 +1,109 @@
+"""Picture sets: the bundled emoji and photographs, and the user's own folders."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import PictureRef
+from diffusion_gui.engine.images import Picture, Pixels, find_images, read_picture, square
+from diffusion_gui.session.resources import resource
+
+PHOTOS = ("chelsea.png", "astronaut.png", "hubble_deep_field.jpg")
+_CELL = 64
+_COLUMNS = 38
+_atlas_lock = threading.Lock()
+
+
+def photo(name: str) -> Picture:
+    """Open a bundled photograph by file name."""
+    return read_picture(resource("photos", name))
+
+
+@lru_cache(maxsize=1)
+def captions() -> tuple[str, ...]:
+    """Return the CLDR names of the bundled emoji, in order, e.g. "grinning face"."""
+    rows = json.loads(resource("emoji", "captions.json").read_text(encoding="utf-8"))
+    return tuple(row["name"] for row in rows)
+
+
+def emoji(size: int = 32) -> Pixels:
+    """Return the bundled emoji on white, uint8 [1377, size, size, 3], `size` in 1..64.
+
+    Sizes below 64 are averaged down (box filter). Raises EngineError for other sizes.
+    """
+    if not 1 <= size <= _CELL:
+        raise EngineError(
+            f"the emoji are {_CELL} x {_CELL}; size must be in 1..{_CELL}, got {size}"
+        )
+    with _atlas_lock:
+        return _emoji(size)
+
+
+@lru_cache(maxsize=3)
+def _emoji(size: int) -> Pixels:
+    with Image.open(resource("emoji", "atlas.webp"), formats=("WEBP",)) as image:
+        width, height = image.size
+        if size < _CELL:
+            shape = (width // _CELL * size, height // _CELL * size)
+            image = image.convert("RGB").resize(shape, Image.Resampling.BOX)  # noqa: PLW2901
+        atlas = np.asarray(image.convert("RGB"))
+    rows = atlas.shape[0] // size
+    cells = atlas.reshape(rows, size, _COLUMNS, size, 3).swapaxes(1, 2)
+    pictures = cells.reshape(-1, size, size, 3)[: len(captions())]
+    return np.ascontiguousarray(pictures)
+
+
+class PictureStore:
+    """The pixels behind `PictureRef`s, by content: the same picture twice is stored once."""
+
+    def __init__(self) -> None:
+        self._pictures: dict[str, Picture] = {}
+
+    def add(self, picture: Picture, source: str = "") -> PictureRef:
+        """Keep a picture and return its reference."""
+        digest = hashlib.sha256(np.ascontiguousarray(picture.pixels))
+        digest.update(str(picture.pixels.shape).encode())
+        ref = PictureRef(digest.hexdigest()[:16], picture.name, source)
+        self._pictures[ref.id] = picture
+        return ref
+
+    def get(self, picture_id: str) -> Picture:
+        """Return a picture; raises EngineError if it was never added."""
+        if picture_id not in self._pictures:
+            raise EngineError(f"the picture {picture_id} is not loaded; open its file again")
+        return self._pictures[picture_id]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pictures kept."""
+        return sum(p.pixels.nbytes for p in self._pictures.values())
+
+    def squares(self, pictures: tuple[PictureRef, ...], size: int) -> Pixels:
+        """Return the central squares of pictures as a data set, uint8 [N, size, size, 3]."""
+        if not pictures:
+            raise EngineError("there are no pictures to sample from; drop some, or choose Emoji")
+        return np.stack([square(self.get(ref.id).pixels, size) for ref in pictures])
+
+
+def folder(path: str, size: int) -> Pixels:
+    """Return the images of a file or folder as a data set, uint8 [N, size, size, 3].
+
+    Unreadable files are left out; raises EngineError when nothing is left.
+    """
+    files, problems = find_images([path])
+    pictures = []
+    for file in files:
+        try:
+            pictures.append(square(read_picture(file).pixels, size))
+        except EngineError as error:
+            problems.append(str(error))
+    if not pictures:
+        raise EngineError("; ".join(problems) or f"{path}: no images found")
+    return np.stack(pictures)
