@@ -24,8 +24,8 @@ FloatImage = NDArray[np.float32]
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "ICO", "TGA", "JPEG2000", "AVIF")
 SUFFIXES = frozenset(
-    ".png .apng .jpg .jpeg .jpe .jfif .webp .gif .bmp .tif .tiff .ppm .pgm .pbm .pnm .ico .tga"
-    " .jp2 .j2k .avif".split()
+    (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+    + (".ppm", ".pgm", ".pbm", ".pnm", ".ico", ".tga", ".jp2", ".j2k", ".avif")
 )
 MAX_MEGAPIXELS = 200
 MAX_SIDE = 1024
@@ -80,7 +80,8 @@ def _decode(file: Path, max_side: int) -> Picture:
                 f"{file.name}: {width} x {height} pixels is over {MAX_MEGAPIXELS} megapixels;"
                 " scale it down and drop it again"
             )
-        notes = [f"first of {image.n_frames} frames"] if getattr(image, "n_frames", 1) > 1 else []
+        frames = getattr(image, "n_frames", 1)
+        notes = [f"first of {frames} frames"] if frames > 1 else []
         rgb = _to_rgb(ImageOps.exif_transpose(image))
     if max(rgb.size) > max_side:
         rgb.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)

@@ -18,6 +18,7 @@ from diffusion_gui.engine.noise import START, gaussian_batch
 from diffusion_gui.engine.params import resolve
 from diffusion_gui.engine.samplers import SAMPLERS, Levels, Step
 from diffusion_gui.engine.schedules import Schedule, build, timesteps
+from diffusion_gui.engine.schedules.timesteps import Grid
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +64,8 @@ def plan(experiment: Experiment) -> Levels:
     return Levels.of(schedule, visited(schedule, first, sampling.steps, sampling.spacing))
 
 
-def visited(schedule: Schedule, first: int, steps: int, spacing: str) -> np.ndarray:
-    """Return the visited t from `first` down to 0; a run from a picture begins exactly at `first`."""
+def visited(schedule: Schedule, first: int, steps: int, spacing: str) -> Grid:
+    """Return the visited t, `first` down to 0; a run from a picture begins exactly at `first`."""
     grid = timesteps(first, steps, spacing)
     if first < schedule.T:
         grid[0] = first

@@ -17,7 +17,7 @@ from torch import Tensor
 from diffusion_gui.engine.errors import EngineError
 
 _ROWS = 16
-"""Queries per matrix product, always padded to this: a row's result does not depend on the batch."""
+"""Queries per matrix product, always padded to this: a row's result is the same in any batch."""
 _TILE = 4096
 """Images per matrix product; the caller may cancel between two of them."""
 _OMITTED_MASS = 1e-6
