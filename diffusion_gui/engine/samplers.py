@@ -1,8 +1,8 @@
 """Samplers: one short generator each, over the form x_t = a_t x_0 + s_t eps.
 
 A sampler walks down the levels and yields a `Step` before every transition, and a last one with
-the result. Cancel, pause, recording and timing live outside (`reverse.py`, `state/sampling.py`). The
-functions only use operators, so this module needs neither torch nor NumPy arrays of its own.
+the result. Cancel, pause, recording and timing live outside (`reverse.py`, `state/`).
+The functions only use operators, so this module needs neither torch nor NumPy arrays of its own.
 To add a sampler, write its generator and its row in `SAMPLERS`.
 """
 

@@ -48,12 +48,13 @@ def emoji(size: int = 32) -> Pixels:
 
 @lru_cache(maxsize=3)
 def _emoji(size: int) -> Pixels:
-    with Image.open(resource("emoji", "atlas.webp"), formats=("WEBP",)) as image:
-        width, height = image.size
-        if size < _CELL:
-            shape = (width // _CELL * size, height // _CELL * size)
-            image = image.convert("RGB").resize(shape, Image.Resampling.BOX)  # noqa: PLW2901
-        atlas = np.asarray(image.convert("RGB"))
+    with Image.open(resource("emoji", "atlas.webp"), formats=("WEBP",)) as file:
+        image = file.convert("RGB")
+    width, height = image.size
+    if size < _CELL:
+        shape = (width // _CELL * size, height // _CELL * size)
+        image = image.resize(shape, Image.Resampling.BOX)
+    atlas = np.asarray(image)
     rows = atlas.shape[0] // size
     cells = atlas.reshape(rows, size, _COLUMNS, size, 3).swapaxes(1, 2)
     pictures = cells.reshape(-1, size, size, 3)[: len(captions())]
@@ -68,7 +69,7 @@ class PictureStore:
 
     def add(self, picture: Picture, source: str = "") -> PictureRef:
         """Keep a picture and return its reference."""
-        digest = hashlib.sha256(np.ascontiguousarray(picture.pixels))
+        digest = hashlib.sha256(picture.pixels.tobytes())
         digest.update(str(picture.pixels.shape).encode())
         ref = PictureRef(digest.hexdigest()[:16], picture.name, source)
         self._pictures[ref.id] = picture

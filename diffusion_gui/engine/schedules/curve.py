@@ -125,7 +125,7 @@ def _place_knots(u: Array, target: Array, max_points: int, tolerance: float) -> 
 
 
 def _first_knots(u: Array, target: Array) -> list[int]:
-    """Return both ends, and the last but one where the last step falls off a cliff (a clipped beta)."""
+    """Return both ends, and the last t but one where the last step is a cliff (a clipped beta)."""
     n = len(u)
     if n > 3:
         slope = np.diff(target[-3:]) / np.diff(u[-3:])
