@@ -7,6 +7,7 @@ file, the reason and the mend.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from collections.abc import Iterable
@@ -68,12 +69,15 @@ def read_picture(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> Pict
         raise EngineError(f"{file.name}: not enough memory to open it; scale it down") from None
     except EngineError:
         raise
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise EngineError(f"{file.name}: the image is damaged or cut off ({error})") from None
+    except IsADirectoryError:
+        raise EngineError(f"{file.name}: this is a folder, not an image") from None
+    except Exception as error:  # decoders raise anything on damaged data: IndexError, struct.error
+        reason = " ".join(str(error).split())
+        raise EngineError(f"{file.name}: the image is damaged or cut off ({reason})") from None
 
 
 def _decode(file: Path, max_side: int) -> Picture:
-    if file.stat().st_size == 0:
+    if file.stat().st_size == 0 and not file.is_dir():
         raise EngineError(f"{file.name}: the file is empty (0 bytes)")
     with Image.open(file, formats=FORMATS) as image:
         width, height = image.size
@@ -86,7 +90,7 @@ def _decode(file: Path, max_side: int) -> Picture:
         frames = getattr(image, "n_frames", 1)
         notes = [f"first of {frames} frames"] if frames > 1 else []
         rgb = _to_rgb(ImageOps.exif_transpose(image))
-    if max(rgb.size) > max_side:
+    if max(width, height) > max_side:
         rgb.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
         notes.append(f"scaled down from {width} x {height}")
     return Picture(file.name, np.array(rgb), tuple(notes))
@@ -131,8 +135,9 @@ def find_images(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], li
     problems: list[str] = []
     for given in map(Path, paths):
         if given.is_dir():
-            found = sorted(p for p in given.rglob("*") if p.suffix.lower() in SUFFIXES)
-            files.extend(p for p in found if p.is_file())
+            images = (p for p in given.rglob("*") if p.suffix.lower() in SUFFIXES)
+            found = sorted(p for p in images if p.is_file())
+            files.extend(found)
             if not found:
                 problems.append(f"{given.name}: no images in this folder")
         elif given.exists():
@@ -176,23 +181,6 @@ def to_uint8(x: FloatImage) -> Pixels:
     """Map [-1, 1] to uint8: clamp, then round half up (the last step of every picture)."""
     scaled = np.clip(x, -1.0, 1.0) * np.float32(127.5) + np.float32(128.0)
     return scaled.astype(np.uint8)
-
-
-def save_png(path: str | os.PathLike[str], pixels: Pixels, text: dict[str, str]) -> None:
-    """Write a PNG with text metadata; the file appears whole or not at all."""
-    from PIL.PngImagePlugin import PngInfo
-
-    info = PngInfo()
-    for key, value in text.items():
-        info.add_itxt(key, value)
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part")
-    try:
-        Image.fromarray(pixels).save(part, format="PNG", pnginfo=info)
-        part.replace(target)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise EngineError(f"{target}: cannot be written ({error.strerror or error})") from None
 
 
 def contact_sheet(frames: Pixels, columns: int, gap: int = 2, scale: int = 1) -> Pixels:

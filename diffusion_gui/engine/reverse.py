@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,8 +46,23 @@ def run(
     """
     levels = plan(experiment)
     device = device or torch.device("cpu")
-    denoise = _model(experiment, inputs, device, poll)
-    return walk(experiment, denoise, levels, inputs, device, range(experiment.sampling.count))
+    denoise = build_model(experiment, inputs.data, device, poll)
+    return walk(experiment, denoise, levels, inputs.start, device)
+
+
+def build_model(
+    experiment: Experiment, data: Pixels, device: torch.device, poll: Callable[[], None]
+) -> Denoiser:
+    """Build the experiment's model on its image set, uint8 [N, size, size, 3]."""
+    name = experiment.sampling.model
+    if name not in MODELS:
+        raise EngineError(f"unknown model {name!r}; choose one of: {', '.join(MODELS)}")
+    size = experiment.sampling.size
+    if data.shape[1:] != (size, size, 3) or len(data) == 0:
+        raise EngineError(
+            f"the data set must be [N, {size}, {size}, 3] with N >= 1, got {list(data.shape)}"
+        )
+    return MODELS[name].build(_to_batch(images.to_float(data), device), poll)
 
 
 def plan(experiment: Experiment) -> Levels:
@@ -76,11 +91,10 @@ def walk(
     experiment: Experiment,
     denoise: Denoiser,
     levels: Levels,
-    inputs: Inputs,
+    start: Pixels | None,
     device: torch.device,
-    members: Sequence[int],
 ) -> Iterator[Step]:
-    """Run the sampler for the images `members` of the batch (their numbers pick their noise)."""
+    """Run the sampler on a model that is already built; `start` as in `Inputs`."""
     sampling = experiment.sampling
     if sampling.sampler not in SAMPLERS:
         known = ", ".join(SAMPLERS)
@@ -90,37 +104,26 @@ def walk(
     shape = (sampling.size, sampling.size, 3)
 
     def noise(step: int) -> Tensor:
-        return _to_batch(gaussian_batch(experiment.seed, members, step, shape), device)
+        return _to_batch(
+            gaussian_batch(experiment.seed, range(sampling.count), step, shape), device
+        )
 
     a, s = float(levels.a[0]), float(levels.s[0])
     x = noise(START)
     if sampling.start is None:
         x = x * float(np.hypot(a, s))
-    elif inputs.start is None:
+    elif start is None:
         raise EngineError("this run starts from a picture, but none was given")
+    elif start.shape != shape:
+        raise EngineError(f"the start picture must be {list(shape)}, got {list(start.shape)}")
     else:
-        x = a * _to_batch(images.to_float(inputs.start)[None], device) + s * x
+        x = a * _to_batch(images.to_float(start)[None], device) + s * x
     return row.walk(denoise, x, levels, lambda i: noise(START + 1 + i), **values)
 
 
 def to_pixels(batch: Tensor) -> Pixels:
     """Return [B, 3, H, W] in [-1, 1] as uint8 [B, H, W, 3]: clamp, then round."""
-    return images.to_uint8(batch.permute(0, 2, 3, 1).cpu().numpy())
-
-
-def _model(
-    experiment: Experiment, inputs: Inputs, device: torch.device, poll: Callable[[], None]
-) -> Denoiser:
-    name = experiment.sampling.model
-    if name not in MODELS:
-        raise EngineError(f"unknown model {name!r}; choose one of: {', '.join(MODELS)}")
-    size = experiment.sampling.size
-    if inputs.data.shape[1:] != (size, size, 3) or len(inputs.data) == 0:
-        raise EngineError(
-            f"the data set must be [N, {size}, {size}, 3] with N >= 1,"
-            f" got {list(inputs.data.shape)}"
-        )
-    return MODELS[name].build(_to_batch(images.to_float(inputs.data), device), poll)
+    return images.to_uint8(batch.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
 def _to_batch(pictures: FloatImage, device: torch.device) -> Tensor:

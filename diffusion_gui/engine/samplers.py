@@ -78,7 +78,7 @@ def ancestral(
         a_next, s_next = float(levels.a[i + 1]), float(levels.s[i + 1])
         x0_hat = denoise(x, a, s)
         yield Step(i, int(levels.t[i]), a, s, x, x0_hat)
-        fresh = added(s_next, (s_next * a) / (a_next * s))
+        fresh = added(s_next, _sigma_ratio(a, s, a_next, s_next))
         kept = math.sqrt(max(s_next**2 - fresh**2, 0.0))
         x = a_next * x0_hat + (kept / s) * (x - a * x0_hat)
         if fresh > 0.0:
@@ -113,12 +113,17 @@ def _ddpm_large(denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise) -> I
         a_next, s_next = float(levels.a[i + 1]), float(levels.s[i + 1])
         x0_hat = denoise(x, a, s)
         yield Step(i, int(levels.t[i]), a, s, x, x0_hat)
-        ratio = (s_next * a) / (a_next * s)
+        ratio = _sigma_ratio(a, s, a_next, s_next)
         x = a_next * x0_hat + (s_next * ratio / s) * (x - a * x0_hat)
         if s_next > 0.0:
             x = x + s * math.sqrt(1.0 - ratio * ratio) * noise(i)
     n = len(levels)
     yield Step(n, int(levels.t[n]), float(levels.a[n]), float(levels.s[n]), x, x)
+
+
+def _sigma_ratio(a: float, s: float, a_next: float, s_next: float) -> float:
+    """Return sigma' / sigma of two levels; 0 where no signal is left at the first (sigma = inf)."""
+    return (s_next * a) / (a_next * s) if a > 0.0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)

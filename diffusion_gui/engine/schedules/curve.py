@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules.schedule import BETA_MAX, Array, ControlPoint
 
 LOG_SNR_LIMIT = 20.0
@@ -47,8 +48,8 @@ def _slopes(width: Array, secant: Array) -> Array:
     w1 = 2.0 * width[1:] + width[:-1]
     w2 = width[1:] + 2.0 * width[:-1]
     same_sign = secant[:-1] * secant[1:] > 0.0
-    safe = np.where(secant == 0.0, 1.0, secant)
-    inner = np.where(same_sign, (w1 + w2) / (w1 / safe[:-1] + w2 / safe[1:]), 0.0)
+    before, after = (np.where(same_sign, d, 1.0) for d in (secant[:-1], secant[1:]))
+    inner = np.where(same_sign, (w1 + w2) / (w1 / before + w2 / after), 0.0)
     first = _end_slope(width[0], width[1], secant[0], secant[1])
     last = _end_slope(width[-1], width[-2], secant[-1], secant[-2])
     return np.r_[first, inner, last]
@@ -68,13 +69,23 @@ def to_log_snr(points: Sequence[ControlPoint], T: int) -> Array:
     """Return log-SNR at t = 1..T, shape [T], of the curve through `points`.
 
     The curve is kept strictly falling (by at least 1e-6 per step) and no step removes more than
-    99.9 % of alpha-bar (beta <= 0.999).
+    99.9 % of alpha-bar (beta <= 0.999). Raises EngineError where the points are not in order.
     """
     x = np.array([p.u for p in points])
     y = np.array([p.log_snr for p in points])
+    _check_points(x, y)
     u = np.linspace(0.0, 1.0, T)
     drawn = pchip(x, y, u) if len(points) > 1 else np.full(T, y[0])
     return _limit_betas(drawn - MIN_FALL * np.arange(T))
+
+
+def _check_points(x: Array, y: Array) -> None:
+    good = np.isfinite(x) & np.isfinite(y) & (np.diff(x, prepend=-1.0) > 0.0)
+    if not good.all():
+        j = int(np.argmin(good))
+        raise EngineError(
+            f"control points must be finite and ascend in u, but point {j} is ({x[j]:g}, {y[j]:g})"
+        )
 
 
 def _limit_betas(log_snr: Array) -> Array:
@@ -156,6 +167,8 @@ def move(
     The first and the last point keep their u. In u a point stays one step away from its
     neighbours, in log-SNR `MIN_GAP`.
     """
+    if np.isnan(u) or np.isnan(log_snr):
+        return tuple(points)
     left = points[index - 1] if index > 0 else None
     right = points[index + 1] if index + 1 < len(points) else None
     top = left.log_snr - MIN_GAP if left else LOG_SNR_LIMIT

@@ -74,7 +74,8 @@ class Schedule:
     @property
     def sigma(self) -> Array:
         """Noise per unit of signal, s / a = exp(-log_snr / 2); infinite where no signal is left."""
-        return np.exp(-0.5 * self.log_snr)
+        with np.errstate(over="ignore"):
+            return np.exp(-0.5 * self.log_snr)
 
     @property
     def posterior_variance(self) -> Array:
@@ -115,9 +116,10 @@ def from_log_snr(log_snr: Array, notes: tuple[str, ...] = ()) -> Schedule:
     """
     log_snr = np.asarray(log_snr, dtype=np.float64)
     _check_length(len(log_snr))
-    bad = np.flatnonzero(~(np.diff(log_snr) < 0.0))
+    with np.errstate(invalid="ignore"):
+        bad = np.flatnonzero(~(np.diff(log_snr, prepend=np.inf) < 0.0))
     if bad.size:
-        t = int(bad[0]) + 2
+        t = int(bad[0]) + 1
         raise EngineError(f"log-SNR must fall at every step, but it does not at t = {t}")
     log_abar = -np.logaddexp(0.0, -log_snr)
     betas = -np.expm1(np.diff(log_abar, prepend=0.0))

@@ -1,0 +1,1 @@
+"""The shell: composition, main window, actions, crash road."""

@@ -1,0 +1,89 @@
+"""Every command of the program, in one table: menus and shortcuts are built from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtWidgets import QMainWindow, QMenu
+
+
+@dataclass(frozen=True, slots=True)
+class ActionRow:
+    """A command: object name, menu, text, shortcuts; rows named "-" are separators.
+
+    Rows that share a `group` exclude one another and are checkable.
+    """
+
+    name: str
+    menu: str
+    text: str = ""
+    shortcuts: tuple[str, ...] = ()
+    group: str = ""
+
+
+ACTIONS: tuple[ActionRow, ...] = (
+    ActionRow("openImages", "File", "Open images…", ("Ctrl+O",)),
+    ActionRow("openFolder", "File", "Open folder…", ("Ctrl+Shift+O",)),
+    ActionRow("-", "File"),
+    ActionRow("saveGrid", "File", "Save grid as PNG…", ("Ctrl+S",)),
+    ActionRow("saveSchedule", "File", "Save schedule…", ("Ctrl+E",)),
+    ActionRow("-", "File"),
+    ActionRow("quit", "File", "Quit", ("Ctrl+Q",)),
+    ActionRow("undo", "Edit", "Undo", ("Ctrl+Z",)),
+    ActionRow("redo", "Edit", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
+    ActionRow("-", "Edit"),
+    ActionRow("paste", "Edit", "Paste picture", ("Ctrl+V",)),
+    ActionRow("reroll", "Edit", "New seed", ("Ctrl+R",)),
+    ActionRow("resetAll", "Edit", "Start over with the bundled pictures"),
+    ActionRow("themeSystem", "View", "Theme of the system", group="theme"),
+    ActionRow("themeLight", "View", "Light", group="theme"),
+    ActionRow("themeDark", "View", "Dark", group="theme"),
+    ActionRow("-", "View"),
+    ActionRow("playTime", "View", "Play t from 0 to T", ("Ctrl+Space",)),
+    ActionRow("earlier", "View", "t − 1 %", ("Ctrl+Left",)),
+    ActionRow("later", "View", "t + 1 %", ("Ctrl+Right",)),
+    ActionRow("runPause", "Sampling", "Run / pause", ("F5",)),
+    ActionRow("step", "Sampling", "One step", ("F6",)),
+    ActionRow("stop", "Sampling", "Stop", ("Esc",)),
+    ActionRow("-", "Sampling"),
+    ActionRow("denoiseFromHere", "Sampling", "Denoise from here", ("Ctrl+D",)),
+    ActionRow("shortcuts", "Help", "Keyboard shortcuts", ("F1",)),
+    ActionRow("about", "Help", "About Diffusion GUI"),
+)
+
+
+def build_menus(
+    window: QMainWindow, handlers: Mapping[str, Callable[[], object]]
+) -> dict[str, QAction]:
+    """Fill the window's menu bar from `ACTIONS` and return the actions by name.
+
+    Every row but separators must have a handler; raises KeyError otherwise.
+    """
+    menus: dict[str, QMenu] = {}
+    groups: dict[str, QActionGroup] = {}
+    actions: dict[str, QAction] = {}
+    for row in ACTIONS:
+        if row.menu not in menus:
+            menus[row.menu] = window.menuBar().addMenu(row.menu)
+        if row.name == "-":
+            menus[row.menu].addSeparator()
+            continue
+        action = QAction(row.text, window)
+        action.setObjectName(row.name)
+        action.setShortcuts([QKeySequence(text) for text in row.shortcuts])
+        if row.group:
+            action.setCheckable(True)
+            group = groups.setdefault(row.group, QActionGroup(window))
+            group.addAction(action)
+        handler = handlers[row.name]
+        action.triggered.connect(lambda _checked=False, run=handler: run())
+        menus[row.menu].addAction(action)
+        actions[row.name] = action
+    return actions
+
+
+def shortcut_lines() -> list[tuple[str, str]]:
+    """Return (keys, text) of every command that has a shortcut."""
+    return [(" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts]

@@ -1,0 +1,235 @@
+"""The main window: places the three panels and wires signals. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
+
+from diffusion_gui import __version__
+from diffusion_gui.app.actions import build_menus, shortcut_lines
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.app.toolbar import Toolbar
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.images import SUFFIXES
+from diffusion_gui.panels.common.dropping import image_from, paths_from
+from diffusion_gui.panels.images.panel import ImagePanel
+from diffusion_gui.panels.sampling.panel import SamplingPanel
+from diffusion_gui.panels.schedule.editor import ScheduleEditor
+from diffusion_gui.session import export
+
+MARGIN = 10
+
+
+class MainWindow(QMainWindow):
+    """Schedule editor on the left, image panel over sampling panel on the right."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self._parts = parts
+        self.setWindowTitle("Diffusion GUI")
+        self.setAcceptDrops(True)
+        self.setMinimumSize(1100, 680)
+        self._build_panels()
+        self.actions_by_name = build_menus(self, self._handlers())
+        name = f"theme{parts.theme.wish.capitalize()}"
+        self.actions_by_name[name].setChecked(True)
+        self._bind()
+        self._restore_layout()
+
+    def _build_panels(self) -> None:
+        p = self._parts
+        common = (p.document, p.view)
+        self.toolbar = Toolbar(*common, p.sampling, p.settings, p.theme)
+        self.schedule = ScheduleEditor(*common, p.theme)
+        self.images = ImagePanel(*common, p.store, p.preview, p.loader, p.theme)
+        self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
+        self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
+        self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, (35, 65))
+        centre = QWidget()
+        centre.setObjectName("centre")
+        column = QVBoxLayout(centre)
+        column.setContentsMargins(MARGIN, 6, MARGIN, MARGIN)
+        column.setSpacing(MARGIN)
+        column.addWidget(self.toolbar)
+        column.addWidget(self._whole, 1)
+        self.setCentralWidget(centre)
+
+    def _bind(self) -> None:
+        self.toolbar.open_requested.connect(self._open_images)
+        self.toolbar.paste_requested.connect(self._paste)
+        self.images.open.clicked.connect(self._open_images)
+        self.sampling.save_requested.connect(self._save_grid)
+
+    def _handlers(self) -> dict[str, Callable[[], object]]:
+        p, stack = self._parts, self._parts.document.undo_stack
+        return {
+            "openImages": self._open_images,
+            "openFolder": self._open_folder,
+            "saveGrid": self._save_grid,
+            "saveSchedule": self._save_schedule,
+            "quit": self.close,
+            "undo": stack.undo,
+            "redo": stack.redo,
+            "paste": self._paste,
+            "reroll": self.toolbar.new_seed,
+            "resetAll": self._reset_all,
+            "themeSystem": lambda: self._set_theme("system"),
+            "themeLight": lambda: self._set_theme("light"),
+            "themeDark": lambda: self._set_theme("dark"),
+            "playTime": self.toolbar.toggle_play,
+            "earlier": lambda: p.view.set_t(p.view.t - max(1, p.view.T // 100)),
+            "later": lambda: p.view.set_t(p.view.t + max(1, p.view.T // 100)),
+            "runPause": self.sampling.toggle,
+            "step": p.sampling.step,
+            "stop": p.sampling.stop,
+            "denoiseFromHere": self.sampling.denoise_from_here,
+            "shortcuts": self._show_shortcuts,
+            "about": self._show_about,
+        }
+
+    @Slot()
+    def _open_images(self) -> None:
+        endings = " ".join(f"*{suffix}" for suffix in sorted(SUFFIXES))
+        files, _ = QFileDialog.getOpenFileNames(
+            self, "Open images", self._parts.settings.folder, f"Images ({endings});;All files (*)"
+        )
+        self._open(files)
+
+    @Slot()
+    def _open_folder(self) -> None:
+        folder = QFileDialog.getExistingDirectory(
+            self, "Open a folder of images", self._parts.settings.folder
+        )
+        self._open([folder] if folder else [])
+
+    def _open(self, paths: list[str]) -> None:
+        if paths:
+            self._parts.settings.folder = str(Path(paths[0]).parent)
+            self._parts.loader.open(paths)
+
+    @Slot()
+    def _paste(self) -> None:
+        mime = QGuiApplication.clipboard().mimeData()
+        if paths := paths_from(mime):
+            self._parts.loader.open(paths)
+        elif picture := image_from(mime):
+            self._parts.loader.add(picture, "clipboard")
+        else:
+            self.images.bar.show_lines(["The clipboard holds no picture: copy one, then paste"])
+
+    @Slot()
+    def _save_grid(self) -> None:
+        frame, experiment = self.sampling.frame, self._parts.sampling.experiment
+        if frame is None or experiment is None:
+            self.sampling.bar.show_lines(["There is nothing to save yet: press Run first"])
+            return
+        path = self._ask_target("Save grid as PNG", "samples.png", "PNG picture (*.png)")
+        if path:
+            self._save(path, lambda: export.save_grid(path, frame.x0_hat, experiment))
+
+    @Slot()
+    def _save_schedule(self) -> None:
+        kinds = (
+            "diffusers scheduler_config (*.json);;Table (*.csv);;NumPy arrays (*.npz);;"
+            "List of sigmas (*.txt);;Picture of the plot (*.png)"
+        )
+        path = self._ask_target("Save schedule", "scheduler_config.json", kinds)
+        if path:
+            document = self._parts.document
+            spec = document.experiment.schedule
+            self._save(path, lambda: export.save_schedule(document.schedule, path, spec))
+
+    def _ask_target(self, title: str, name: str, kinds: str) -> str:
+        suggestion = str(Path(self._parts.settings.folder) / name)
+        path, _ = QFileDialog.getSaveFileName(self, title, suggestion, kinds)
+        if path:
+            self._parts.settings.folder = str(Path(path).parent)
+        return path
+
+    def _save(self, path: str, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except EngineError as error:
+            self.sampling.bar.show_lines([str(error)])
+        else:
+            self.statusBar().showMessage(f"Saved {path}", 6000)
+
+    @Slot()
+    def _reset_all(self) -> None:
+        self._parts.document.replace(
+            replace(self._parts.first_experiment, seed=0), "start over with the bundled pictures"
+        )
+
+    def _set_theme(self, wish: str) -> None:
+        self._parts.settings.theme = wish
+        self._parts.theme.set_wish(wish)
+
+    def _show_shortcuts(self) -> None:
+        rows = "".join(
+            f"<tr><td style='padding-right:24px'><b>{keys}</b></td><td>{text}</td></tr>"
+            for keys, text in shortcut_lines()
+        )
+        self._say("Keyboard shortcuts", f"<table cellpadding='3'>{rows}</table>")
+
+    def _show_about(self) -> None:
+        self._say(
+            "About Diffusion GUI",
+            f"<b>Diffusion GUI {__version__}</b><p>See, touch and tune a diffusion process.</p>"
+            "<p>Apache-2.0. Emoji: Noto Color Emoji, OFL 1.1. Icons: Lucide, ISC.</p>",
+        )
+
+    def _say(self, title: str, html: str) -> None:
+        box = QMessageBox(self)
+        box.setWindowTitle(title)
+        box.setTextFormat(Qt.TextFormat.RichText)
+        box.setText(html)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.open()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """A drop anywhere in the window is a drop on the image panel."""
+        self.images.dragEnterEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Hand the drop to the image panel."""
+        self.images.dropEvent(event)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember the layout and end the background threads before anything is destroyed."""
+        settings = self._parts.settings
+        settings.save_layout("window", self.saveGeometry())
+        settings.save_layout("whole", self._whole.saveState())
+        settings.save_layout("right", self._right.saveState())
+        settings.sync()
+        self._parts.shutdown()
+        super().closeEvent(event)
+
+    def _restore_layout(self) -> None:
+        settings = self._parts.settings
+        if not self.restoreGeometry(settings.layout("window")):
+            self._first_size()
+        self._whole.restoreState(settings.layout("whole"))
+        self._right.restoreState(settings.layout("right"))
+
+    def _first_size(self) -> None:
+        """Take most of the screen, but no more than the content can use."""
+        screen = QGuiApplication.primaryScreen().availableGeometry()
+        self.resize(min(1560, screen.width() - 20), min(920, screen.height() - 40))
+
+
+def _splitter(
+    orientation: Qt.Orientation, first: QWidget, second: QWidget, shares: tuple[int, int]
+) -> QSplitter:
+    splitter = QSplitter(orientation)
+    splitter.setChildrenCollapsible(False)
+    splitter.setHandleWidth(MARGIN)
+    for index, (widget, share) in enumerate(zip((first, second), shares, strict=True)):
+        splitter.addWidget(widget)
+        splitter.setStretchFactor(index, share)
+    splitter.setSizes([share * 20 for share in shares])
+    return splitter

@@ -1,0 +1,70 @@
+"""What the window is made of below the widgets, built once and passed down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtWidgets import QApplication
+
+from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.session import library
+from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.pictures import PictureLoader
+from diffusion_gui.state.sampling import SamplingController
+from diffusion_gui.state.settings import Settings
+from diffusion_gui.state.view_state import ViewState
+
+FIRST_T = 0.412
+"""Where the time cursor stands at the start, as a share of T: half dissolved."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """Document, view state and the controllers; `shutdown` ends their threads."""
+
+    settings: Settings
+    theme: Theme
+    store: PictureStore
+    document: Document
+    view: ViewState
+    preview: ForwardPreview
+    loader: PictureLoader
+    sampling: SamplingController
+    first_experiment: Experiment
+
+    def shutdown(self) -> None:
+        """End the background threads; safe to call twice."""
+        self.sampling.shutdown()
+        self.loader.shutdown()
+
+
+def build_parts(
+    app: QApplication,
+    settings: Settings,
+    theme: str | None = None,
+    device: str | None = None,
+    photos: Sequence[str] = library.PHOTOS,
+) -> Parts:
+    """Build everything below the window; `theme` and `device` override the user's settings."""
+    store = PictureStore()
+    refs = tuple(store.add(library.photo(name), "bundled") for name in photos)
+    experiment = Experiment(pictures=refs)
+    document = Document(experiment, app)
+    T = document.schedule.T
+    view = ViewState(T, round(FIRST_T * T), refs[0].id if refs else "", app)
+    document.schedule_changed.connect(lambda: view.set_T(document.schedule.T))
+    return Parts(
+        settings=settings,
+        theme=Theme(app, theme or settings.theme),
+        store=store,
+        document=document,
+        view=view,
+        preview=ForwardPreview(document, view, store, app),
+        loader=PictureLoader(document, view, store, app),
+        sampling=SamplingController(document, store, device or settings.device, settings.live, app),
+        first_experiment=experiment,
+    )

@@ -1,0 +1,198 @@
+"""The toolbar: open, paste, the time slider, seed, device, undo."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSlider, QWidget
+
+from diffusion_gui.engine.experiment import MAX_SEED
+from diffusion_gui.panels.common.icons import icon
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import GAP, IntegerBox, button, label
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.sampling import SamplingController
+from diffusion_gui.state.settings import Settings
+from diffusion_gui.state.view_state import ViewState
+
+PLAY_SECONDS = 5.0
+"""How long playing takes from t = 0 to T."""
+DEVICES = {"auto": "Auto", "cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
+
+
+class Toolbar(QWidget):
+    """The row above the panels; owns the time slider and the playing of t."""
+
+    open_requested = Signal()
+    paste_requested = Signal()
+
+    def __init__(
+        self,
+        document: Document,
+        view: ViewState,
+        controller: SamplingController,
+        settings: Settings,
+        theme: Theme,
+    ) -> None:
+        super().__init__()
+        self._document = document
+        self._view = view
+        self._controller = controller
+        self._settings = settings
+        self._theme = theme
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(GAP)
+        self._build_time()
+        self._build_right()
+        self._bind()
+        self._tint()
+        self._show_time()
+        self._show_seed()
+
+    def _build_time(self) -> None:
+        self.open = button("Open…", "Open images or drop them anywhere in the window (Ctrl+O)")
+        self.paste = button("Paste", "Paste a picture from the clipboard (Ctrl+V)")
+        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider.setObjectName("timeSlider")
+        self.slider.setAccessibleName("Time t")
+        self.slider.setToolTip("t: the time cursor of all panels, 0 (clean) to T (noise), in steps")
+        self.slider.setMinimumWidth(160)
+        self.slider.setMaximumWidth(520)
+        self.time = label("")
+        self.time.setMinimumWidth(84)
+        self.play = button("Play", "Play t from 0 to T and around (Ctrl+Space)")
+        self.play.setObjectName("playButton")
+        self._play_timer = QTimer(self, interval=16)
+        for widget in (self.open, self.paste):
+            self._row.addWidget(widget)
+        self._row.addSpacing(GAP)
+        self._row.addWidget(label("t"))
+        self._row.addWidget(self.slider, 1)
+        self._row.addWidget(self.time)
+        self._row.addWidget(self.play)
+        self._row.addStretch(1)
+
+    def _build_right(self) -> None:
+        self.seed = IntegerBox(0, MAX_SEED)
+        self.seed.setObjectName("seedSpin")
+        self.seed.setAccessibleName("Seed")
+        self.seed.setToolTip(
+            "Seed of all noise: the same seed gives the same pictures,\nwhatever the batch size"
+            " and the device"
+        )
+        self.seed.setFixedWidth(92)
+        self.reroll = button("Reroll", "Take another seed (Ctrl+R)")
+        self.reroll.setObjectName("rerollButton")
+        self.device = QComboBox()
+        self.device.setObjectName("deviceCombo")
+        self.device.setAccessibleName("Device")
+        self.device.setToolTip("Where the reverse process runs; Auto takes the fastest there is")
+        self.device.setMinimumWidth(130)
+        for key, text in DEVICES.items():
+            self.device.addItem(text, key)
+        self.device.setCurrentIndex(max(self.device.findData(self._settings.device), 0))
+        self.undo = button("", "Undo (Ctrl+Z)")
+        self.redo = button("", "Redo (Ctrl+Shift+Z)")
+        self.undo.setAccessibleName("Undo")
+        self.redo.setAccessibleName("Redo")
+        self._row.addWidget(label("seed", "caption"))
+        for widget in (self.seed, self.reroll, self.device, self.undo, self.redo):
+            self._row.addWidget(widget)
+
+    def _bind(self) -> None:
+        stack = self._document.undo_stack
+        self.open.clicked.connect(self.open_requested)
+        self.paste.clicked.connect(self.paste_requested)
+        self.slider.valueChanged.connect(self._view.set_t)
+        self._view.t_changed.connect(self._show_time)
+        self._document.schedule_changed.connect(self._show_time)
+        self._document.seed_changed.connect(self._show_seed)
+        self.seed.valueChanged.connect(self._on_seed)
+        self.reroll.clicked.connect(self.new_seed)
+        self.device.activated.connect(self._on_device)
+        self._controller.device_known.connect(self._on_device_known)
+        self.undo.clicked.connect(stack.undo)
+        self.redo.clicked.connect(stack.redo)
+        stack.canUndoChanged.connect(self.undo.setEnabled)
+        stack.canRedoChanged.connect(self.redo.setEnabled)
+        stack.undoTextChanged.connect(lambda text: self.undo.setToolTip(f"Undo {text} (Ctrl+Z)"))
+        stack.redoTextChanged.connect(
+            lambda text: self.redo.setToolTip(f"Redo {text} (Ctrl+Shift+Z)")
+        )
+        self.undo.setEnabled(False)
+        self.redo.setEnabled(False)
+        self.play.clicked.connect(self.toggle_play)
+        self._play_timer.timeout.connect(self._on_play)
+        self._theme.changed.connect(self._tint)
+
+    @Slot()
+    def toggle_play(self) -> None:
+        """Let t run from where it is to T, then from 0 again, until pressed once more."""
+        if self._play_timer.isActive():
+            self._play_timer.stop()
+        else:
+            share = self._view.t / self._view.T
+            self._play_began = time.monotonic() - share * PLAY_SECONDS
+            self._play_timer.start()
+        self._tint()
+
+    @Slot()
+    def new_seed(self) -> None:
+        """Take the next seed of a fixed, well-mixed order, so that a reroll can be told again."""
+        seed = self._document.experiment.seed
+        self._set_seed((seed * 1664525 + 1013904223) % MAX_SEED)
+
+    @Slot()
+    def _on_play(self) -> None:
+        share = ((time.monotonic() - self._play_began) / PLAY_SECONDS) % 1.0
+        self._view.set_t(round(share * self._view.T))
+
+    @Slot(int)
+    def _on_seed(self, seed: int) -> None:
+        self._set_seed(seed)
+
+    def _set_seed(self, seed: int) -> None:
+        self._document.replace(replace(self._document.experiment, seed=seed), f"seed {seed}")
+
+    @Slot()
+    def _on_device(self) -> None:
+        self._settings.device = self.device.currentData()
+        self._controller.set_device(self.device.currentData())
+
+    @Slot(str)
+    def _on_device_known(self, name: str) -> None:
+        """Say what Auto turned out to be."""
+        if self._controller.device == "auto":
+            self.device.setItemText(0, name)
+
+    @Slot()
+    def _show_time(self) -> None:
+        with QSignalBlocker(self.slider):
+            self.slider.setRange(0, self._view.T)
+            self.slider.setPageStep(max(1, self._view.T // 20))
+            self.slider.setValue(self._view.t)
+        self.time.setText(f"{self._view.t} / {self._view.T}")
+
+    @Slot()
+    def _show_seed(self) -> None:
+        with QSignalBlocker(self.seed):
+            self.seed.setValue(self._document.experiment.seed)
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        playing = self._play_timer.isActive()
+        self.play.setText("Pause" if playing else "Play")
+        named: tuple[tuple[QPushButton, str], ...] = (
+            (self.open, "folder-open"),
+            (self.paste, "clipboard-paste"),
+            (self.play, "pause" if playing else "play"),
+            (self.reroll, "dices"),
+            (self.undo, "undo-2"),
+            (self.redo, "redo-2"),
+        )
+        for widget, name in named:
+            widget.setIcon(icon(name, tokens.text, tokens.disabled))

@@ -1,0 +1,228 @@
+"""`diffusion-cli`: the same engine and files as the window, without it. Knows no Qt.
+
+Every command is one function below. What it reads from the command line is checked before any
+work begins (`cli_options.py`), and torch is imported only where a model runs (`cli_sampling.py`).
+Exit codes: 0 done; 1 `schedule --check` found something, or memory ran out; 2 bad input (one line
+on the error stream); 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+import typer
+from rich.console import Console
+from rich.table import Table
+from typer.core import TyperGroup
+
+from diffusion_gui import __version__, cli_sampling
+from diffusion_gui import cli_options as options
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import EMOJI, PICTURES, Experiment, Sampling
+from diffusion_gui.engine.forward import Noiser
+from diffusion_gui.engine.images import contact_sheet, fit_within, read_picture
+from diffusion_gui.engine.noise import START, gaussian
+from diffusion_gui.engine.samplers import SAMPLERS
+from diffusion_gui.engine.schedules import Schedule
+from diffusion_gui.engine.schedules.doctor import Severity, examine
+from diffusion_gui.session import export, library
+from diffusion_gui.session.files import check_target
+from diffusion_gui.session.format import encode
+from diffusion_gui.session.resources import resource
+
+
+class _OneLineErrors(TyperGroup):
+    """A command group that ends every expected failure with one line and the right exit code."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            code = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except (typer.Abort, KeyboardInterrupt):
+            code = 130
+        except Exception as error:
+            code = _report(error)
+        sys.exit(int(code or 0))
+
+
+def _report(error: Exception) -> int:
+    """Print `error` as one line and return the exit code; raise it again if it is a defect."""
+    usage: Callable[[], str] | None = getattr(error, "format_message", None)
+    if usage is not None:  # typer's own, whose class has moved between its versions
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "diffusion-cli"
+        text, code = f"{usage().rstrip('.')}; see {command} --help", 2
+    elif isinstance(error, EngineError | OSError):
+        text, code = str(error), 2
+    elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        text, code = "not enough memory; lower --count or --size", 1
+    else:
+        raise error
+    typer.echo(f"diffusion-cli: {' '.join(text.split())}", err=True)
+    return code
+
+
+app = typer.Typer(
+    cls=_OneLineErrors,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Noise schedules, noised pictures and samples, without the window.",
+)
+
+
+@app.command()
+def schedule(
+    preset: options.PresetName = None,
+    source: options.ScheduleFile = None,
+    timesteps: options.Timesteps = None,
+    settings: options.PresetSettings = None,
+    check: options.Check = False,
+    target: options.ScheduleTarget = None,
+) -> None:
+    """Show a noise schedule at eleven times, and what is good or doubtful about it."""
+    if (preset is None) == (source is None):
+        raise EngineError("schedule: give either --preset NAME or --from FILE")
+    if target is not None:
+        check_target(target, export.SCHEDULE_WRITERS)
+    made, spec = options.find_schedule(preset or str(source), timesteps, settings)
+    if target is not None:
+        export.save_schedule(made, target, spec)
+    _print_schedule(made)
+    if check and any(finding.severity is Severity.WARNING for finding in examine(made)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def noise(
+    image: options.Picture,
+    output: options.Output,
+    schedule: options.ScheduleSource = "cosine",
+    times: options.Times = None,
+    seed: options.Seed = 0,
+    size: options.PictureSize = 256,
+) -> None:
+    """Noise a picture to several times t and write them side by side."""
+    check_target(output, (".png",))
+    made, spec = options.find_schedule(schedule, None)
+    chosen = options.read_times(times, made.T)
+    picture = read_picture(image)
+    pixels = fit_within(picture.pixels, size)
+    noiser = Noiser(pixels, gaussian(seed, 0, START, pixels.shape))
+    frames = np.stack([noiser.x_t(float(made.a[t]), float(made.s[t])) for t in chosen])
+    text = {}
+    if spec is not None:
+        ref = library.PictureStore().add(picture, str(image))
+        text[export.METADATA_KEY] = encode(Experiment(spec, (ref,), seed=seed))
+    export.save_png(output, contact_sheet(frames, len(frames)), text)
+    typer.echo(f"{output}: {image.name} at t = {options.names(chosen)}")
+
+
+@app.command()
+def sample(
+    output: options.Output,
+    model: options.ModelName = "exact",
+    images: options.Images = EMOJI,
+    sampler: options.SamplerName = "ddim",
+    settings: options.SamplerSettings = None,
+    steps: options.Steps = 20,
+    schedule: options.ScheduleSource = "cosine",
+    timesteps: options.Timesteps = None,
+    count: options.Count = 16,
+    seed: options.Seed = 0,
+    size: options.Size = 32,
+    spacing: options.SpacingName = "trailing",
+    device: options.DeviceName = "auto",
+    start: options.StartPicture = None,
+    t: options.StartTime = None,
+    trajectory: options.TrajectoryFile = None,
+    animation: options.AnimationFile = None,
+) -> None:
+    """Sample pictures by the reverse process and write them as a grid."""
+    wanted = cli_sampling.Files(output, trajectory, animation)
+    wanted.check()
+    row = SAMPLERS[sampler]
+    params = options.read_settings(settings, row.params, row.title)
+    _, spec = options.find_schedule(schedule, timesteps)
+    if spec is None:
+        raise EngineError(f"{schedule}: no signal is left at T, so it cannot be sampled; edit it")
+    data = EMOJI if images == EMOJI else PICTURES
+    told = Sampling(model, data, size, sampler, params, steps, spacing, count)
+    job = cli_sampling.prepare(Experiment(spec, (), told, seed), images, start, t, wanted)
+    for problem in job.problems:
+        typer.echo(f"left out: {problem}", err=True)
+    begin = time.perf_counter()
+    wanted.write(cli_sampling.sample(job, device, wanted), job.experiment)
+    seconds = time.perf_counter() - begin
+    typer.echo(f"{output}: {count} picture{'s' * (count > 1)} in {seconds:.1f} s")
+
+
+@app.command()
+def info() -> None:
+    """Show versions, devices, memory and where the bundled files lie."""
+    import torch
+
+    from diffusion_gui.engine import device as devices
+
+    rows = {
+        "diffusion-gui": __version__,
+        "python": f"{platform.python_version()} ({sys.executable})",
+        "system": platform.platform(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "pillow": PIL.__version__,
+        "devices": "; ".join(
+            f"{name}: {devices.describe(torch.device(name))}" for name in devices.available()
+        ),
+        "threads": str(torch.get_num_threads()),
+        "memory": _memory(),
+        "program": str(Path(__file__).parent),
+        "resources": str(resource("emoji").parent),
+    }
+    for name, value in rows.items():
+        typer.echo(f"{name:<14}{value}")
+
+
+def _memory() -> str:
+    """Return the machine's memory and that of its CUDA device, as far as they can be told."""
+    import torch
+
+    parts = []
+    if hasattr(os, "sysconf"):
+        total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        parts.append(f"{total / 1024**3:.1f} GiB")
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        parts.append(f"cuda: {free / 1024**3:.1f} of {total / 1024**3:.1f} GiB free")
+    return "; ".join(parts) or "unknown"
+
+
+def _print_schedule(made: Schedule) -> None:
+    table = Table("t", "beta", "alpha_bar", "SNR dB", box=None, pad_edge=False)
+    for column in table.columns:
+        column.justify = "right"
+    for t in np.unique(np.round(np.linspace(0, made.T, 11)).astype(int)).tolist():
+        beta, alpha_bar = float(made.beta[t]), float(made.alpha_bar[t])
+        table.add_row(str(t), f"{beta:.6g}", f"{alpha_bar:.6g}", f"{made.snr_db(t):.2f}")
+    console = Console(highlight=False)
+    console.print(table)
+    for finding in examine(made):
+        console.print(f"{finding.severity}: {finding.text}", markup=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the program with the arguments of the process; always ends in SystemExit."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # terminals that cannot print a beta
+    app(prog_name="diffusion-cli")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""The options of `diffusion-cli`, their help and checks made from the registries, and parsing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import DATA_SIZES, MAX_COUNT, MAX_SEED
+from diffusion_gui.engine.params import Param, Values, pack, resolve
+from diffusion_gui.engine.samplers import SAMPLERS
+from diffusion_gui.engine.schedules import (
+    MAX_STEPS,
+    PRESETS,
+    SPACINGS,
+    Schedule,
+    ScheduleSpec,
+    build,
+)
+from diffusion_gui.session import export
+from diffusion_gui.session.schedule_import import READERS, load_schedule
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+_MOST_TIMES = 64
+
+
+def names(known: Iterable[object]) -> str:
+    """Return names as they stand in a sentence: "a, b, c"."""
+    return ", ".join(map(str, known))
+
+
+def _one_of(known: Collection[Any]) -> Callable[[Any], Any]:
+    """Return an option callback that refuses what is not in `known`."""
+
+    def checked(value: Any) -> Any:
+        if value is not None and value not in known:
+            raise typer.BadParameter(f"{value!r} is not known; choose one of: {names(known)}")
+        return value
+
+    return checked
+
+
+def _choice(*flags: str, known: Collection[Any], text: str) -> Any:
+    """Return an option whose values and help are a registry's names."""
+    return typer.Option(*flags, callback=_one_of(known), help=f"{text}: {names(known)}.")
+
+
+def _settings(registry: Mapping[str, Any]) -> Any:
+    """Return the --set option for the parameters of a registry's rows."""
+    rows = [
+        f"{param.name} ({name}) {param.minimum:g} to {param.maximum:g}"
+        for name, row in registry.items()
+        for param in row.params
+    ]
+    return typer.Option("--set", metavar="KEY=VALUE", help="; ".join(rows), show_default=False)
+
+
+Output = Annotated[
+    Path, typer.Option("--output", "-o", help="The .png to write.", show_default=False)
+]
+PresetName = Annotated[str | None, _choice("--preset", known=PRESETS, text="A named schedule")]
+ScheduleFile = Annotated[
+    Path | None, typer.Option("--from", help="Read a .csv, or a .json (also of diffusers).")
+]
+ScheduleSource = Annotated[
+    str, typer.Option("--schedule", metavar="NAME|FILE", help=f"{names(PRESETS)}, .json or .csv.")
+]
+Timesteps = Annotated[
+    int | None,
+    typer.Option(
+        "--timesteps", min=1, max=MAX_STEPS, help="T of a named schedule; 1000 if not given."
+    ),
+]
+PresetSettings = Annotated[list[str] | None, _settings(PRESETS)]
+Check = Annotated[bool, typer.Option("--check", help="Exit with code 1 on any warning.")]
+ScheduleTarget = Annotated[
+    Path | None, typer.Option("--export", help=f"Write it as {names(export.SCHEDULE_WRITERS)}.")
+]
+Picture = Annotated[Path, typer.Argument(help="The picture to noise.", show_default=False)]
+Times = Annotated[
+    str | None,
+    typer.Option("--t", metavar="T,T,...", help="Times in 0..T; five even ones if not given."),
+]
+PictureSize = Annotated[int, typer.Option(min=8, max=1024, help="Longest side in pixels.")]
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of all noise.")]
+ModelName = Annotated[str, _choice(known=MODELS, text="Model")]
+Images = Annotated[str, typer.Option(metavar="DIR|emoji", help="The images that the model knows.")]
+SamplerName = Annotated[str, _choice(known=SAMPLERS, text="Sampler")]
+SamplerSettings = Annotated[list[str] | None, _settings(SAMPLERS)]
+Steps = Annotated[int, typer.Option(min=1, max=MAX_STEPS, help="Steps, one model call each.")]
+Count = Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="How many pictures.")]
+Size = Annotated[int, _choice(known=DATA_SIZES, text="Side of a picture in pixels")]
+SpacingName = Annotated[str, _choice(known=SPACINGS, text="How steps are spread over t")]
+DeviceName = Annotated[str, _choice(known=DEVICES, text="Where to compute")]
+StartPicture = Annotated[
+    Path | None, typer.Option("--start", help="Start from this picture noised to --t.")
+]
+StartTime = Annotated[int | None, typer.Option("--t", min=1, max=MAX_STEPS, help="See --start.")]
+TrajectoryFile = Annotated[
+    Path | None, typer.Option(help="Also write every step (.npz): t, sigma, x_t, x0_hat.")
+]
+AnimationFile = Annotated[
+    Path | None, typer.Option(help=f"Also write x_t over the run: {names(export.ANIMATIONS)}.")
+]
+
+
+def find_schedule(
+    source: str, timesteps: int | None, settings: list[str] | None = None
+) -> tuple[Schedule, ScheduleSpec | None]:
+    """Return the schedule of a preset's name or of a file, and its spec where there is one.
+
+    Raises EngineError for an unknown name, and for a T that a file cannot be given.
+    """
+    if source in PRESETS:
+        row = PRESETS[source]
+        values = read_settings(settings, row.params, row.title)
+        spec = ScheduleSpec(source, timesteps or 1000, values)
+        return build(spec), spec
+    if not Path(source).suffix and not Path(source).exists():
+        raise EngineError(
+            f"schedule {source!r} is not known; choose one of: {names(PRESETS)},"
+            f" or give a {' or '.join(READERS)} file"
+        )
+    if settings:
+        raise EngineError(f"--set goes with a named schedule; leave it out for {source}")
+    schedule, found = load_schedule(source)
+    if timesteps not in (None, schedule.T):
+        raise EngineError(
+            f"--timesteps {timesteps}: {source} has T = {schedule.T}; leave --timesteps out"
+        )
+    return schedule, found
+
+
+def read_settings(given: list[str] | None, params: tuple[Param, ...], owner: str) -> Values:
+    """Return KEY=VALUE texts as checked values of `params`; raises EngineError, naming the key."""
+    values: dict[str, float] = {}
+    for text in given or []:
+        key, _, value = text.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            raise EngineError(
+                f"--set {text}: write KEY=NUMBER; {owner} has: {names(p.name for p in params)}"
+            ) from None
+        if key in values:
+            raise EngineError(f"--set {key} is given twice; keep one of them")
+        values[key] = number
+    packed = pack(values)
+    resolve(params, packed, f"--set: {owner}")
+    return packed
+
+
+def read_times(text: str | None, T: int) -> list[int]:
+    """Return the times in "0,250,500", each in 0..T; five even ones for None."""
+    if text is None:
+        return sorted({round(t) for t in np.linspace(0, T, 5).tolist()})
+    parts = text.split(",")
+    if len(parts) > _MOST_TIMES:
+        raise EngineError(f"--t: {len(parts)} times; give at most {_MOST_TIMES}")
+    times = []
+    for part in parts:
+        if not part.strip().isdecimal() or int(part) > T:
+            raise EngineError(f"--t: {part.strip()!r} is not a time; give integers in 0..{T}")
+        times.append(int(part))
+    return times

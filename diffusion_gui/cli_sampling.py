@@ -1,0 +1,175 @@
+"""What `diffusion-cli sample` does between reading its options and its last word.
+
+Imports torch, but only when a run begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffusion_gui.cli_progress import step_progress
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
+from diffusion_gui.engine.images import Pixels, find_images, read_picture, square
+from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.session import export, library
+from diffusion_gui.session.files import check_target
+from diffusion_gui.session.format import check
+
+if TYPE_CHECKING:
+    from diffusion_gui.engine.samplers import Step
+
+MOST_ANIMATED = 100
+"""An animation shows at most this many of a run's steps, evenly, the first and last among them."""
+_MOST_RECORDED = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """A run with its pixels: uint8 `data` [N, size, size, 3], `start` [size, size, 3] or None."""
+
+    experiment: Experiment
+    data: Pixels
+    start: Pixels | None
+    problems: tuple[str, ...]
+    """One line for every file that was left out of the data."""
+
+
+@dataclass(slots=True)
+class Recording:
+    """What was kept of a run: the result, and as wished all steps and frames for an animation."""
+
+    result: Pixels = field(default_factory=lambda: np.empty(0, np.uint8))
+    frames: list[Frame] = field(default_factory=list)
+    animation: list[Pixels] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What a run writes: always the grid, as wished the trajectory and the animation."""
+
+    grid: Path
+    trajectory: Path | None
+    animation: Path | None
+
+    def check(self) -> None:
+        """Raise EngineError if one of them cannot be made."""
+        check_target(self.grid, (".png",))
+        if self.trajectory is not None:
+            check_target(self.trajectory, (".npz",))
+        if self.animation is not None:
+            check_target(self.animation, export.ANIMATIONS)
+
+    def write(self, recording: Recording, experiment: Experiment) -> None:
+        """Write what was wished for; raises EngineError where the file system refuses."""
+        export.save_grid(self.grid, recording.result, experiment)
+        if self.trajectory is not None:
+            export.save_trajectory(self.trajectory, recording.frames)
+        if self.animation is not None:
+            export.save_animation(self.animation, recording.animation)
+
+
+def prepare(
+    experiment: Experiment, images: str, start: Path | None, t: int | None, wanted: Files
+) -> Job:
+    """Check `experiment`, put the pictures and the start into it, and read their pixels.
+
+    Raises EngineError on bad settings, and when no image of the data can be read.
+    """
+    check(experiment)
+    if wanted.trajectory is not None:
+        _check_memory(experiment)
+    if (start is None) != (t is None):
+        raise EngineError("--start and --t belong together; give both or neither")
+    T = experiment.schedule.T
+    if t is not None and t > T:
+        raise EngineError(f"--t: {t} is outside 1 to {T}, the T of the schedule; lower it")
+    size = experiment.sampling.size
+    begin = None if start is None else _read_square(start, size)
+    pixels, pictures, problems = _read_data(images, size)
+    if begin is not None and t is not None:
+        ref = begin[1]
+        experiment = replace(
+            experiment, sampling=replace(experiment.sampling, start=Start(ref.id, t))
+        )
+        if images == EMOJI:  # elsewhere the pictures are the model's data, and it is not of it
+            pictures = (ref,)
+    experiment = replace(experiment, pictures=pictures)
+    return Job(experiment, pixels, begin[0] if begin else None, tuple(problems))
+
+
+def sample(job: Job, device: str, wanted: Files) -> Recording:
+    """Run `job` to its end under a progress bar, keeping what `wanted` needs."""
+    recording = Recording()
+    with step_progress() as advance:
+        from diffusion_gui.engine import device as devices
+        from diffusion_gui.engine.reverse import Inputs, plan, run, to_pixels
+
+        total = len(plan(job.experiment))
+        shown = animated(total) if wanted.animation else set()
+        inputs = Inputs(job.data, job.start)
+        for step in run(job.experiment, inputs, devices.choose(device)):
+            advance(step.index, total)
+            if wanted.trajectory:
+                recording.frames.append(_frame(step))
+            if step.index in shown:
+                recording.animation.append(to_pixels(step.x_t))
+            if step.index == total:
+                recording.result = to_pixels(step.x_t)
+    return recording
+
+
+def animated(total: int) -> set[int]:
+    """Return the steps of 0..total that an animation shows."""
+    return {round(x) for x in np.linspace(0, total, min(total + 1, MOST_ANIMATED)).tolist()}
+
+
+def _frame(step: Step) -> Frame:
+    from diffusion_gui.engine.reverse import to_pixels
+
+    sigma = step.s / step.a if step.a > 0.0 else float(np.inf)
+    return Frame(step.index, step.t, sigma, to_pixels(step.x_t), to_pixels(step.x0_hat))
+
+
+def _read_data(images: str, size: int) -> tuple[Pixels, tuple[PictureRef, ...], list[str]]:
+    """Return the emoji, or the central squares of the images in a folder, and what was left out.
+
+    One picture is held at full size at a time.
+    """
+    if images == EMOJI:
+        return library.emoji(size), (), []
+    files, problems = find_images([images])
+    pixels: list[Pixels] = []
+    pictures: list[PictureRef] = []
+    for file in files:
+        try:
+            one, ref = _read_square(file, size)
+        except EngineError as error:
+            problems.append(str(error))
+        else:
+            pixels.append(one)
+            pictures.append(ref)
+    if not pixels:
+        raise EngineError(f"--images: {problems[0]}; give a folder with images, or 'emoji'")
+    return np.stack(pixels), tuple(pictures), problems
+
+
+def _read_square(path: Path, size: int) -> tuple[Pixels, PictureRef]:
+    picture = read_picture(path)
+    return square(picture.pixels, size), library.PictureStore().add(picture, str(path))
+
+
+def _check_memory(experiment: Experiment) -> None:
+    """Raise EngineError where recording every step would need more memory than is sensible."""
+    sampling = experiment.sampling
+    steps = min(sampling.steps, experiment.schedule.T)
+    need = (steps + 1) * sampling.count * sampling.size**2 * 3 * 2
+    if need > _MOST_RECORDED:
+        raise EngineError(
+            f"--trajectory: {need / 1024**3:.1f} GiB of pictures is over"
+            f" {_MOST_RECORDED / 1024**3:.0f} GiB; lower --steps, --count or --size"
+        )

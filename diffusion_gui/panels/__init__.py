@@ -1,0 +1,1 @@
+"""The widgets: schedule editor, image panel, sampling panel and what they share."""

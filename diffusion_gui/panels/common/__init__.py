@@ -1,0 +1,1 @@
+"""What the panels share: theme, icons, frames and fields, plots, picture views."""

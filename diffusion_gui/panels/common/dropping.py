@@ -1,0 +1,29 @@
+"""What a drop or the clipboard holds: local files, or a picture itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QMimeData, Qt
+from PySide6.QtGui import QImage, QPainter
+
+from diffusion_gui.engine.images import MAX_SIDE, Picture, fit_within
+
+
+def paths_from(mime: QMimeData) -> list[str]:
+    """Return the local files and folders in a drop; addresses on the network are left alone."""
+    return [url.toLocalFile() for url in mime.urls() if url.isLocalFile()]
+
+
+def image_from(mime: QMimeData) -> Picture | None:
+    """Return the picture in a drop or on the clipboard, transparency on white, or None."""
+    image = mime.imageData() if mime.hasImage() else None
+    if not isinstance(image, QImage) or image.isNull():
+        return None
+    flat = QImage(image.size(), QImage.Format.Format_RGB888)
+    flat.fill(Qt.GlobalColor.white)
+    painter = QPainter(flat)
+    painter.drawImage(0, 0, image)
+    painter.end()
+    rows = np.frombuffer(flat.constBits(), np.uint8).reshape(flat.height(), flat.bytesPerLine())
+    pixels = rows[:, : 3 * flat.width()].reshape(flat.height(), flat.width(), 3).copy()
+    return Picture("pasted picture", fit_within(pixels, MAX_SIDE))

@@ -1,0 +1,73 @@
+"""A row of fields built from `Param` rows: the one form for presets and samplers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+
+from diffusion_gui.engine.params import Param, Values, pack
+from diffusion_gui.panels.common.widgets import GAP, Field, NumberBox
+
+
+class ParamsForm(QWidget):
+    """Fields for the parameters of whatever is chosen; `edited(values)` when a person changes one."""
+
+    edited = Signal(object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(GAP)
+        self._params: tuple[Param, ...] | None = None
+        self._controls: dict[str, NumberBox | QComboBox] = {}
+
+    def control(self, name: str) -> NumberBox | QComboBox:
+        """Return the control of one parameter."""
+        return self._controls[name]
+
+    def show_values(self, params: Sequence[Param], values: Values) -> None:
+        """Show `params` with `values`, defaults where a value is missing; emits nothing."""
+        if tuple(params) != self._params:
+            self._rebuild(tuple(params))
+        given = dict(values)
+        for param in params:
+            control = self._controls[param.name]
+            value = given.get(param.name, param.default)
+            with QSignalBlocker(control):
+                if isinstance(control, QComboBox):
+                    control.setCurrentIndex(round(value))
+                else:
+                    control.setValue(value)
+
+    def _rebuild(self, params: tuple[Param, ...]) -> None:
+        while (item := self._row.takeAt(0)) is not None:
+            if (widget := item.widget()) is not None:
+                widget.deleteLater()
+        self._params = params
+        self._controls = {}
+        for param in params:
+            control = self._build(param)
+            control.setObjectName(f"param_{param.name}")
+            self._controls[param.name] = control
+            self._row.addWidget(Field(param.symbol, control, param.tooltip), 1)
+        self.setVisible(bool(params))
+
+    def _build(self, param: Param) -> NumberBox | QComboBox:
+        if param.choices:
+            combo = QComboBox()
+            combo.addItems(param.choices)
+            combo.currentIndexChanged.connect(self._on_edited)
+            return combo
+        box = NumberBox(param.minimum, param.maximum, param.decimals)
+        box.valueChanged.connect(self._on_edited)
+        return box
+
+    def _on_edited(self) -> None:
+        values = {
+            name: float(c.currentIndex() if isinstance(c, QComboBox) else c.value())
+            for name, c in self._controls.items()
+        }
+        self.edited.emit(pack(values))

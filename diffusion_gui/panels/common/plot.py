@@ -1,0 +1,185 @@
+"""The themed plot: curves over t with the shared time cursor, and a small chart.
+
+pyqtgraph draws; the mouse is handled here, because its own draggable items ignore log axes. The
+value axis shows whatever numbers the curve is given: a log axis is a curve of log10 values with
+`power_ticks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QPen
+from PySide6.QtWidgets import QWidget
+
+from diffusion_gui.panels.common.theme import Theme
+
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class _PowerAxis(pg.AxisItem):
+    """Ticks at whole powers of ten, for curves given as log10 values."""
+
+    def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
+        """Return one level of ticks, at least one unit apart."""
+        room = max(size / 22.0, 1.0)
+        step = max(1.0, np.ceil((maxVal - minVal) / room))
+        return [(step, 0.0)]
+
+    def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
+        """Return 10 to the power of each value."""
+        return ["10" + str(round(v)).translate(_SUPERSCRIPT) for v in values]
+
+
+class Plot(pg.PlotWidget):
+    """A still plot in the theme's colours: no pan, no zoom, no context menu."""
+
+    def __init__(self, theme: Theme, power_ticks: bool = False, small: bool = False) -> None:
+        axes = {"left": _PowerAxis("left")} if power_ticks else {}
+        super().__init__(axisItems=axes)
+        self.theme = theme
+        self._small = small
+        self._pens: list[tuple[pg.PlotDataItem, str, float, bool]] = []
+        self.setMenuEnabled(False)
+        self.hideButtons()
+        self.setMouseEnabled(False, False)
+        self.setFrameShape(self.Shape.NoFrame)
+        self.setAntialiasing(True)
+        font = QFont(self.font())
+        font.setPixelSize(11)
+        for name in ("left", "bottom"):
+            axis = self.getAxis(name)
+            axis.setStyle(tickFont=font, tickLength=4, tickTextOffset=4, hideOverlappingLabels=True)
+        if small:
+            self.getAxis("left").setWidth(34)
+        self.plotItem.setContentsMargins(0, 6, 6, 0)
+        theme.changed.connect(self._tint)
+        self._tint()
+
+    def sizeHint(self) -> QSize:
+        """Leave the size to the layout."""
+        return QSize(200, 80 if self._small else 160)
+
+    def add_curve(self, token: str, width: float = 2.4, dashed: bool = False) -> pg.PlotDataItem:
+        """Add a curve in the colour of a theme token; fill it with `setData`."""
+        curve = pg.PlotDataItem(connect="finite")
+        self.addItem(curve)
+        self._pens.append((curve, token, width, dashed))
+        curve.setPen(self._pen(token, width, dashed))
+        return curve
+
+    def _pen(self, token: str, width: float, dashed: bool = False) -> QPen:
+        style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
+        return pg.mkPen(getattr(self.theme.tokens, token), width=width, style=style)
+
+    def _tint(self) -> None:
+        tokens = self.theme.tokens
+        self.setBackground(tokens.panel)
+        for name in ("left", "bottom"):
+            axis = self.getAxis(name)
+            axis.setPen(pg.mkPen(tokens.hairline))
+            axis.setTextPen(pg.mkPen(tokens.secondary))
+            axis.setGrid(40)
+        for curve, token, width, dashed in self._pens:
+            curve.setPen(self._pen(token, width, dashed))
+
+
+class CurvePlot(Plot):
+    """A plot over t = 0..T with the time cursor: press or drag anywhere to move it."""
+
+    t_dragged = Signal(int)
+
+    def __init__(self, theme: Theme, token: str, power_ticks: bool = False) -> None:
+        self._cursor = pg.InfiniteLine(angle=90, movable=False)
+        self._readout = pg.TextItem(anchor=(0, 0))
+        self._token = token
+        super().__init__(theme, power_ticks)
+        self.curve = self.add_curve(token)
+        self._T = 1
+        self._cursor.setZValue(5)
+        self._readout.setZValue(6)
+        self.addItem(self._cursor, ignoreBounds=True)
+        self.addItem(self._readout, ignoreBounds=True)
+        self._tint()
+
+    def set_time(self, t: int, text: str) -> None:
+        """Move the cursor and write `text` beside it, on the side where there is room."""
+        self._cursor.setPos(t)
+        self._readout.setText(text)
+        self._readout.setAnchor((1.05, 0) if t > 0.55 * self._T else (-0.05, 0))
+        top = self.getViewBox().viewRange()[1][1]
+        self._readout.setPos(t, top)
+
+    def set_ranges(self, T: int, low: float, high: float) -> None:
+        """Show t = 0..T and values low..high, with a margin for handles at the ends."""
+        self._T = T
+        pad = 0.015 * T
+        self.setXRange(-pad, T + pad, padding=0)
+        self.setYRange(low, high, padding=0.04)
+
+    def to_data(self, position: QPointF) -> QPointF:
+        """Map a mouse position to (t, value)."""
+        return self.getViewBox().mapSceneToView(self.mapToScene(position.toPoint()))
+
+    def to_pixel(self, t: float, value: float) -> QPointF:
+        """Map (t, value) to a position in the widget."""
+        return QPointF(self.mapFromScene(self.getViewBox().mapViewToScene(QPointF(t, value))))
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Move the time cursor to the press."""
+        if event.button() is Qt.MouseButton.LeftButton:
+            self.t_dragged.emit(round(self.to_data(event.position()).x()))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Let the time cursor follow the mouse."""
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            self.t_dragged.emit(round(self.to_data(event.position()).x()))
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Nothing is left to do: the cursor already follows."""
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Treat a double click as a press."""
+        self.mousePressEvent(event)
+
+    def wheelEvent(self, event: object) -> None:
+        """Ignore the wheel: the plot always shows the whole schedule."""
+
+    def _tint(self) -> None:
+        super()._tint()
+        self._cursor.setPen(pg.mkPen(self.theme.tokens.cursor, width=2))
+        self._readout.setColor(QColor(getattr(self.theme.tokens, self._token)))
+
+
+class MiniChart(Plot):
+    """A small chart of one number per step, with a marker at the step on show."""
+
+    def __init__(self, theme: Theme, token: str, parent: QWidget | None = None) -> None:
+        self._marker = pg.InfiniteLine(angle=90, movable=False)
+        super().__init__(theme, small=True)
+        self.curve = self.add_curve(token, width=1.6)
+        self.addItem(self._marker, ignoreBounds=True)
+        self.setMinimumHeight(64)
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._tint()
+
+    def set_values(self, steps: Sequence[int], values: Sequence[float], num_steps: int) -> None:
+        """Show `values` at `steps`; the axis spans the whole run from the start."""
+        self.curve.setData(np.asarray(steps, float), np.asarray(values, float))
+        self.setXRange(0, max(num_steps, 1), padding=0.02)
+        finite = [v for v in values if np.isfinite(v)]
+        if finite:
+            low, high = min(finite), max(finite)
+            room = max(high - low, 1e-3)
+            self.setYRange(low - 0.04 * room, high + 0.04 * room, padding=0)
+
+    def set_step(self, step: int) -> None:
+        """Move the marker."""
+        self._marker.setPos(step)
+
+    def _tint(self) -> None:
+        super()._tint()
+        self._marker.setPen(pg.mkPen(self.theme.tokens.cursor, width=1.5))

@@ -1,0 +1,119 @@
+"""The Qt style sheet, made from the theme's tokens. Sizes in steps of 4 px; controls are 28 high."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from diffusion_gui.panels.common.theme import Tokens
+
+_SHEET = """
+* {{ font-size: 12px; }}
+QMainWindow, QDialog, QWidget#centre {{ background: {window}; }}
+QToolTip {{ background: {panel}; color: {text}; border: 1px solid {hairline}; padding: 6px; }}
+
+QFrame[role="panel"] {{
+    background: {panel}; border: 1px solid {hairline}; border-radius: 8px;
+}}
+QLabel {{ color: {text}; background: transparent; }}
+QLabel[role="title"] {{ font-size: 13px; font-weight: 600; }}
+QLabel[role="caption"] {{ font-size: 11px; color: {secondary}; }}
+QLabel[role="good"] {{ font-size: 11px; color: {good}; }}
+QLabel[role="warning"] {{ font-size: 11px; color: {warning}; }}
+
+QPushButton, QToolButton, QComboBox, QAbstractSpinBox, QLineEdit {{
+    background: {field}; color: {text}; border: 1px solid {hairline}; border-radius: 6px;
+    min-height: 26px; max-height: 26px; padding: 0 10px;
+}}
+QToolButton {{ padding: 0 6px; min-width: 16px; }}
+QPushButton:hover, QToolButton:hover, QComboBox:hover {{ background: {hover}; }}
+QPushButton:pressed, QToolButton:pressed {{ background: {hairline}; }}
+QPushButton:disabled, QToolButton:disabled, QComboBox:disabled, QAbstractSpinBox:disabled {{
+    color: {disabled};
+}}
+QPushButton:focus, QToolButton:focus, QComboBox:focus, QAbstractSpinBox:focus, QLineEdit:focus {{
+    border: 1px solid {accent};
+}}
+QPushButton:checked, QToolButton:checked {{
+    background: {hover}; border: 1px solid {accent};
+}}
+QPushButton[role="accent"] {{
+    background: {accent}; color: {on_accent}; border: 1px solid {accent}; font-weight: 600;
+}}
+QPushButton[role="accent"]:hover {{ background: {accent_hover}; }}
+QPushButton[role="accent"]:disabled {{
+    background: {field}; color: {disabled}; border: 1px solid {hairline};
+}}
+QPushButton[role="link"] {{
+    background: transparent; border: none; color: {accent}; padding: 0 2px;
+    min-height: 18px; max-height: 18px;
+}}
+QPushButton[role="link"]:focus {{ text-decoration: underline; }}
+
+QComboBox {{ padding-right: 22px; }}
+QComboBox::drop-down {{ border: none; width: 22px; }}
+QComboBox::down-arrow {{ image: url({chevron}); width: 12px; height: 12px; }}
+QComboBox QAbstractItemView {{
+    background: {panel}; color: {text}; border: 1px solid {hairline}; padding: 4px;
+    selection-background-color: {hover}; selection-color: {text}; outline: none;
+}}
+QAbstractSpinBox {{ padding-right: 4px; }}
+QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
+
+QCheckBox {{ color: {text}; spacing: 6px; background: transparent; }}
+QCheckBox::indicator {{
+    width: 14px; height: 14px; border: 1px solid {secondary}; border-radius: 4px;
+    background: {field};
+}}
+QCheckBox::indicator:checked {{ background: {accent}; border-color: {accent}; image: url({check}); }}
+QCheckBox::indicator:focus {{ border: 1px solid {accent}; }}
+
+QSlider {{ min-height: 22px; background: transparent; }}
+QSlider::groove:horizontal {{ height: 4px; border-radius: 2px; background: {hairline}; }}
+QSlider::sub-page:horizontal {{ height: 4px; border-radius: 2px; background: {accent}; }}
+QSlider::handle:horizontal {{
+    width: 14px; height: 14px; margin: -5px 0; border-radius: 7px; background: {accent};
+}}
+QSlider::handle:horizontal:hover, QSlider::handle:horizontal:focus {{
+    background: {accent_hover}; border: 2px solid {panel}; width: 12px; height: 12px;
+    border-radius: 8px; margin: -6px 0;
+}}
+QSlider::sub-page:horizontal:disabled, QSlider::handle:horizontal:disabled {{
+    background: {disabled};
+}}
+QSlider#timeSlider::sub-page:horizontal {{ background: {cursor}; }}
+QSlider#timeSlider::handle:horizontal {{ background: {cursor}; }}
+
+QMenuBar {{ background: {window}; color: {text}; }}
+QMenuBar::item {{ padding: 4px 8px; background: transparent; border-radius: 4px; }}
+QMenuBar::item:selected {{ background: {hover}; }}
+QMenu {{ background: {panel}; color: {text}; border: 1px solid {hairline}; padding: 4px; }}
+QMenu::item {{ padding: 5px 24px 5px 12px; border-radius: 4px; }}
+QMenu::item:selected {{ background: {hover}; }}
+QMenu::item:disabled {{ color: {disabled}; }}
+QMenu::separator {{ height: 1px; background: {hairline}; margin: 4px 8px; }}
+
+QSplitter::handle {{ background: transparent; }}
+QScrollBar:horizontal {{ height: 8px; background: transparent; }}
+QScrollBar:vertical {{ width: 8px; background: transparent; }}
+QScrollBar::handle {{ background: {hairline}; border-radius: 4px; min-width: 24px; min-height: 24px; }}
+QScrollBar::handle:hover {{ background: {disabled}; }}
+QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
+
+QListView[role="tray"] {{ background: transparent; border: none; outline: none; }}
+
+QFrame[role="bar"] {{ background: {field}; border: 1px solid {warning}; border-radius: 6px; }}
+QFrame[role="bar"] QToolButton {{ background: transparent; border: none; }}
+"""
+
+
+def style_sheet(tokens: Tokens) -> str:
+    """Return the application's style sheet for one theme."""
+    from diffusion_gui.panels.common.icons import icon_file
+
+    names = {name: getattr(tokens, name) for name in tokens.__dataclass_fields__}
+    return _SHEET.format(
+        **names,
+        chevron=icon_file("chevron-down", tokens.secondary),
+        check=icon_file("check", tokens.on_accent),
+    )

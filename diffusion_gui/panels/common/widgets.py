@@ -1,0 +1,210 @@
+"""Small building blocks: the panel frame, a labelled field, spin boxes, the message bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QLocale, Qt, Signal
+from PySide6.QtGui import QValidator
+from PySide6.QtWidgets import (
+    QDoubleSpinBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffusion_gui.panels.common.icons import icon
+from diffusion_gui.panels.common.theme import Theme
+
+GAP = 8
+PADDING = 12
+
+
+class Panel(QFrame):
+    """A titled card: title and caption on the left of its head, actions on the right."""
+
+    def __init__(self, name: str, title: str, theme: Theme) -> None:
+        super().__init__()
+        self.setObjectName(name)
+        self.setProperty("role", "panel")
+        self.setAccessibleName(title)
+        self.theme = theme
+        self.caption = label("", "caption")
+        self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.head = QHBoxLayout()
+        self.head.setSpacing(GAP)
+        self.head.addWidget(label(title, "title"))
+        self.head.addWidget(self.caption, 1)
+        self.bar = MessageBar(theme)
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(PADDING, GAP, PADDING, PADDING)
+        self.body.setSpacing(GAP)
+        self.body.addLayout(self.head)
+        self.body.addWidget(self.bar)
+
+
+class MessageBar(QFrame):
+    """One or more lines that say what went wrong and the mend; dismissible, hidden when empty."""
+
+    dismissed = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setObjectName("messageBar")
+        self.setProperty("role", "bar")
+        self._theme = theme
+        self._sign = QLabel()
+        self._text = QLabel()
+        self._text.setWordWrap(True)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._close = QToolButton()
+        self._close.setToolTip("Dismiss this message")
+        self._close.setAccessibleName("Dismiss")
+        self._close.clicked.connect(self.clear)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(GAP, 2, 2, 2)
+        row.addWidget(self._sign)
+        row.addWidget(self._text, 1)
+        row.addWidget(self._close)
+        theme.changed.connect(self._tint)
+        self._tint()
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What the bar says, "" while hidden."""
+        return self._text.text() if not self.isHidden() else ""
+
+    def show_lines(self, lines: Sequence[str], most: int = 4) -> None:
+        """Show lines, at most `most` of them, with the number of the rest."""
+        shown = list(lines[:most])
+        if len(lines) > most:
+            shown.append(f"... and {len(lines) - most} more")
+        self._text.setText("\n".join(shown))
+        self._text.setToolTip("\n".join(lines[:40]))
+        self.show()
+
+    def clear(self) -> None:
+        """Hide the bar."""
+        self._text.clear()
+        self.hide()
+        self.dismissed.emit()
+
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        self._sign.setPixmap(icon("triangle-alert", tokens.warning).pixmap(16, 16))
+        self._close.setIcon(icon("x", tokens.secondary))
+
+
+class Field(QWidget):
+    """A control with its caption above it."""
+
+    def __init__(self, caption: str, control: QWidget, tooltip: str) -> None:
+        super().__init__()
+        self.control = control
+        control.setToolTip(tooltip)
+        control.setAccessibleName(caption)
+        head = label(caption, "caption")
+        head.setToolTip(tooltip)
+        head.setBuddy(control)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(head)
+        column.addWidget(control)
+
+
+class NumberBox(QDoubleSpinBox):
+    """A number field that shows sensible digits: 0.008, 0.02, 1e-04."""
+
+    def __init__(self, minimum: float, maximum: float, decimals: int) -> None:
+        super().__init__()
+        self.setDecimals(decimals)
+        self.setRange(minimum, maximum)
+        self.setSingleStep(10.0 ** -min(decimals, 2) if maximum > 1.0 else 10.0 ** -min(decimals, 3))
+        self.setKeyboardTracking(False)
+        self.setLocale(QLocale.c())
+        self.setMinimumWidth(64)
+
+    def textFromValue(self, value: float) -> str:
+        """Drop trailing zeros; very small numbers in scientific form."""
+        if 0.0 < abs(value) < 1e-3:
+            return f"{value:.3g}"
+        return f"{value:.{self.decimals()}f}".rstrip("0").rstrip(".") or "0"
+
+    def valueFromText(self, text: str) -> float:
+        """Read both forms."""
+        try:
+            return float(text.replace(",", "."))
+        except ValueError:
+            return self.value()
+
+    def validate(self, text: str, pos: int) -> tuple[QValidator.State, str, int]:
+        """Accept anything that reads as a number; what is out of range is clamped on entry."""
+        try:
+            value = float(text.replace(",", "."))
+        except ValueError:
+            unfinished = set(text) <= set("0123456789.,eE+-")
+            state = QValidator.State.Intermediate if unfinished else QValidator.State.Invalid
+            return state, text, pos
+        inside = self.minimum() <= value <= self.maximum()
+        state = QValidator.State.Acceptable if inside else QValidator.State.Intermediate
+        return state, text, pos
+
+    def fixup(self, text: str) -> str:
+        """Clamp what was typed into the range."""
+        value = min(max(self.valueFromText(text), self.minimum()), self.maximum())
+        return self.textFromValue(value)
+
+
+class IntegerBox(QSpinBox):
+    """A whole-number field; what is typed takes effect on Enter or when the field is left."""
+
+    def __init__(self, minimum: int, maximum: int, step: int = 1) -> None:
+        super().__init__()
+        self.setRange(minimum, maximum)
+        self.setSingleStep(step)
+        self.setKeyboardTracking(False)
+        self.setCorrectionMode(QSpinBox.CorrectionMode.CorrectToNearestValue)
+        self.setMinimumWidth(52)
+
+    def validate(self, text: str, pos: int) -> tuple[QValidator.State, str, int]:
+        """Let numbers beyond the range be typed; they are clamped on entry."""
+        digits = text.lstrip("+-")
+        if digits == "":
+            return QValidator.State.Intermediate, text, pos
+        if not digits.isdecimal():
+            return QValidator.State.Invalid, text, pos
+        inside = self.minimum() <= int(text) <= self.maximum()
+        state = QValidator.State.Acceptable if inside else QValidator.State.Intermediate
+        return state, text, pos
+
+    def fixup(self, text: str) -> str:
+        """Clamp what was typed into the range."""
+        digits = text.lstrip("+-")
+        value = int(text) if digits.isdecimal() else self.value()
+        return str(min(max(value, self.minimum()), self.maximum()))
+
+
+def label(text: str, role: str = "") -> QLabel:
+    """Return a label in one of the text roles of the style sheet."""
+    result = QLabel(text)
+    if role:
+        result.setProperty("role", role)
+    return result
+
+
+def button(text: str, tooltip: str, role: str = "") -> QPushButton:
+    """Return a push button that keeps the keyboard focus off the mouse's path."""
+    result = QPushButton(text)
+    result.setToolTip(tooltip)
+    result.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    if role:
+        result.setProperty("role", role)
+    return result

@@ -1,0 +1,83 @@
+"""The tray: thumbnails of the open pictures; click to show one, Delete to take it out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QIcon, QKeyEvent, QPixmap
+from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem
+
+from diffusion_gui.engine.experiment import PictureRef
+from diffusion_gui.engine.images import square
+from diffusion_gui.panels.common.picture import to_qimage
+from diffusion_gui.session.library import PictureStore
+
+SIDE = 36
+
+
+class Tray(QListWidget):
+    """One row of thumbnails. `chosen(id)` when one is clicked, `removed(id)` on Delete."""
+
+    chosen = Signal(str)
+    removed = Signal(str)
+
+    def __init__(self, store: PictureStore) -> None:
+        super().__init__()
+        self.setObjectName("tray")
+        self.setProperty("role", "tray")
+        self.setAccessibleName("Open pictures")
+        self.setToolTip("Open pictures. Click to show one; Delete takes it out of the tray.")
+        self._store = store
+        self._thumbnails: dict[str, QIcon] = {}
+        self.setViewMode(QListView.ViewMode.IconMode)
+        self.setFlow(QListView.Flow.LeftToRight)
+        self.setWrapping(False)
+        self.setMovement(QListView.Movement.Static)
+        self.setUniformItemSizes(True)
+        self.setIconSize(QSize(SIDE, SIDE))
+        self.setGridSize(QSize(SIDE + 8, SIDE + 8))
+        self.setFixedHeight(SIDE + 12)
+        self.setHorizontalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.currentItemChanged.connect(self._on_current)
+
+    def set_pictures(self, pictures: Sequence[PictureRef], selected: str) -> None:
+        """Show `pictures` with one selected; emits nothing."""
+        with QSignalBlocker(self):
+            self.clear()
+            for ref in pictures:
+                item = QListWidgetItem(self._thumbnail(ref), "")
+                item.setData(Qt.ItemDataRole.UserRole, ref.id)
+                item.setToolTip(ref.name)
+                item.setData(Qt.ItemDataRole.AccessibleTextRole, ref.name)
+                self.addItem(item)
+        self.select(selected)
+
+    def select(self, picture_id: str) -> None:
+        """Select a picture; emits nothing."""
+        with QSignalBlocker(self):
+            for row in range(self.count()):
+                if self.item(row).data(Qt.ItemDataRole.UserRole) == picture_id:
+                    self.setCurrentRow(row)
+                    self.scrollToItem(self.item(row))
+                    return
+            self.setCurrentRow(-1)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Take the selected picture out on Delete or Backspace."""
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.currentItem():
+            self.removed.emit(self.currentItem().data(Qt.ItemDataRole.UserRole))
+            return
+        super().keyPressEvent(event)
+
+    def _thumbnail(self, ref: PictureRef) -> QIcon:
+        if ref.id not in self._thumbnails:
+            pixels = square(self._store.get(ref.id).pixels, 2 * SIDE)
+            self._thumbnails[ref.id] = QIcon(QPixmap.fromImage(to_qimage(pixels)))
+        return self._thumbnails[ref.id]
+
+    def _on_current(self, item: QListWidgetItem | None) -> None:
+        if item is not None:
+            self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))

@@ -1,0 +1,285 @@
+"""The sampling panel: run, hold, step and stop the reverse process, and look at every step."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
+
+from diffusion_gui.engine.experiment import PICTURES, Start
+from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.icons import icon
+from diffusion_gui.panels.common.plot import MiniChart
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
+from diffusion_gui.panels.sampling.batch_view import BatchView
+from diffusion_gui.panels.sampling.settings_form import SettingsForm
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.sampling import RunState, SamplingController
+from diffusion_gui.state.settings import Settings
+from diffusion_gui.state.view_state import ViewState
+
+
+class SamplingPanel(Panel):
+    """Drives the sampling controller and shows its trajectory; `save_requested` saves the grid."""
+
+    save_requested = Signal()
+
+    def __init__(
+        self,
+        document: Document,
+        view: ViewState,
+        controller: SamplingController,
+        settings: Settings,
+        theme: Theme,
+    ) -> None:
+        super().__init__("samplingPanel", "Sampling", theme)
+        self._document = document
+        self._view = view
+        self._controller = controller
+        self._settings = settings
+        self._frames: tuple[Frame, ...] = ()
+        self._follow = True
+        self._build_head()
+        self._build_form()
+        self._build_frames()
+        self._bind()
+        self._tint()
+        self._show_start()
+        self._show_state()
+
+    def _build_head(self) -> None:
+        self.live = QCheckBox("Live")
+        self.live.setObjectName("liveCheck")
+        self.live.setToolTip("Sample again at once when the schedule or a setting changes")
+        self.live.setChecked(self._controller.live)
+        self.from_here = button(
+            "Denoise from here",
+            "Start the reverse process at the x_t that the image panel shows,\nat the model's size,"
+            " instead of from pure noise",
+        )
+        self.from_here.setObjectName("denoiseFromHereButton")
+        self.from_noise = button("From pure noise", "Start from pure noise at t = T again", "link")
+        self.from_noise.setObjectName("fromNoiseButton")
+        self.save = button("Save grid…", "Save the pictures on the right as PNG (Ctrl+S)")
+        self.save.setObjectName("saveGridButton")
+        for widget in (self.from_noise, self.live, self.from_here, self.save):
+            self.head.addWidget(widget)
+
+    def _build_form(self) -> None:
+        self.form = SettingsForm(self._document)
+        self.run = button("Run", "Start the reverse process (F5)", "accent")
+        self.pause = button("Pause", "Hold before the next step (F5)", "accent")
+        self.step = button("Step", "Make one step, then hold (F6)")
+        self.stop = button("Stop", "End the run and keep its frames (Esc)")
+        row = QHBoxLayout()
+        row.setSpacing(GAP)
+        row.addWidget(self.form, 1)
+        for widget, name in (
+            (self.run, "runButton"),
+            (self.pause, "pauseButton"),
+            (self.step, "stepButton"),
+            (self.stop, "stopButton"),
+        ):
+            widget.setObjectName(name)
+            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignBottom)
+        width = max(self.run.sizeHint().width(), self.pause.sizeHint().width()) + 16
+        self.run.setFixedWidth(width)
+        self.pause.setFixedWidth(width)
+        self.body.addLayout(row)
+
+    def _build_frames(self) -> None:
+        self.batch = BatchView(self.theme)
+        self.timeline = QSlider(Qt.Orientation.Horizontal)
+        self.timeline.setObjectName("timelineSlider")
+        self.timeline.setAccessibleName("Timeline: step of the reverse process")
+        self.timeline.setToolTip("Steps of the run. Drag to look at any of them, during or after.")
+        self.position = label("", "caption")
+        self.position.setMinimumWidth(150)
+        self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.charts = QWidget()
+        column = QVBoxLayout(self.charts)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        self.sigma = MiniChart(self.theme, "sigma")
+        self.change = MiniChart(self.theme, "beta")
+        column.addWidget(label("log₁₀ σ at each step", "caption"))
+        column.addWidget(self.sigma, 1)
+        column.addWidget(label("change of x̂₀ per step (rms)", "caption"))
+        column.addWidget(self.change, 1)
+        self.charts.setMinimumWidth(180)
+        middle = QHBoxLayout()
+        middle.setSpacing(2 * GAP)
+        middle.addWidget(self.batch, 4)
+        middle.addWidget(self.charts, 1)
+        self.body.addLayout(middle, 1)
+        bottom = QHBoxLayout()
+        bottom.setSpacing(GAP)
+        bottom.addWidget(self.timeline, 1)
+        bottom.addWidget(self.position)
+        self.body.addLayout(bottom)
+
+    def _bind(self) -> None:
+        controller = self._controller
+        self.run.clicked.connect(self.toggle)
+        self.pause.clicked.connect(self.toggle)
+        self.step.clicked.connect(controller.step)
+        self.stop.clicked.connect(controller.stop)
+        self.save.clicked.connect(self.save_requested)
+        self.from_here.clicked.connect(self.denoise_from_here)
+        self.from_noise.clicked.connect(self._on_from_noise)
+        self.live.toggled.connect(self._on_live)
+        self.timeline.valueChanged.connect(self._on_scrub)
+        controller.state_changed.connect(self._show_state)
+        controller.frames_changed.connect(self._on_frames)
+        self._document.sampling_changed.connect(self._show_start)
+        self._view.picture_changed.connect(self._show_start)
+        self.theme.changed.connect(self._tint)
+
+    @Slot()
+    def toggle(self) -> None:
+        """Run, pause or resume: what the accent button says."""
+        state = self._controller.state
+        if state is RunState.RUNNING:
+            self._controller.pause()
+        elif state is RunState.PAUSED and self._frames:
+            self._controller.resume()
+        elif state is not RunState.LOADING:
+            self._controller.run()
+
+    @Slot()
+    def denoise_from_here(self) -> None:
+        """Start from the picture and the t that the image panel shows."""
+        if not self._view.picture or self._view.t < 1:
+            self.bar.show_lines(["Move t above 0 and choose a picture to denoise from"])
+            return
+        start = Start(self._view.picture, self._view.t)
+        if self._document.experiment.sampling.start == start:
+            self._controller.run()
+            return
+        self._document.replace_sampling(f"denoise from t = {start.t}", start=start)
+        if not self._controller.active:
+            self._controller.run()
+
+    @Slot()
+    def _on_from_noise(self) -> None:
+        self._document.replace_sampling("start from pure noise", start=None)
+
+    @Slot(bool)
+    def _on_live(self, live: bool) -> None:
+        self._controller.live = live
+        self._settings.live = live
+
+    @Slot()
+    def _on_frames(self) -> None:
+        trajectory = self._controller.trajectory
+        frames = trajectory.frames if trajectory else ()
+        if not frames:
+            return
+        self._follow = self._follow or frames[0] is not (self._frames or (None,))[0]
+        self._frames = frames
+        with QSignalBlocker(self.timeline):
+            self.timeline.setMaximum(len(frames) - 1)
+            if self._follow:
+                self.timeline.setValue(len(frames) - 1)
+        steps = [f.index for f in frames]
+        logs = [float(np.log10(max(f.sigma, 1e-4))) for f in frames]
+        assert trajectory is not None
+        self.sigma.set_values(steps, logs, trajectory.num_steps)
+        self.change.set_values(steps, [f.change for f in frames], trajectory.num_steps)
+        self._show_frame()
+        self._show_state()
+
+    @Slot(int)
+    def _on_scrub(self, index: int) -> None:
+        self._follow = index == self.timeline.maximum()
+        self._show_frame()
+        if self._frames:
+            self._view.set_t(self._frames[index].t)
+
+    @property
+    def frame(self) -> Frame | None:
+        """The recorded step on show."""
+        if not self._frames:
+            return None
+        return self._frames[min(self.timeline.value(), len(self._frames) - 1)]
+
+    def _show_frame(self) -> None:
+        frame = self.frame
+        if frame is None:
+            return
+        self.batch.set_frames(frame.x_t, frame.x0_hat)
+        self.sigma.set_step(frame.index)
+        self.change.set_step(frame.index)
+        trajectory = self._controller.trajectory
+        total = trajectory.num_steps if trajectory else 0
+        self.position.setText(f"step {frame.index} of {total}   t = {frame.t}")
+
+    @Slot()
+    def _show_state(self) -> None:
+        state = self._controller.state
+        self.pause.setVisible(state is RunState.RUNNING)
+        self.run.setVisible(state is not RunState.RUNNING)
+        self.run.setText("Resume" if state is RunState.PAUSED else "Run")
+        self.run.setEnabled(state is not RunState.LOADING)
+        self.stop.setEnabled(self._controller.active)
+        self.save.setEnabled(bool(self._frames))
+        self.caption.setText(self._status())
+        if state is RunState.FAILED:
+            self.bar.show_lines([self._controller.message])
+        elif state is RunState.RUNNING:
+            self.bar.clear()
+        if not self._frames:
+            self.batch.set_message(
+                "getting ready: loading torch and the data set"
+                if state is RunState.LOADING
+                else "press Run to draw pictures from noise"
+            )
+
+    def _status(self) -> str:
+        state = self._controller.state
+        if state is RunState.LOADING:
+            return "getting ready"
+        if state in (RunState.IDLE, RunState.FAILED) or not self._frames:
+            return {RunState.FAILED: "failed"}.get(state, "")
+        assert self._controller.trajectory is not None
+        last, total = self._frames[-1], self._controller.trajectory.num_steps
+        rate = last.index / last.seconds if last.seconds > 0.0 and last.index else 0.0
+        parts = [f"step {last.index} of {total}", f"NFE {min(last.index + 1, total)}"]
+        if rate:
+            parts.append(f"{rate:.3g} steps/s")
+        if state is RunState.RUNNING and rate:
+            parts.append(f"{(total - last.index) / rate:.1f} s left")
+        elif state is not RunState.RUNNING:
+            parts.insert(0, str(state))
+            parts.append(f"{last.seconds:.2f} s")
+        wanted = (self._controller.experiment or self._document.experiment).sampling.steps
+        if total < wanted:
+            parts.append(f"(at most {total} steps from there)")
+        if self._controller.trajectory.stride > 1:
+            parts.append(f"every {self._controller.trajectory.stride}th step kept")
+        return "   ".join(parts)
+
+    @Slot()
+    def _show_start(self) -> None:
+        sampling = self._document.experiment.sampling
+        start = sampling.start
+        self.from_noise.setVisible(start is not None)
+        if start is not None:
+            names = {ref.id: ref.name for ref in self._document.experiment.pictures}
+            name = names.get(start.picture, "a picture no longer in the tray")
+            self.from_noise.setText(f"from {name} at t = {start.t}  ✕")
+        self.from_here.setEnabled(bool(self._view.picture))
+        if sampling.data == PICTURES and not self._document.experiment.pictures:
+            self.bar.show_lines(["There are no pictures to sample from: drop some, or choose Emoji"])
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self.theme.tokens
+        for widget, name in (
+            (self.run, "play"),
+            (self.pause, "pause"),
+        ):
+            widget.setIcon(icon(name, tokens.on_accent, tokens.disabled))
+        for widget, name in ((self.step, "step-forward"), (self.stop, "square")):
+            widget.setIcon(icon(name, tokens.text, tokens.disabled))

@@ -1,0 +1,143 @@
+"""The form of the reverse process: model, data, sampler and its parameters, steps, count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QSignalBlocker, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+
+from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.experiment import DATA_SIZES, EMOJI, MAX_COUNT, PICTURES
+from diffusion_gui.engine.params import Values
+from diffusion_gui.engine.samplers import SAMPLERS
+from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS
+from diffusion_gui.panels.common.params_form import ParamsForm
+from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox
+from diffusion_gui.session.library import captions
+from diffusion_gui.state.document import Document
+
+_SPACING_NAMES = {"trailing": "Trailing", "linspace": "Linspace", "leading": "Leading"}
+
+
+class SettingsForm(QWidget):
+    """Shows and edits `document.experiment.sampling`."""
+
+    def __init__(self, document: Document) -> None:
+        super().__init__()
+        self._document = document
+        self._build()
+        self._bind()
+        self._show()
+
+    def _build(self) -> None:
+        self.model = _combo("modelCombo", {key: row.title for key, row in MODELS.items()})
+        self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""})
+        self.size = _combo("sizeCombo", {size: f"{size} px" for size in DATA_SIZES})
+        self.sampler = _combo("samplerCombo", {key: row.title for key, row in SAMPLERS.items()})
+        self.params = ParamsForm()
+        self.steps = IntegerBox(1, MAX_STEPS)
+        self.steps.setObjectName("stepsSpin")
+        self.spacing = _combo("spacingCombo", {key: _SPACING_NAMES[key] for key in SPACINGS})
+        self.count = IntegerBox(1, MAX_COUNT)
+        self.count.setObjectName("countSpin")
+        for index, row in enumerate(MODELS.values()):
+            self.model.setItemData(index, row.explanation, 3)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GAP)
+        for caption, control, tooltip, stretch in (
+            ("Model", self.model, "\n".join(m.explanation for m in MODELS.values()), 3),
+            ("Data", self.data, "The images the model knows", 5),
+            ("Size", self.size, "Side of the model's square images, in pixels", 3),
+            ("Sampler", self.sampler, "How x_t is turned into x at the next level", 3),
+        ):
+            row.addWidget(Field(caption, control, tooltip), stretch)
+        row.addWidget(self.params, 3)
+        spacing = "Which t are visited: trailing and linspace start at T, leading below it"
+        for caption, control, tooltip, stretch in (
+            ("Steps", self.steps, "Number of model calls, at most T", 2),
+            ("Spacing", self.spacing, spacing, 3),
+            ("Count", self.count, f"Pictures drawn at once, 1 to {MAX_COUNT}", 2),
+        ):
+            row.addWidget(Field(caption, control, tooltip), stretch)
+
+    def _bind(self) -> None:
+        self.model.activated.connect(self._on_model)
+        self.data.activated.connect(self._on_data)
+        self.size.activated.connect(self._on_size)
+        self.sampler.activated.connect(self._on_sampler)
+        self.spacing.activated.connect(self._on_spacing)
+        self.params.edited.connect(self._on_params)
+        self.steps.valueChanged.connect(self._on_steps)
+        self.count.valueChanged.connect(self._on_count)
+        self._document.sampling_changed.connect(self._show)
+        self._document.pictures_changed.connect(self._show)
+
+    @Slot()
+    def _show(self) -> None:
+        sampling = self._document.experiment.sampling
+        pictures = len(self._document.experiment.pictures)
+        self.data.setItemText(0, f"Emoji ({len(captions()):,})")
+        self.data.setItemText(1, f"My pictures ({pictures})")
+        for combo, value in (
+            (self.model, sampling.model),
+            (self.data, sampling.data),
+            (self.size, sampling.size),
+            (self.sampler, sampling.sampler),
+            (self.spacing, sampling.spacing),
+        ):
+            with QSignalBlocker(combo):
+                combo.setCurrentIndex(combo.findData(value))
+        for box, number in ((self.steps, sampling.steps), (self.count, sampling.count)):
+            with QSignalBlocker(box):
+                box.setValue(number)
+        self.params.show_values(SAMPLERS[sampling.sampler].params, sampling.params)
+        largest = self.size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
+        largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
+
+    def _change(self, text: str, merge_key: str = "", **changes: Any) -> None:
+        self._document.replace_sampling(text, merge_key, **changes)
+
+    @Slot()
+    def _on_model(self) -> None:
+        self._change("model", model=self.model.currentData())
+
+    @Slot()
+    def _on_data(self) -> None:
+        data, size = self.data.currentData(), self._document.experiment.sampling.size
+        self._change("data", data=data, size=min(size, 64) if data == EMOJI else size)
+
+    @Slot()
+    def _on_size(self) -> None:
+        self._change("size", size=self.size.currentData())
+
+    @Slot()
+    def _on_sampler(self) -> None:
+        self._change("sampler", sampler=self.sampler.currentData(), params=())
+
+    @Slot()
+    def _on_spacing(self) -> None:
+        self._change("spacing", spacing=self.spacing.currentData())
+
+    @Slot(object)
+    def _on_params(self, values: Values) -> None:
+        self._change("sampler parameters", "sampler-params", params=values)
+
+    @Slot(int)
+    def _on_steps(self, steps: int) -> None:
+        self._change("steps", "steps", steps=steps)
+
+    @Slot(int)
+    def _on_count(self, count: int) -> None:
+        self._change("count", "count", count=count)
+
+
+def _combo(name: str, items: dict[Any, str]) -> QComboBox:
+    combo = QComboBox()
+    combo.setObjectName(name)
+    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setMinimumContentsLength(4)
+    for key, text in items.items():
+        combo.addItem(text, key)
+    return combo

@@ -1,0 +1,1 @@
+"""The schedule editor: presets, parameters, the alpha-bar and beta curves."""

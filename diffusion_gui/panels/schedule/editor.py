@@ -1,0 +1,170 @@
+"""The schedule editor: preset, T and parameters, alpha-bar_t with handles, beta_t, findings."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from PySide6.QtCore import QSignalBlocker, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout
+
+from diffusion_gui.engine.params import Values
+from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Schedule, ScheduleSpec, curve
+from diffusion_gui.engine.schedules.build import control_points, with_points
+from diffusion_gui.engine.schedules.doctor import Severity, examine
+from diffusion_gui.panels.common.params_form import ParamsForm
+from diffusion_gui.panels.common.plot import CurvePlot
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox, Panel, button, label
+from diffusion_gui.panels.schedule.handles import HandlePlot
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.view_state import ViewState
+
+CURVE_POINTS = 600
+"""Points drawn per curve, however large T is: more than a plot has pixels to show."""
+
+
+class ScheduleEditor(Panel):
+    """Edits the document's schedule; every change is live and undoable."""
+
+    def __init__(self, document: Document, view: ViewState, theme: Theme) -> None:
+        super().__init__("scheduleEditor", "Schedule", theme)
+        self._document = document
+        self._view = view
+        self._build_head()
+        self._build_form()
+        self._build_plots()
+        self._bind()
+        self._show_schedule()
+
+    def _build_head(self) -> None:
+        self.reset = button("Reset curve", "Drop the drawn curve and return to the preset", "link")
+        self.reset.setObjectName("resetCurveButton")
+        self.head.addWidget(self.reset)
+
+    def _build_form(self) -> None:
+        self.preset = QComboBox()
+        self.preset.setObjectName("presetCombo")
+        for key, row in PRESETS.items():
+            self.preset.addItem(row.title, key)
+        self.steps = IntegerBox(1, MAX_STEPS, 100)
+        self.steps.setObjectName("scheduleTSpin")
+        self.params = ParamsForm()
+        row = QHBoxLayout()
+        row.setSpacing(GAP)
+        row.addWidget(Field("Preset", self.preset, "The formula the schedule starts from"), 2)
+        row.addWidget(Field("T", self.steps, f"Number of noising steps, 1 to {MAX_STEPS:,}"), 1)
+        row.addWidget(self.params, 3)
+        self.body.addLayout(row)
+        self.formula = label("", "caption")
+        self.formula.setWordWrap(True)
+        self.body.addWidget(self.formula)
+
+    def _build_plots(self) -> None:
+        self.alpha_bar = HandlePlot(self.theme, "alpha_bar")
+        self.alpha_bar.setObjectName("alphaBarPlot")
+        self.alpha_bar.setAccessibleName("alpha-bar over t")
+        self.alpha_bar.setToolTip(
+            "ᾱ_t: share of the signal's variance left at t, 0 to 1.\nDrag a point to reshape the"
+            " curve, drag elsewhere to move t.\nKeys: [ ] choose a point, arrows move it, Shift"
+            " for fine steps."
+        )
+        self.beta = CurvePlot(self.theme, "beta", power_ticks=True)
+        self.beta.setObjectName("betaPlot")
+        self.beta.setAccessibleName("beta over t")
+        self.beta.setToolTip("β_t: variance added by step t, 0 to 1, on a logarithmic axis.")
+        for axis in (self.alpha_bar.getAxis("left"), self.beta.getAxis("left")):
+            axis.setWidth(38)
+        self._finding = label("", "good")
+        self._finding.setObjectName("doctorLabel")
+        self._finding.setWordWrap(True)
+        self.body.addWidget(label("ᾱ_t   signal left, by variance", "caption"))
+        self.body.addWidget(self.alpha_bar, 6)
+        self.body.addWidget(label("β_t   noise added per step, by variance", "caption"))
+        self.body.addWidget(self.beta, 4)
+        self.body.addWidget(self._finding)
+
+    def _bind(self) -> None:
+        self.preset.activated.connect(self._on_preset)
+        self.steps.valueChanged.connect(self._on_T)
+        self.params.edited.connect(self._on_params)
+        self.reset.clicked.connect(self._on_reset)
+        self.alpha_bar.point_dragged.connect(self._on_point)
+        self.alpha_bar.drag_finished.connect(self._document.end_gesture)
+        self.alpha_bar.t_dragged.connect(self._view.set_t)
+        self.beta.t_dragged.connect(self._view.set_t)
+        self._document.schedule_changed.connect(self._show_schedule)
+        self._view.t_changed.connect(self._show_time)
+
+    @property
+    def _spec(self) -> ScheduleSpec:
+        return self._document.experiment.schedule
+
+    @Slot()
+    def _on_preset(self) -> None:
+        key = self.preset.currentData()
+        spec = ScheduleSpec(preset=key, T=self._spec.T)
+        self._document.replace_schedule(spec, f"preset {PRESETS[key].title}")
+
+    @Slot(int)
+    def _on_T(self, T: int) -> None:
+        self._document.replace_schedule(replace(self._spec, T=T), f"T = {T}", "schedule-T")
+
+    @Slot(object)
+    def _on_params(self, values: Values) -> None:
+        spec = replace(self._spec, params=values, points=())
+        self._document.replace_schedule(spec, "schedule parameters", "schedule-params")
+
+    @Slot()
+    def _on_reset(self) -> None:
+        self._document.replace_schedule(replace(self._spec, points=()), "reset curve")
+
+    @Slot(int, float, float)
+    def _on_point(self, index: int, t: float, alpha_bar: float) -> None:
+        spec = self._spec
+        u = (t - 1.0) / max(spec.T - 1, 1)
+        points = curve.move(control_points(spec), index, u, curve.logit(alpha_bar), spec.T)
+        self._document.replace_schedule(with_points(spec, points), "drag curve", "curve")
+
+    @Slot()
+    def _show_schedule(self) -> None:
+        spec, schedule = self._spec, self._document.schedule
+        row = PRESETS[spec.preset]
+        with QSignalBlocker(self.preset), QSignalBlocker(self.steps):
+            self.preset.setCurrentIndex(self.preset.findData(spec.preset))
+            self.steps.setValue(spec.T)
+        self.params.show_values(row.params, spec.params)
+        drawn = bool(spec.points)
+        self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
+        self.formula.setText("ᾱ_t through the points, monotone in log-SNR" if drawn else row.formula)
+        self.reset.setVisible(drawn)
+        self._show_curves(schedule)
+        self._show_findings(schedule)
+        self._show_time()
+
+    def _show_curves(self, schedule: Schedule) -> None:
+        T = schedule.T
+        t = np.unique(np.r_[np.linspace(0, T, CURVE_POINTS).round().astype(int), T - 1, 1])
+        self.alpha_bar.set_ranges(T, 0.0, 1.0)
+        self.alpha_bar.curve.setData(t, schedule.alpha_bar[t])
+        log_beta = np.log10(np.maximum(schedule.beta[1:], 1e-12))
+        self.beta.set_ranges(T, float(np.floor(log_beta.min())), 0.0)
+        self.beta.curve.setData(t[1:], log_beta[t[1:] - 1])
+        points = control_points(self._spec)
+        times = [1.0 + p.u * (T - 1) for p in points]
+        values = 1.0 / (1.0 + np.exp([-p.log_snr for p in points]))
+        self.alpha_bar.set_points(list(zip(times, values, strict=True)))
+
+    def _show_findings(self, schedule: Schedule) -> None:
+        findings = examine(schedule)
+        worst = any(f.severity is Severity.WARNING for f in findings)
+        self._finding.setText("\n".join(f"● {finding.text}" for finding in findings))
+        self._finding.setProperty("role", "warning" if worst else "good")
+        self._finding.style().polish(self._finding)
+
+    @Slot()
+    def _show_time(self) -> None:
+        schedule, t = self._document.schedule, min(self._view.t, self._document.schedule.T)
+        self.alpha_bar.set_time(t, f"ᾱ = {schedule.alpha_bar[t]:.4g}")
+        beta = "β is added from t = 1 on" if t == 0 else f"β = {schedule.beta[t]:.4g}"
+        self.beta.set_time(t, beta)

@@ -1,0 +1,191 @@
+"""Results as files: schedules, pictures, trajectories, animations. Knows the engine, no Qt.
+
+Every file appears whole or not at all (`files.atomic_write`), and the same input gives the same
+bytes. To add a schedule format, write its function and its row in `SCHEDULE_WRITERS`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.engine.images import Pixels, contact_sheet
+from diffusion_gui.engine.schedules import Schedule, ScheduleSpec
+from diffusion_gui.engine.schedules.schedule import Array
+from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.session.diffusers_config import to_config
+from diffusion_gui.session.files import AnyPath, atomic_write, check_target
+from diffusion_gui.session.format import encode
+
+METADATA_KEY = "diffusion-gui"
+"""The PNG text chunk that holds the picture's experiment as JSON."""
+ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
+CELL = 128
+"""About how many pixels wide a sample is in a contact sheet."""
+_ANIMATION_SIDE = 800
+_FRAME_MS, _LAST_FRAME_MS = 80, 1600
+
+
+def save_schedule(schedule: Schedule, path: AnyPath, spec: ScheduleSpec | None = None) -> None:
+    """Write `schedule` in the format that the ending of `path` names (see SCHEDULE_WRITERS).
+
+    `spec`, if known, travels in the .json and titles the .png. Raises EngineError for another
+    ending or a file that cannot be written.
+    """
+    target = check_target(path, SCHEDULE_WRITERS)
+    content = SCHEDULE_WRITERS[target.suffix.lower()](schedule, spec)
+    atomic_write(target, lambda file: file.write(content))
+
+
+def schedule_columns(schedule: Schedule) -> dict[str, Array]:
+    """Return what is exported at t = 0..T, by name: arrays of T + 1 entries."""
+    with np.errstate(over="ignore"):
+        snr = np.exp(schedule.log_snr)
+    return {
+        "beta": schedule.beta,
+        "alpha": schedule.alpha,
+        "alpha_bar": schedule.alpha_bar,
+        "snr": snr,
+        "log_snr": schedule.log_snr,
+        "sigma": schedule.sigma,
+        "posterior_variance": schedule.posterior_variance,
+    }
+
+
+def _schedule_json(schedule: Schedule, spec: ScheduleSpec | None) -> bytes:
+    return (json.dumps(to_config(schedule, spec), indent=2) + "\n").encode()
+
+
+def _schedule_csv(schedule: Schedule, _: ScheduleSpec | None) -> bytes:
+    columns = {name: values.tolist() for name, values in schedule_columns(schedule).items()}
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(["t", *columns])
+    rows.writerows(zip(range(schedule.T + 1), *columns.values(), strict=True))
+    return text.getvalue().encode()
+
+
+def _schedule_npz(schedule: Schedule, _: ScheduleSpec | None) -> bytes:
+    content = io.BytesIO()
+    arrays: dict[str, Any] = {"t": np.arange(schedule.T + 1), **schedule_columns(schedule)}
+    np.savez(content, **arrays, a=schedule.a, s=schedule.s)
+    return content.getvalue()
+
+
+def _schedule_sigmas(schedule: Schedule, _: ScheduleSpec | None) -> bytes:
+    """Return sigma_T..sigma_1 and 0, one per line."""
+    sigmas = schedule.sigma[::-1]
+    if not np.all(np.isfinite(sigmas)):
+        raise EngineError(
+            "sigma is infinite where no signal is left (alpha_bar = 0), and a list of sigmas"
+            " cannot hold it; save as .json or .csv"
+        )
+    return "".join(f"{sigma!r}\n" for sigma in sigmas.tolist()).encode()
+
+
+def _schedule_png(schedule: Schedule, spec: ScheduleSpec | None) -> bytes:
+    from diffusion_gui.session.schedule_plot import draw_schedule
+
+    content = io.BytesIO()
+    _write_png(content, draw_schedule(schedule, spec), {})
+    return content.getvalue()
+
+
+def save_png(path: AnyPath, pixels: Pixels, text: dict[str, str]) -> None:
+    """Write `pixels`, uint8 [H, W, 3], as a PNG with international text chunks `text`.
+
+    The experiment of a picture goes under `METADATA_KEY`. Raises EngineError if it cannot be
+    written.
+    """
+    target = check_target(path, (".png",))
+    atomic_write(target, lambda file: _write_png(file, pixels, text))
+
+
+def _write_png(file: BinaryIO, pixels: Pixels, text: dict[str, str]) -> None:
+    info = PngInfo()
+    for key, value in text.items():
+        info.add_itxt(key, value)
+    Image.fromarray(pixels).save(file, format="PNG", pnginfo=info)
+
+
+def save_grid(
+    path: AnyPath, frames: Pixels, experiment: Experiment, columns: int | None = None
+) -> None:
+    """Write samples, uint8 [N, H, W, 3] with N >= 1, as one PNG that names its experiment.
+
+    Every pixel is enlarged a whole number of times, so that a cell is about `CELL` wide;
+    `columns` is the square root of N unless given.
+    """
+    sheet = _sheet(frames, columns or square_columns(len(frames)), CELL)
+    save_png(path, sheet, {METADATA_KEY: encode(experiment)})
+
+
+def square_columns(count: int) -> int:
+    """Return the columns of the squarest grid that holds `count` cells."""
+    return math.isqrt(count - 1) + 1
+
+
+def _sheet(frames: Pixels, columns: int, cell: int) -> Pixels:
+    scale = max(1, round(cell / frames.shape[2]))
+    return contact_sheet(frames, columns, scale=scale)
+
+
+def save_trajectory(path: AnyPath, frames: Sequence[Frame]) -> None:
+    """Write recorded steps as .npz: t [n + 1], sigma [n + 1], x_t and x0_hat.
+
+    The pictures are uint8 [n + 1, B, H, W, 3]; the first step is the noisiest.
+    """
+    arrays: dict[str, Any] = {
+        "t": np.array([frame.t for frame in frames], dtype=np.int64),
+        "sigma": np.array([frame.sigma for frame in frames], dtype=np.float64),
+        "x_t": np.stack([frame.x_t for frame in frames]),
+        "x0_hat": np.stack([frame.x0_hat for frame in frames]),
+    }
+    atomic_write(check_target(path, (".npz",)), lambda file: np.savez(file, **arrays))
+
+
+def save_animation(path: AnyPath, frames: Sequence[Pixels]) -> None:
+    """Write batches uint8 [B, H, W, 3], in order, as an endless .gif or .webp of their grids.
+
+    The last frame, the result, stays longer.
+    """
+    target = check_target(path, ANIMATIONS)
+    columns = square_columns(len(frames[0]))
+    cell = min(CELL, _ANIMATION_SIDE // columns)
+    sheets = [Image.fromarray(_sheet(batch, columns, cell)) for batch in frames]
+    atomic_write(
+        target, lambda file: _write_animation(file, sheets, ANIMATIONS[target.suffix.lower()])
+    )
+
+
+def _write_animation(file: BinaryIO, sheets: list[Image.Image], kind: str) -> None:
+    durations = [_FRAME_MS] * (len(sheets) - 1) + [_LAST_FRAME_MS]
+    quality = {"quality": 90, "method": 4} if kind == "WEBP" else {}
+    sheets[0].save(
+        file,
+        format=kind,
+        save_all=True,
+        append_images=sheets[1:],
+        duration=durations,
+        loop=0,
+        **quality,
+    )
+
+
+SCHEDULE_WRITERS: dict[str, Callable[[Schedule, ScheduleSpec | None], bytes]] = {
+    ".json": _schedule_json,
+    ".csv": _schedule_csv,
+    ".npz": _schedule_npz,
+    ".txt": _schedule_sigmas,
+    ".png": _schedule_png,
+}

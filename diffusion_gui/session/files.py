@@ -1,0 +1,54 @@
+"""Writing files so that they appear whole or not at all. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import BinaryIO
+
+from diffusion_gui.engine.errors import EngineError
+
+AnyPath = str | os.PathLike[str]
+
+
+def check_target(path: AnyPath, endings: Collection[str] = ()) -> Path:
+    """Return `path` if a file can be made there, so that a long job fails before it starts.
+
+    Raises EngineError when its ending is not one of `endings` (lower case, with the dot; any if
+    empty), when its folder does not exist, or when a folder has its name.
+    """
+    target = Path(path)
+    if endings and target.suffix.lower() not in endings:
+        named = f"the ending {target.suffix!r}" if target.suffix else "no ending"
+        raise EngineError(f"{target}: {named} is not known here; use {' or '.join(endings)}")
+    if target.is_dir():
+        raise EngineError(f"{target}: this is a folder; give the name of a file")
+    if not target.parent.is_dir():
+        raise EngineError(
+            f"{target}: there is no folder {str(target.parent)!r}; make it first, or choose another"
+        )
+    return target
+
+
+def atomic_write(path: AnyPath, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a new file beside `path` and then give it the name `path`.
+
+    Whatever ends `write` early (an error, Ctrl-C), an older file stays as it was and nothing is
+    left beside it. Links are followed. Raises EngineError with one line where the file system
+    refuses.
+    """
+    target = Path(os.path.realpath(check_target(path)))
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise EngineError(f"{path}: cannot be written ({reason}); choose another place") from None
+    finally:
+        part.unlink(missing_ok=True)

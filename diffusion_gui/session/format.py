@@ -1,0 +1,206 @@
+"""The session format: an `Experiment` as JSON text and back. Knows the engine, no Qt.
+
+The text is an envelope {"format": "diffusion-gui/1", "version": program version, "experiment": ...}
+around the dataclass tree of `engine/experiment.py`, key by key. The same text goes into exported
+pictures. What types cannot say (ranges, names from the registries) is checked after decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from diffusion_gui import __version__
+from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import (
+    DATA_SIZES,
+    EMOJI,
+    MAX_COUNT,
+    MAX_SEED,
+    PICTURES,
+    Experiment,
+    Sampling,
+)
+from diffusion_gui.engine.params import Param, Values, resolve
+from diffusion_gui.engine.samplers import SAMPLERS
+from diffusion_gui.engine.schedules import (
+    MAX_STEPS,
+    PRESETS,
+    SPACINGS,
+    ControlPoint,
+    ScheduleSpec,
+    build,
+)
+
+FORMAT = "diffusion-gui/1"
+LOG_SNR_MOST = 500.0
+"""Control points in files may leave the editor's +-20 nats, but not the range of float64."""
+
+_T = TypeVar("_T")
+
+
+class _Envelope(msgspec.Struct):
+    format: str
+    version: str
+    experiment: Experiment
+
+
+def encode(experiment: Experiment) -> str:
+    """Return `experiment` as JSON text that `decode` reads back as an equal value."""
+    envelope = _Envelope(FORMAT, __version__, experiment)
+    try:
+        text = msgspec.json.encode(envelope)
+    except UnicodeEncodeError:  # a file name that is not text, as Linux allows
+        text = msgspec.json.encode(_printable(msgspec.to_builtins(envelope)))
+    return msgspec.json.format(text, indent=2).decode()
+
+
+def decode(text: str) -> Experiment:
+    """Return the experiment in `text`.
+
+    Raises EngineError, one line with the path of the key and the mend, for anything else than a
+    complete experiment that this program could have written.
+    """
+    raw = _parse(text)
+    _check_format(raw)
+    experiment = convert(raw, _Envelope, "").experiment
+    check(experiment)
+    return experiment
+
+
+def convert(raw: object, kind: type[_T], name: str) -> _T:
+    """Return JSON values as a `kind` (dataclass or Struct); `name` prefixes the path in errors.
+
+    Raises EngineError for a wrong type, a missing key and a key that `kind` does not have.
+    """
+    try:
+        value = msgspec.convert(raw, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        reason, _, place = str(error).replace("`", "").partition(" - at $")
+        path = (name + place).lstrip(".") or "the file"
+        raise EngineError(f"{path}: {reason[:1].lower()}{reason[1:]}; correct it") from None
+    _refuse_unknown(raw, msgspec.to_builtins(value), name)
+    return value
+
+
+def check(experiment: Experiment) -> None:
+    """Raise EngineError, naming the key, where a value of `experiment` is outside its range."""
+    check_schedule(experiment.schedule)
+    _check_sampling(experiment.sampling)
+    _check_range("experiment.seed", experiment.seed, 0, MAX_SEED)
+
+
+def check_schedule(spec: ScheduleSpec, path: str = "experiment.schedule") -> None:
+    """Raise EngineError, its keys under `path`, where `spec` does not describe a schedule."""
+    _check_range(f"{path}.T", spec.T, 1, MAX_STEPS)
+    _check_choice(f"{path}.preset", spec.preset, PRESETS)
+    row = PRESETS[spec.preset]
+    _check_params(f"{path}.params", row.params, spec.params, row.title)
+    _check_points(f"{path}.points", spec.points)
+    _under(path, lambda: build(spec))
+
+
+def _check_sampling(sampling: Sampling) -> None:
+    path = "experiment.sampling"
+    _check_choice(f"{path}.model", sampling.model, MODELS)
+    _check_choice(f"{path}.data", sampling.data, (EMOJI, PICTURES))
+    _check_choice(f"{path}.size", sampling.size, DATA_SIZES)
+    _check_choice(f"{path}.sampler", sampling.sampler, SAMPLERS)
+    _check_choice(f"{path}.spacing", sampling.spacing, SPACINGS)
+    _check_range(f"{path}.steps", sampling.steps, 1, MAX_STEPS)
+    _check_range(f"{path}.count", sampling.count, 1, MAX_COUNT)
+    row = SAMPLERS[sampling.sampler]
+    _check_params(f"{path}.params", row.params, sampling.params, row.title)
+    if sampling.start is not None:
+        # not bound by T here: T may be edited after the start was set, and the run says so
+        _check_range(f"{path}.start.t", sampling.start.t, 1, MAX_STEPS)
+
+
+def _check_points(path: str, points: tuple[ControlPoint, ...]) -> None:
+    if len(points) > MAX_STEPS:
+        raise EngineError(f"{path}: {len(points)} points; keep at most {MAX_STEPS}")
+    u = np.array([point.u for point in points])
+    log_snr = np.array([point.log_snr for point in points])
+    if not (np.all((u >= 0.0) & (u <= 1.0)) and np.all(np.diff(u) > 1e-9)):
+        raise EngineError(f"{path}: u must rise from point to point within 0 to 1; sort the points")
+    if not (np.all(np.abs(log_snr) <= LOG_SNR_MOST) and np.all(np.diff(log_snr) < 0.0)):
+        raise EngineError(
+            f"{path}: log_snr must fall from point to point within"
+            f" {LOG_SNR_MOST:g} to {-LOG_SNR_MOST:g}; move the points"
+        )
+
+
+def _check_params(path: str, rows: Iterable[Param], values: Values, owner: str) -> None:
+    names = [name for name, _ in values]
+    for name in names:
+        if names.count(name) > 1:
+            raise EngineError(f"{path}: {name} is given twice; keep one of them")
+    _under(path, lambda: resolve(rows, values, owner))
+
+
+def _check_choice(path: str, value: object, known: Collection[object]) -> None:
+    if value not in known:
+        names = ", ".join(str(name) for name in known)
+        raise EngineError(f"{path}: {value!r} is not known; choose one of: {names}")
+
+
+def _check_range(path: str, value: int, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise EngineError(f"{path}: {value} is outside {low} to {high}; choose a value within")
+
+
+def _under(path: str, action: Callable[[], object]) -> None:
+    """Run `action` and put `path` before the message of its EngineError."""
+    try:
+        action()
+    except EngineError as error:
+        raise EngineError(f"{path}: {error}") from None
+
+
+def _parse(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        reason = str(error).replace("\n", " ")
+        raise EngineError(f"the file is not a session: it is not JSON ({reason})") from None
+
+
+def _check_format(raw: object) -> None:
+    name = raw.get("format") if isinstance(raw, dict) else None
+    family = FORMAT.partition("/")[0] + "/"
+    if not isinstance(name, str) or not name.startswith(family):
+        raise EngineError(f'the file is not a session: it has no "format": "{FORMAT}"')
+    if name != FORMAT:
+        raise EngineError(
+            f"format: {name!r} cannot be read by version {__version__}, which reads {FORMAT!r};"
+            " install a newer Diffusion GUI"
+        )
+
+
+def _refuse_unknown(raw: object, known: object, path: str) -> None:
+    """Raise EngineError at the first key of `raw` that did not make it into `known`."""
+    if isinstance(raw, dict) and isinstance(known, dict):
+        for key, value in raw.items():
+            here = f"{path}.{key}".lstrip(".")
+            if key not in known:
+                names = ", ".join(known)
+                raise EngineError(f"{here!r} is not a known key; correct it to one of: {names}")
+            _refuse_unknown(value, known[key], here)
+    elif isinstance(raw, list) and isinstance(known, list | tuple):
+        for index, (part, known_part) in enumerate(zip(raw, known, strict=True)):
+            _refuse_unknown(part, known_part, f"{path}[{index}]")
+
+
+def _printable(value: Any) -> Any:
+    """Return `value` with characters that no file can hold replaced by question marks."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {key: _printable(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_printable(part) for part in value]
+    return value

@@ -1,0 +1,82 @@
+"""The document: the current experiment, and the only road by which it changes (with undo)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoStack
+
+from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build
+from diffusion_gui.state.commands import ReplaceExperiment
+
+
+class Document(QObject):
+    """Holds the current `Experiment`; every change goes through `replace` and can be undone.
+
+    Signals tell which part changed, after it changed; `changed` follows after them.
+    """
+
+    schedule_changed = Signal()
+    pictures_changed = Signal()
+    sampling_changed = Signal()
+    seed_changed = Signal()
+    changed = Signal()
+
+    def __init__(self, experiment: Experiment | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._experiment = experiment or Experiment()
+        self._gesture = 0
+        self.undo_stack = QUndoStack(self)
+
+    @property
+    def experiment(self) -> Experiment:
+        """The current experiment."""
+        return self._experiment
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule the experiment's spec describes."""
+        return build(self._experiment.schedule)
+
+    def replace(self, experiment: Experiment, text: str, merge_key: str = "") -> None:
+        """Make `experiment` the current one, as the undoable step `text`.
+
+        Changes that follow one another with the same `merge_key` are one undo step, until
+        `end_gesture` is called. An equal experiment changes nothing. Raises EngineError, and
+        changes nothing, if its schedule cannot be built.
+        """
+        if experiment == self._experiment:
+            return
+        build(experiment.schedule)
+        key = f"{merge_key}#{self._gesture}" if merge_key else ""
+        self.undo_stack.push(
+            ReplaceExperiment(self._experiment, experiment, text, key, self._apply)
+        )
+
+    def replace_schedule(self, spec: ScheduleSpec, text: str, merge_key: str = "") -> None:
+        """Replace the schedule only."""
+        self.replace(replace(self._experiment, schedule=spec), text, merge_key)
+
+    def replace_sampling(self, text: str, merge_key: str = "", **changes: Any) -> None:
+        """Change named sampling settings only."""
+        sampling = replace(self._experiment.sampling, **changes)
+        self.replace(replace(self._experiment, sampling=sampling), text, merge_key)
+
+    def end_gesture(self) -> None:
+        """Close the current drag: the next change with the same key is a new undo step."""
+        self._gesture += 1
+
+    def _apply(self, experiment: Experiment) -> None:
+        before, self._experiment = self._experiment, experiment
+        for part, signal in (
+            ("schedule", self.schedule_changed),
+            ("pictures", self.pictures_changed),
+            ("sampling", self.sampling_changed),
+            ("seed", self.seed_changed),
+        ):
+            if getattr(before, part) != getattr(experiment, part):
+                signal.emit()
+        self.changed.emit()

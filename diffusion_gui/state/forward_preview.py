@@ -1,0 +1,131 @@
+"""What the image panel shows: the picture on show, noised to the time cursor, and its strip.
+
+The noise of the large view is that of image 0 of a run with the same seed, at the picture's own
+resolution. It is computed in the GUI thread on request: one multiply-add per value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PySide6.QtCore import QObject, Signal, Slot
+
+from diffusion_gui.engine.forward import Noiser
+from diffusion_gui.engine.images import Picture, Pixels, fit_within
+from diffusion_gui.engine.noise import START, gaussian
+from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.view_state import ViewState
+
+VIEW_SIDE = 512
+"""Longest side, in pixels, at which the large view is noised."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tiles:
+    """The four pictures of the large view, uint8 [H, W, 3], clipped to [-1, 1]."""
+
+    x_0: Pixels
+    x_t: Pixels
+    signal: Pixels
+    noise: Pixels
+
+
+class ForwardPreview(QObject):
+    """The forward process of the picture on show.
+
+    `picture_changed` when another picture is on show, `tiles_changed` when x_t is another,
+    `strip_changed` when the frames over t are.
+    """
+
+    picture_changed = Signal()
+    tiles_changed = Signal()
+    strip_changed = Signal()
+
+    def __init__(
+        self,
+        document: Document,
+        view: ViewState,
+        store: PictureStore,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._document = document
+        self._view = view
+        self._store = store
+        self._noisers: dict[int, Noiser] = {}
+        self._pixels: Pixels | None = None
+        self.picture: Picture | None = None
+        self._load()
+        view.t_changed.connect(self._on_t)
+        view.picture_changed.connect(self._on_picture)
+        document.schedule_changed.connect(self._on_schedule)
+        document.seed_changed.connect(self._on_seed)
+        document.pictures_changed.connect(self._on_pictures)
+
+    def tiles(self) -> Tiles | None:
+        """Return x_0, x_t and its two parts at the time cursor, or None without a picture."""
+        if self._pixels is None:
+            return None
+        schedule, t = self._document.schedule, self._view.t
+        noiser = self._noiser(VIEW_SIDE)
+        a, s = float(schedule.a[t]), float(schedule.s[t])
+        return Tiles(self._pixels, noiser.x_t(a, s), noiser.signal(a), noiser.noise(s))
+
+    def strip(self, count: int, side: int) -> list[tuple[int, Pixels]]:
+        """Return `count` (t, x_t) frames evenly over 0..T, longest side `side` pixels.
+
+        Every frame is noised at its own size, so that a pixel of it has the SNR of that t.
+        """
+        if self._pixels is None:
+            return []
+        schedule = self._document.schedule
+        noiser = self._noiser(side)
+        times = np.unique(np.round(np.linspace(0, schedule.T, count)).astype(int))
+        return [(int(t), noiser.x_t(float(schedule.a[t]), float(schedule.s[t]))) for t in times]
+
+    def _noiser(self, side: int) -> Noiser:
+        """Return the kernel for the picture at one size, made once per picture, size and seed."""
+        assert self._pixels is not None
+        if side not in self._noisers:
+            if len(self._noisers) > 3:  # sizes of a window that was resized
+                self._noisers.clear()
+            pixels = fit_within(self._pixels, side)
+            eps = gaussian(self._document.experiment.seed, 0, START, pixels.shape)
+            self._noisers[side] = Noiser(pixels, eps)
+        return self._noisers[side]
+
+    def _load(self) -> None:
+        self._noisers.clear()
+        known = {ref.id for ref in self._document.experiment.pictures}
+        self.picture = self._store.get(self._view.picture) if self._view.picture in known else None
+        self._pixels = fit_within(self.picture.pixels, VIEW_SIDE) if self.picture else None
+
+    @Slot()
+    def _on_picture(self) -> None:
+        self._load()
+        self.picture_changed.emit()
+        self.tiles_changed.emit()
+        self.strip_changed.emit()
+
+    @Slot()
+    def _on_pictures(self) -> None:
+        """Show the first picture when the one on show has left the tray."""
+        pictures = self._document.experiment.pictures
+        if self._view.picture not in {ref.id for ref in pictures}:
+            self._view.set_picture(pictures[0].id if pictures else "")
+
+    @Slot()
+    def _on_seed(self) -> None:
+        self._noisers.clear()
+        self._on_schedule()
+
+    @Slot()
+    def _on_schedule(self) -> None:
+        self.tiles_changed.emit()
+        self.strip_changed.emit()
+
+    @Slot()
+    def _on_t(self) -> None:
+        self.tiles_changed.emit()

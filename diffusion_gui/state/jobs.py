@@ -1,0 +1,217 @@
+"""Background work: one long-lived QThread per kind of job, latest wins.
+
+A request carries an id. A newer request supersedes the older: its cancel event is set, and its
+late answer is dropped. The worker lives in the thread; answers come back as queued signals to
+methods of objects that live in the GUI thread. Every runner has `shutdown()`; a QThread that is
+dropped while running would abort the process.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
+
+from diffusion_gui.engine.errors import Cancelled
+
+
+class Job:
+    """One request: what to do, and the means to cancel, pause and single-step it."""
+
+    _ids = itertools.count(1)
+
+    def __init__(self, work: Callable[[Job], Any]) -> None:
+        self.id = next(self._ids)
+        self.work = work
+        self._cancelled = threading.Event()
+        self._turn = threading.Condition()
+        self._allowed: int | None = None
+        """Steps still allowed while paused; None while running freely."""
+
+    @property
+    def cancelled(self) -> bool:
+        """True once `cancel` was called."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        """Ask the work to stop; wakes it if it is paused."""
+        with self._turn:
+            self._cancelled.set()
+            self._turn.notify_all()
+
+    def poll(self) -> None:
+        """Raise Cancelled if the job is cancelled; the work calls this often."""
+        if self._cancelled.is_set():
+            raise Cancelled
+
+    def pause(self) -> None:
+        """Hold the work at its next `wait_turn`."""
+        with self._turn:
+            self._allowed = 0
+
+    def resume(self) -> None:
+        """Let the work run freely."""
+        with self._turn:
+            self._allowed = None
+            self._turn.notify_all()
+
+    def allow_step(self) -> None:
+        """Let paused work pass one `wait_turn`."""
+        with self._turn:
+            self._allowed = (self._allowed or 0) + 1
+            self._turn.notify_all()
+
+    def wait_turn(self) -> None:
+        """Called by the work before each step: waits while paused, raises Cancelled."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._allowed != 0 or self._cancelled.is_set())
+            if self._allowed:
+                self._allowed -= 1
+        self.poll()
+
+
+class _Worker(QObject):
+    """Lives in the thread and runs jobs one after the other."""
+
+    done = Signal(object, object)
+    failed = Signal(object, object)
+    ended = Signal(object)
+
+    @Slot(object)
+    def run(self, job: Job) -> None:
+        try:
+            job.poll()
+            self.done.emit(job, job.work(job))
+        except Cancelled:
+            pass
+        except Exception as error:
+            self.failed.emit(job, error)
+        finally:
+            self.ended.emit(job)
+
+
+class JobRunner(QObject):
+    """Runs callables in one background thread and reports in the thread of its owner.
+
+    `done(result)` and `failed(exception)` are emitted for the newest request only; `ended()`
+    whenever the thread has become idle, cancelled work included.
+    """
+
+    done = Signal(object)
+    failed = Signal(object)
+    ended = Signal()
+    _requested = Signal(object)
+
+    def __init__(self, name: str, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._thread = QThread(self)
+        self._thread.setObjectName(name)
+        self._worker = _Worker()
+        self._worker.moveToThread(self._thread)
+        self._requested.connect(self._worker.run, Qt.ConnectionType.QueuedConnection)
+        self._worker.done.connect(self._on_done, Qt.ConnectionType.QueuedConnection)
+        self._worker.failed.connect(self._on_failed, Qt.ConnectionType.QueuedConnection)
+        self._worker.ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
+        self._pending: list[Job] = []
+        self._newest: Job | None = None
+
+    @property
+    def job(self) -> Job | None:
+        """The newest request while it is waiting or running."""
+        return self._newest
+
+    @property
+    def busy(self) -> bool:
+        """True while any request, even a superseded one, is still in the thread."""
+        return bool(self._pending)
+
+    def submit(self, work: Callable[[Job], Any], supersede: bool = True) -> Job:
+        """Run `work(job)` in the thread; by default every earlier request is cancelled."""
+        if supersede:
+            self.cancel()
+        if not self._thread.isRunning():
+            self._thread.start()
+        self._newest = job = Job(work)
+        self._pending.append(job)
+        self._requested.emit(job)
+        return job
+
+    def cancel(self) -> None:
+        """Cancel everything that is waiting or running; its answers are dropped."""
+        self._newest = None
+        for job in self._pending:
+            job.cancel()
+
+    def shutdown(self) -> None:
+        """Cancel, wait for the thread to end. Safe to call twice."""
+        self.cancel()
+        self._thread.quit()
+        self._thread.wait()
+
+    @Slot(object, object)
+    def _on_done(self, job: Job, result: object) -> None:
+        if not job.cancelled:
+            self.done.emit(result)
+
+    @Slot(object, object)
+    def _on_failed(self, job: Job, error: object) -> None:
+        if not job.cancelled:
+            self.failed.emit(error)
+
+    @Slot(object)
+    def _on_ended(self, job: Job) -> None:
+        self._pending.remove(job)
+        if job is self._newest:
+            self._newest = None
+        if not self._pending:
+            self.ended.emit()
+
+
+class Mailbox(QObject):
+    """A one-slot box from a worker to the GUI: a new value replaces one not yet fetched.
+
+    `arrived(value)` is emitted in the GUI thread at most once per `interval_ms`, always ending
+    with the newest value: a fast worker cannot flood the event loop.
+    """
+
+    arrived = Signal(object)
+    _filled = Signal()
+
+    def __init__(self, interval_ms: int = 16, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._lock = threading.Lock()
+        self._value: Any = None
+        self._full = False
+        self._timer = QTimer(self, singleShot=True, interval=interval_ms)
+        self._timer.timeout.connect(self._deliver)
+        self._filled.connect(self._on_filled, Qt.ConnectionType.QueuedConnection)
+
+    def put(self, value: Any) -> None:
+        """Leave a value; called from any thread."""
+        with self._lock:
+            was_full, self._full, self._value = self._full, True, value
+        if not was_full:
+            self._filled.emit()
+
+    def clear(self) -> None:
+        """Throw away what has not been delivered."""
+        with self._lock:
+            self._full, self._value = False, None
+
+    @Slot()
+    def _on_filled(self) -> None:
+        if not self._timer.isActive():
+            self._deliver()
+            self._timer.start()
+
+    @Slot()
+    def _deliver(self) -> None:
+        with self._lock:
+            full, value = self._full, self._value
+            self._full, self._value = False, None
+        if full:
+            self.arrived.emit(value)
+            self._timer.start()

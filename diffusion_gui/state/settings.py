@@ -1,0 +1,67 @@
+"""What the program remembers for this user: theme, device, window layout, last folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QSettings
+
+THEMES = ("system", "light", "dark")
+
+
+class Settings:
+    """Typed access to the user's settings file; a damaged value reads as its default."""
+
+    def __init__(self, store: QSettings | None = None) -> None:
+        self._store = store or QSettings("diffusion-gui", "diffusion-gui")
+
+    @property
+    def theme(self) -> str:
+        """One of THEMES."""
+        value = self._store.value("theme", "system")
+        return value if value in THEMES else "system"
+
+    @theme.setter
+    def theme(self, value: str) -> None:
+        self._store.setValue("theme", value)
+
+    @property
+    def device(self) -> str:
+        """The device wished for: "auto", "cpu", "cuda" or "mps"."""
+        return str(self._store.value("device", "auto"))
+
+    @device.setter
+    def device(self, value: str) -> None:
+        self._store.setValue("device", value)
+
+    @property
+    def live(self) -> bool:
+        """Whether edits sample again at once."""
+        return str(self._store.value("live", "true")).lower() != "false"
+
+    @live.setter
+    def live(self, value: bool) -> None:
+        self._store.setValue("live", "true" if value else "false")
+
+    @property
+    def folder(self) -> str:
+        """The folder the file dialogs open in."""
+        value = str(self._store.value("folder", ""))
+        return value if value and Path(value).is_dir() else str(Path.home())
+
+    @folder.setter
+    def folder(self, value: str) -> None:
+        self._store.setValue("folder", value)
+
+    def layout(self, name: str) -> QByteArray:
+        """Return the saved geometry of a window or splitter, empty if there is none."""
+        value = self._store.value(f"layout/{name}")
+        return value if isinstance(value, QByteArray) else QByteArray()
+
+    def save_layout(self, name: str, value: QByteArray) -> None:
+        """Remember the geometry of a window or splitter."""
+        self._store.setValue(f"layout/{name}", value)
+
+    def sync(self) -> None:
+        """Write to disk now."""
+        self._store.sync()

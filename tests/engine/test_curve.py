@@ -1,0 +1,196 @@
+"""Drawn curves: PCHIP against scipy, fitted handles, and edits that can never break a schedule."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.interpolate import PchipInterpolator
+
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.schedules import (
+    PRESETS,
+    ControlPoint,
+    ScheduleSpec,
+    build,
+    control_points,
+    curve,
+    with_points,
+)
+from diffusion_gui.engine.schedules.schedule import BETA_MAX
+
+gaps = st.floats(1e-3, 1.0)
+levels = st.integers(-20_000_000, 20_000_000).map(lambda k: k / 1e6)
+knots = st.integers(2, 9).flatmap(
+    lambda n: st.tuples(
+        st.lists(gaps, min_size=n - 1, max_size=n - 1),
+        st.lists(levels, min_size=n, max_size=n),
+    )
+)
+wild = st.floats(allow_nan=True, allow_infinity=True)
+near = st.floats(-30.0, 30.0)
+moves = st.lists(
+    st.tuples(st.integers(0, 8), st.one_of(wild, st.floats(-0.5, 1.5)), st.one_of(wild, near)),
+    max_size=12,
+)
+
+
+def _assert_equals_scipy(x: np.ndarray, y: np.ndarray) -> None:
+    at = np.union1d(np.linspace(x[0], x[-1], 201), x)
+    expected = PchipInterpolator(x, y)(at)
+    assert_allclose(curve.pchip(x, y, at), expected, rtol=0, atol=1e-12 * max(1, abs(y).max()))
+
+
+@settings(deadline=None, max_examples=150)
+@given(knots)
+@example(([1.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]))
+@example(([0.5], [3.0, -2.0]))
+def test_pchip_equals_scipy_on_any_data(data: tuple[list[float], list[float]]) -> None:
+    steps, y = data
+    _assert_equals_scipy(np.cumsum([0.0, *steps]), np.array(y))
+
+
+@settings(deadline=None, max_examples=150)
+@given(knots)
+def test_pchip_equals_scipy_on_falling_data_and_never_overshoots(
+    data: tuple[list[float], list[float]],
+) -> None:
+    steps, values = data
+    x, y = np.cumsum([0.0, *steps]), np.sort(values)[::-1]
+    _assert_equals_scipy(x, y)
+    drawn = curve.pchip(x, y, np.linspace(0, x[-1], 500))
+    assert np.all(np.diff(drawn) <= 1e-12)
+    assert y[-1] - 1e-12 <= drawn.min()
+    assert drawn.max() <= y[0] + 1e-12
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_few_handles_reproduce_every_preset(preset: str) -> None:
+    spec = ScheduleSpec(preset, 1000)
+    points = control_points(spec)
+    drawn = build(with_points(spec, points))
+    assert 2 <= len(points) <= 9
+    assert abs(drawn.alpha_bar - build(spec).alpha_bar).max() < 0.005
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 10, 10_000])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_handles_exist_and_follow_the_preset_at_every_length(preset: str, T: int) -> None:
+    spec = ScheduleSpec(preset, T)
+    points = control_points(spec)
+    _assert_in_order(points)
+    assert points[0].u == 0.0
+    assert T == 1 or points[-1].u == 1.0
+    drawn = build(with_points(spec, points))
+    assert abs(drawn.alpha_bar - build(spec).alpha_bar).max() < 0.01
+
+
+def test_handles_of_a_drawn_curve_are_its_own_points() -> None:
+    points = (ControlPoint(0.0, 4.0), ControlPoint(0.3, 1.0), ControlPoint(1.0, -9.0))
+    assert control_points(ScheduleSpec(points=points)) == points
+
+
+def test_a_drawn_curve_passes_through_its_points() -> None:
+    points = (ControlPoint(0.0, 8.0), ControlPoint(0.25, 2.0), ControlPoint(1.0, -8.0))
+    drawn = curve.to_log_snr(points, 101)
+    assert_allclose(drawn[[0, 25, 100]], [8.0, 2.0, -8.0], atol=101 * curve.MIN_FALL)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.sampled_from(list(PRESETS)), st.sampled_from([1, 2, 3, 12, 1000]), moves)
+def test_no_sequence_of_moves_breaks_the_schedule(
+    preset: str, T: int, moves: list[tuple[int, float, float]]
+) -> None:
+    spec = ScheduleSpec(preset, T)
+    points = control_points(spec)
+    for index, u, log_snr in moves:
+        before = points
+        points = curve.move(points, index % len(points), u, log_snr, T)
+        _assert_in_order(points)
+        assert (points[0].u, points[-1].u) == (before[0].u, before[-1].u)
+    schedule = build(with_points(spec, points))
+    assert np.isfinite(schedule.log_snr[1:]).all()
+    assert schedule.beta[1:].min() > 0.0
+    assert schedule.beta.max() <= BETA_MAX + 1e-12
+    assert np.all(np.diff(schedule.alpha_bar) <= 0.0)
+
+
+def _assert_in_order(points: tuple[ControlPoint, ...]) -> None:
+    u = np.array([p.u for p in points])
+    log_snr = np.array([p.log_snr for p in points])
+    assert np.all(np.diff(u) > 0.0)
+    assert np.all(np.diff(log_snr) < 0.0)
+    assert abs(log_snr).max() <= curve.LOG_SNR_LIMIT
+
+
+LINE = tuple(ControlPoint(u, -10.0 * u) for u in (0.0, 0.25, 0.5, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("index", "wish", "expected"),
+    [
+        (1, (0.9, -20.0), (0.5 - 0.01, -5.0 + 1e-3)),
+        (1, (-3.0, 99.0), (0.01, -1e-3)),
+        (2, (0.6, -6.0), (0.6, -6.0)),
+        (0, (0.4, 5.0), (0.0, 5.0)),
+        (0, (0.4, 99.0), (0.0, 20.0)),
+        (3, (0.4, -99.0), (1.0, -20.0)),
+        (3, (0.4, 99.0), (1.0, -5.0 - 1e-3)),
+    ],
+)
+def test_a_point_is_bounded_by_its_neighbours_and_ends_keep_their_u(
+    index: int, wish: tuple[float, float], expected: tuple[float, float]
+) -> None:
+    moved = curve.move(LINE, index, *wish, T=101)
+    assert_allclose((moved[index].u, moved[index].log_snr), expected, rtol=1e-12)
+    assert [p for i, p in enumerate(moved) if i != index] == [
+        p for i, p in enumerate(LINE) if i != index
+    ]
+
+
+@pytest.mark.parametrize("wish", [(math.nan, 0.0), (0.3, math.nan)])
+def test_a_move_to_nowhere_changes_nothing(wish: tuple[float, float]) -> None:
+    assert curve.move(LINE, 1, *wish, T=101) == LINE
+
+
+def test_a_cliff_is_limited_to_beta_max_and_then_catches_up() -> None:
+    cliff = (ControlPoint(0.0, 20.0), ControlPoint(0.5, 19.0), ControlPoint(0.6, -20.0),
+             ControlPoint(1.0, -20.5))  # fmt: skip
+    schedule = build(ScheduleSpec(T=11, points=cliff))
+    assert schedule.beta.max() == pytest.approx(BETA_MAX, abs=1e-12)
+    assert_allclose(schedule.alpha_bar[7:9], [1e-3, 1e-6], rtol=1e-6)
+    assert schedule.beta[9:].max() < BETA_MAX - 1e-4
+    assert schedule.log_snr[-1] == pytest.approx(-20.5, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        (ControlPoint(0.0, 5.0), ControlPoint(0.0, -5.0)),
+        (ControlPoint(0.0, 5.0), ControlPoint(0.7, 0.0), ControlPoint(0.5, -2.0)),
+        (ControlPoint(0.0, 5.0), ControlPoint(1.0, math.nan)),
+        (ControlPoint(math.nan, 5.0),),
+        (ControlPoint(0.0, math.inf), ControlPoint(1.0, 0.0)),
+    ],
+)
+def test_points_out_of_order_are_refused_by_number(bad: tuple[ControlPoint, ...]) -> None:
+    with pytest.raises(EngineError, match=r"point \d is \("):
+        build(ScheduleSpec(T=10, points=bad))
+
+
+def test_points_that_rise_are_refused_with_the_time() -> None:
+    rising = (ControlPoint(0.0, 0.0), ControlPoint(1.0, 5.0))
+    with pytest.raises(EngineError, match="t = 2"):
+        build(ScheduleSpec(T=10, points=rising))
+
+
+def test_logit_inverts_the_logistic_and_is_clipped() -> None:
+    inside = np.linspace(-19.9, 19.9, 41)
+    back = [curve.logit(1.0 / (1.0 + math.exp(-v))) for v in inside]
+    assert_allclose(back, inside, atol=1e-7)
+    assert_array_equal([curve.logit(0.5)], [0.0])
+    assert_allclose([curve.logit(0.0), curve.logit(1.0)], [-20.0, 20.0], atol=1e-7)

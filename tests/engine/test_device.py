@@ -1,0 +1,43 @@
+"""The choice of the device: what is offered exists, and what does not exist is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from diffusion_gui.engine import device
+from diffusion_gui.engine.errors import EngineError
+
+
+def test_the_processor_is_always_offered_last() -> None:
+    here = device.available()
+    assert here[-1] == "cpu"
+    assert len(set(here)) == len(here)
+    assert set(here) <= set(device.CHOICES)
+
+
+@pytest.mark.parametrize("name", device.available())
+def test_every_offered_device_can_compute(name: str) -> None:
+    chosen = device.choose(name)
+    assert chosen.type == name
+    assert torch.arange(4, device=chosen).sum().item() == 6
+    assert device.describe(chosen)
+
+
+def test_auto_is_the_fastest() -> None:
+    assert device.choose().type == device.available()[0]
+
+
+def test_unknown_and_absent_devices_are_refused_by_name() -> None:
+    with pytest.raises(EngineError, match="'tpu'.*auto, cpu, cuda, mps"):
+        device.choose("tpu")
+    absent = [name for name in ("cuda", "mps") if name not in device.available()]
+    assert absent, "no machine has both"
+    for name in absent:
+        with pytest.raises(EngineError, match=f"'{name}' is not available here.*cpu"):
+            device.choose(name)
+
+
+def test_the_processor_is_described_with_its_cores() -> None:
+    assert device.describe(torch.device("cpu")).startswith("CPU (")
+    assert device.cpu_name().rstrip(")").split()[-1] in ("core", "cores")

@@ -1,0 +1,138 @@
+"""Every preset: reference values, promises for every T, parameters at their limits."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.schedules import PRESETS, build_preset
+from diffusion_gui.engine.schedules.schedule import BETA_MAX, Schedule
+
+COUNTS = (1, 2, 3, 10, 1000, 10_000)
+SMALLEST = np.finfo(np.float64).tiny
+QUANTITIES = {
+    "beta": lambda s: s.beta,
+    "alpha_bar": lambda s: s.alpha_bar,
+    "log_snr": lambda s: s.log_snr,
+    "sigma_ve": lambda s: s.sigma,
+    "beta_tilde": lambda s: s.posterior_variance,
+}
+
+
+@pytest.mark.parametrize("quantity", QUANTITIES)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_values_equal_the_reference(preset: str, quantity: str, reference: dict[str, Any]) -> None:
+    values = QUANTITIES[quantity](build_preset(preset, 1000))
+    expected = reference["presets"][preset][quantity]
+    times = [int(index) + 1 for index in expected]  # the reference counts from 0
+    assert times == [1, 251, 501, 751, 1000]
+    assert_allclose(values[times], list(expected.values()), rtol=1e-9, atol=0)
+
+
+def _promises(schedule: Schedule, T: int) -> None:
+    assert schedule.T == T
+    beta, abar, log_snr = schedule.beta, schedule.alpha_bar, schedule.log_snr
+    for array in (beta, abar, schedule.a, schedule.s, log_snr[1:], schedule.posterior_variance):
+        assert np.isfinite(array).all()
+    assert beta[1:].min() > 0.0
+    assert beta.max() <= BETA_MAX
+    assert abar[0] == 1.0
+    assert np.all(np.diff(abar) <= 0.0)
+    representable = abar[:-1] > SMALLEST
+    assert np.all(np.diff(abar)[representable] < 0.0)
+    assert np.all(np.diff(log_snr[1:]) < 0.0)
+    assert_allclose(schedule.a**2 + schedule.s**2, 1.0, rtol=4e-16)
+    assert_allclose(schedule.a**2, abar, rtol=1e-13, atol=SMALLEST)
+    for array in (beta, abar, log_snr, schedule.a, schedule.s):
+        assert array.shape == (T + 1,)
+        assert not array.flags.writeable
+
+
+@pytest.mark.parametrize("T", COUNTS)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_keeps_the_promises_at_every_length(preset: str, T: int) -> None:
+    _promises(build_preset(preset, T), T)
+
+
+LIMITS = [
+    (preset, param.name, value)
+    for preset, row in PRESETS.items()
+    for param in row.params
+    for value in (param.minimum, param.maximum)
+]
+
+
+@pytest.mark.parametrize("T", [1, 2, 100])
+@pytest.mark.parametrize(("preset", "name", "value"), LIMITS)
+def test_parameters_are_legal_up_to_their_limits(
+    preset: str, name: str, value: float, T: int
+) -> None:
+    _promises(build_preset(preset, T, **{name: value}), T)
+
+
+@pytest.mark.parametrize(("preset", "name", "value"), LIMITS)
+def test_parameters_beyond_their_limits_are_refused_by_name(
+    preset: str, name: str, value: float
+) -> None:
+    row = next(param for param in PRESETS[preset].params if param.name == name)
+    beyond = value - 1.0 if value == row.minimum else value + 1.0
+    with pytest.raises(EngineError, match=rf"{name} = {beyond:g} "):
+        build_preset(preset, 10, **{name: beyond})
+
+
+def test_a_value_that_is_not_a_number_is_refused() -> None:
+    with pytest.raises(EngineError, match="beta_end = nan"):
+        build_preset("linear", 10, beta_end=math.nan)
+
+
+def test_unknown_names_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(EngineError, match="'karras'.*linear, scaled_linear, cosine, sigmoid"):
+        build_preset("karras")
+    with pytest.raises(EngineError, match="Linear has no parameter 'offset'.*beta_start, beta_end"):
+        build_preset("linear", offset=0.1)
+
+
+def test_linear_and_scaled_linear_run_from_the_first_to_the_last_beta() -> None:
+    linear = build_preset("linear", 5, beta_start=0.1, beta_end=0.5)
+    assert_allclose(linear.beta[1:], [0.1, 0.2, 0.3, 0.4, 0.5], rtol=1e-14)
+    scaled = build_preset("scaled_linear", 3, beta_start=0.01, beta_end=0.25)
+    assert_allclose(scaled.beta[1:], [0.01, 0.09, 0.25], rtol=1e-14)
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.008, 0.5])
+def test_cosine_alpha_bar_is_the_formula_until_the_last_step(offset: float) -> None:
+    schedule = build_preset("cosine", 20, offset=offset)
+
+    def f(t: int) -> float:
+        return math.cos((t / 20 + offset) / (1 + offset) * math.pi / 2) ** 2
+
+    expected = [f(t) / f(0) for t in range(20)]
+    assert_allclose(schedule.alpha_bar[:20], expected, rtol=1e-12)
+    assert schedule.beta[20] == BETA_MAX
+
+
+def test_clipping_is_told_and_only_then() -> None:
+    assert build_preset("cosine", 1000).notes == ("β clipped to 0.999 at t = 1000",)
+    assert build_preset("cosine", 1000, beta_max=0.1).notes == ("β clipped to 0.1 from t = 982 on",)
+    assert build_preset("linear").notes == ()
+
+
+def test_sigmoid_is_symmetric_about_its_middle() -> None:
+    beta = build_preset("sigmoid", 101, beta_start=0.1, beta_end=0.3).beta[1:]
+    assert_allclose(beta + beta[::-1], 0.4, rtol=1e-14)
+    assert beta[50] == pytest.approx(0.2, rel=1e-14)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_rows_are_complete_for_the_form(preset: str) -> None:
+    row = PRESETS[preset]
+    assert all((row.title, row.source, row.formula, row.params))
+    for param in row.params:
+        assert param.minimum <= param.default <= param.maximum
+        assert param.symbol
+        assert param.tooltip.endswith(".")
