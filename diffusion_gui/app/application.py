@@ -33,6 +33,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("paths", nargs="*", metavar="PATH", help="images and folders to open")
     parser.add_argument("--screenshot", metavar="FILE", help="save a picture of the window, exit")
     parser.add_argument("--size", metavar="WxH", type=_size, help="window size, e.g. 1280x800")
+    parser.add_argument("--t", type=int, help="where the time cursor stands, 0 to T")
     parser.add_argument("--theme", choices=THEMES, help="colours (default: as last time)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where to sample")
     parser.add_argument("--self-test", action="store_true", help="check this installation, exit")
@@ -65,9 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     window = MainWindow(parts)
     if options.size:
         window.resize(*options.size)
+    if options.t is not None:
+        parts.view.set_t(options.t)
     starter = Starter(window, parts, options.paths)
     if options.screenshot:
-        shot = Screenshot(window, parts, options.screenshot)
+        shot = Screenshot(window, parts, options.screenshot, options.t)
         window.show()
         code = app.exec()
         return code or shot.code
@@ -104,11 +107,12 @@ class Starter(QObject):
 class Screenshot(QObject):
     """Saves a picture of the window when its first run is over, then quits."""
 
-    def __init__(self, window: MainWindow, parts: Parts, path: str) -> None:
+    def __init__(self, window: MainWindow, parts: Parts, path: str, t: int | None) -> None:
         super().__init__(window)
         self._window = window
         self._parts = parts
         self._path = path
+        self._t = t
         self.code = 0
         parts.sampling.state_changed.connect(self._on_state)
         self._timeout = QTimer(self, singleShot=True, interval=SCREENSHOT_TIMEOUT_MS)
@@ -132,6 +136,8 @@ class Screenshot(QObject):
     def _take(self) -> None:
         self._poll.stop()
         self._timeout.stop()
+        if self._t is not None:
+            self._parts.view.t_changed.emit(self._parts.view.t)  # the timeline, too, stands there
         if not self._window.grab().save(self._path, "PNG"):
             print(f"{self._path}: cannot be written", file=sys.stderr)  # noqa: T201
             self.code = 1

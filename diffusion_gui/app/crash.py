@@ -90,9 +90,7 @@ class CrashReporter(QObject):
         box.setInformativeText(f"{text.strip().splitlines()[-1]}\n\nLog: {log_file()}")
         box.setDetailedText(f"{versions()}\n\n{text}")
         copy = box.addButton("Copy report", QMessageBox.ButtonRole.ActionRole)
-        copy.clicked.connect(
-            lambda: QGuiApplication.clipboard().setText(f"{versions()}\n\n{text}")
-        )
+        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(f"{versions()}\n\n{text}"))
         box.addButton(QMessageBox.StandardButton.Close)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()

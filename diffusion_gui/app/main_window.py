@@ -40,6 +40,7 @@ class MainWindow(QMainWindow):
         self.actions_by_name[name].setChecked(True)
         self._bind()
         self._restore_layout()
+        self.toolbar.slider.setFocus()
 
     def _build_panels(self) -> None:
         p = self._parts
@@ -62,7 +63,6 @@ class MainWindow(QMainWindow):
     def _bind(self) -> None:
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
-        self.images.open.clicked.connect(self._open_images)
         self.sampling.save_requested.connect(self._save_grid)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:

@@ -9,7 +9,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSlider, QWidget
 
 from diffusion_gui.engine.experiment import MAX_SEED
-from diffusion_gui.panels.common.icons import icon
+from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, IntegerBox, button, label
 from diffusion_gui.state.document import Document
@@ -90,7 +90,7 @@ class Toolbar(QWidget):
         self.device.setObjectName("deviceCombo")
         self.device.setAccessibleName("Device")
         self.device.setToolTip("Where the reverse process runs; Auto takes the fastest there is")
-        self.device.setMinimumWidth(130)
+        self.device.setMinimumWidth(150)
         for key, text in DEVICES.items():
             self.device.addItem(text, key)
         self.device.setCurrentIndex(max(self.device.findData(self._settings.device), 0))
@@ -195,4 +195,4 @@ class Toolbar(QWidget):
             (self.redo, "redo-2"),
         )
         for widget, name in named:
-            widget.setIcon(icon(name, tokens.text, tokens.disabled))
+            set_icon(widget, name, tokens.text, tokens.disabled)

@@ -24,10 +24,13 @@ def available() -> tuple[str, ...]:
 def choose(wish: str = "auto") -> torch.device:
     """Return the device for `wish`; "auto" takes the fastest there is.
 
-    Raises EngineError for an unknown name or a device this machine does not have.
+    One core is left to the window: torch's threads wait for each other in a busy loop, and on a
+    machine where one of them has no core a product takes ten times as long. Raises EngineError
+    for an unknown name or a device this machine does not have.
     """
     if wish not in CHOICES:
         raise EngineError(f"unknown device {wish!r}; choose one of: {', '.join(CHOICES)}")
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
     here = available()
     if wish == "auto":
         return torch.device(here[0])

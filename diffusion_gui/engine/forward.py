@@ -79,6 +79,11 @@ class Noiser:
         """Return the noise part s eps as uint8 [H, W, 3], clipped to [-1, 1]."""
         return self._mix(0.0, s)
 
+    def values(self, a: float, s: float, most: int = 1 << 16) -> FloatImage:
+        """Return at most about `most` values of a x_0 + s eps, evenly picked, not clipped."""
+        pick = slice(None, None, max(1, self._signal.size // most))
+        return (self._signal[pick] * np.float32(a) + self._noise[pick] * np.float32(s)) / 127.5
+
     def _mix(self, a: float, s: float) -> Pixels:
         out = np.empty(self._signal.size, dtype=np.uint8)
         scale_a, scale_s = np.float32(a), np.float32(s)

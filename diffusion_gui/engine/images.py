@@ -169,7 +169,8 @@ def square(pixels: Pixels, side: int) -> Pixels:
     height, width = pixels.shape[:2]
     edge = min(height, width)
     top, left = (height - edge) // 2, (width - edge) // 2
-    return resize(pixels[top : top + edge, left : left + edge], side, side)
+    middle = np.ascontiguousarray(pixels[top : top + edge, left : left + edge])
+    return resize(middle, side, side)
 
 
 def to_float(pixels: Pixels) -> FloatImage:

@@ -22,8 +22,9 @@ _atlas_lock = threading.Lock()
 
 
 def photo(name: str) -> Picture:
-    """Open a bundled photograph by file name."""
-    return read_picture(resource("photos", name))
+    """Open the central square of a bundled photograph, by file name."""
+    picture = read_picture(resource("photos", name))
+    return Picture(name, square(picture.pixels, min(picture.pixels.shape[:2])))
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.forward import Noiser
-from diffusion_gui.engine.images import Picture, Pixels, fit_within
+from diffusion_gui.engine.images import FloatImage, Picture, Pixels, fit_within, square
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.document import Document
@@ -54,7 +54,7 @@ class ForwardPreview(QObject):
         self._document = document
         self._view = view
         self._store = store
-        self._noisers: dict[int, Noiser] = {}
+        self._noisers: dict[tuple[int, bool], Noiser] = {}
         self._pixels: Pixels | None = None
         self.picture: Picture | None = None
         self._load()
@@ -74,27 +74,35 @@ class ForwardPreview(QObject):
         return Tiles(self._pixels, noiser.x_t(a, s), noiser.signal(a), noiser.noise(s))
 
     def strip(self, count: int, side: int) -> list[tuple[int, Pixels]]:
-        """Return `count` (t, x_t) frames evenly over 0..T, longest side `side` pixels.
+        """Return `count` (t, x_t) frames evenly over 0..T, the central square `side` pixels wide.
 
         Every frame is noised at its own size, so that a pixel of it has the SNR of that t.
         """
         if self._pixels is None:
             return []
         schedule = self._document.schedule
-        noiser = self._noiser(side)
+        noiser = self._noiser(side, cropped=True)
         times = np.unique(np.round(np.linspace(0, schedule.T, count)).astype(int))
         return [(int(t), noiser.x_t(float(schedule.a[t]), float(schedule.s[t]))) for t in times]
 
-    def _noiser(self, side: int) -> Noiser:
+    def values(self) -> FloatImage:
+        """Return up to 65,536 values of x_t at the time cursor, in [-1, 1] units, not clipped."""
+        if self._pixels is None:
+            return np.zeros(0, dtype=np.float32)
+        schedule, t = self._document.schedule, self._view.t
+        return self._noiser(VIEW_SIDE).values(float(schedule.a[t]), float(schedule.s[t]))
+
+    def _noiser(self, side: int, cropped: bool = False) -> Noiser:
         """Return the kernel for the picture at one size, made once per picture, size and seed."""
         assert self._pixels is not None
-        if side not in self._noisers:
+        key = (side, cropped)
+        if key not in self._noisers:
             if len(self._noisers) > 3:  # sizes of a window that was resized
                 self._noisers.clear()
-            pixels = fit_within(self._pixels, side)
+            pixels = square(self._pixels, side) if cropped else fit_within(self._pixels, side)
             eps = gaussian(self._document.experiment.seed, 0, START, pixels.shape)
-            self._noisers[side] = Noiser(pixels, eps)
-        return self._noisers[side]
+            self._noisers[key] = Noiser(pixels, eps)
+        return self._noisers[key]
 
     def _load(self) -> None:
         self._noisers.clear()

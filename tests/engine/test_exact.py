@@ -49,9 +49,7 @@ LEVELS = [(0.0, 1.0), (1.0, 0.002), (1.0, 0.05), (1.0, 0.6), (1.0, 5.0), (1.0, 8
 def test_equals_brute_force_in_float64(a: float, s: float) -> None:
     images = _images(60)
     x = _noisy(images, a, s)
-    assert_close(
-        Exact(images)(x, a, s).double(), _brute_force(images, x, a, s), rtol=0, atol=2e-5
-    )
+    assert_close(Exact(images)(x, a, s).double(), _brute_force(images, x, a, s), rtol=0, atol=2e-5)
 
 
 def _near_duplicates(side: int = 64) -> Tensor:
@@ -124,7 +122,7 @@ def test_a_single_image_is_always_the_answer(a: float, s: float) -> None:
     assert_close(found, images.expand_as(found), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("s", [0.01, 0.5])
+@pytest.mark.parametrize("s", [0.1, 0.5])
 def test_duplicates_add_weight(s: float) -> None:
     first, second = _images(2)
     images = torch.stack([first, second, first])

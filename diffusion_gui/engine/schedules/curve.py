@@ -21,6 +21,10 @@ MIN_FALL = 1e-6
 """Every step lowers log-SNR by at least this, so that beta stays positive."""
 MIN_GAP = 1e-3
 """Least log-SNR between two neighbouring control points."""
+_FIT_DISTANCES = (14, 10, 7, 4, 1)
+"""Fitted points are this many of the 240 sampled places apart, so that each can be held: the first
+of these that reaches `_FIT_ERROR` in alpha-bar is taken (few steps leave no room for the wide ones)."""
+_FIT_ERROR = 0.004
 
 
 def pchip(x: Array, y: Array, at: Array) -> Array:
@@ -114,12 +118,17 @@ def fit(log_snr: Array, max_points: int = 9, tolerance: float = 0.002) -> tuple[
         return (ControlPoint(0.0, float(target[0])),)
     u = np.linspace(0.0, 1.0, T)
     samples = np.unique(np.r_[np.linspace(0, T - 1, min(T, 241)).round().astype(int), T - 2])
-    knots = _place_knots(u[samples], target[samples], max_points, tolerance)
+    for distance in _FIT_DISTANCES:
+        knots, error = _place_knots(u[samples], target[samples], max_points, tolerance, distance)
+        if error <= _FIT_ERROR:
+            break
     return tuple(ControlPoint(float(u[k]), float(target[k])) for k in samples[knots])
 
 
-def _place_knots(u: Array, target: Array, max_points: int, tolerance: float) -> list[int]:
-    """Return the indices of few knots whose PCHIP follows `target` in alpha-bar."""
+def _place_knots(
+    u: Array, target: Array, max_points: int, tolerance: float, distance: int
+) -> tuple[list[int], float]:
+    """Return the indices of few knots whose PCHIP follows `target` in alpha-bar, and the misfit."""
     abar = _sigmoid(target)
 
     def misfit(knots: list[int]) -> Array:
@@ -128,11 +137,13 @@ def _place_knots(u: Array, target: Array, max_points: int, tolerance: float) -> 
     knots = _first_knots(u, target)
     while len(knots) < min(max_points, len(u)):
         error = misfit(knots)
+        for knot in knots:
+            error[max(knot - distance + 1, 0) : knot + distance] = 0.0
         worst = int(np.argmax(error))
         if error[worst] <= tolerance:
             break
-        knots = _settle(sorted({*knots, worst}), lambda trial: float(misfit(trial).max()))
-    return knots
+        knots = _settle(sorted({*knots, worst}), lambda trial: float(misfit(trial).max()), distance)
+    return knots, float(misfit(knots).max())
 
 
 def _first_knots(u: Array, target: Array) -> list[int]:
@@ -145,12 +156,14 @@ def _first_knots(u: Array, target: Array) -> list[int]:
     return [0, n - 1]
 
 
-def _settle(knots: list[int], cost: Callable[[list[int]], float]) -> list[int]:
+def _settle(knots: list[int], cost: Callable[[list[int]], float], distance: int) -> list[int]:
     """Shift inner knots to neighbouring places while that lowers the cost; two rounds."""
     best = cost(knots)
     for j in 2 * list(range(1, len(knots) - 1)):
-        low, high = knots[j - 1] + 1, knots[j + 1] - 1
+        low, high = knots[j - 1] + distance, knots[j + 1] - distance
         here = knots[j]
+        if low > high:
+            continue
         for place in (here - 8, here - 2, here + 2, here + 8):
             trial = [*knots[:j], min(max(place, low), high), *knots[j + 1 :]]
             trial_cost = cost(trial)

@@ -63,21 +63,21 @@ PRESETS: dict[str, Preset] = {
     "linear": Preset(
         title="Linear",
         source="Ho et al. 2020",
-        formula="β_t = β₁ + (t − 1)/(T − 1) · (β_T − β₁)",
+        formula="βₜ = β₁ + (t − 1)/(T − 1) · (β_T − β₁)",
         params=_beta_ends(1e-4, 0.02),
         betas=_linear,
     ),
     "scaled_linear": Preset(
         title="Scaled linear",
         source="Rombach et al. 2022 (Stable Diffusion)",
-        formula="√β_t = √β₁ + (t − 1)/(T − 1) · (√β_T − √β₁)",
+        formula="√βₜ = √β₁ + (t − 1)/(T − 1) · (√β_T − √β₁)",
         params=_beta_ends(0.00085, 0.012),
         betas=_scaled_linear,
     ),
     "cosine": Preset(
         title="Cosine",
         source="Nichol & Dhariwal 2021",
-        formula="ᾱ_t = f(t)/f(0),  f(t) = cos²( (t/T + s)/(1 + s) · π/2 ),  β_t ≤ β_max",
+        formula="ᾱₜ = f(t)/f(0),  f(t) = cos²( (t/T + s)/(1 + s) · π/2 ),  βₜ ≤ β_max",
         params=(
             Param(
                 "offset", "offset s", 0.008, 0.0, 0.5,
@@ -93,7 +93,7 @@ PRESETS: dict[str, Preset] = {
     "sigmoid": Preset(
         title="Sigmoid",
         source="Xu et al. 2022 (GeoDiff)",
-        formula="β_t = β₁ + (β_T − β₁) · sigmoid( w · (2(t − 1)/(T − 1) − 1) )",
+        formula="βₜ = β₁ + (β_T − β₁) · sigmoid( w · (2(t − 1)/(T − 1) − 1) )",
         params=(
             *_beta_ends(1e-4, 0.02),
             Param(

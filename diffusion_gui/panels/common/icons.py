@@ -5,22 +5,35 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTemporaryDir
+from PySide6.QtCore import QByteArray, QRectF, QSize, Qt, QTemporaryDir
 from PySide6.QtGui import QIcon, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
+from PySide6.QtWidgets import QAbstractButton
 
 from diffusion_gui.session.resources import resource
 
 
+SIZE = 16
+GAP = 5
+"""Room in pixels to the right of an icon that stands before a text."""
+
+
 @lru_cache(maxsize=256)
-def icon(name: str, colour: str, disabled: str = "") -> QIcon:
+def icon(name: str, colour: str, disabled: str = "", gap: int = 0) -> QIcon:
     """Return the icon `name` in `colour` (#RRGGBB), with its greyed form in `disabled`."""
     result = QIcon()
-    for size in (16, 32, 48):
-        result.addPixmap(_pixmap(name, colour, size))
+    for scale in (1, 2, 3):
+        result.addPixmap(_pixmap(name, colour, scale, gap))
         if disabled:
-            result.addPixmap(_pixmap(name, disabled, size), QIcon.Mode.Disabled)
+            result.addPixmap(_pixmap(name, disabled, scale, gap), QIcon.Mode.Disabled)
     return result
+
+
+def set_icon(button: QAbstractButton, name: str, colour: str, disabled: str) -> None:
+    """Give a button its icon, at a little distance from its text if it has one."""
+    gap = GAP if button.text() else 0
+    button.setIconSize(QSize(SIZE + gap, SIZE))
+    button.setIcon(icon(name, colour, disabled, gap))
 
 
 def icon_file(name: str, colour: str) -> str:
@@ -43,10 +56,11 @@ def _svg(name: str, colour: str) -> str:
     return text.replace("currentColor", colour)
 
 
-def _pixmap(name: str, colour: str, size: int) -> QPixmap:
-    pixmap = QPixmap(QSize(size, size))
+def _pixmap(name: str, colour: str, scale: int, gap: int) -> QPixmap:
+    pixmap = QPixmap(QSize((SIZE + gap) * scale, SIZE * scale))
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
-    QSvgRenderer(QByteArray(_svg(name, colour).encode())).render(painter)
+    place = QRectF(0, 0, SIZE * scale, SIZE * scale)
+    QSvgRenderer(QByteArray(_svg(name, colour).encode())).render(painter, place)
     painter.end()
     return pixmap

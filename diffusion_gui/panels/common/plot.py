@@ -52,10 +52,11 @@ class Plot(pg.PlotWidget):
         font.setPixelSize(11)
         for name in ("left", "bottom"):
             axis = self.getAxis(name)
+            axis.setZValue(-10)  # grid lines stay below curves and handles
             axis.setStyle(tickFont=font, tickLength=4, tickTextOffset=4, hideOverlappingLabels=True)
         if small:
             self.getAxis("left").setWidth(34)
-        self.plotItem.setContentsMargins(0, 6, 6, 0)
+        self.plotItem.setContentsMargins(0, 6, 14, 0)
         theme.changed.connect(self._tint)
         self._tint()
 
@@ -65,7 +66,7 @@ class Plot(pg.PlotWidget):
 
     def add_curve(self, token: str, width: float = 2.4, dashed: bool = False) -> pg.PlotDataItem:
         """Add a curve in the colour of a theme token; fill it with `setData`."""
-        curve = pg.PlotDataItem(connect="finite")
+        curve = pg.PlotDataItem(connect="finite", antialias=True)
         self.addItem(curve)
         self._pens.append((curve, token, width, dashed))
         curve.setPen(self._pen(token, width, dashed))

@@ -18,8 +18,6 @@ QFrame[role="panel"] {{
 QLabel {{ color: {text}; background: transparent; }}
 QLabel[role="title"] {{ font-size: 13px; font-weight: 600; }}
 QLabel[role="caption"] {{ font-size: 11px; color: {secondary}; }}
-QLabel[role="good"] {{ font-size: 11px; color: {good}; }}
-QLabel[role="warning"] {{ font-size: 11px; color: {warning}; }}
 
 QPushButton, QToolButton, QComboBox, QAbstractSpinBox, QLineEdit {{
     background: {field}; color: {text}; border: 1px solid {hairline}; border-radius: 6px;
@@ -101,6 +99,16 @@ QScrollBar::handle:hover {{ background: {disabled}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 
 QListView[role="tray"] {{ background: transparent; border: none; outline: none; }}
+QListView[role="tray"]::item {{ border: 2px solid transparent; border-radius: 4px; }}
+QListView[role="tray"]::item:hover {{ background: {hover}; }}
+QListView[role="tray"]::item:selected {{ background: transparent; border: 2px solid {accent}; }}
+QFrame[role="panel"][drop="true"] {{ border: 2px solid {accent}; }}
+QProgressBar {{
+    background: {field}; border: 1px solid {hairline}; border-radius: 6px; color: {text};
+    text-align: center; max-height: 18px;
+}}
+QProgressBar::chunk {{ background: {accent}; border-radius: 5px; }}
+QStatusBar {{ background: {window}; color: {secondary}; }}
 
 QFrame[role="bar"] {{ background: {field}; border: 1px solid {warning}; border-radius: 6px; }}
 QFrame[role="bar"] QToolButton {{ background: transparent; border: none; }}

@@ -127,7 +127,9 @@ class NumberBox(QDoubleSpinBox):
         super().__init__()
         self.setDecimals(decimals)
         self.setRange(minimum, maximum)
-        self.setSingleStep(10.0 ** -min(decimals, 2) if maximum > 1.0 else 10.0 ** -min(decimals, 3))
+        self.setSingleStep(
+            10.0 ** -min(decimals, 2) if maximum > 1.0 else 10.0 ** -min(decimals, 3)
+        )
         self.setKeyboardTracking(False)
         self.setLocale(QLocale.c())
         self.setMinimumWidth(64)

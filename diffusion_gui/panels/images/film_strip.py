@@ -7,12 +7,14 @@ from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from diffusion_gui.engine.images import Pixels
-from diffusion_gui.panels.common.picture import draw, fitted, to_qimage
+from diffusion_gui.panels.common.picture import draw, to_qimage
 from diffusion_gui.panels.common.theme import Theme
 
 GAP = 6
 LABEL = 16
 MOST = 17
+SMALLEST, LARGEST = 64, 120
+"""Sides of a frame in pixels, in a narrow and in a wide window."""
 
 
 class FilmStrip(QWidget):
@@ -34,7 +36,7 @@ class FilmStrip(QWidget):
         self._t = 0
         self._T = 1
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(80)
+        self.setFixedHeight(SMALLEST + LABEL)
         theme.changed.connect(self.update)
 
     @property
@@ -66,6 +68,8 @@ class FilmStrip(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Ask for as many frames as fit now."""
         super().resizeEvent(event)
+        side = min(max(self.width() // 13, SMALLEST), LARGEST)
+        self.setFixedHeight(side + LABEL)
         self.room_changed.emit()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -99,12 +103,11 @@ class FilmStrip(QWidget):
         nearest = min(range(len(self._frames)), key=lambda i: abs(self._frames[i][0] - self._t))
         for index, (t, image) in enumerate(self._frames):
             cell = self._cell(index)
-            picture = fitted(image.size(), cell)
-            draw(painter, image, picture)
+            draw(painter, image, cell)
             here = index == nearest
             if here:
                 painter.setPen(QPen(QColor(tokens.cursor), 2))
-                painter.drawRect(picture.adjusted(1, 1, -1, -1))
+                painter.drawRect(cell.adjusted(1, 1, -1, -1))
             painter.setPen(QColor(tokens.cursor if here else tokens.secondary))
             below = QRect(cell.left() - GAP, self.side, cell.width() + 2 * GAP, LABEL)
             painter.drawText(below, Qt.AlignmentFlag.AlignCenter, str(t))

@@ -11,6 +11,7 @@ from diffusion_gui.panels.common.picture import PictureView
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
 from diffusion_gui.panels.images.film_strip import FilmStrip
+from diffusion_gui.panels.images.histogram import HistogramView
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.document import Document
@@ -48,18 +49,17 @@ class ImagePanel(Panel):
         self.progress.setFixedWidth(120)
         self.progress.setFormat("opening %v of %m")
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
-        self.open = button("Open…", "Open images or a folder (Ctrl+O)")
-        for widget in (self.progress, self.cancel, self.open):
+        for widget in (self.progress, self.cancel):
             self.head.addWidget(widget)
         self.progress.hide()
         self.cancel.hide()
 
     def _build_pictures(self, store: PictureStore) -> None:
-        self.x_0 = PictureView(self.theme, "x₀", "x₀: the clean picture, t = 0")
+        self.x_0 = PictureView(self.theme, "𝑥₀", "𝑥₀: the clean picture, t = 0")
         self.x_t = PictureView(
-            self.theme, "x_t", "x_t = √ᾱ x₀ + √(1−ᾱ) ε, clipped to [-1, 1] for display"
+            self.theme, "𝑥ₜ", "𝑥ₜ = √ᾱ 𝑥₀ + √(1−ᾱ) ε, clipped to [-1, 1] for display"
         )
-        self.signal = PictureView(self.theme, "signal  √ᾱ x₀", "What is left of the picture in x_t")
+        self.signal = PictureView(self.theme, "signal  √ᾱ 𝑥₀", "What is left of the picture in 𝑥ₜ")
         self.noise = PictureView(
             self.theme, "noise  √(1−ᾱ) ε", "What was added to it; ε depends on the seed alone"
         )
@@ -68,7 +68,9 @@ class ImagePanel(Panel):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)
         for picture in (self.x_0, self.x_t, self.signal, self.noise):
-            row.addWidget(picture, 1)
+            row.addWidget(picture, 5)
+        self.histogram = HistogramView(self.theme)
+        row.addWidget(self.histogram, 4)
         self.strip = FilmStrip(self.theme)
         self.tray = Tray(store)
         content = QWidget()
@@ -133,7 +135,8 @@ class ImagePanel(Panel):
         self.x_t.set_pixels(tiles.x_t)
         self.signal.set_pixels(tiles.signal)
         self.noise.set_pixels(tiles.noise)
-        self.x_t.set_caption(f"x_t   t = {t}")
+        self.histogram.set_values(self._preview.values())
+        self.x_t.set_caption(f"𝑥ₜ   t = {t}")
         height, width = tiles.x_0.shape[:2]
         snr = "no noise yet" if t == 0 else f"SNR {self._document.schedule.snr_db(t):.1f} dB"
         parts = [picture.name, f"{width} × {height}", *picture.notes, snr]

@@ -75,7 +75,10 @@ class Tray(QListWidget):
     def _thumbnail(self, ref: PictureRef) -> QIcon:
         if ref.id not in self._thumbnails:
             pixels = square(self._store.get(ref.id).pixels, 2 * SIDE)
-            self._thumbnails[ref.id] = QIcon(QPixmap.fromImage(to_qimage(pixels)))
+            pixmap = QPixmap.fromImage(to_qimage(pixels))
+            thumbnail = QIcon(pixmap)
+            thumbnail.addPixmap(pixmap, QIcon.Mode.Selected)  # no tint over the picture
+            self._thumbnails[ref.id] = thumbnail
         return self._thumbnails[ref.id]
 
     def _on_current(self, item: QListWidgetItem | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QRect, QSize, Qt
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from diffusion_gui.engine.images import Pixels
@@ -34,9 +34,9 @@ class BatchView(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self.setObjectName("batchView")
-        self.setAccessibleName("Batch: x_t and x0-hat")
+        self.setAccessibleName("Batch: 𝑥ₜ and x0-hat")
         self.setToolTip(
-            "Left: x_t, where the reverse process stands.\nRight: x̂₀, the clean picture the model"
+            "Left: 𝑥ₜ, where the reverse process stands.\nRight: 𝑥̂₀, the clean picture the model"
             " sees from there.\nBoth clipped to [-1, 1] for display."
         )
         self._theme = theme
@@ -57,6 +57,7 @@ class BatchView(QWidget):
         self._x_t = [to_qimage(picture) for picture in x_t]
         self._x0_hat = [to_qimage(picture) for picture in x0_hat]
         self._message = ""
+        self._limit_width()
         self.update()
 
     def set_message(self, message: str) -> None:
@@ -76,6 +77,18 @@ class BatchView(QWidget):
         top = QRect(0, 0, whole.width(), half_height)
         return top, top.translated(0, half_height + GAP)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave to the charts what the pictures cannot use."""
+        super().resizeEvent(event)
+        self._limit_width()
+
+    def _limit_width(self) -> None:
+        """Take no more width than two nearly square grids fill at this height."""
+        count = max(len(self._x_t), 1)
+        columns = math.ceil(math.sqrt(count))
+        side = (self.height() - HEAD + GAP) // math.ceil(count / columns) - GAP
+        self.setMaximumWidth(max(2 * (columns * (side + GAP) - GAP) + BETWEEN, 200))
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw both grids."""
         painter = QPainter(self)
@@ -86,10 +99,8 @@ class BatchView(QWidget):
         if not self._x_t:
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._message)
             return
-        names = ("x_t   where the process stands", "x̂₀   what the model sees from there")
-        for name, area, images in zip(
-            names, self.areas(), (self._x_t, self._x0_hat), strict=True
-        ):
+        names = ("𝑥ₜ   where the process stands", "𝑥̂₀   what the model sees from there")
+        for name, area, images in zip(names, self.areas(), (self._x_t, self._x0_hat), strict=True):
             painter.drawText(area, Qt.AlignmentFlag.AlignLeft, name)
             self._draw_grid(painter, area.adjusted(0, HEAD, 0, 0), images)
 

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWid
 
 from diffusion_gui.engine.experiment import PICTURES, Start
 from diffusion_gui.engine.trajectory import Frame
-from diffusion_gui.panels.common.icons import icon
+from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.plot import MiniChart
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
@@ -18,6 +18,10 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.view_state import ViewState
+
+
+RUN_WIDTH = 88
+"""The accent button keeps its place while its text changes between Run, Pause and Resume."""
 
 
 class SamplingPanel(Panel):
@@ -55,7 +59,7 @@ class SamplingPanel(Panel):
         self.live.setChecked(self._controller.live)
         self.from_here = button(
             "Denoise from here",
-            "Start the reverse process at the x_t that the image panel shows,\nat the model's size,"
+            "Start the reverse process at the 𝑥ₜ that the image panel shows,\nat the model's size,"
             " instead of from pure noise",
         )
         self.from_here.setObjectName("denoiseFromHereButton")
@@ -72,9 +76,6 @@ class SamplingPanel(Panel):
         self.pause = button("Pause", "Hold before the next step (F5)", "accent")
         self.step = button("Step", "Make one step, then hold (F6)")
         self.stop = button("Stop", "End the run and keep its frames (Esc)")
-        row = QHBoxLayout()
-        row.setSpacing(GAP)
-        row.addWidget(self.form, 1)
         for widget, name in (
             (self.run, "runButton"),
             (self.pause, "pauseButton"),
@@ -82,11 +83,9 @@ class SamplingPanel(Panel):
             (self.stop, "stopButton"),
         ):
             widget.setObjectName(name)
-            row.addWidget(widget, 0, Qt.AlignmentFlag.AlignBottom)
-        width = max(self.run.sizeHint().width(), self.pause.sizeHint().width()) + 16
-        self.run.setFixedWidth(width)
-        self.pause.setFixedWidth(width)
-        self.body.addLayout(row)
+        for widget in (self.run, self.pause):
+            widget.setFixedWidth(RUN_WIDTH)
+        self.body.addWidget(self.form)
 
     def _build_frames(self) -> None:
         self.batch = BatchView(self.theme)
@@ -105,7 +104,7 @@ class SamplingPanel(Panel):
         self.change = MiniChart(self.theme, "beta")
         column.addWidget(label("log₁₀ σ at each step", "caption"))
         column.addWidget(self.sigma, 1)
-        column.addWidget(label("change of x̂₀ per step (rms)", "caption"))
+        column.addWidget(label("change of 𝑥̂₀ per step (rms)", "caption"))
         column.addWidget(self.change, 1)
         self.charts.setMinimumWidth(180)
         middle = QHBoxLayout()
@@ -115,6 +114,9 @@ class SamplingPanel(Panel):
         self.body.addLayout(middle, 1)
         bottom = QHBoxLayout()
         bottom.setSpacing(GAP)
+        for widget in (self.run, self.pause, self.step, self.stop):
+            bottom.addWidget(widget)
+        bottom.addSpacing(GAP)
         bottom.addWidget(self.timeline, 1)
         bottom.addWidget(self.position)
         self.body.addLayout(bottom)
@@ -134,6 +136,7 @@ class SamplingPanel(Panel):
         controller.frames_changed.connect(self._on_frames)
         self._document.sampling_changed.connect(self._show_start)
         self._view.picture_changed.connect(self._show_start)
+        self._view.t_changed.connect(self._on_time)
         self.theme.changed.connect(self._tint)
 
     @Slot()
@@ -196,6 +199,17 @@ class SamplingPanel(Panel):
         self._show_frame()
         if self._frames:
             self._view.set_t(self._frames[index].t)
+
+    @Slot(int)
+    def _on_time(self, t: int) -> None:
+        """Show the recorded step nearest the time cursor, unless a run is being followed."""
+        if not self._frames or self._controller.state is RunState.RUNNING:
+            return
+        nearest = min(range(len(self._frames)), key=lambda i: abs(self._frames[i].t - t))
+        with QSignalBlocker(self.timeline):
+            self.timeline.setValue(nearest)
+        self._follow = False
+        self._show_frame()
 
     @property
     def frame(self) -> Frame | None:
@@ -271,15 +285,17 @@ class SamplingPanel(Panel):
             self.from_noise.setText(f"from {name} at t = {start.t}  ✕")
         self.from_here.setEnabled(bool(self._view.picture))
         if sampling.data == PICTURES and not self._document.experiment.pictures:
-            self.bar.show_lines(["There are no pictures to sample from: drop some, or choose Emoji"])
+            self.bar.show_lines(
+                ["There are no pictures to sample from: drop some, or choose Emoji"]
+            )
 
     @Slot()
     def _tint(self) -> None:
         tokens = self.theme.tokens
-        for widget, name in (
-            (self.run, "play"),
-            (self.pause, "pause"),
+        for widget, name, colour in (
+            (self.run, "play", tokens.on_accent),
+            (self.pause, "pause", tokens.on_accent),
+            (self.step, "step-forward", tokens.text),
+            (self.stop, "square", tokens.text),
         ):
-            widget.setIcon(icon(name, tokens.on_accent, tokens.disabled))
-        for widget, name in ((self.step, "step-forward"), (self.stop, "square")):
-            widget.setIcon(icon(name, tokens.text, tokens.disabled))
+            set_icon(widget, name, colour, tokens.disabled)

@@ -32,25 +32,24 @@ class SettingsForm(QWidget):
 
     def _build(self) -> None:
         self.model = _combo("modelCombo", {key: row.title for key, row in MODELS.items()})
-        self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""})
+        self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""}, 9)
         self.size = _combo("sizeCombo", {size: f"{size} px" for size in DATA_SIZES})
         self.sampler = _combo("samplerCombo", {key: row.title for key, row in SAMPLERS.items()})
         self.params = ParamsForm()
+        self.data.setMinimumWidth(132)
         self.steps = IntegerBox(1, MAX_STEPS)
         self.steps.setObjectName("stepsSpin")
         self.spacing = _combo("spacingCombo", {key: _SPACING_NAMES[key] for key in SPACINGS})
         self.count = IntegerBox(1, MAX_COUNT)
         self.count.setObjectName("countSpin")
-        for index, row in enumerate(MODELS.values()):
-            self.model.setItemData(index, row.explanation, 3)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)
         for caption, control, tooltip, stretch in (
-            ("Model", self.model, "\n".join(m.explanation for m in MODELS.values()), 3),
-            ("Data", self.data, "The images the model knows", 5),
+            ("Model", self.model, "\n".join(m.explanation for m in MODELS.values()), 2),
+            ("Data", self.data, "The images the model knows", 4),
             ("Size", self.size, "Side of the model's square images, in pixels", 3),
-            ("Sampler", self.sampler, "How x_t is turned into x at the next level", 3),
+            ("Sampler", self.sampler, "How 𝑥ₜ is turned into x at the next level", 3),
         ):
             row.addWidget(Field(caption, control, tooltip), stretch)
         row.addWidget(self.params, 3)
@@ -133,11 +132,11 @@ class SettingsForm(QWidget):
         self._change("count", "count", count=count)
 
 
-def _combo(name: str, items: dict[Any, str]) -> QComboBox:
+def _combo(name: str, items: dict[Any, str], width: int = 4) -> QComboBox:
     combo = QComboBox()
     combo.setObjectName(name)
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(4)
+    combo.setMinimumContentsLength(width)
     for key, text in items.items():
         combo.addItem(text, key)
     return combo

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html import escape
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout
 
 from diffusion_gui.engine.params import Values
@@ -65,22 +66,23 @@ class ScheduleEditor(Panel):
         self.alpha_bar.setObjectName("alphaBarPlot")
         self.alpha_bar.setAccessibleName("alpha-bar over t")
         self.alpha_bar.setToolTip(
-            "ᾱ_t: share of the signal's variance left at t, 0 to 1.\nDrag a point to reshape the"
+            "ᾱₜ: share of the signal's variance left at t, 0 to 1.\nDrag a point to reshape the"
             " curve, drag elsewhere to move t.\nKeys: [ ] choose a point, arrows move it, Shift"
             " for fine steps."
         )
         self.beta = CurvePlot(self.theme, "beta", power_ticks=True)
         self.beta.setObjectName("betaPlot")
         self.beta.setAccessibleName("beta over t")
-        self.beta.setToolTip("β_t: variance added by step t, 0 to 1, on a logarithmic axis.")
+        self.beta.setToolTip("βₜ: variance added by step t, 0 to 1, on a logarithmic axis.")
         for axis in (self.alpha_bar.getAxis("left"), self.beta.getAxis("left")):
             axis.setWidth(38)
-        self._finding = label("", "good")
+        self._finding = label("")
+        self._finding.setTextFormat(Qt.TextFormat.RichText)
         self._finding.setObjectName("doctorLabel")
         self._finding.setWordWrap(True)
-        self.body.addWidget(label("ᾱ_t   signal left, by variance", "caption"))
+        self.body.addWidget(label("ᾱₜ   signal left, by variance", "caption"))
         self.body.addWidget(self.alpha_bar, 6)
-        self.body.addWidget(label("β_t   noise added per step, by variance", "caption"))
+        self.body.addWidget(label("βₜ   noise added per step, by variance", "caption"))
         self.body.addWidget(self.beta, 4)
         self.body.addWidget(self._finding)
 
@@ -95,6 +97,7 @@ class ScheduleEditor(Panel):
         self.beta.t_dragged.connect(self._view.set_t)
         self._document.schedule_changed.connect(self._show_schedule)
         self._view.t_changed.connect(self._show_time)
+        self.theme.changed.connect(self._show_schedule)
 
     @property
     def _spec(self) -> ScheduleSpec:
@@ -136,7 +139,7 @@ class ScheduleEditor(Panel):
         self.params.show_values(row.params, spec.params)
         drawn = bool(spec.points)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
-        self.formula.setText("ᾱ_t through the points, monotone in log-SNR" if drawn else row.formula)
+        self.formula.setText("ᾱₜ through the points, monotone in log-SNR" if drawn else row.formula)
         self.reset.setVisible(drawn)
         self._show_curves(schedule)
         self._show_findings(schedule)
@@ -157,10 +160,13 @@ class ScheduleEditor(Panel):
 
     def _show_findings(self, schedule: Schedule) -> None:
         findings = examine(schedule)
-        worst = any(f.severity is Severity.WARNING for f in findings)
-        self._finding.setText("\n".join(f"● {finding.text}" for finding in findings))
-        self._finding.setProperty("role", "warning" if worst else "good")
-        self._finding.style().polish(self._finding)
+        tokens = self.theme.tokens
+        colours = {Severity.GOOD: tokens.good, Severity.WARNING: tokens.warning}
+        lines = (
+            f"<span style='color:{colours[finding.severity]}'>●</span> {escape(finding.text)}"
+            for finding in findings
+        )
+        self._finding.setText("<br>".join(lines))
 
     @Slot()
     def _show_time(self) -> None:
