@@ -82,7 +82,8 @@ class Noiser:
     def values(self, a: float, s: float, most: int = 1 << 16) -> FloatImage:
         """Return at most about `most` values of a x_0 + s eps, evenly picked, not clipped."""
         pick = slice(None, None, max(1, self._signal.size // most))
-        return (self._signal[pick] * np.float32(a) + self._noise[pick] * np.float32(s)) / 127.5
+        mixed = self._signal[pick] * np.float32(a) + self._noise[pick] * np.float32(s)
+        return (mixed / np.float32(127.5)).astype(np.float32, copy=False)
 
     def _mix(self, a: float, s: float) -> Pixels:
         out = np.empty(self._signal.size, dtype=np.uint8)

@@ -7,7 +7,6 @@ file, the reason and the mend.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import warnings
 from collections.abc import Iterable

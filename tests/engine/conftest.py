@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_torch_thread() -> Iterator[None]:
+    """Keep torch from waiting for a second core that other programs use (20 s become 2 s)."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")
 def reference() -> dict[str, Any]:
-    """Return values computed elsewhere in float64; its presets are 0-based (index i is t = i + 1)."""
+    """Return values computed elsewhere in float64; presets are 0-based (index i is t = i + 1)."""
     return json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8"))

@@ -29,7 +29,7 @@ def test_auto_is_the_fastest() -> None:
 
 
 def test_unknown_and_absent_devices_are_refused_by_name() -> None:
-    with pytest.raises(EngineError, match="'tpu'.*auto, cpu, cuda, mps"):
+    with pytest.raises(EngineError, match=r"'tpu'.*auto, cpu, cuda, mps"):
         device.choose("tpu")
     absent = [name for name in ("cuda", "mps") if name not in device.available()]
     assert absent, "no machine has both"

@@ -87,8 +87,10 @@ def test_equals_the_reference(reference: dict[str, Any]) -> None:
         assert_close(found[0, 0], golden, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(("a", "s"), [(0.0, 1.0), (0.5, 0.8), (1.0, 0.3), (1.0, 0.002)])
-def test_a_picture_does_not_depend_on_its_batch(a: float, s: float) -> None:
+def test_a_picture_does_not_depend_on_its_batch(a: float, s: float, threads: int) -> None:
+    torch.set_num_threads(threads)
     images = _images(50)
     denoise = Exact(images)
     x = _noisy(images, a, s, 40)
@@ -97,6 +99,7 @@ def test_a_picture_does_not_depend_on_its_batch(a: float, s: float) -> None:
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
     permuted = torch.empty_like(together)
     permuted[order] = denoise(x[order], a, s)
+    torch.set_num_threads(1)
     assert torch.equal(together, alone)
     assert torch.equal(together, permuted)
 

@@ -159,3 +159,16 @@ def test_noiser_results_are_its_callers_to_keep() -> None:
 def test_noise_of_another_shape_is_refused() -> None:
     with pytest.raises(EngineError, match=r"\(4, 4, 3\).*\(16, 16, 3\)"):
         Noiser(ALL_LEVELS, gaussian(0, 0, 0, (4, 4, 3)))
+
+
+@pytest.mark.parametrize("most", [100, 1 << 16])
+def test_noiser_values_are_the_closed_form_before_clipping(most: int) -> None:
+    pixels = _picture(40, 30)
+    eps = gaussian(4, 0, 0, pixels.shape)
+    values = Noiser(pixels, eps).values(0.3, 0.9, most)
+    exact = (0.3 * (pixels / 127.5 - 1.0) + 0.9 * eps).ravel()
+    every = max(1, exact.size // most)
+    assert values.dtype == np.float32
+    assert_allclose(values, exact[::every], rtol=0, atol=1e-6)
+    assert abs(values).max() > 1.0
+    assert len(values) <= 2 * most

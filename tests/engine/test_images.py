@@ -389,14 +389,13 @@ def test_random_bytes_give_a_picture_or_one_line(scratch: Path, start: bytes, re
 def _opens_or_refuses(path: Path) -> None:
     try:
         pixels = read_picture(path).pixels
-    except EngineError as error:
-        assert str(error).startswith(f"{path.name}: ")
-        assert "\n" not in str(error)
-    else:
-        assert pixels.dtype == np.uint8
-        assert pixels.ndim == 3
-        assert pixels.shape[2] == 3
-        assert 1 <= min(pixels.shape[:2]) <= max(pixels.shape[:2]) <= images.MAX_SIDE
+    except EngineError:
+        refusal(path)
+        return
+    assert pixels.dtype == np.uint8
+    assert pixels.ndim == 3
+    assert pixels.shape[2] == 3
+    assert 1 <= min(pixels.shape[:2]) <= max(pixels.shape[:2]) <= images.MAX_SIDE
 
 
 def test_a_truncated_animation_does_not_escape_as_an_internal_error(tmp_path: Path) -> None:

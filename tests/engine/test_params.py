@@ -36,9 +36,9 @@ def test_a_value_out_of_range_is_named_with_its_range(value: float) -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(EngineError, match="^Test has no parameter 'tau'; it has: eta, rho$"):
+    with pytest.raises(EngineError, match=r"^Test has no parameter 'tau'; it has: eta, rho$"):
         resolve(ROWS, (("tau", 1.0),), "Test")
-    with pytest.raises(EngineError, match="it has: none$"):
+    with pytest.raises(EngineError, match=r"it has: none$"):
         resolve((), (("tau", 1.0),), "Test")
 
 

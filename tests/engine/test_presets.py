@@ -91,9 +91,11 @@ def test_a_value_that_is_not_a_number_is_refused() -> None:
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(EngineError, match="'karras'.*linear, scaled_linear, cosine, sigmoid"):
+    with pytest.raises(EngineError, match=r"'karras'.*linear, scaled_linear, cosine, sigmoid"):
         build_preset("karras")
-    with pytest.raises(EngineError, match="Linear has no parameter 'offset'.*beta_start, beta_end"):
+    with pytest.raises(
+        EngineError, match=r"Linear has no parameter 'offset'.*beta_start, beta_end"
+    ):
         build_preset("linear", offset=0.1)
 
 

@@ -198,7 +198,7 @@ def test_a_start_picture_of_a_wrong_shape_is_refused(data: Pixels, shape: tuple[
 
 
 def test_a_negative_seed_is_refused(data: Pixels) -> None:
-    with pytest.raises(EngineError, match="seed must be .* got -1"):
+    with pytest.raises(EngineError, match=r"seed must be .* got -1"):
         run(experiment(seed=-1), Inputs(data[:3]))
 
 

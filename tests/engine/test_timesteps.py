@@ -43,7 +43,7 @@ def test_twenty_steps_are_those_of_the_paper() -> None:
 
 
 def test_bad_wishes_are_refused_by_value() -> None:
-    with pytest.raises(EngineError, match="'karras'.*trailing, linspace, leading"):
+    with pytest.raises(EngineError, match=r"'karras'.*trailing, linspace, leading"):
         timesteps(1000, 20, "karras")
     with pytest.raises(EngineError, match="at least 1, got 0"):
         timesteps(1000, 0)

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QAbstractButton
 
 from diffusion_gui.session.resources import resource
 
-
 SIZE = 16
 GAP = 5
 """Room in pixels to the right of an icon that stands before a text."""

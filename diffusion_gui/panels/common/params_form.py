@@ -12,7 +12,7 @@ from diffusion_gui.panels.common.widgets import GAP, Field, NumberBox
 
 
 class ParamsForm(QWidget):
-    """Fields for the parameters of whatever is chosen; `edited(values)` when a person changes one."""
+    """Fields for the parameters of what is chosen; `edited(values)` when a person changes one."""
 
     edited = Signal(object)
 

@@ -1,4 +1,4 @@
-"""The Qt style sheet, made from the theme's tokens. Sizes in steps of 4 px; controls are 28 high."""
+"""The Qt style sheet, made from the theme's tokens. Steps of 4 px; controls are 28 high."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ QCheckBox::indicator {{
     width: 14px; height: 14px; border: 1px solid {secondary}; border-radius: 4px;
     background: {field};
 }}
-QCheckBox::indicator:checked {{ background: {accent}; border-color: {accent}; image: url({check}); }}
+QCheckBox::indicator:checked {{
+    background: {accent}; border-color: {accent}; image: url({check});
+}}
 QCheckBox::indicator:focus {{ border: 1px solid {accent}; }}
 
 QSlider {{ min-height: 22px; background: transparent; }}
@@ -94,7 +96,9 @@ QMenu::separator {{ height: 1px; background: {hairline}; margin: 4px 8px; }}
 QSplitter::handle {{ background: transparent; }}
 QScrollBar:horizontal {{ height: 8px; background: transparent; }}
 QScrollBar:vertical {{ width: 8px; background: transparent; }}
-QScrollBar::handle {{ background: {hairline}; border-radius: 4px; min-width: 24px; min-height: 24px; }}
+QScrollBar::handle {{
+    background: {hairline}; border-radius: 4px; min-width: 24px; min-height: 24px;
+}}
 QScrollBar::handle:hover {{ background: {disabled}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 

@@ -19,7 +19,6 @@ from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.view_state import ViewState
 
-
 RUN_WIDTH = 88
 """The accent button keeps its place while its text changes between Run, Pause and Resume."""
 

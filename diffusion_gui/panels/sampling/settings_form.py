@@ -33,7 +33,7 @@ class SettingsForm(QWidget):
     def _build(self) -> None:
         self.model = _combo("modelCombo", {key: row.title for key, row in MODELS.items()})
         self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""}, 9)
-        self.size = _combo("sizeCombo", {size: f"{size} px" for size in DATA_SIZES})
+        self.data_size = _combo("sizeCombo", {size: f"{size} px" for size in DATA_SIZES})
         self.sampler = _combo("samplerCombo", {key: row.title for key, row in SAMPLERS.items()})
         self.params = ParamsForm()
         self.data.setMinimumWidth(132)
@@ -48,23 +48,23 @@ class SettingsForm(QWidget):
         for caption, control, tooltip, stretch in (
             ("Model", self.model, "\n".join(m.explanation for m in MODELS.values()), 2),
             ("Data", self.data, "The images the model knows", 4),
-            ("Size", self.size, "Side of the model's square images, in pixels", 3),
+            ("Size", self.data_size, "Side of the model's square images, in pixels", 3),
             ("Sampler", self.sampler, "How 𝑥ₜ is turned into x at the next level", 3),
         ):
             row.addWidget(Field(caption, control, tooltip), stretch)
         row.addWidget(self.params, 3)
         spacing = "Which t are visited: trailing and linspace start at T, leading below it"
-        for caption, control, tooltip, stretch in (
+        for caption, box, tooltip, stretch in (
             ("Steps", self.steps, "Number of model calls, at most T", 2),
             ("Spacing", self.spacing, spacing, 3),
             ("Count", self.count, f"Pictures drawn at once, 1 to {MAX_COUNT}", 2),
         ):
-            row.addWidget(Field(caption, control, tooltip), stretch)
+            row.addWidget(Field(caption, box, tooltip), stretch)
 
     def _bind(self) -> None:
         self.model.activated.connect(self._on_model)
         self.data.activated.connect(self._on_data)
-        self.size.activated.connect(self._on_size)
+        self.data_size.activated.connect(self._on_size)
         self.sampler.activated.connect(self._on_sampler)
         self.spacing.activated.connect(self._on_spacing)
         self.params.edited.connect(self._on_params)
@@ -82,7 +82,7 @@ class SettingsForm(QWidget):
         for combo, value in (
             (self.model, sampling.model),
             (self.data, sampling.data),
-            (self.size, sampling.size),
+            (self.data_size, sampling.size),
             (self.sampler, sampling.sampler),
             (self.spacing, sampling.spacing),
         ):
@@ -92,7 +92,7 @@ class SettingsForm(QWidget):
             with QSignalBlocker(box):
                 box.setValue(number)
         self.params.show_values(SAMPLERS[sampling.sampler].params, sampling.params)
-        largest = self.size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
+        largest = self.data_size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
         largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
 
     def _change(self, text: str, merge_key: str = "", **changes: Any) -> None:
@@ -109,7 +109,7 @@ class SettingsForm(QWidget):
 
     @Slot()
     def _on_size(self) -> None:
-        self._change("size", size=self.size.currentData())
+        self._change("size", size=self.data_size.currentData())
 
     @Slot()
     def _on_sampler(self) -> None:

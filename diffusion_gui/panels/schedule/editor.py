@@ -46,8 +46,8 @@ class ScheduleEditor(Panel):
     def _build_form(self) -> None:
         self.preset = QComboBox()
         self.preset.setObjectName("presetCombo")
-        for key, row in PRESETS.items():
-            self.preset.addItem(row.title, key)
+        for key, preset in PRESETS.items():
+            self.preset.addItem(preset.title, key)
         self.steps = IntegerBox(1, MAX_STEPS, 100)
         self.steps.setObjectName("scheduleTSpin")
         self.params = ParamsForm()
