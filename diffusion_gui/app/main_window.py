@@ -20,7 +20,6 @@ from diffusion_gui.panels.common.dropping import image_from, paths_from
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
-from diffusion_gui.session import export
 
 MARGIN = 10
 
@@ -128,12 +127,16 @@ class MainWindow(QMainWindow):
         if frame is None or experiment is None:
             self.sampling.bar.show_lines(["There is nothing to save yet: press Run first"])
             return
+        from diffusion_gui.session import export  # not needed before the first paint
+
         path = self._ask_target("Save grid as PNG", "samples.png", "PNG picture (*.png)")
         if path:
             self._save(path, lambda: export.save_grid(path, frame.x0_hat, experiment))
 
     @Slot()
     def _save_schedule(self) -> None:
+        from diffusion_gui.session import export  # not needed before the first paint
+
         kinds = (
             "diffusers scheduler_config (*.json);;Table (*.csv);;NumPy arrays (*.npz);;"
             "List of sigmas (*.txt);;Picture of the plot (*.png)"

@@ -51,7 +51,7 @@ def build_parts(
 ) -> Parts:
     """Build everything below the window; `theme` and `device` override the user's settings."""
     store = PictureStore()
-    refs = tuple(store.add(library.photo(name), "bundled") for name in photos)
+    refs = tuple(store.defer_photo(name) for name in photos)
     experiment = Experiment(pictures=refs)
     document = Document(experiment, app)
     T = document.schedule.T

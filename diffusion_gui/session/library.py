@@ -6,6 +6,7 @@ import hashlib
 import json
 import threading
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -67,6 +68,7 @@ class PictureStore:
 
     def __init__(self) -> None:
         self._pictures: dict[str, Picture] = {}
+        self._deferred: dict[str, str] = {}
 
     def add(self, picture: Picture, source: str = "") -> PictureRef:
         """Keep a picture and return its reference."""
@@ -76,8 +78,20 @@ class PictureStore:
         self._pictures[ref.id] = picture
         return ref
 
+    def defer_photo(self, name: str) -> PictureRef:
+        """Return the reference of a bundled photograph, which is opened when it is first needed."""
+        ref = PictureRef(f"photo-{Path(name).stem}", name, "bundled")
+        self._deferred[ref.id] = name
+        return ref
+
+    def is_open(self, picture_id: str) -> bool:
+        """True if `get` returns at once."""
+        return picture_id in self._pictures
+
     def get(self, picture_id: str) -> Picture:
         """Return a picture; raises EngineError if it was never added."""
+        if picture_id in self._deferred and picture_id not in self._pictures:
+            self._pictures[picture_id] = photo(self._deferred[picture_id])
         if picture_id not in self._pictures:
             raise EngineError(f"the picture {picture_id} is not loaded; open its file again")
         return self._pictures[picture_id]

@@ -82,8 +82,8 @@ class ForwardPreview(QObject):
             return []
         schedule = self._document.schedule
         noiser = self._noiser(side, cropped=True)
-        times = np.unique(np.round(np.linspace(0, schedule.T, count)).astype(int))
-        return [(int(t), noiser.x_t(float(schedule.a[t]), float(schedule.s[t]))) for t in times]
+        times = np.linspace(0, schedule.T, min(count, schedule.T + 1)).round().astype(int).tolist()
+        return [(t, noiser.x_t(float(schedule.a[t]), float(schedule.s[t]))) for t in times]
 
     def values(self) -> FloatImage:
         """Return up to 65,536 values of x_t at the time cursor, in [-1, 1] units, not clipped."""

@@ -167,6 +167,15 @@ def test_a_cliff_is_limited_to_beta_max_and_then_catches_up() -> None:
     assert schedule.log_snr[-1] == pytest.approx(-20.5, abs=1e-4)
 
 
+@pytest.mark.parametrize("levels", [(3.0,), (-20.0, -20.0), (20.0, 20.0, -20.0, -20.0)])
+def test_a_flat_curve_still_falls_and_adds_noise_at_every_step(levels: tuple[float, ...]) -> None:
+    places = np.linspace(0, 1, len(levels)) if len(levels) > 1 else [0.0]
+    points = tuple(ControlPoint(float(u), y) for u, y in zip(places, levels, strict=True))
+    schedule = build(ScheduleSpec(T=300, points=points))
+    assert np.all(np.diff(schedule.log_snr[1:]) < 0.0)
+    assert schedule.beta[1:].min() > 0.0
+
+
 @pytest.mark.parametrize(
     "bad",
     [

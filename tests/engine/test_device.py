@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
@@ -41,3 +43,11 @@ def test_unknown_and_absent_devices_are_refused_by_name() -> None:
 def test_the_processor_is_described_with_its_cores() -> None:
     assert device.describe(torch.device("cpu")).startswith("CPU (")
     assert device.cpu_name().rstrip(")").split()[-1] in ("core", "cores")
+
+
+def test_choosing_a_device_leaves_one_core_to_the_window() -> None:
+    before = torch.get_num_threads()
+    device.choose()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(before)
+    assert threads == max(1, (os.cpu_count() or 1) - 1)

@@ -135,6 +135,18 @@ def test_duplicates_add_weight(s: float) -> None:
     assert_close(_brute_force(images, middle, 1.0, s).float(), expected, rtol=0, atol=1e-3)
 
 
+@pytest.mark.parametrize("nats", [3.0, 7.0, 9.0, 11.0])
+def test_many_unlikely_images_count_together(nats: float) -> None:
+    s = 0.05
+    likely = _images(1)[0]
+    unlikely = likely.clone()
+    unlikely[0, 0, 0] += s * np.sqrt(2 * nats)
+    images = torch.stack([likely, -likely] + [unlikely] * 700)
+    weight = 700 * np.exp(-nats) / (1 + 700 * np.exp(-nats))
+    found = Exact(images)(likely[None], 1.0, s)[0]
+    assert_close(found, likely + weight * (unlikely - likely), rtol=0, atol=2e-5)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_shape_and_precision_are_those_of_the_query(dtype: torch.dtype) -> None:
     images = _images(5)

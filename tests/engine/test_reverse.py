@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from torch.testing import assert_close
 
 from diffusion_gui.engine import device
 from diffusion_gui.engine.errors import Cancelled, EngineError
 from diffusion_gui.engine.experiment import Experiment, Sampling, Start
 from diffusion_gui.engine.images import Pixels, to_float
+from diffusion_gui.engine.noise import gaussian_batch
 from diffusion_gui.engine.params import pack
 from diffusion_gui.engine.reverse import Inputs, plan, run, to_pixels
 from diffusion_gui.engine.samplers import SAMPLERS, Step
@@ -95,6 +97,18 @@ def test_pure_noise_has_the_deviation_of_its_level(data: Pixels) -> None:
     first = next(run(experiment(count=16), Inputs(data)))
     n = first.x_t.numel()
     assert abs(first.x_t.std().item() - 1.0) < 5 / np.sqrt(2 * n)
+
+
+def test_every_step_draws_its_own_noise(data: Pixels) -> None:
+    wish = experiment(seed=5, sampler="ddim", params=pack({"eta": 1.0}), steps=6, count=2)
+    steps = list(run(wish, Inputs(data)))
+    for i, (here, after) in enumerate(pairwise(steps[:-1])):
+        eps_hat = (here.x_t - here.a * here.x0_hat) / here.s
+        added = after.s * np.sqrt(1 - (after.s * here.a / (after.a * here.s)) ** 2)
+        kept = np.sqrt(after.s**2 - added**2)
+        fresh = (after.x_t - after.a * here.x0_hat - kept * eps_hat) / added
+        expected = gaussian_batch(5, range(2), 1 + i, (32, 32, 3))
+        assert_allclose(fresh.permute(0, 2, 3, 1).numpy(), expected, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)

@@ -42,6 +42,10 @@ def test_twenty_steps_are_those_of_the_paper() -> None:
     assert_array_equal(linspace[[0, 1, 2, -2, -1]], [999, 946, 894, 53, 0])
 
 
+def test_trailing_rounds_to_the_nearest_level() -> None:
+    assert timesteps(1000, 7).tolist() == [1000, 857, 714, 571, 429, 286, 143, 0]
+
+
 def test_bad_wishes_are_refused_by_value() -> None:
     with pytest.raises(EngineError, match=r"'karras'.*trailing, linspace, leading"):
         timesteps(1000, 20, "karras")

@@ -117,7 +117,8 @@ def fit(log_snr: Array, max_points: int = 9, tolerance: float = 0.002) -> tuple[
     if T == 1:
         return (ControlPoint(0.0, float(target[0])),)
     u = np.linspace(0.0, 1.0, T)
-    samples = np.unique(np.r_[np.linspace(0, T - 1, min(T, 241)).round().astype(int), T - 2])
+    spread = np.linspace(0, T - 1, min(T, 241)).round().astype(int)
+    samples = np.array(sorted({*spread.tolist(), T - 2}))
     for distance in _FIT_DISTANCES:
         knots, error = _place_knots(u[samples], target[samples], max_points, tolerance, distance)
         if error <= _FIT_ERROR:

@@ -21,7 +21,7 @@ GAP = 5
 def icon(name: str, colour: str, disabled: str = "", gap: int = 0) -> QIcon:
     """Return the icon `name` in `colour` (#RRGGBB), with its greyed form in `disabled`."""
     result = QIcon()
-    for scale in (1, 2, 3):
+    for scale in (1, 2):
         result.addPixmap(_pixmap(name, colour, scale, gap))
         if disabled:
             result.addPixmap(_pixmap(name, disabled, scale, gap), QIcon.Mode.Disabled)

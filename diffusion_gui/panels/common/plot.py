@@ -39,11 +39,10 @@ class Plot(pg.PlotWidget):
 
     def __init__(self, theme: Theme, power_ticks: bool = False, small: bool = False) -> None:
         axes = {"left": _PowerAxis("left")} if power_ticks else {}
-        super().__init__(axisItems=axes)
+        super().__init__(axisItems=axes, enableMenu=False)
         self.theme = theme
         self._small = small
         self._pens: list[tuple[pg.PlotDataItem, str, float, bool]] = []
-        self.setMenuEnabled(False)
         self.hideButtons()
         self.setMouseEnabled(False, False)
         self.setFrameShape(self.Shape.NoFrame)

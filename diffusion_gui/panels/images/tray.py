@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QIcon, QKeyEvent, QPixmap
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem
 
@@ -42,18 +42,30 @@ class Tray(QListWidget):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.currentItemChanged.connect(self._on_current)
+        self._fill_timer = QTimer(self, interval=0)
+        self._fill_timer.timeout.connect(self._fill)
 
     def set_pictures(self, pictures: Sequence[PictureRef], selected: str) -> None:
         """Show `pictures` with one selected; emits nothing."""
         with QSignalBlocker(self):
             self.clear()
             for ref in pictures:
-                item = QListWidgetItem(self._thumbnail(ref), "")
+                item = QListWidgetItem(self._thumbnails.get(ref.id, QIcon()), "")
                 item.setData(Qt.ItemDataRole.UserRole, ref.id)
                 item.setToolTip(ref.name)
                 item.setData(Qt.ItemDataRole.AccessibleTextRole, ref.name)
                 self.addItem(item)
         self.select(selected)
+        self._fill_timer.start()
+
+    def _fill(self) -> None:
+        """Draw one thumbnail that is still missing; the timer calls again while there are any."""
+        for row in range(self.count()):
+            item = self.item(row)
+            if item.icon().isNull():
+                item.setIcon(self._thumbnail(item.data(Qt.ItemDataRole.UserRole)))
+                return
+        self._fill_timer.stop()
 
     def select(self, picture_id: str) -> None:
         """Select a picture; emits nothing."""
@@ -72,14 +84,14 @@ class Tray(QListWidget):
             return
         super().keyPressEvent(event)
 
-    def _thumbnail(self, ref: PictureRef) -> QIcon:
-        if ref.id not in self._thumbnails:
-            pixels = square(self._store.get(ref.id).pixels, 2 * SIDE)
+    def _thumbnail(self, picture_id: str) -> QIcon:
+        if picture_id not in self._thumbnails:
+            pixels = square(self._store.get(picture_id).pixels, 2 * SIDE)
             pixmap = QPixmap.fromImage(to_qimage(pixels))
             thumbnail = QIcon(pixmap)
             thumbnail.addPixmap(pixmap, QIcon.Mode.Selected)  # no tint over the picture
-            self._thumbnails[ref.id] = thumbnail
-        return self._thumbnails[ref.id]
+            self._thumbnails[picture_id] = thumbnail
+        return self._thumbnails[picture_id]
 
     def _on_current(self, item: QListWidgetItem | None) -> None:
         if item is not None:

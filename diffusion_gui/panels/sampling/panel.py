@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider
 
 from diffusion_gui.engine.experiment import PICTURES, Start
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.icons import set_icon
-from diffusion_gui.panels.common.plot import MiniChart
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
 from diffusion_gui.panels.sampling.batch_view import BatchView
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
+from diffusion_gui.panels.sampling.step_charts import StepCharts
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
@@ -95,17 +94,7 @@ class SamplingPanel(Panel):
         self.position = label("", "caption")
         self.position.setMinimumWidth(150)
         self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self.charts = QWidget()
-        column = QVBoxLayout(self.charts)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        self.sigma = MiniChart(self.theme, "sigma")
-        self.change = MiniChart(self.theme, "beta")
-        column.addWidget(label("log₁₀ σ at each step", "caption"))
-        column.addWidget(self.sigma, 1)
-        column.addWidget(label("change of 𝑥̂₀ per step (rms)", "caption"))
-        column.addWidget(self.change, 1)
-        self.charts.setMinimumWidth(180)
+        self.charts = StepCharts(self.theme)
         middle = QHBoxLayout()
         middle.setSpacing(2 * GAP)
         middle.addWidget(self.batch, 4)
@@ -184,11 +173,8 @@ class SamplingPanel(Panel):
             self.timeline.setMaximum(len(frames) - 1)
             if self._follow:
                 self.timeline.setValue(len(frames) - 1)
-        steps = [f.index for f in frames]
-        logs = [float(np.log10(max(f.sigma, 1e-4))) for f in frames]
         assert trajectory is not None
-        self.sigma.set_values(steps, logs, trajectory.num_steps)
-        self.change.set_values(steps, [f.change for f in frames], trajectory.num_steps)
+        self.charts.set_frames(frames, trajectory.num_steps)
         self._show_frame()
         self._show_state()
 
@@ -222,8 +208,7 @@ class SamplingPanel(Panel):
         if frame is None:
             return
         self.batch.set_frames(frame.x_t, frame.x0_hat)
-        self.sigma.set_step(frame.index)
-        self.change.set_step(frame.index)
+        self.charts.set_step(frame.index)
         trajectory = self._controller.trajectory
         total = trajectory.num_steps if trajectory else 0
         self.position.setText(f"step {frame.index} of {total}   t = {frame.t}")

@@ -147,7 +147,8 @@ class ScheduleEditor(Panel):
 
     def _show_curves(self, schedule: Schedule) -> None:
         T = schedule.T
-        t = np.unique(np.r_[np.linspace(0, T, CURVE_POINTS).round().astype(int), T - 1, 1])
+        spread = np.linspace(0, T, min(T + 1, CURVE_POINTS)).round().astype(int)
+        t = np.array(sorted({*spread.tolist(), 1, T - 1}))
         self.alpha_bar.set_ranges(T, 0.0, 1.0)
         self.alpha_bar.curve.setData(t, schedule.alpha_bar[t])
         log_beta = np.log10(np.maximum(schedule.beta[1:], 1e-12))

@@ -1,0 +1,48 @@
+"""Small curves over the steps of a run: the noise level, and how much x0_hat still changes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from PySide6.QtWidgets import QVBoxLayout, QWidget
+
+from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.plot import MiniChart
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import label
+
+
+class StepCharts(QWidget):
+    """Two charts with a marker at the step on show; built with the first run, not before."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._charts: tuple[MiniChart, ...] = ()
+        self.setMinimumWidth(180)
+
+    def set_frames(self, frames: Sequence[Frame], num_steps: int) -> None:
+        """Draw the curves of the frames recorded so far; the axis spans the whole run."""
+        if not self._charts:
+            self._build()
+        steps = [frame.index for frame in frames]
+        noise = [math.log10(frame.sigma) if 0.0 < frame.sigma < math.inf else math.nan
+                 for frame in frames]  # fmt: skip
+        self._charts[0].set_values(steps, noise, num_steps)
+        self._charts[1].set_values(steps[1:], [frame.change for frame in frames[1:]], num_steps)
+
+    def set_step(self, step: int) -> None:
+        """Move the markers."""
+        for chart in self._charts:
+            chart.set_step(step)
+
+    def _build(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        self._charts = (MiniChart(self._theme, "sigma"), MiniChart(self._theme, "beta"))
+        captions = ("log₁₀ σ at each step", "change of 𝑥̂₀ per step (rms)")
+        for caption, chart in zip(captions, self._charts, strict=True):
+            column.addWidget(label(caption, "caption"))
+            column.addWidget(chart, 1)
