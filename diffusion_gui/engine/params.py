@@ -54,5 +54,7 @@ def resolve(params: Iterable[Param], values: Values, owner: str) -> dict[str, fl
             raise EngineError(
                 f"{owner}: {name} = {value:g} is outside {row.minimum:g} to {row.maximum:g}"
             )
+        if row.choices and value != int(value):
+            raise EngineError(f"{owner}: {name} = {value:g} is none of 0..{len(row.choices) - 1}")
         resolved[name] = value
     return resolved

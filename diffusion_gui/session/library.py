@@ -36,7 +36,7 @@ def captions() -> tuple[str, ...]:
 
 
 def emoji(size: int = 32) -> Pixels:
-    """Return the bundled emoji on white, uint8 [1377, size, size, 3], `size` in 1..64.
+    """Return the bundled emoji on white, uint8 [1377, size, size, 3], read-only, `size` in 1..64.
 
     Sizes below 64 are averaged down (box filter). Raises EngineError for other sizes.
     """
@@ -60,7 +60,9 @@ def _emoji(size: int) -> Pixels:
     rows = atlas.shape[0] // size
     cells = atlas.reshape(rows, size, _COLUMNS, size, 3).swapaxes(1, 2)
     pictures = cells.reshape(-1, size, size, 3)[: len(captions())]
-    return np.ascontiguousarray(pictures)
+    pictures = np.ascontiguousarray(pictures)
+    pictures.flags.writeable = False  # it is cached, and shared by all callers
+    return pictures
 
 
 class PictureStore:

@@ -39,7 +39,8 @@ class Exact:
         """Keep `images` centred on their device; `poll` is called between tiles, may raise."""
         if images.ndim != 4 or len(images) == 0:
             raise EngineError(f"images must be [N, C, H, W] with N >= 1, got {list(images.shape)}")
-        flat = images.reshape(len(images), -1)
+        home = "cpu" if images.device.type == "mps" else images.device  # Apple's GPU has no float64
+        flat = images.to(home).reshape(len(images), -1)
         self._mean = flat.mean(dim=0, dtype=torch.float64)  # [D]
         self._images = (flat - self._mean).to(torch.float32)  # [N, D]
         self._half_norms = torch.cat(
@@ -51,9 +52,10 @@ class Exact:
 
     def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
         """Return x0_hat [B, C, H, W] for x_t [B, C, H, W] at level (a, s), s > 0."""
-        queries = (x.reshape(len(x), -1) - a * self._mean).to(torch.float32)  # [B, D]
+        flat = x.to(self._mean.device).reshape(len(x), -1)
+        queries = (flat - a * self._mean).to(torch.float32)  # [B, D]
         means = [self._posterior_mean(rows, a, s) for rows in queries.split(_ROWS)]
-        return (torch.cat(means) + self._mean).to(x.dtype).reshape(x.shape)
+        return (torch.cat(means) + self._mean).to(x.dtype).reshape(x.shape).to(x.device)
 
     def _posterior_mean(self, queries: Tensor, a: float, s: float) -> Tensor:
         """Return sum_i w_i x_i (centred) for at most _ROWS queries [R, D], float64."""

@@ -24,7 +24,7 @@ MIN_GAP = 1e-3
 _FIT_DISTANCES = (14, 5, 1)
 """Fitted points are at least this many of the 240 sampled places apart, so that each can be held:
 the first of these that reaches `_FIT_ERROR` in alpha-bar is taken, else the last."""
-_FIT_ERROR = 0.004
+_FIT_ERROR = 0.006
 
 
 def pchip(x: Array, y: Array, at: Array) -> Array:
@@ -135,7 +135,11 @@ def _place_knots(
     def misfit(knots: list[int]) -> Array:
         return np.abs(_sigmoid(pchip(u[knots], target[knots], u)) - abar)
 
-    knots = _first_knots(u, target)
+    knots = pinned = _first_knots(u, target)
+
+    def worst_misfit(knots: list[int]) -> float:
+        return float(misfit(knots).max())
+
     while len(knots) < min(max_points, len(u)):
         error = misfit(knots)
         for knot in knots:
@@ -143,8 +147,8 @@ def _place_knots(
         worst = int(np.argmax(error))
         if error[worst] <= tolerance:
             break
-        knots = _settle(sorted({*knots, worst}), lambda trial: float(misfit(trial).max()), distance)
-    return knots, float(misfit(knots).max())
+        knots = _settle(sorted({*knots, worst}), pinned, worst_misfit, distance)
+    return knots, worst_misfit(knots)
 
 
 def _first_knots(u: Array, target: Array) -> list[int]:
@@ -157,13 +161,15 @@ def _first_knots(u: Array, target: Array) -> list[int]:
     return [0, n - 1]
 
 
-def _settle(knots: list[int], cost: Callable[[list[int]], float], distance: int) -> list[int]:
-    """Shift inner knots to neighbouring places while that lowers the cost; two rounds."""
+def _settle(
+    knots: list[int], pinned: list[int], cost: Callable[[list[int]], float], distance: int
+) -> list[int]:
+    """Shift knots that are not pinned to better places nearby; two rounds."""
     best = cost(knots)
     for j in 2 * list(range(1, len(knots) - 1)):
         low, high = knots[j - 1] + distance, knots[j + 1] - distance
         here = knots[j]
-        if low > high:
+        if low > high or here in pinned:
             continue
         for place in (here - 8, here - 2, here + 2, here + 8):
             trial = [*knots[:j], min(max(place, low), high), *knots[j + 1 :]]

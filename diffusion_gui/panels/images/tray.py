@@ -51,6 +51,7 @@ class Tray(QListWidget):
             self.clear()
             for ref in pictures:
                 item = QListWidgetItem(self._thumbnails.get(ref.id, QIcon()), "")
+                item.setSizeHint(QSize(SIDE + 8, SIDE + 8))
                 item.setData(Qt.ItemDataRole.UserRole, ref.id)
                 item.setToolTip(ref.name)
                 item.setData(Qt.ItemDataRole.AccessibleTextRole, ref.name)

@@ -1,0 +1,385 @@
+"""`diffusion-cli`: what it writes is right, and what it refuses is one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from diffusion_gui.cli import app
+from diffusion_gui.engine.experiment import Start
+from diffusion_gui.engine.forward import Noiser
+from diffusion_gui.engine.noise import START, gaussian
+from diffusion_gui.engine.samplers import SAMPLERS
+from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build
+from diffusion_gui.session import library
+from diffusion_gui.session.format import decode
+
+ROOT = Path(__file__).resolve().parents[1]
+_ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def _run(*args):
+    return CliRunner().invoke(app, [str(arg) for arg in args], prog_name="diffusion-cli")
+
+
+def _ok(*args):
+    result = _run(*args)
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def _refused(*args):
+    """Run a command that must be refused, and return its one line."""
+    result = _run(*args)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("diffusion-cli: ")
+    return lines[0]
+
+
+def _program(*args, **options):
+    command = [sys.executable, "-W", "error", "-m", "diffusion_gui.cli", *map(str, args)]
+    return subprocess.run(command, capture_output=True, env=_ENVIRONMENT, check=False, **options)
+
+
+def _pixels(path):
+    with Image.open(path) as picture:
+        return np.array(picture)
+
+
+def _experiment(path):
+    with Image.open(path) as picture:
+        return decode(picture.text["diffusion-gui"])
+
+
+def _cells(path, count, columns, side):
+    """Return the samples of a grid as [N, side, side, 3], from the centre of every pixel."""
+    scale = 128 // side
+    sheet = _pixels(path)
+    corners = [(2 + 130 * (i // columns), 2 + 130 * (i % columns)) for i in range(count)]
+    return np.stack([sheet[y : y + 128 : scale, x : x + 128 : scale] for y, x in corners])
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with four different flat pictures, and one file that is no picture."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name, color in (("a", "red"), ("b", "green"), ("c", "blue"), ("d", "white")):
+        Image.new("RGB", (20, 16), color).save(folder / f"{name}.png")
+    (folder / "notes.png").write_text("not a picture")
+    return folder
+
+
+# --- schedule ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("preset", sorted(PRESETS))
+def test_schedule_prints_the_numbers_of_every_preset(preset):
+    lines = _ok("schedule", "--preset", preset).stdout.splitlines()
+    schedule = build(ScheduleSpec(preset, 1000))
+    rows = [line.split() for line in lines[1:12]]
+    assert [int(row[0]) for row in rows] == list(range(0, 1001, 100))
+    for t, beta, alpha_bar, snr in rows:
+        assert float(beta) == pytest.approx(schedule.beta[int(t)], rel=1e-5)
+        assert float(alpha_bar) == pytest.approx(schedule.alpha_bar[int(t)], rel=1e-5)
+        assert float(snr) == pytest.approx(schedule.snr_db(int(t)), abs=0.006)
+
+
+def test_schedule_settings_change_the_schedule():
+    lines = _ok("schedule", "--preset", "linear", "--set", "beta_end=0.5", "--timesteps", 10)
+    last = lines.stdout.splitlines()[11].split()
+    assert last[:2] == ["10", "0.5"]
+
+
+def test_check_tells_warnings_by_the_exit_code():
+    good = ["schedule", "--preset", "linear"]
+    bad = ["schedule", "--preset", "linear", "--timesteps", 50]
+    assert _run(*good, "--check").exit_code == 0
+    assert _run(*bad).exit_code == 0
+    result = _run(*bad, "--check")
+    assert result.exit_code == 1
+    assert "warning: " in result.stdout
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("ending", [".json", ".csv"])
+def test_an_exported_schedule_reads_back_as_the_same_table(tmp_path, ending):
+    file = tmp_path / f"s{ending}"
+    written = _ok("schedule", "--preset", "linear", "--timesteps", 200, "--export", file)
+    assert _ok("schedule", "--from", file).stdout == written.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "parts"),
+    [
+        ([], ["command"]),
+        (["dance"], ["'dance'"]),
+        (["schedule"], ["--preset", "--from"]),
+        (["schedule", "--preset", "cosine", "--from", "a.csv"], ["--preset", "--from"]),
+        (["schedule", "--preset", "magic"], ["--preset", "magic", *PRESETS]),
+        (["schedule", "--preset", "linear", "--timesteps", "0"], ["--timesteps"]),
+        (["schedule", "--preset", "linear", "--timesteps", "x"], ["--timesteps"]),
+        (["schedule", "--preset", "linear", "--set", "beta"], ["--set beta", "beta_end"]),
+        (["schedule", "--preset", "linear", "--set", "gamma=1"], ["gamma", "beta_end"]),
+        (["schedule", "--preset", "linear", "--set", "beta_end=2"], ["beta_end", "0.999"]),
+        (["schedule", "--preset", "linear", "--set", "beta_end=nan"], ["beta_end", "0.999"]),
+        (["schedule", "--from", "none.csv"], ["none.csv"]),
+        (["schedule", "--from", "none.npz"], ["none.npz", ".csv"]),
+        (["schedule", "--preset", "linear", "--export", "s.py"], ["s.py", ".json"]),
+        (["schedule", "--preset", "linear", "--export", "no/s.csv"], ["no", "folder"]),
+        (["noise", "none.png", "-o", "a.png"], ["none.png"]),
+        (["noise", "none.png", "-o", "a.jpg"], ["a.jpg", ".png"]),
+        (["noise", "none.png"], ["--output"]),
+        (["noise", "none.png", "-o", "a.png", "--t", "1,x"], ["--t", "'x'", "1000"]),
+        (["noise", "none.png", "-o", "a.png", "--t", "1001"], ["--t", "1001", "1000"]),
+        (["sample"], ["--output"]),
+        (["sample", "-o", "a"], ["a", ".png"]),
+        (["sample", "-o", "no/a.png"], ["no", "folder"]),
+        (["sample", "-o", "a.png", "--model", "oracle"], ["--model", "oracle", "exact"]),
+        (["sample", "-o", "a.png", "--sampler", "x"], ["--sampler", *SAMPLERS]),
+        (["sample", "-o", "a.png", "--set", "eta=2"], ["eta", "0 to 1"]),
+        (["sample", "-o", "a.png", "--set", "eta=0", "--set", "eta=1"], ["eta", "twice"]),
+        (["sample", "-o", "a.png", "--steps", "0"], ["--steps"]),
+        (["sample", "-o", "a.png", "--count", "257"], ["--count", "256"]),
+        (["sample", "-o", "a.png", "--seed", "-1"], ["--seed"]),
+        (["sample", "-o", "a.png", "--size", "33"], ["--size", "33", "32"]),
+        (["sample", "-o", "a.png", "--size", "128"], ["size", "128", "64"]),
+        (["sample", "-o", "a.png", "--spacing", "odd"], ["--spacing", "trailing"]),
+        (["sample", "-o", "a.png", "--device", "tpu"], ["--device", "cpu"]),
+        (["sample", "-o", "a.png", "--schedule", "magic"], ["magic", "cosine", ".csv"]),
+        (["sample", "-o", "a.png", "--images", "none"], ["--images", "none"]),
+        (["sample", "-o", "a.png", "--start", "b.png"], ["--start", "--t"]),
+        (["sample", "-o", "a.png", "--start", "b.png", "--t", "1001"], ["--t", "1001"]),
+        (["sample", "-o", "a.png", "--start", "b.png", "--t", "100"], ["b.png"]),
+        (["sample", "-o", "a.png", "--trajectory", "t.npy"], ["t.npy", ".npz"]),
+        (["sample", "-o", "a.png", "--animation", "t.mp4"], ["t.mp4", ".gif", ".webp"]),
+        (
+            ["sample", "-o", "a.png", "--trajectory", "t.npz", "--count", "256", "--steps", "1000"],
+            ["--trajectory", "--count"],
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_line_that_names_it_and_leaves_nothing(tmp_path, monkeypatch, args, parts):
+    monkeypatch.chdir(tmp_path)
+    line = _refused(*args)
+    for part in parts:
+        assert part in line
+    assert not list(tmp_path.iterdir())
+
+
+# --- noise ---------------------------------------------------------------------------------------
+
+
+def test_noise_writes_x_t_at_every_time_asked_for(tmp_path, pictures):
+    _ok("noise", pictures / "a.png", "-o", tmp_path / "n.png", "--t", "0,400,1000", "--seed", 3)
+    strip = _pixels(tmp_path / "n.png")
+    assert strip.shape == (16 + 4, 3 * 22 + 2, 3)
+    noiser = Noiser(_pixels(pictures / "a.png"), gaussian(3, 0, START, (16, 20, 3)))
+    schedule = build(ScheduleSpec("cosine", 1000))
+    for column, t in enumerate((0, 400, 1000)):
+        frame = strip[2:18, 2 + 22 * column : 22 + 22 * column]
+        np.testing.assert_array_equal(frame, noiser.x_t(schedule.a[t], schedule.s[t]))
+    np.testing.assert_array_equal(strip[2:18, 2:22], _pixels(pictures / "a.png"))
+
+
+def test_noise_follows_the_schedule_of_a_file(tmp_path, pictures):
+    (tmp_path / "s.csv").write_text("t,beta\n1,0.5\n2,1.0\n")
+    for name, source in (("a", "s.csv"), ("b", "cosine")):
+        source = tmp_path / source if source.endswith("csv") else source
+        _ok("noise", pictures / "a.png", "-o", tmp_path / f"{name}.png", "--schedule", source,
+            "--t", "0,1,2")  # fmt: skip
+    ours, cosine = _pixels(tmp_path / "a.png"), _pixels(tmp_path / "b.png")
+    np.testing.assert_array_equal(ours[2:18, 2:22], cosine[2:18, 2:22])
+    assert np.abs(ours[:, 24:].astype(int) - cosine[:, 24:]).mean() > 20
+
+
+# --- sample --------------------------------------------------------------------------------------
+
+
+def test_the_exact_model_draws_emoji_the_same_ones_twice(tmp_path):
+    args = ["sample", "--model", "exact", "--images", "emoji", "--steps", 20, "--seed", 0]
+    _ok(*args, "--count", 16, "-o", tmp_path / "a.png")
+    _ok(*args, "--count", 16, "-o", tmp_path / "b.png")
+    _ok(*args, "--count", 4, "-o", tmp_path / "c.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    samples = _cells(tmp_path / "a.png", 16, 4, 32)
+    np.testing.assert_array_equal(_cells(tmp_path / "c.png", 4, 2, 32), samples[:4])
+    emoji = library.emoji(32).astype(np.float32)
+    for sample in samples:
+        distance = np.abs(emoji - sample).mean(axis=(1, 2, 3)).min()
+        assert distance < 1.0, "a sample is no emoji"
+
+
+def test_the_grid_names_everything_it_was_made_with(tmp_path, pictures):
+    result = _ok("sample", "--images", pictures, "--sampler", "ddim", "--set", "eta=0.5",
+                 "--steps", 5, "--schedule", "linear", "--timesteps", 500, "--count", 3,
+                 "--seed", 9, "--size", 16, "--spacing", "linspace", "--device", "cpu",
+                 "-o", tmp_path / "g.png")  # fmt: skip
+    assert result.stderr.splitlines() == [
+        "left out: notes.png: the file is not an image that can be opened"
+    ]
+    made = _experiment(tmp_path / "g.png")
+    assert made.schedule == ScheduleSpec("linear", 500)
+    assert [ref.name for ref in made.pictures] == ["a.png", "b.png", "c.png", "d.png"]
+    told = made.sampling
+    assert (told.sampler, told.params, told.steps) == ("ddim", (("eta", 0.5),), 5)
+    assert (told.count, told.size, told.spacing, made.seed) == (3, 16, "linspace", 9)
+    assert told.data == "pictures"
+    colors = {(255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 255)}
+    for sample in _cells(tmp_path / "g.png", 3, 2, 16):
+        nearest = min(np.abs(sample.reshape(-1, 3) - np.array(c)).max() for c in colors)
+        assert nearest <= 2
+
+
+def test_settings_change_what_is_drawn(tmp_path):
+    base = ["sample", "--steps", 4, "--count", 2, "--size", 16]
+    changes = {
+        "plain": [],
+        "seed": ["--seed", 1],
+        "eta": ["--set", "eta=1"],
+        "spacing": ["--spacing", "leading"],
+        "schedule": ["--schedule", "linear"],
+    }
+    pictures = []
+    for name, change in changes.items():
+        _ok(*base, *change, "-o", tmp_path / f"{name}.png")
+        pictures.append(_pixels(tmp_path / f"{name}.png").tobytes())
+    assert len(set(pictures)) == len(changes)
+
+
+def test_a_start_from_little_noise_returns_to_the_picture(tmp_path, pictures):
+    _ok("sample", "--images", pictures, "--start", pictures / "c.png", "--t", 300, "--count", 2,
+        "--size", 16, "--steps", 5, "-o", tmp_path / "g.png")  # fmt: skip
+    samples = _cells(tmp_path / "g.png", 2, 2, 16)
+    np.testing.assert_allclose(samples, np.broadcast_to([0, 0, 255], samples.shape), atol=2)
+    made = _experiment(tmp_path / "g.png")
+    assert made.sampling.start == Start(made.pictures[2].id, 300)
+
+
+def test_the_trajectory_and_the_animation_end_with_the_grid(tmp_path):
+    _ok("sample", "--steps", 6, "--count", 2, "--size", 16, "-o", tmp_path / "g.png",
+        "--trajectory", tmp_path / "t.npz", "--animation", tmp_path / "a.gif")  # fmt: skip
+    with np.load(tmp_path / "t.npz") as file:
+        arrays = dict(file)
+    assert arrays["x_t"].shape == arrays["x0_hat"].shape == (7, 2, 16, 16, 3)
+    assert arrays["t"].tolist() == [1000, 833, 667, 500, 333, 167, 0]
+    schedule = build(ScheduleSpec("cosine", 1000))
+    np.testing.assert_allclose(arrays["sigma"], schedule.sigma[arrays["t"]], rtol=1e-12)
+    np.testing.assert_array_equal(arrays["x_t"][-1], _cells(tmp_path / "g.png", 2, 2, 16))
+    with Image.open(tmp_path / "a.gif") as animation:
+        assert animation.n_frames == 7
+
+
+def test_an_exported_schedule_samples_like_the_preset_it_came_from(tmp_path):
+    args = ["sample", "--steps", 5, "--count", 2, "--size", 16]
+    _ok("schedule", "--preset", "linear", "--timesteps", 300, "--export", tmp_path / "s.json")
+    _ok(*args, "--schedule", "linear", "--timesteps", 300, "-o", tmp_path / "a.png")
+    _ok(*args, "--schedule", tmp_path / "s.json", "-o", tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_an_edited_csv_is_sampled_exactly_as_it_stands(tmp_path):
+    betas = np.linspace(1e-3, 0.2, 40)
+    betas[20] = 0.5
+    rows = "".join(f"{t},{beta!r}\n" for t, beta in enumerate(betas.tolist(), start=1))
+    (tmp_path / "s.csv").write_text("t,beta\n" + rows)
+    _ok("sample", "--schedule", tmp_path / "s.csv", "--steps", 3, "--count", 1, "--size", 16,
+        "-o", tmp_path / "g.png")  # fmt: skip
+    used = build(_experiment(tmp_path / "g.png").schedule)
+    np.testing.assert_allclose(used.beta[1:], betas, rtol=1e-6)
+
+
+def test_a_schedule_without_signal_at_the_end_is_not_sampled(tmp_path):
+    (tmp_path / "s.csv").write_text("t,beta\n1,0.5\n2,1.0\n")
+    line = _refused("sample", "--schedule", tmp_path / "s.csv", "-o", tmp_path / "g.png")
+    assert "s.csv" in line
+    assert not (tmp_path / "g.png").exists()
+
+
+def test_a_file_keeps_its_own_number_of_steps(tmp_path):
+    _ok("schedule", "--preset", "linear", "--timesteps", 300, "--export", tmp_path / "s.csv")
+    line = _refused("schedule", "--from", tmp_path / "s.csv", "--timesteps", 100)
+    assert "300" in line
+    assert "--timesteps" in line
+
+
+# --- the program ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["schedule", "noise", "sample", "info"])
+def test_every_command_explains_itself(command):
+    assert "--help" in _ok(command, "--help").stdout
+    assert command in _ok("--help").stdout
+
+
+def test_info_tells_versions_devices_and_an_existing_resource_folder():
+    import torch
+
+    rows = dict(line.split(maxsplit=1) for line in _ok("info").stdout.splitlines())
+    assert rows["torch"] == torch.__version__
+    assert "cpu" in rows["devices"]
+    assert (Path(rows["resources"]) / "emoji").is_dir()
+
+
+def test_the_program_runs_as_a_module_and_the_schedule_command_needs_no_torch(tmp_path):
+    probe = (
+        "import sys; from diffusion_gui.cli import main\n"
+        "sys.argv = ['diffusion-cli', 'schedule', '--preset', 'cosine', '--export', 's.json']\n"
+        "try: main()\n"
+        "except SystemExit as end: sys.exit(end.code or ('torch' in sys.modules) * 9)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", probe],
+        capture_output=True, env=_ENVIRONMENT, cwd=tmp_path, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(json.loads((tmp_path / "s.json").read_text())["trained_betas"]) == 1000
+
+
+def test_a_refusal_of_the_real_program_is_one_line_without_a_traceback():
+    done = _program("schedule", "--preset", "magic", text=True)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_terminal_without_greek_letters_still_gets_the_table():
+    command = [sys.executable, "-m", "diffusion_gui.cli", "schedule", "--preset", "cosine"]
+    done = subprocess.run(
+        command, capture_output=True, check=False,
+        env=_ENVIRONMENT | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"alpha_bar" in done.stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes to know when it reads")
+def test_ctrl_c_ends_the_program_with_130_and_no_traceback(tmp_path):
+    pipe = tmp_path / "s.csv"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "diffusion_gui.cli", "schedule", "--from", str(pipe)]
+    command += ["--export", str(tmp_path / "out.csv")]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        program = subprocess.Popen(command, stderr=subprocess.PIPE, env=_ENVIRONMENT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with pipe.open("w"):  # opens when the program has opened it to read
+        program.send_signal(signal.SIGINT)
+        _, errors = program.communicate(timeout=60)
+    assert program.returncode == 130
+    assert errors == b""
+    assert not (tmp_path / "out.csv").exists()
