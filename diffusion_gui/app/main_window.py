@@ -65,15 +65,15 @@ class MainWindow(QMainWindow):
         self.sampling.save_requested.connect(self._save_grid)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
-        p, stack = self._parts, self._parts.document.undo_stack
+        p, history = self._parts, self._parts.document.history
         return {
             "openImages": self._open_images,
             "openFolder": self._open_folder,
             "saveGrid": self._save_grid,
             "saveSchedule": self._save_schedule,
             "quit": self.close,
-            "undo": stack.undo,
-            "redo": stack.redo,
+            "undo": history.undo,
+            "redo": history.redo,
             "paste": self._paste,
             "reroll": self.toolbar.new_seed,
             "resetAll": self._reset_all,

@@ -103,7 +103,7 @@ class Toolbar(QWidget):
             self._row.addWidget(widget)
 
     def _bind(self) -> None:
-        stack = self._document.undo_stack
+        history = self._document.history
         self.open.clicked.connect(self.open_requested)
         self.paste.clicked.connect(self.paste_requested)
         self.slider.valueChanged.connect(self._view.set_t)
@@ -114,16 +114,10 @@ class Toolbar(QWidget):
         self.reroll.clicked.connect(self.new_seed)
         self.device.activated.connect(self._on_device)
         self._controller.device_known.connect(self._on_device_known)
-        self.undo.clicked.connect(stack.undo)
-        self.redo.clicked.connect(stack.redo)
-        stack.canUndoChanged.connect(self.undo.setEnabled)
-        stack.canRedoChanged.connect(self.redo.setEnabled)
-        stack.undoTextChanged.connect(lambda text: self.undo.setToolTip(f"Undo {text} (Ctrl+Z)"))
-        stack.redoTextChanged.connect(
-            lambda text: self.redo.setToolTip(f"Redo {text} (Ctrl+Shift+Z)")
-        )
-        self.undo.setEnabled(False)
-        self.redo.setEnabled(False)
+        self.undo.clicked.connect(history.undo)
+        self.redo.clicked.connect(history.redo)
+        history.moved.connect(self._show_history)
+        self._show_history()
         self.play.clicked.connect(self.toggle_play)
         self._play_timer.timeout.connect(self._on_play)
         self._theme.changed.connect(self._tint)
@@ -167,6 +161,16 @@ class Toolbar(QWidget):
         """Say what Auto turned out to be."""
         if self._controller.device == "auto":
             self.device.setItemText(0, name)
+
+    @Slot()
+    def _show_history(self) -> None:
+        history = self._document.history
+        for widget, verb, text, keys in (
+            (self.undo, "Undo", history.undo_text, "Ctrl+Z"),
+            (self.redo, "Redo", history.redo_text, "Ctrl+Shift+Z"),
+        ):
+            widget.setEnabled(bool(text))
+            widget.setToolTip(f"{verb} {text} ({keys})" if text else f"Nothing to {verb.lower()}")
 
     @Slot()
     def _show_time(self) -> None:

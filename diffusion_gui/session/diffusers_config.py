@@ -82,7 +82,7 @@ def _named_formula(spec: ScheduleSpec) -> dict[str, Any]:
 
 def _from_formula(config: dict[str, Any]) -> ScheduleSpec:
     name = config.get("beta_schedule")
-    if name not in _PRESET_OF:
+    if not isinstance(name, str) or name not in _PRESET_OF:
         known = ", ".join(_PRESET_OF)
         raise EngineError(
             f"beta_schedule: {name!r} cannot be read; give trained_betas, or one of: {known}"

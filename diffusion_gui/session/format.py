@@ -163,7 +163,7 @@ def _under(path: str, action: Callable[[], object]) -> None:
 
 def _parse(text: str) -> Any:
     try:
-        return msgspec.json.decode(text)
+        return msgspec.json.decode(str(text))  # Pillow's text chunks are a kind of str
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         reason = str(error).replace("\n", " ")
         raise EngineError(f"the file is not a session: it is not JSON ({reason})") from None

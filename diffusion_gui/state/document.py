@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from PySide6.QtCore import QObject, Signal
-from PySide6.QtGui import QUndoStack
+from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build
-from diffusion_gui.state.commands import ReplaceExperiment
+from diffusion_gui.state.history import History
 
 
 class Document(QObject):
@@ -29,7 +28,8 @@ class Document(QObject):
         super().__init__(parent)
         self._experiment = experiment or Experiment()
         self._gesture = 0
-        self.undo_stack = QUndoStack(self)
+        self.history = History(self._experiment, self)
+        self.history.moved.connect(self._on_moved)
 
     @property
     def experiment(self) -> Experiment:
@@ -52,9 +52,7 @@ class Document(QObject):
             return
         build(experiment.schedule)
         key = f"{merge_key}#{self._gesture}" if merge_key else ""
-        self.undo_stack.push(
-            ReplaceExperiment(self._experiment, experiment, text, key, self._apply)
-        )
+        self.history.push(experiment, text, key)
 
     def replace_schedule(self, spec: ScheduleSpec, text: str, merge_key: str = "") -> None:
         """Replace the schedule only."""
@@ -69,8 +67,10 @@ class Document(QObject):
         """Close the current drag: the next change with the same key is a new undo step."""
         self._gesture += 1
 
-    def _apply(self, experiment: Experiment) -> None:
-        before, self._experiment = self._experiment, experiment
+    @Slot()
+    def _on_moved(self) -> None:
+        before, experiment = self._experiment, self.history.current
+        self._experiment = experiment
         for part, signal in (
             ("schedule", self.schedule_changed),
             ("pictures", self.pictures_changed),

@@ -40,12 +40,18 @@ from diffusion_gui.session.format import FORMAT, check, decode, encode
 @st.composite
 def _values(draw, params):
     chosen = draw(st.lists(st.sampled_from(params), unique_by=lambda p: p.name))
-    return pack({p.name: draw(st.floats(p.minimum, p.maximum)) for p in chosen})
+    return pack({p.name: draw(_value(p)) for p in chosen})
+
+
+def _value(param):
+    if param.choices:
+        return st.integers(0, len(param.choices) - 1)
+    return st.floats(param.minimum, param.maximum)
 
 
 @st.composite
 def _points(draw):
-    u = sorted(draw(st.sets(st.integers(0, 1000), min_size=2, max_size=9)))
+    u = [0, *sorted(draw(st.sets(st.integers(1, 999), max_size=7))), 1000]
     fall = sorted(draw(st.sets(st.integers(-2000, 2000), min_size=len(u), max_size=len(u))))
     return tuple(ControlPoint(x / 1000, y / 100) for x, y in zip(u, fall[::-1], strict=True))
 

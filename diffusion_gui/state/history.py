@@ -1,0 +1,89 @@
+"""Undo and redo over immutable experiments.
+
+Qt's own stack is not used: its commands are C++ objects that Python's garbage collector may free
+while the stack still points to them (seen as a crash in `QUndoStack::clear`). The states are small
+frozen values, so the history is simply the list of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from diffusion_gui.engine.experiment import Experiment
+
+LIMIT = 500
+"""Undo steps kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A state, the name of the change that led to it, and the key of the drag it belongs to."""
+
+    experiment: Experiment
+    text: str
+    merge_key: str
+
+
+class History(QObject):
+    """The experiments so far and the place of the current one; `moved()` when that changed."""
+
+    moved = Signal()
+
+    def __init__(self, first: Experiment, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._steps = [_Step(first, "", "")]
+        self._place = 0
+
+    @property
+    def current(self) -> Experiment:
+        """The experiment at the current place."""
+        return self._steps[self._place].experiment
+
+    @property
+    def undo_text(self) -> str:
+        """What `undo` would take back, "" if there is nothing."""
+        return self._steps[self._place].text
+
+    @property
+    def redo_text(self) -> str:
+        """What `redo` would do again, "" if there is nothing."""
+        return self._steps[self._place + 1].text if self._place + 1 < len(self._steps) else ""
+
+    @property
+    def count(self) -> int:
+        """The number of steps that can be undone or redone."""
+        return len(self._steps) - 1
+
+    def push(self, experiment: Experiment, text: str, merge_key: str = "") -> None:
+        """Make `experiment` the current one; what was undone is forgotten.
+
+        With the same non-empty `merge_key` as the step before, both become one; if that ends where
+        it began, no step is left.
+        """
+        last = self._steps[self._place]
+        del self._steps[self._place + 1 :]
+        if merge_key and merge_key == last.merge_key:
+            self._steps.pop()
+        if self._steps and experiment == self._steps[-1].experiment:
+            self._steps[-1] = _Step(experiment, self._steps[-1].text, "")
+        else:
+            self._steps.append(_Step(experiment, text, merge_key))
+        del self._steps[: max(0, len(self._steps) - LIMIT - 1)]
+        self._place = len(self._steps) - 1
+        self.moved.emit()
+
+    @Slot()
+    def undo(self) -> None:
+        """Go one step back, if there is one."""
+        if self._place > 0:
+            self._place -= 1
+            self.moved.emit()
+
+    @Slot()
+    def redo(self) -> None:
+        """Go one step forward, if there is one."""
+        if self._place + 1 < len(self._steps):
+            self._place += 1
+            self.moved.emit()

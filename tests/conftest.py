@@ -1,0 +1,100 @@
+"""Shared fixtures: an offscreen Qt, isolated settings, the parts of the program, leak checks."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.pop("LD_PRELOAD", None)
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QObject, QSettings, QThread, QTimer
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.main_window import MainWindow
+from diffusion_gui.app.parts import Parts, build_parts
+from diffusion_gui.state.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_running() -> Iterator[None]:
+    """Fail a test that leaves a QThread, an active QTimer or a visible window behind."""
+    yield
+    app = QApplication.instance()
+    if not isinstance(app, QApplication):
+        return
+    gc.collect()
+    objects = [o for o in gc.get_objects() if isinstance(o, QObject)]
+    threads = [o for o in objects if isinstance(o, QThread) and _alive(o) and o.isRunning()]
+    timers = [o for o in objects if isinstance(o, QTimer) and _alive(o) and o.isActive()]
+    windows = [w for w in app.topLevelWidgets() if w.isVisible()]
+    assert not threads, f"running threads: {[t.objectName() for t in threads]}"
+    assert not timers, f"active timers: {timers}"
+    assert not windows, f"visible windows: {windows}"
+
+
+def _alive(obj: QObject) -> bool:
+    import shiboken6
+
+    return shiboken6.isValid(obj) and (
+        not isinstance(obj, QThread) or obj is not QThread.currentThread()
+    )
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Return settings in a file of this test."""
+    return Settings(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat))
+
+
+@pytest.fixture
+def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
+    """Return everything below the window, on the CPU, and end its threads."""
+    built = build_parts(qapp, settings, theme="light", device="cpu")
+    yield built
+    built.shutdown()
+    for owned in (built.sampling, built.loader, built.preview, built.view, built.document):
+        owned.deleteLater()
+    built.theme.deleteLater()
+
+
+@pytest.fixture
+def window(parts: Parts, qtbot: QtBot) -> Iterator[MainWindow]:
+    """Return the main window, shown offscreen at 1440x900, and close it."""
+    main_window = MainWindow(parts)
+    qtbot.addWidget(main_window)
+    main_window.resize(1440, 900)
+    main_window.show()
+    qtbot.waitExposed(main_window)
+    yield main_window
+    main_window.close()
+
+
+@pytest.fixture
+def make_image(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a picture of one colour (or noise) and returns its path."""
+
+    def make(name: str, colour: tuple[int, int, int] | None = None, size: int = 40) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if colour is None:
+            pixels = np.random.default_rng(len(name)).integers(0, 256, (size, size, 3), np.uint8)
+            Image.fromarray(pixels).save(path)
+        else:
+            Image.new("RGB", (size, size), colour).save(path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def main_thread() -> int:
+    """Return the identity of the thread the tests run in."""
+    return threading.get_ident()
