@@ -18,8 +18,8 @@ from diffusion_gui.engine.errors import EngineError
 
 _ROWS = 16
 """Queries per matrix product, always padded to this: a row's result is the same in any batch."""
-_TILE = 4096
-"""Images per matrix product; the caller may cancel between two of them."""
+_TILE_VALUES = 1 << 23
+"""Values of the set per matrix product (64 MiB in float64); the caller may cancel between two."""
 _OMITTED_MASS = 1e-6
 _LOGIT_TOLERANCE = 1e-3
 _FLOAT32_ERROR = 1e-6
@@ -31,24 +31,28 @@ class Exact:
     """Posterior mean over `images` [N, C, H, W] in [-1, 1], streamed in tiles of the set.
 
     Logits come from one float32 product with the centred images. Where their rounding error would
-    matter (small noise) the candidates within reach of the largest logit are ranked again by
-    float64 distances; what is left out has at most 1e-6 of the posterior mass. Softmax is float64.
+    matter (small noise) the candidates within reach of the largest logit are ranked again in
+    float64; what is left out has at most 1e-6 of the posterior mass. The softmax is float64.
     """
 
-    def __init__(self, images: Tensor, poll: Callable[[], None] | None = None, tile: int = _TILE):
-        """Keep `images` centred on their device; `poll` is called between tiles, may raise."""
+    def __init__(self, images: Tensor, poll: Callable[[], None] | None = None, tile: int = 0):
+        """Keep `images` centred on their device; `poll` is called between tiles, may raise.
+
+        `tile` is the number of images per product, 0 for as many as fit 64 MiB.
+        """
         if images.ndim != 4 or len(images) == 0:
             raise EngineError(f"images must be [N, C, H, W] with N >= 1, got {list(images.shape)}")
         home = "cpu" if images.device.type == "mps" else images.device  # Apple's GPU has no float64
         flat = images.to(home).reshape(len(images), -1)
         self._mean = flat.mean(dim=0, dtype=torch.float64)  # [D]
         self._images = (flat - self._mean).to(torch.float32)  # [N, D]
+        self._tile = tile or max(1, _TILE_VALUES // flat.shape[1])
         self._half_norms = torch.cat(
-            [0.5 * tile_.double().square().sum(dim=1) for tile_ in self._images.split(tile)]
+            [0.5 * part.double().square().sum(dim=1) for part in self._images.split(self._tile)]
         )  # [N]
         self._reach = math.sqrt(2.0 * float(self._half_norms.max()))
+        self._margin = math.log(len(images) / _OMITTED_MASS)
         self._poll = poll or (lambda: None)
-        self._tile = tile
 
     def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
         """Return x0_hat [B, C, H, W] for x_t [B, C, H, W] at level (a, s), s > 0."""
@@ -67,14 +71,38 @@ class Exact:
         error = _FLOAT32_ERROR * scale
         if error <= _LOGIT_TOLERANCE:
             return self._mean_of_all(logits)[:count]
-        return self._mean_of_best(queries[:count], logits[:count], error, a, s)
+        used = torch.arange(_ROWS, device=logits.device) < count
+        return self._precise_mean(queries, logits, used, error, a, s)[:count]
+
+    def _precise_mean(
+        self, queries: Tensor, logits: Tensor, used: Tensor, error: float, a: float, s: float
+    ) -> Tensor:
+        """Return the weighted means of the rows `used` where float32 logits, off by up to `error`, are not enough.
+
+        A query with few candidates gets their float64 distances, one with many float64 products
+        with every image; each query is decided alone, so that the batch it is in does not matter.
+        """
+        threshold = logits.amax(dim=1, keepdim=True) - (self._margin + 2.0 * error)
+        candidates = (logits >= threshold).sum(dim=1)  # [R]
+        many = used & (candidates * _ROWS > len(self._images))
+        means = torch.zeros(queries.shape, dtype=torch.float64, device=queries.device)
+        if bool(many.any()):
+            means[many] = self._mean_of_all(self._logits(queries.double(), a, s))[many]
+        if bool((few := used & ~many).any()):
+            means[few] = self._mean_of_best(
+                queries[few], logits[few], threshold[few], int(candidates[few].max()), a, s
+            )
+        return means
 
     def _logits(self, queries: Tensor, a: float, s: float) -> Tensor:
-        """Return the log-posterior up to a constant, float64 [R, N], from float32 products."""
+        """Return the log-posterior up to a constant, float64 [R, N].
+
+        The products are in the precision of `queries`.
+        """
         parts = []
         for tile in self._images.split(self._tile):
             self._poll()
-            parts.append(queries @ tile.T)
+            parts.append(queries @ tile.to(queries.dtype).T)
         products = torch.cat(parts, dim=1).double()  # [R, N]
         return products.mul_(a).sub_(a * a * self._half_norms).div_(s * s)
 
@@ -90,12 +118,9 @@ class Exact:
         return total
 
     def _mean_of_best(
-        self, queries: Tensor, logits: Tensor, error: float, a: float, s: float
+        self, queries: Tensor, logits: Tensor, threshold: Tensor, most: int, a: float, s: float
     ) -> Tensor:
-        """Rank the candidates near the top again in float64 and return their weighted mean."""
-        margin = math.log(len(self._images) / _OMITTED_MASS) + 2.0 * error
-        threshold = logits.amax(dim=1, keepdim=True) - margin
-        most = int((logits >= threshold).sum(dim=1).max())
+        """Rank the candidates above `threshold`, at most `most` a query, again in float64."""
         rough, index = logits.topk(most, dim=1)  # [R, k]
         exact = self._distances(queries, index, a).mul_(-0.5 / s**2)
         exact.masked_fill_(rough < threshold, -torch.inf)
