@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def _nothing_left_running() -> Iterator[None]:
     if not isinstance(app, QApplication):
         return
     gc.collect()
-    objects = [o for o in gc.get_objects() if isinstance(o, QObject)]
+    objects = [o for o in gc.get_objects() if issubclass(type(o), QObject)]
     threads = [o for o in objects if isinstance(o, QThread) and _alive(o) and o.isRunning()]
     timers = [o for o in objects if isinstance(o, QTimer) and _alive(o) and o.isActive()]
     windows = [w for w in app.topLevelWidgets() if w.isVisible()]
@@ -85,7 +86,9 @@ def make_image(tmp_path: Path) -> Callable[..., Path]:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if colour is None:
-            pixels = np.random.default_rng(len(name)).integers(0, 256, (size, size, 3), np.uint8)
+            pixels = np.random.default_rng(zlib.crc32(name.encode())).integers(
+                0, 256, (size, size, 3), np.uint8
+            )
             Image.fromarray(pixels).save(path)
         else:
             Image.new("RGB", (size, size), colour).save(path)

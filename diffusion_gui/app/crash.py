@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
-from PySide6.QtCore import QObject, QStandardPaths, Qt, Signal, Slot, qVersion
+from PySide6.QtCore import QObject, QStandardPaths, Signal, Slot, qVersion
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QMessageBox
 
@@ -48,7 +48,7 @@ class CrashReporter(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._shown = False
+        self._box: QMessageBox | None = None
         self._caught.connect(self._show)
 
     def install(self) -> None:
@@ -66,6 +66,14 @@ class CrashReporter(QObject):
             args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
         )
 
+    def uninstall(self) -> None:
+        """Give the hooks back and close the log."""
+        sys.excepthook = sys.__excepthook__
+        threading.excepthook = threading.__excepthook__
+        for handler in list(_log.handlers):
+            _log.removeHandler(handler)
+            handler.close()
+
     def _on_error(
         self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
@@ -80,10 +88,9 @@ class CrashReporter(QObject):
     @Slot(str)
     def _show(self, text: str) -> None:
         """Show the first error; later ones are only logged."""
-        if self._shown:
+        if self._box is not None:
             return
-        self._shown = True
-        box = QMessageBox()
+        self._box = box = QMessageBox()
         box.setIcon(QMessageBox.Icon.Warning)
         box.setWindowTitle("Diffusion GUI")
         box.setText("Something went wrong that should not have. Your work is still open.")
@@ -92,5 +99,4 @@ class CrashReporter(QObject):
         copy = box.addButton("Copy report", QMessageBox.ButtonRole.ActionRole)
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(f"{versions()}\n\n{text}"))
         box.addButton(QMessageBox.StandardButton.Close)
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()

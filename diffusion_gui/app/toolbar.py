@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSlider, QWidget
 
 from diffusion_gui.engine.experiment import MAX_SEED
@@ -131,6 +132,12 @@ class Toolbar(QWidget):
             share = self._view.t / self._view.T
             self._play_began = time.monotonic() - share * PLAY_SECONDS
             self._play_timer.start()
+        self._tint()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Stop playing when the window is closed."""
+        super().hideEvent(event)
+        self._play_timer.stop()
         self._tint()
 
     @Slot()

@@ -196,10 +196,11 @@ class Mailbox(QObject):
         if not was_full:
             self._filled.emit()
 
-    def clear(self) -> None:
-        """Throw away what has not been delivered."""
+    def close(self) -> None:
+        """Deliver nothing more of what has been put so far."""
         with self._lock:
             self._full, self._value = False, None
+        self._timer.stop()
 
     @Slot()
     def _on_filled(self) -> None:

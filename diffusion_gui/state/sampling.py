@@ -159,6 +159,7 @@ class SamplingController(QObject):
     def shutdown(self) -> None:
         """End the run and the background thread."""
         self._runner.shutdown()
+        self._mailbox.close()
 
     def _submit(self, paused: bool) -> None:
         experiment = self._document.experiment

@@ -24,6 +24,8 @@ PROGRAMS = ("Xvfb", "openbox", "xdotool", "xprop", "xwininfo")
 SIZE = (1440, 900)
 POLL = 0.01
 """Seconds between two looks at the screen."""
+REST = 10
+"""Equal looks in a row after which a picture counts as finished: about 100 ms."""
 
 Pixels = NDArray[np.int16]
 
@@ -60,7 +62,7 @@ class Screen:
         width, height, row_bytes = header[4], header[5], header[12]
         offset = header[0] + 12 * header[19]  # behind the header and its colour map
         shape = (height, row_bytes // 4, 4)
-        self._bgrx = np.memmap(file, np.uint8, "r", offset, shape)[:, :width]
+        self._bgrx = np.asarray(np.memmap(file, np.uint8, "r", offset, shape))[:, :width]
 
     def pixels(self, rect: Rect | None = None) -> Pixels:
         """Return a copy of what is on the screen now, RGB [H, W, 3], ready to subtract."""
@@ -165,7 +167,7 @@ class Desktop:
 
     def wait_for_change(self, rect: Rect, before: Pixels, timeout: float, what: str) -> Pixels:
         """Wait until `rect` shows something else than `before` and has come to rest; return it."""
-        last = [before] * 5  # five equal looks in a row: 40 ms at rest
+        last = [before] * REST
 
         def rests(pixels: Pixels) -> bool:
             last[:] = [*last[1:], pixels]

@@ -24,7 +24,8 @@ class FileLabel(QLabel):
         super().__init__(file.name)
         self._file = file
         self._pressed = QPoint()
-        self._picture = QPixmap(str(file)).scaled(SIDE, SIDE, Qt.AspectRatioMode.KeepAspectRatio)
+        self._picture = QPixmap(str(file))
+        self.setScaledContents(True)
         if not self._picture.isNull():
             self.setPixmap(self._picture)
         self.setFixedSize(SIDE, SIDE)
@@ -43,7 +44,7 @@ class FileLabel(QLabel):
         mime.setUrls([QUrl.fromLocalFile(str(self._file))])
         drag = QDrag(self)
         drag.setMimeData(mime)
-        drag.setPixmap(self._picture.scaled(32, 32) if not self._picture.isNull() else QPixmap())
+        drag.setPixmap(self.grab().scaled(32, 32))
         drag.exec(Qt.DropAction.CopyAction)
 
 

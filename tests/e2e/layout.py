@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterator
 
 import numpy as np
-from PySide6.QtCore import QPoint, QRect
+from PySide6.QtCore import QPoint, QRect, QSize
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QSlider, QStyle, QStyleOptionSlider, QWidget
 
 from diffusion_gui.app.main_window import MainWindow
@@ -39,7 +40,7 @@ def places(window: MainWindow, parts: Parts) -> Iterator[tuple[str, QWidget, QRe
         yield name, slider, _handle(slider, t)
     plot = window.schedule.alpha_bar
     for index, point in enumerate(plot.points):
-        yield f"point_{index}", plot, QRect(plot.to_pixel(*point).toPoint(), QPoint()).normalized()
+        yield f"point_{index}", plot, QRect(plot.to_pixel(*point).toPoint(), QSize(1, 1))
 
 
 def _handle(slider: QSlider, value: int) -> QRect:
@@ -59,7 +60,8 @@ def main() -> int:
     window.show()
     blank = np.zeros((parts.document.experiment.sampling.count, 8, 8, 3), np.uint8)
     window.sampling.batch.set_frames(blank, blank)
-    app.processEvents()
+    QTest.qWaitForWindowExposed(window)
+    window.grab()  # painting is what settles the plots' axes
     found = {
         name: [*widget.mapTo(window, rect.topLeft()).toTuple(), rect.width(), rect.height()]
         for name, widget, rect in places(window, parts)

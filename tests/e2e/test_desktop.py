@@ -1,4 +1,4 @@
-"""The real window on a real (virtual) screen, driven by mouse and keyboard, judged by its pixels."""
+"""The real window on a real (virtual) screen, driven by mouse and keys, judged by its pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageColor
 from diffusion_gui.engine.schedules import ScheduleSpec, build
 from diffusion_gui.panels.common.theme import LIGHT
 
-from .desktop import Desktop, Pixels
+from .desktop import Pixels
 from .program import START, Program, running_drag_source
 
 pytestmark = pytest.mark.e2e
@@ -27,11 +27,15 @@ FIRST_T = 412
 
 def test_first_launch_shows_pictures_in_all_panels(program: Program) -> None:
     wait_for_a_picture(program, "x_0", "the image panel shows a picture")
-    assert np.ptp(program.pixels("filmStrip")) > 200
+    wait_for_a_picture(program, "filmStrip", "the film strip shows its frames")
     curve = ImageColor.getrgb(LIGHT.alpha_bar)
-    for index in range(8):
-        x, y = program.places[f"point_{index}"].centre
-        assert tuple(program.desktop.screen.pixels()[y, x]) == curve
+    for name in (name for name in program.places if name.startswith("point_")):
+        program.desktop.wait_for_pixels(
+            program.places[name],
+            lambda pixels: tuple(pixels[0, 0]) == curve,
+            SOON,
+            f"the schedule editor shows {name}",
+        )
     wait_for_a_picture(program, "batch_x0_hat", "the sampling panel shows what the model sees")
     assert program.close(SOON) == (0, "")
 
@@ -40,7 +44,7 @@ def test_a_dropped_picture_is_shown_and_noised(program: Program, tmp_path: Path)
     wait_for_a_picture(program, "x_0", "the image panel shows a picture")
     good, broken = four_quadrants(tmp_path / "quadrants.png"), tmp_path / "broken.png"
     broken.write_text("This is text, whatever its name says.\n", encoding="utf-8")
-    corner = (program.places["window"].x + 20, program.places["window"].y + 640)
+    corner = source_corner(program)
     with running_drag_source(program.desktop, corner, [broken, good], tmp_path) as handles:
         before = program.pixels("x_t")
         drop(program, handles[0])
@@ -60,43 +64,79 @@ def test_a_dropped_picture_is_shown_and_noised(program: Program, tmp_path: Path)
     assert program.close(SOON) == (0, "")
 
 
+@pytest.mark.xfail(reason="MainWindow has no dragLeaveEvent: the frame stays", strict=True)
+def test_a_drag_that_leaves_the_window_takes_its_frame_with_it(
+    program: Program, tmp_path: Path
+) -> None:
+    wait_for_a_picture(program, "x_0", "the image panel shows a picture")
+    desktop, place = program.desktop, program.places["imagePanel"]
+    corner = source_corner(program)
+    file = four_quadrants(tmp_path / "quadrants.png")
+    with running_drag_source(desktop, corner, [file], tmp_path) as handles:
+        desktop.press(handles[0])
+        desktop.move(program.places["point_3"].centre, steps=20)
+        desktop.wait_for_pixels(place, is_framed, SOON, "a drag over another panel counts, too")
+        desktop.move((1, 1), steps=20)
+        desktop.wait_for_pixels(place, is_not_framed, 2.0, "the frame goes with the drag")
+
+
 def test_dragging_t_noises_the_picture_while_the_mouse_moves(program: Program) -> None:
     wait_for_a_picture(program, "x_0", "the image panel shows a picture")
     desktop, (left, y) = program.desktop, program.places["t_0"].centre
     right = program.places["t_T"].centre[0]
-    x_0, x_t = program.pixels("x_0"), program.pixels("x_t")
+    x_0 = program.pixels("x_0")
     desktop.press(program.places["t_now"].centre)
-    noised = []
-    for share in (1.0, 0.85, 0.7, 0.55, 0.4, 0.25, 0.1, 0.0):
+    desktop.move((right, y))
+    x_t = desktop.wait_for_pixels(
+        program.places["x_t"],
+        lambda pixels: abs(correlation(matched(pixels, x_0), x_0)) < 0.05,
+        SOON,
+        "x_t is noise at the right end",
+    )
+    distances = [distance(matched(x_t, x_0), x_0)]
+    for share in (0.85, 0.7, 0.55, 0.4, 0.25, 0.1):
         desktop.move((round(left + share * (right - left)), y))
         x_t = desktop.wait_for_change(program.places["x_t"], x_t, SOON, f"x_t follows to {share}")
-        noised.append(matched(x_t, x_0))
-    desktop.release()
-    distances = [distance(picture, x_0) for picture in noised]
+        distances.append(distance(matched(x_t, x_0), x_0))
     assert distances == sorted(distances, reverse=True)
-    assert abs(correlation(noised[0], x_0)) < 0.05
-    assert distances[0] > 60.0
-    assert distances[-1] < 2.0
+    desktop.move((left, y))
+    desktop.wait_for_pixels(
+        program.places["x_t"],
+        lambda pixels: distance(matched(pixels, x_0), x_0) < 2.0,
+        SOON,
+        "x_t is x_0 at the left end",
+    )
+    desktop.release()
     assert program.close(SOON) == (0, "")
 
 
 def test_dragging_the_curve_is_live_and_one_undo_takes_it_back(program: Program) -> None:
     wait_for_a_picture(program, "x_0", "the image panel shows a picture")
     desktop, (x, y) = program.desktop, program.places["point_3"].centre
-    x_0, before = program.pixels("x_0"), program.pixels("x_t")
-    strip = program.pixels("filmStrip")
+    x_0, before = (
+        program.pixels("x_0"),
+        {name: program.pixels(name) for name in ("x_t", "filmStrip")},
+    )
+    noise = distance(matched(before["x_t"], x_0), x_0)
     desktop.press((x, y))
     desktop.move((x, y + 60))
-    during = desktop.wait_for_change(program.places["x_t"], before, SOON, "x_t follows the point")
-    assert distance(matched(during, x_0), x_0) > 1.1 * distance(matched(before, x_0), x_0)
+    desktop.wait_for_pixels(
+        program.places["x_t"],
+        lambda pixels: distance(matched(pixels, x_0), x_0) > 1.1 * noise,
+        SOON,
+        "x_t is noisier while the point is held lower",
+    )
+    desktop.wait_for_change(
+        program.places["filmStrip"], before["filmStrip"], SOON, "the film strip follows the point"
+    )
     desktop.release()
     desktop.keys("ctrl+z")
-    for name, earlier in (("x_t", before), ("filmStrip", strip)):
+    for name, earlier in before.items():
         desktop.wait_for_pixels(
             program.places[name],
             lambda pixels, earlier=earlier: np.array_equal(pixels, earlier),
             SOON,
-            f"{name} is as before the drag",
+            f"{name} is, pixel for pixel, as before the drag",
         )
     assert program.close(SOON) == (0, "")
 
@@ -149,24 +189,30 @@ def wait_for_the_message_bar(program: Program) -> None:
     )
 
 
+def source_corner(program: Program) -> tuple[int, int]:
+    """Return a place for the second program where it hides no picture: above the beta plot."""
+    window = program.places["window"]
+    return window.x + 20, window.y + 640
+
+
 def drop(program: Program, handle: tuple[int, int]) -> None:
     """Drag what lies at `handle` onto the image panel; it shows that it would take it."""
-    desktop, accent = program.desktop, np.array(ImageColor.getrgb(LIGHT.accent))
+    desktop, place = program.desktop, program.places["imagePanel"]
     desktop.press(handle)
     desktop.move(program.places["tray"].centre, steps=20)
-    desktop.wait_for_pixels(
-        program.places["imagePanel"],
-        lambda pixels: (pixels[20:-20, 0] == accent).all(),
-        SOON,
-        "the image panel is framed while the drag is over it",
-    )
+    desktop.wait_for_pixels(place, is_framed, SOON, "the panel is framed while the drag is over it")
     desktop.release()
-    desktop.wait_for_pixels(
-        program.places["imagePanel"],
-        lambda pixels: not (pixels[20:-20, 0] == accent).any(),
-        SOON,
-        "the frame goes when the drag is over",
-    )
+    desktop.wait_for_pixels(place, is_not_framed, SOON, "the frame goes when the drag is over")
+
+
+def is_framed(panel: Pixels) -> bool:
+    """Return whether a panel's left edge has the accent colour throughout."""
+    return bool((panel[20:-20, 0] == np.array(ImageColor.getrgb(LIGHT.accent))).all())
+
+
+def is_not_framed(panel: Pixels) -> bool:
+    """Return whether a panel's left edge has the accent colour nowhere."""
+    return not (panel[20:-20, 0] == np.array(ImageColor.getrgb(LIGHT.accent))).all(-1).any()
 
 
 def four_quadrants(path: Path) -> Path:

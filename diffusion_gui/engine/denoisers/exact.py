@@ -77,7 +77,7 @@ class Exact:
     def _precise_mean(
         self, queries: Tensor, logits: Tensor, used: Tensor, error: float, a: float, s: float
     ) -> Tensor:
-        """Return the weighted means of the rows `used` where float32 logits, off by up to `error`, are not enough.
+        """Return the means of the rows `used` where float32 logits, off by `error`, do not do.
 
         A query with few candidates gets their float64 distances, one with many float64 products
         with every image; each query is decided alone, so that the batch it is in does not matter.

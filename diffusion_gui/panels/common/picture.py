@@ -54,6 +54,11 @@ class PictureView(QWidget):
         """The picture on show."""
         return self._image
 
+    @property
+    def caption(self) -> str:
+        """The line above the picture."""
+        return self._caption
+
     def set_pixels(self, pixels: Pixels | None) -> None:
         """Show uint8 [H, W, 3], or nothing."""
         self._image = None if pixels is None else to_qimage(pixels)

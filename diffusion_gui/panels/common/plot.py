@@ -105,6 +105,11 @@ class CurvePlot(Plot):
         self.addItem(self._readout, ignoreBounds=True)
         self._tint()
 
+    @property
+    def readout(self) -> str:
+        """The text beside the cursor."""
+        return str(self._readout.toPlainText())
+
     def set_time(self, t: int, text: str) -> None:
         """Move the cursor and write `text` beside it, on the side where there is room."""
         self._cursor.setPos(t)

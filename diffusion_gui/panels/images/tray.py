@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QIcon, QKeyEvent, QPixmap
+from PySide6.QtGui import QHideEvent, QIcon, QKeyEvent, QPixmap, QShowEvent
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem
 
 from diffusion_gui.engine.experiment import PictureRef
@@ -57,7 +57,18 @@ class Tray(QListWidget):
                 item.setData(Qt.ItemDataRole.AccessibleTextRole, ref.name)
                 self.addItem(item)
         self.select(selected)
+        if self.isVisible():
+            self._fill_timer.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Begin to draw the thumbnails."""
+        super().showEvent(event)
         self._fill_timer.start()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Stop drawing thumbnails nobody sees."""
+        super().hideEvent(event)
+        self._fill_timer.stop()
 
     def _fill(self) -> None:
         """Draw one thumbnail that is still missing; the timer calls again while there are any."""

@@ -89,6 +89,8 @@ class SamplingPanel(Panel):
         self.batch = BatchView(self.theme)
         self.timeline = QSlider(Qt.Orientation.Horizontal)
         self.timeline.setObjectName("timelineSlider")
+        self.timeline.setMaximum(0)
+        self.timeline.setEnabled(False)
         self.timeline.setAccessibleName("Timeline: step of the reverse process")
         self.timeline.setToolTip("Steps of the run. Drag to look at any of them, during or after.")
         self.position = label("", "caption")
@@ -133,7 +135,7 @@ class SamplingPanel(Panel):
         state = self._controller.state
         if state is RunState.RUNNING:
             self._controller.pause()
-        elif state is RunState.PAUSED and self._frames:
+        elif state is RunState.PAUSED:
             self._controller.resume()
         elif state is not RunState.LOADING:
             self._controller.run()
@@ -170,6 +172,7 @@ class SamplingPanel(Panel):
         self._follow = self._follow or frames[0] is not (self._frames or (None,))[0]
         self._frames = frames
         with QSignalBlocker(self.timeline):
+            self.timeline.setEnabled(True)
             self.timeline.setMaximum(len(frames) - 1)
             if self._follow:
                 self.timeline.setValue(len(frames) - 1)

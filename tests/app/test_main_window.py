@@ -1,0 +1,226 @@
+"""The whole window: three panels, one time cursor, both themes, closing in mid-run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QColor, QImage
+from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QWidget
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.actions import ACTIONS
+from diffusion_gui.app.main_window import MainWindow
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.state.sampling import RunState
+
+NAMES = (
+    "scheduleEditor",
+    "imagePanel",
+    "samplingPanel",
+    "timeSlider",
+    "presetCombo",
+    "modelCombo",
+    "samplerCombo",
+    "stepsSpin",
+    "seedSpin",
+    "runButton",
+    "pauseButton",
+    "stepButton",
+    "stopButton",
+    "deviceCombo",
+)
+TIMEOUT = 60_000
+
+
+def _contrast(first: str, second: str) -> float:
+    def luminance(name: str) -> float:
+        channels = np.array(QColor(name).getRgbF()[:3])
+        linear = np.where(
+            channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+        )
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_promised_names_are_there(window: MainWindow, name: str) -> None:
+    assert window.findChild(QWidget, name) is not None
+
+
+def test_one_cursor_runs_through_all_panels(window: MainWindow, parts: Parts) -> None:
+    parts.view.set_t(640)
+    assert window.toolbar.slider.value() == 640
+    assert window.toolbar.time.text() == "640 / 1000"
+    assert "0.2" in window.schedule.alpha_bar.readout
+    assert window.images.x_t.caption.endswith("640")
+
+
+def test_closing_in_mid_run_ends_the_thread(parts: Parts, qtbot: QtBot) -> None:
+    window = MainWindow(parts)
+    qtbot.addWidget(window)
+    window.show()
+    parts.document.replace_sampling("long", steps=1000)
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.RUNNING, timeout=TIMEOUT)
+    window.close()
+    assert not window.isVisible()
+    assert not parts.sampling._runner._thread.isRunning()
+
+
+def test_closing_while_torch_is_being_loaded_is_safe(parts: Parts, qtbot: QtBot) -> None:
+    window = MainWindow(parts)
+    qtbot.addWidget(window)
+    parts.sampling.run()
+    window.close()
+    assert not parts.sampling._runner._thread.isRunning()
+
+
+def test_every_action_has_its_own_name_and_a_free_shortcut(window: MainWindow) -> None:
+    rows = [row for row in ACTIONS if row.name != "-"]
+    assert len({row.name for row in rows}) == len(rows)
+    keys = [key for row in rows for key in row.shortcuts]
+    assert len(set(keys)) == len(keys)
+    assert set(window.actions_by_name) == {row.name for row in rows}
+
+
+def test_the_theme_switches_at_run_time(window: MainWindow, parts: Parts) -> None:
+    for name, colour in (("themeDark", "#15171B"), ("themeLight", "#F4F5F7")):
+        window.actions_by_name[name].trigger()
+        picture = window.grab().toImage()
+        assert picture.pixelColor(3, picture.height() - 4) == QColor(colour)
+    assert parts.settings.theme == "light"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_text_has_enough_contrast(parts: Parts, dark: bool) -> None:
+    parts.theme.set_wish("dark" if dark else "light")
+    tokens = parts.theme.tokens
+    for text in ("text", "secondary", "alpha_bar", "beta", "good", "warning", "error"):
+        for ground in ("panel", "window"):
+            ratio = _contrast(getattr(tokens, text), getattr(tokens, ground))
+            assert ratio >= 4.5 or (text == "beta" and ratio >= 4.0), (text, ground, ratio)
+    assert _contrast(tokens.on_accent, tokens.accent) >= 4.5
+    parts.theme.set_wish("light")
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1440, 900), (1920, 1080), (2560, 1440)])
+def test_nothing_is_clipped_at_the_promised_sizes(
+    window: MainWindow, qtbot: QtBot, size: tuple[int, int]
+) -> None:
+    window.resize(*size)
+    qtbot.waitUntil(lambda: window.size() == QSize(*size))
+    for button in window.findChildren(QPushButton):
+        if button.isVisible():
+            assert button.width() >= button.minimumSizeHint().width(), button.text()
+    for panel in (window.schedule, window.images, window.sampling):
+        outside = [
+            child.objectName() or type(child).__name__
+            for child in panel.findChildren(QWidget)
+            if child.isVisible()
+            and not isinstance(child, QLabel)
+            and child.parentWidget() is panel
+            and not panel.rect().contains(child.geometry())
+        ]
+        assert outside == []
+
+
+def test_every_control_explains_itself(window: MainWindow) -> None:
+    silent = [
+        control.objectName() or control.text()
+        for control in window.findChildren(QPushButton)
+        if not control.toolTip()
+    ]
+    assert silent == []
+    for name in NAMES[3:]:
+        control = window.findChild(QWidget, name)
+        assert control.toolTip(), name
+
+
+def test_the_layout_is_remembered(window: MainWindow, parts: Parts, qtbot: QtBot) -> None:
+    window._whole.setSizes([500, 900])
+    sizes = window._whole.sizes()
+    window.close()
+    again = MainWindow(parts)
+    qtbot.addWidget(again)
+    again.show()
+    again.resize(1440, 900)
+    assert again._whole.sizes() == pytest.approx(sizes, abs=40)
+    again.close()
+
+
+def test_pictures_are_opened_by_dialog(
+    window: MainWindow,
+    parts: Parts,
+    qtbot: QtBot,
+    make_image: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = [str(make_image("chosen.png"))]
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_args: (chosen, ""))
+    window.actions_by_name["openImages"].trigger()
+    qtbot.waitUntil(lambda: not parts.loader.busy, timeout=TIMEOUT)
+    assert parts.document.experiment.pictures[0].name == "chosen.png"
+
+
+def test_the_grid_is_saved_and_a_bad_target_is_said(
+    window: MainWindow,
+    parts: Parts,
+    qtbot: QtBot,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parts.document.replace_sampling("few", steps=3, count=2)
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    target = tmp_path / "grid.png"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(target), ""))
+    window.actions_by_name["saveGrid"].trigger()
+    assert not QImage(str(target)).isNull()
+    target = tmp_path / "no such folder" / "grid.png"
+    window.actions_by_name["saveGrid"].trigger()
+    assert "no such folder" in window.sampling.bar.text
+
+
+def test_the_schedule_is_saved(
+    window: MainWindow, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "schedule.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(target), ""))
+    window.actions_by_name["saveSchedule"].trigger()
+    assert len(target.read_text(encoding="utf-8").splitlines()) == 1002
+
+
+@pytest.mark.parametrize("name", ["shortcuts", "about"])
+def test_the_help_boxes_open_and_close(window: MainWindow, qtbot: QtBot, name: str) -> None:
+    window.actions_by_name[name].trigger()
+    box = window.findChild(QMessageBox)
+    assert box is not None
+    assert box.isVisible()
+    qtbot.keyClick(box, Qt.Key.Key_Escape)
+    qtbot.waitUntil(lambda: window.findChild(QMessageBox) is None)
+
+
+def test_play_moves_t_and_stops_when_pressed_again(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    parts.view.set_t(0)
+    qtbot.mouseClick(window.toolbar.play, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: parts.view.t > 20)
+    qtbot.mouseClick(window.toolbar.play, Qt.MouseButton.LeftButton)
+    assert window.toolbar.play.text() == "Play"
+
+
+def test_reroll_takes_another_seed_and_undo_the_old_one(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    qtbot.mouseClick(window.toolbar.reroll, Qt.MouseButton.LeftButton)
+    assert parts.document.experiment.seed != 0
+    assert window.toolbar.seed.value() == parts.document.experiment.seed
+    window.actions_by_name["undo"].trigger()
+    assert window.toolbar.seed.value() == 0

@@ -1,0 +1,172 @@
+"""The schedule editor under mouse and keys, asserted on the document and on pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QAbstractSpinBox
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.main_window import MainWindow
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine.schedules import PRESETS, build_preset
+from diffusion_gui.panels.schedule.editor import ScheduleEditor
+from diffusion_gui.panels.schedule.handles import HandlePlot
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def editor(window: MainWindow, parts: Parts) -> ScheduleEditor:
+    parts.sampling.live = False
+    return window.schedule
+
+
+def _handle(plot: HandlePlot, index: int) -> QPoint:
+    return plot.to_pixel(*plot.points[index]).toPoint()
+
+
+def _drag(qtbot: QtBot, plot: HandlePlot, start: QPoint, *stops: QPoint) -> None:
+    view = plot.viewport()
+    qtbot.mousePress(view, LEFT, pos=start)
+    for stop in stops:
+        qtbot.mouseMove(view, stop)
+    qtbot.mouseRelease(view, LEFT, pos=stops[-1])
+
+
+def _type(qtbot: QtBot, box: QAbstractSpinBox, text: str) -> None:
+    box.setFocus()
+    box.selectAll()
+    qtbot.keyClicks(box, text)
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+
+
+def test_the_handles_lie_on_the_curve(editor: ScheduleEditor, parts: Parts) -> None:
+    schedule = parts.document.schedule
+    for t, value in editor.alpha_bar.points:
+        assert value == pytest.approx(schedule.alpha_bar[round(t)], abs=1e-4)
+
+
+def test_dragging_a_handle_down_lowers_alpha_bar_there_and_is_one_undo_step(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    plot, before = editor.alpha_bar, parts.document.experiment
+    index = len(plot.points) // 2
+    t = round(plot.points[index][0])
+    start = _handle(plot, index)
+    _drag(qtbot, plot, start, start + QPoint(0, 6), start + QPoint(0, 14), start + QPoint(0, 22))
+    lowered = parts.document.schedule.alpha_bar[t]
+    assert lowered < build_preset("cosine").alpha_bar[t] - 0.02
+    assert _handle(plot, index).y() == pytest.approx(start.y() + 22, abs=2)
+    assert parts.document.history.count == 1
+    parts.document.history.undo()
+    assert parts.document.experiment == before
+
+
+def test_the_picture_follows_while_the_mouse_is_still_down(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    plot = editor.alpha_bar
+    index = len(plot.points) // 2
+    parts.view.set_t(round(plot.points[index][0]))
+    image = window.images.x_t.image
+    assert image is not None
+    before = image.copy()
+    start = _handle(plot, index)
+    qtbot.mousePress(plot.viewport(), LEFT, pos=start)
+    qtbot.mouseMove(plot.viewport(), start + QPoint(0, 15))
+    assert window.images.x_t.image != before
+    qtbot.mouseRelease(plot.viewport(), LEFT, pos=start + QPoint(0, 15))
+
+
+@pytest.mark.parametrize("target", [QPoint(-400, -900), QPoint(900, 900), QPoint(0, 2000)])
+def test_no_drag_however_wild_makes_an_illegal_schedule(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, target: QPoint
+) -> None:
+    plot = editor.alpha_bar
+    for index in range(len(plot.points)):
+        start = _handle(plot, index)
+        _drag(qtbot, plot, start, start + target)
+        schedule = parts.document.schedule
+        assert np.isfinite(schedule.beta).all()
+        assert (schedule.beta[1:] > 0.0).all()
+        assert (np.diff(schedule.alpha_bar) <= 0.0).all()
+        times = [t for t, _ in plot.points]
+        assert times == sorted(times)
+
+
+def test_pressing_beside_the_handles_moves_the_time_cursor(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    for plot in (editor.alpha_bar, editor.beta):
+        place = plot.to_pixel(700, 0.9 if plot is editor.alpha_bar else -4.5).toPoint()
+        parts.view.set_t(0)
+        qtbot.mouseClick(plot.viewport(), LEFT, pos=place)
+        assert parts.view.t == pytest.approx(700, abs=5)
+    assert parts.document.history.count == 0
+
+
+def test_a_handle_is_chosen_and_nudged_by_keys(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    plot = editor.alpha_bar
+    plot.setFocus()
+    for _ in range(5):
+        qtbot.keyClick(plot, Qt.Key.Key_BracketRight)
+    t, value = plot.points[4]
+    qtbot.keyClick(plot, Qt.Key.Key_Down)
+    assert plot.points[4][1] == pytest.approx(value - 0.01, abs=1e-6)
+    qtbot.keyClick(plot, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    assert plot.points[4][0] == pytest.approx(t + 1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("key", list(PRESETS))
+def test_choosing_a_preset_shows_its_parameters_and_curve(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, key: str
+) -> None:
+    index = editor.preset.findData(key)
+    editor.preset.setFocus()
+    editor.preset.setCurrentIndex(index)
+    editor.preset.activated.emit(index)
+    np.testing.assert_array_equal(parts.document.schedule.beta, build_preset(key).beta)
+    for param in PRESETS[key].params:
+        qtbot.waitUntil(lambda name=param.name: editor.params.control(name).isVisible())
+
+
+def test_beta_end_beyond_one_is_clamped_and_the_clamped_value_is_shown(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    editor.preset.setCurrentIndex(editor.preset.findData("linear"))
+    editor.preset.activated.emit(0)
+    box = editor.params.control("beta_end")
+    _type(qtbot, box, "1.5")
+    assert box.value() == 0.999
+    assert parts.document.schedule.beta[-1] == pytest.approx(0.999)
+    assert np.isfinite(parts.document.schedule.log_snr[1:]).all()
+
+
+@pytest.mark.parametrize(("typed", "T"), [("1", 1), ("10000", 10_000), ("0", 1), ("99999", 10_000)])
+def test_T_takes_what_is_typed_within_its_range(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, typed: str, T: int
+) -> None:
+    _type(qtbot, editor.steps, typed)
+    assert parts.document.experiment.schedule.T == T
+    assert editor.steps.value() == T
+    assert parts.view.T == T
+
+
+def test_reset_returns_to_the_preset(editor: ScheduleEditor, parts: Parts, qtbot: QtBot) -> None:
+    assert not editor.reset.isVisible()
+    start = _handle(editor.alpha_bar, 3)
+    _drag(qtbot, editor.alpha_bar, start, start + QPoint(0, 10))
+    assert editor.reset.isVisible()
+    qtbot.mouseClick(editor.reset, LEFT)
+    np.testing.assert_array_equal(parts.document.schedule.beta, build_preset("cosine").beta)
+
+
+def test_the_read_outs_name_the_values_at_t(editor: ScheduleEditor, parts: Parts) -> None:
+    parts.view.set_t(500)
+    schedule = parts.document.schedule
+    assert f"{schedule.alpha_bar[500]:.4g}" in editor.alpha_bar.readout
+    assert f"{schedule.beta[500]:.4g}" in editor.beta.readout
