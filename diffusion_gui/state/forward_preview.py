@@ -74,15 +74,16 @@ class ForwardPreview(QObject):
         return Tiles(self._pixels, noiser.x_t(a, s), noiser.signal(a), noiser.noise(s))
 
     def strip(self, count: int, side: int) -> list[tuple[int, Pixels]]:
-        """Return `count` (t, x_t) frames evenly over 0..T, the central square `side` pixels wide.
+        """Return about `count` (t, x_t) frames evenly over 0..T, the central squares, `side` wide.
 
+        Rather a few less than odd times: 0, 100, 200, ... where T = 1000 allows it.
         Every frame is noised at its own size, so that a pixel of it has the SNR of that t.
         """
         if self._pixels is None:
             return []
         schedule = self._document.schedule
         noiser = self._noiser(side, cropped=True)
-        times = np.linspace(0, schedule.T, min(count, schedule.T + 1)).round().astype(int).tolist()
+        times = np.linspace(0, schedule.T, _frames(schedule.T, count)).round().astype(int).tolist()
         return [(t, noiser.x_t(float(schedule.a[t]), float(schedule.s[t]))) for t in times]
 
     def values(self) -> FloatImage:
@@ -137,3 +138,10 @@ class ForwardPreview(QObject):
     @Slot()
     def _on_t(self) -> None:
         self.tiles_changed.emit()
+
+
+def _frames(T: int, most: int) -> int:
+    """Return a number of frames, at most `most` and not much less, that divides 0..T evenly."""
+    most = min(most, T + 1)
+    even = (n for n in range(most, int(0.7 * most), -1) if n > 1 and T % (n - 1) == 0)
+    return next(even, most)

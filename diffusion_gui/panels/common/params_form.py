@@ -45,6 +45,7 @@ class ParamsForm(QWidget):
     def _rebuild(self, params: tuple[Param, ...]) -> None:
         while (item := self._row.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
+                widget.hide()
                 widget.deleteLater()
         self._params = params
         self._controls = {}

@@ -52,7 +52,9 @@ class Plot(pg.PlotWidget):
         for name in ("left", "bottom"):
             axis = self.getAxis(name)
             axis.setZValue(-10)  # grid lines stay below curves and handles
-            axis.setStyle(tickFont=font, tickLength=4, tickTextOffset=4, hideOverlappingLabels=True)
+            axis.setStyle(
+                tickFont=font, tickLength=4, tickTextOffset=4, hideOverlappingLabels=False
+            )
         if small:
             self.getAxis("left").setWidth(34)
         self.plotItem.setContentsMargins(0, 6, 14, 0)
@@ -121,8 +123,7 @@ class CurvePlot(Plot):
     def set_ranges(self, T: int, low: float, high: float) -> None:
         """Show t = 0..T and values low..high, with a margin for handles at the ends."""
         self._T = T
-        pad = 0.015 * T
-        self.setXRange(-pad, T + pad, padding=0)
+        self.setXRange(-0.015 * T, 1.05 * T, padding=0)  # room for the label of T
         self.setYRange(low, high, padding=0.04)
 
     def to_data(self, position: QPointF) -> QPointF:

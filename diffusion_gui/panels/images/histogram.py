@@ -36,7 +36,7 @@ class HistogramView(QWidget):
         self._centres = 0.5 * (self._edges[1:] + self._edges[:-1])
         normal.setData(self._centres, np.exp(-0.5 * self._centres**2) / np.sqrt(2.0 * np.pi))
         self.plot.setXRange(-RANGE, RANGE, padding=0.0)
-        head = label("histogram of 𝑥ₜ, and N(0, 1)", "caption")
+        head = label("histogram of 𝑥ₜ", "caption")
         head.setFixedHeight(CAPTION)
         head.setMinimumWidth(40)
         column = QVBoxLayout(self)

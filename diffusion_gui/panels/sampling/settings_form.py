@@ -36,7 +36,7 @@ class SettingsForm(QWidget):
         self.data_size = _combo("sizeCombo", {size: f"{size} px" for size in DATA_SIZES})
         self.sampler = _combo("samplerCombo", {key: row.title for key, row in SAMPLERS.items()})
         self.params = ParamsForm()
-        self.data.setMinimumWidth(132)
+        self.data.setMinimumWidth(140)
         self.steps = IntegerBox(1, MAX_STEPS)
         self.steps.setObjectName("stepsSpin")
         self.spacing = _combo("spacingCombo", {key: _SPACING_NAMES[key] for key in SPACINGS})
