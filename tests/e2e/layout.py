@@ -28,6 +28,7 @@ def places(window: MainWindow, parts: Parts) -> Iterator[tuple[str, QWidget, QRe
     yield "window", window, window.rect()
     for name in NAMED:
         widget = window.findChild(QWidget, name)
+        assert widget is not None, f"no widget is named {name}"
         yield name, widget, widget.rect()
     for name in ("x_0", "x_t"):
         picture = getattr(window.images, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import erf, exp, pi, sqrt
 from pathlib import Path
 
@@ -113,10 +114,8 @@ def test_dragging_t_noises_the_picture_while_the_mouse_moves(program: Program) -
 def test_dragging_the_curve_is_live_and_one_undo_takes_it_back(program: Program) -> None:
     wait_for_a_picture(program, "x_0", "the image panel shows a picture")
     desktop, (x, y) = program.desktop, program.places["point_3"].centre
-    x_0, before = (
-        program.pixels("x_0"),
-        {name: program.pixels(name) for name in ("x_t", "filmStrip")},
-    )
+    x_0 = program.pixels("x_0")
+    before = {name: program.pixels(name) for name in ("x_t", "filmStrip")}
     noise = distance(matched(before["x_t"], x_0), x_0)
     desktop.press((x, y))
     desktop.move((x, y + 60))
@@ -134,7 +133,7 @@ def test_dragging_the_curve_is_live_and_one_undo_takes_it_back(program: Program)
     for name, earlier in before.items():
         desktop.wait_for_pixels(
             program.places[name],
-            lambda pixels, earlier=earlier: np.array_equal(pixels, earlier),
+            partial(np.array_equal, earlier),
             SOON,
             f"{name} is, pixel for pixel, as before the drag",
         )
@@ -166,16 +165,15 @@ def wait_for_a_picture(program: Program, name: str, what: str) -> None:
 
 
 def wait_until_it_samples(program: Program) -> None:
-    """Wait until the frames of the reverse process have changed ten times: a run is on."""
-    place = program.places["batch_x_t"]
-    for _ in range(10):
-        before = program.desktop.screen.pixels(place)
-        program.desktop.wait_for_pixels(
-            place,
-            lambda pixels, before=before: not np.array_equal(pixels, before),
-            SOON,
-            "the reverse process takes another step",
-        )
+    """Wait until the frames have changed more often than in the first run of 20 steps."""
+    place, seen = program.places["batch_x_t"], [program.pixels("batch_x_t")]
+
+    def differs(pixels: Pixels) -> bool:
+        return not np.array_equal(pixels, seen[-1])
+
+    while len(seen) < 40:
+        what = f"the reverse process changes its frames for the {len(seen)}th time"
+        seen.append(program.desktop.wait_for_pixels(place, differs, SOON, what))
 
 
 def wait_for_the_message_bar(program: Program) -> None:

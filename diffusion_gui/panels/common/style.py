@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from diffusion_gui.panels.common.theme import Tokens
+from diffusion_gui.panels.common.icons import icon_file
+from diffusion_gui.panels.common.tokens import Tokens
 
 _SHEET = """
 * {{ font-size: 12px; }}
@@ -121,8 +119,6 @@ QFrame[role="bar"] QToolButton {{ background: transparent; border: none; }}
 
 def style_sheet(tokens: Tokens) -> str:
     """Return the application's style sheet for one theme."""
-    from diffusion_gui.panels.common.icons import icon_file
-
     names = {name: getattr(tokens, name) for name in tokens.__dataclass_fields__}
     return _SHEET.format(
         **names,

@@ -5,54 +5,12 @@ Widgets never name a colour; they read `theme.tokens` and follow `theme.changed`
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QPalette
 from PySide6.QtWidgets import QApplication
 
 from diffusion_gui.panels.common.style import style_sheet
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """The colours of one theme, as #RRGGBB."""
-
-    window: str
-    panel: str
-    field: str
-    hover: str
-    hairline: str
-    text: str
-    secondary: str
-    disabled: str
-    accent: str
-    accent_hover: str
-    on_accent: str
-    alpha_bar: str
-    beta: str
-    log_snr: str
-    sigma: str
-    cursor: str
-    good: str
-    warning: str
-    error: str
-
-
-LIGHT = Tokens(
-    window="#F4F5F7", panel="#FFFFFF", field="#F7F8FA", hover="#ECEFF3", hairline="#DFE3E8",
-    text="#1A1D21", secondary="#5C6672", disabled="#A3ABB5",
-    accent="#2563C9", accent_hover="#1E54AD", on_accent="#FFFFFF",
-    alpha_bar="#2563C9", beta="#C8500A", log_snr="#0B7A5A", sigma="#8A3FA0", cursor="#B7791F",
-    good="#0B7A5A", warning="#96600F", error="#B3261E",
-)  # fmt: skip
-DARK = Tokens(
-    window="#15171B", panel="#1D2026", field="#262A32", hover="#30353F", hairline="#2C313A",
-    text="#E7E9EC", secondary="#98A1AD", disabled="#5F6772",
-    accent="#6EA8FE", accent_hover="#8ABAFF", on_accent="#10131A",
-    alpha_bar="#6EA8FE", beta="#FF9E4A", log_snr="#5CC8A1", sigma="#CF8FE0", cursor="#F2C14E",
-    good="#5CC8A1", warning="#F2C14E", error="#FF8A80",
-)  # fmt: skip
+from diffusion_gui.panels.common.tokens import DARK, LIGHT, Tokens
 
 
 class Theme(QObject):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffusion_gui.cli_progress import step_progress
+from diffusion_gui.cli.progress import step_progress
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
 from diffusion_gui.engine.images import Pixels, find_images, read_picture, square

@@ -1,7 +1,7 @@
 """`diffusion-cli`: the same engine and files as the window, without it. Knows no Qt.
 
 Every command is one function below. What it reads from the command line is checked before any
-work begins (`cli_options.py`), and torch is imported only where a model runs (`cli_sampling.py`).
+work begins (`options.py`), and torch is imported only where a model runs (`sampling.py`).
 Exit codes: 0 done; 1 `schedule --check` found something, or memory ran out; 2 bad input (one line
 on the error stream); 130 Ctrl-C.
 """
@@ -23,8 +23,8 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from diffusion_gui import __version__, cli_sampling
-from diffusion_gui import cli_options as options
+from diffusion_gui import __version__
+from diffusion_gui.cli import options, sampling
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, PICTURES, Experiment, Sampling
 from diffusion_gui.engine.forward import Noiser
@@ -145,7 +145,7 @@ def sample(
     animation: options.AnimationFile = None,
 ) -> None:
     """Sample pictures by the reverse process and write them as a grid."""
-    wanted = cli_sampling.Files(output, trajectory, animation)
+    wanted = sampling.Files(output, trajectory, animation)
     wanted.check()
     row = SAMPLERS[sampler]
     params = options.read_settings(settings, row.params, row.title)
@@ -154,11 +154,11 @@ def sample(
         raise EngineError(f"{schedule}: no signal is left at T, so it cannot be sampled; edit it")
     data = EMOJI if images == EMOJI else PICTURES
     told = Sampling(model, data, size, sampler, params, steps, spacing, count)
-    job = cli_sampling.prepare(Experiment(spec, (), told, seed), images, start, t, wanted)
+    job = sampling.prepare(Experiment(spec, (), told, seed), images, start, t, wanted)
     for problem in job.problems:
         typer.echo(f"left out: {problem}", err=True)
     begin = time.perf_counter()
-    wanted.write(cli_sampling.sample(job, device, wanted), job.experiment)
+    wanted.write(sampling.sample(job, device, wanted), job.experiment)
     seconds = time.perf_counter() - begin
     typer.echo(f"{output}: {count} picture{'s' * (count > 1)} in {seconds:.1f} s")
 
@@ -222,7 +222,3 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # terminals that cannot print a beta
     app(prog_name="diffusion-cli")
-
-
-if __name__ == "__main__":
-    main()

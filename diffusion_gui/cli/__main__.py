@@ -1,0 +1,5 @@
+"""`python -m diffusion_gui.cli` is `diffusion-cli`."""
+
+from diffusion_gui.cli import main
+
+main()
