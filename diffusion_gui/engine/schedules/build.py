@@ -31,8 +31,15 @@ def build(spec: ScheduleSpec) -> Schedule:
     """
     if not 1 <= spec.T <= MAX_STEPS:
         raise EngineError(f"T must be in 1..{MAX_STEPS}, got {spec.T}")
-    if spec.points:
-        return from_log_snr(curve.to_log_snr(spec.points, spec.T))
+    if not spec.points:
+        return _preset(spec)
+    base = _preset(replace(spec, T=spec.base_T)).log_snr[1:] if spec.base_T else None
+    return from_log_snr(curve.to_log_snr(spec.points, spec.T, base))
+
+
+def _preset(spec: ScheduleSpec) -> Schedule:
+    if not 1 <= spec.T <= MAX_STEPS:
+        raise EngineError(f"T must be in 1..{MAX_STEPS}, got {spec.T}")
     if spec.preset not in PRESETS:
         raise EngineError(f"unknown preset {spec.preset!r}; choose one of: {', '.join(PRESETS)}")
     row = PRESETS[spec.preset]
@@ -46,14 +53,14 @@ def build_preset(preset: str, T: int = 1000, **params: float) -> Schedule:
 
 
 def with_points(spec: ScheduleSpec, points: tuple[ControlPoint, ...]) -> ScheduleSpec:
-    """Return `spec` as a drawn curve through `points`."""
-    return replace(spec, points=points)
+    """Return `spec` drawn through `points`: a preset is bent, a drawn curve stays what it is."""
+    return replace(spec, points=points, base_T=spec.base_T if spec.points else spec.T)
 
 
 @lru_cache(maxsize=64)
 def control_points(spec: ScheduleSpec) -> tuple[ControlPoint, ...]:
-    """Return the handles of a schedule: its own points, or few that reproduce its preset."""
-    return spec.points or curve.fit(build(spec).log_snr[1:])
+    """Return the handles of a schedule: its own points, or a few that lie on its preset."""
+    return spec.points or curve.handles(build(spec).log_snr[1:])
 
 
 def _clip(betas: Array, beta_max: float) -> tuple[Array, tuple[str, ...]]:

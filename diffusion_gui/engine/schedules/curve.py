@@ -1,13 +1,13 @@
 """Schedules drawn by hand: control points in log-SNR joined by a monotone cubic. NumPy only.
 
-PCHIP (Fritsch & Carlson 1980, slopes as in Fritsch & Butland 1984) never overshoots, so monotone
-points always give a legal schedule: dragging a point can break the order only with its neighbours,
-and `move` bounds it by them.
+PCHIP (Fritsch & Carlson 1980, slopes as in Fritsch & Butland 1984) never overshoots: monotone
+points give a legal schedule, and a point that bends a preset leaves it untouched beyond its
+neighbours. Dragging a point can break the order only with its neighbours, and `move` bounds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,10 +21,6 @@ MIN_FALL = 1e-6
 """Every step lowers log-SNR by at least this, so that beta stays positive."""
 MIN_GAP = 1e-3
 """Least log-SNR between two neighbouring control points."""
-_FIT_DISTANCES = (14, 5, 1)
-"""Fitted points are at least this many of the 240 sampled places apart, so that each can be held:
-the first of these that reaches `_FIT_ERROR` in alpha-bar is taken, else the last."""
-_FIT_ERROR = 0.006
 
 
 def pchip(x: Array, y: Array, at: Array) -> Array:
@@ -69,18 +65,34 @@ def _end_slope(h0: float, h1: float, d0: float, d1: float) -> float:
     return slope
 
 
-def to_log_snr(points: Sequence[ControlPoint], T: int) -> Array:
+def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None) -> Array:
     """Return log-SNR at t = 1..T, shape [T], of the curve through `points`.
 
-    The curve is kept strictly falling (by at least 1e-6 per step) and no step removes more than
-    99.9 % of alpha-bar (beta <= 0.999). Raises EngineError where the points are not in order.
+    With a `base` curve (log-SNR at t = 1..T_0, of any length), the points bend it: what is
+    interpolated is their distance from it, so that a point that is moved changes the curve between
+    its neighbours and nowhere else. Without, the curve is the points' own.
+
+    Every step falls by at least 1e-6, and none removes more than 99.9 % of alpha-bar
+    (beta <= 0.999). Raises EngineError where the points are not in order.
     """
     x = np.array([p.u for p in points])
     y = np.array([p.log_snr for p in points])
     _check_points(x, y)
     u = np.linspace(0.0, 1.0, T)
-    drawn = pchip(x, y, u) if len(points) > 1 else np.full(T, y[0])
-    return _limit_betas(drawn - MIN_FALL * np.arange(T))
+    fall = MIN_FALL * np.arange(T)
+    if base is None:
+        return _limit_betas(_interpolate(x, y, u) - fall)
+    places = np.linspace(0.0, 1.0, len(base))
+    bent = np.interp(u, places, base) + _interpolate(x, y - np.interp(x, places, base), u)
+    if np.any(np.diff(bent) > -MIN_FALL):  # pushed further than the base falls there
+        piece = np.clip(np.searchsorted(x, u, side="right") - 1, 0, max(len(x) - 2, 0))
+        inside = np.clip(bent, y[np.minimum(piece + 1, len(x) - 1)], y[piece])
+        bent = np.minimum.accumulate(inside + fall) - fall
+    return _limit_betas(bent)
+
+
+def _interpolate(x: Array, y: Array, at: Array) -> Array:
+    return pchip(x, y, at) if len(x) > 1 else np.full(len(at), y[0])
 
 
 def _check_points(x: Array, y: Array) -> None:
@@ -105,78 +117,17 @@ def _limit_betas(log_snr: Array) -> Array:
     return limited
 
 
-def fit(log_snr: Array, max_points: int = 9, tolerance: float = 0.002) -> tuple[ControlPoint, ...]:
-    """Return at most `max_points` control points that reproduce `log_snr` [T] at t = 1..T.
+def handles(log_snr: Array, count: int = 8) -> tuple[ControlPoint, ...]:
+    """Return at most `count` points on the curve `log_snr` [T], t = 1..T, both ends among them.
 
-    Greedy: both ends, then the t where alpha-bar is furthest from the interpolated curve, each
-    addition followed by a small search for better places of the inner points; done when alpha-bar
-    is within `tolerance` everywhere. log-SNR is first clipped to +-20.
+    They are spread evenly along the line that alpha-bar draws over t, so that each can be held.
     """
-    target = np.clip(log_snr, -LOG_SNR_LIMIT, LOG_SNR_LIMIT)
-    T = len(target)
-    if T == 1:
-        return (ControlPoint(0.0, float(target[0])),)
+    T = len(log_snr)
     u = np.linspace(0.0, 1.0, T)
-    spread = np.linspace(0, T - 1, min(T, 241)).round().astype(int)
-    samples = np.array(sorted({*spread.tolist(), T - 2}))
-    for distance in _FIT_DISTANCES:
-        knots, error = _place_knots(u[samples], target[samples], max_points, tolerance, distance)
-        if error <= _FIT_ERROR:
-            break
-    return tuple(ControlPoint(float(u[k]), float(target[k])) for k in samples[knots])
-
-
-def _place_knots(
-    u: Array, target: Array, max_points: int, tolerance: float, distance: int
-) -> tuple[list[int], float]:
-    """Return the indices of few knots whose PCHIP follows `target` in alpha-bar, and the misfit."""
-    abar = _sigmoid(target)
-
-    def misfit(knots: list[int]) -> Array:
-        return np.abs(_sigmoid(pchip(u[knots], target[knots], u)) - abar)
-
-    knots = pinned = _first_knots(u, target)
-
-    def worst_misfit(knots: list[int]) -> float:
-        return float(misfit(knots).max())
-
-    while len(knots) < min(max_points, len(u)):
-        error = misfit(knots)
-        for knot in knots:
-            error[max(knot - distance + 1, 0) : knot + distance] = 0.0
-        worst = int(np.argmax(error))
-        if error[worst] <= tolerance:
-            break
-        knots = _settle(sorted({*knots, worst}), pinned, worst_misfit, distance)
-    return knots, worst_misfit(knots)
-
-
-def _first_knots(u: Array, target: Array) -> list[int]:
-    """Return both ends, and the last t but one where the last step is a cliff (a clipped beta)."""
-    n = len(u)
-    if n > 3:
-        slope = np.diff(target[-3:]) / np.diff(u[-3:])
-        if slope[1] < 4.0 * slope[0]:
-            return [0, n - 2, n - 1]
-    return [0, n - 1]
-
-
-def _settle(
-    knots: list[int], pinned: list[int], cost: Callable[[list[int]], float], distance: int
-) -> list[int]:
-    """Shift knots that are not pinned to better places nearby; two rounds."""
-    best = cost(knots)
-    for j in 2 * list(range(1, len(knots) - 1)):
-        low, high = knots[j - 1] + distance, knots[j + 1] - distance
-        here = knots[j]
-        if low > high or here in pinned:
-            continue
-        for place in (here - 8, here - 2, here + 2, here + 8):
-            trial = [*knots[:j], min(max(place, low), high), *knots[j + 1 :]]
-            trial_cost = cost(trial)
-            if trial_cost < best:
-                knots, best = trial, trial_cost
-    return knots
+    length = np.cumsum(np.hypot(np.diff(u, prepend=0.0), np.diff(logistic(log_snr), prepend=1.0)))
+    wanted = np.linspace(length[0], length[-1], count)
+    places = sorted({0, T - 1, *np.searchsorted(length, wanted).clip(0, T - 1).tolist()})
+    return tuple(ControlPoint(float(u[k]), float(log_snr[k])) for k in places)
 
 
 def move(
@@ -204,11 +155,12 @@ def move(
 
 def logit(alpha_bar: float) -> float:
     """Return the log-SNR of an alpha-bar, clipped to +-20 nats (so 0 and 1 are allowed)."""
-    edge = _sigmoid(np.array(-LOG_SNR_LIMIT))
+    edge = logistic(np.array(-LOG_SNR_LIMIT))
     p = min(max(alpha_bar, float(edge)), 1.0 - float(edge))
     return float(np.log(p) - np.log1p(-p))
 
 
-def _sigmoid(x: Array) -> Array:
+def logistic(x: Array) -> Array:
+    """Return the alpha-bar of a log-SNR, 1 / (1 + exp(-x)), without overflow."""
     result: Array = np.exp(-np.logaddexp(0.0, -x))
     return result

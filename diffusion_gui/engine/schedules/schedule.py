@@ -38,7 +38,9 @@ class ScheduleSpec:
     T: int = 1000
     params: Values = ()
     points: tuple[ControlPoint, ...] = ()
-    """When not empty, these define the curve and `preset` is only where it began."""
+    """When not empty, the curve goes through these."""
+    base_T: int = 0
+    """The length of the preset that the points bend; 0 when they define the curve alone."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -115,12 +115,12 @@ class ScheduleEditor(Panel):
 
     @Slot(object)
     def _on_params(self, values: Values) -> None:
-        spec = replace(self._spec, params=values, points=())
+        spec = replace(self._spec, params=values, points=(), base_T=0)
         self._document.replace_schedule(spec, "schedule parameters", "schedule-params")
 
     @Slot()
     def _on_reset(self) -> None:
-        self._document.replace_schedule(replace(self._spec, points=()), "reset curve")
+        self._document.replace_schedule(replace(self._spec, points=(), base_T=0), "reset curve")
 
     @Slot(int, float, float)
     def _on_point(self, index: int, t: float, alpha_bar: float) -> None:
@@ -139,7 +139,11 @@ class ScheduleEditor(Panel):
         self.params.show_values(row.params, spec.params)
         drawn = bool(spec.points)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
-        self.formula.setText("ᾱₜ through the points, monotone in log-SNR" if drawn else row.formula)
+        self.formula.setText(
+            f"{row.title} (T = {spec.base_T or spec.T}), bent through the points in log-SNR"
+            if drawn
+            else row.formula
+        )
         self.reset.setVisible(drawn)
         self._show_curves(schedule)
         self._show_findings(schedule)
@@ -156,8 +160,8 @@ class ScheduleEditor(Panel):
         self.beta.curve.setData(t[1:], log_beta[t[1:] - 1])
         points = control_points(self._spec)
         times = [1.0 + p.u * (T - 1) for p in points]
-        values = 1.0 / (1.0 + np.exp([-p.log_snr for p in points]))
-        self.alpha_bar.set_points(list(zip(times, values, strict=True)))
+        values = curve.logistic(np.array([p.log_snr for p in points]))
+        self.alpha_bar.set_points(list(zip(times, values.tolist(), strict=True)))
 
     def _show_findings(self, schedule: Schedule) -> None:
         findings = examine(schedule)
