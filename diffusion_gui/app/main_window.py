@@ -7,7 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtGui import (
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+)
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from diffusion_gui import __version__
@@ -198,6 +204,10 @@ class MainWindow(QMainWindow):
         """A drop anywhere in the window is a drop on the image panel."""
         self.images.dragEnterEvent(event)
 
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """The drag has left the window."""
+        self.images.dragLeaveEvent(event)
+
     def dropEvent(self, event: QDropEvent) -> None:
         """Hand the drop to the image panel."""
         self.images.dropEvent(event)
@@ -209,6 +219,7 @@ class MainWindow(QMainWindow):
         settings.save_layout("whole", self._whole.saveState())
         settings.save_layout("right", self._right.saveState())
         settings.sync()
+        self.hide()  # a worker that is loading torch can take a second to end
         self._parts.shutdown()
         super().closeEvent(event)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSlider, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from diffusion_gui.engine.experiment import MAX_SEED
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, IntegerBox, button, label
+from diffusion_gui.panels.common.widgets import GAP, IntegerBox, JumpSlider, button, label
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
@@ -56,7 +56,7 @@ class Toolbar(QWidget):
     def _build_time(self) -> None:
         self.open = button("Open…", "Open images or drop them anywhere in the window (Ctrl+O)")
         self.paste = button("Paste", "Paste a picture from the clipboard (Ctrl+V)")
-        self.slider = QSlider(Qt.Orientation.Horizontal)
+        self.slider = JumpSlider()
         self.slider.setObjectName("timeSlider")
         self.slider.setAccessibleName("Time t")
         self.slider.setToolTip("t: the time cursor of all panels, 0 (clean) to T (noise), in steps")

@@ -65,7 +65,6 @@ def test_a_dropped_picture_is_shown_and_noised(program: Program, tmp_path: Path)
     assert program.close(SOON) == (0, "")
 
 
-@pytest.mark.xfail(reason="MainWindow has no dragLeaveEvent: the frame stays", strict=True)
 def test_a_drag_that_leaves_the_window_takes_its_frame_with_it(
     program: Program, tmp_path: Path
 ) -> None:

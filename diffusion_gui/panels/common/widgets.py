@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QLocale, Qt, Signal
-from PySide6.QtGui import QValidator
+from PySide6.QtGui import QMouseEvent, QValidator
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
@@ -13,7 +13,10 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QSizePolicy,
+    QSlider,
     QSpinBox,
+    QStyle,
+    QStyleOptionSlider,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -24,6 +27,8 @@ from diffusion_gui.panels.common.theme import Theme
 
 GAP = 8
 PADDING = 12
+TEXT_MARGINS = (7, 0, 0, 0)
+"""Left, top, right, bottom of the text in number fields, which style sheets do not reach."""
 
 
 class Panel(QFrame):
@@ -120,6 +125,29 @@ class Field(QWidget):
         column.addWidget(control)
 
 
+class JumpSlider(QSlider):
+    """A horizontal slider whose handle jumps to where its groove is pressed."""
+
+    def __init__(self) -> None:
+        super().__init__(Qt.Orientation.Horizontal)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Bring the handle under the mouse, then let it be dragged."""
+        if event.button() is Qt.MouseButton.LeftButton:
+            option = QStyleOptionSlider()
+            self.initStyleOption(option)
+            handle = self.style().subControlRect(
+                QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, self
+            )
+            if not handle.contains(event.position().toPoint()):
+                place = round(event.position().x()) - handle.width() // 2
+                span = self.width() - handle.width()
+                self.setValue(
+                    QStyle.sliderValueFromPosition(self.minimum(), self.maximum(), place, span)
+                )
+        super().mousePressEvent(event)
+
+
 class NumberBox(QDoubleSpinBox):
     """A number field that shows sensible digits: 0.008, 0.02, 1e-04."""
 
@@ -133,6 +161,7 @@ class NumberBox(QDoubleSpinBox):
         self.setKeyboardTracking(False)
         self.setLocale(QLocale.c())
         self.setMinimumWidth(64)
+        self.lineEdit().setTextMargins(*TEXT_MARGINS)
 
     def textFromValue(self, value: float) -> str:
         """Drop trailing zeros; very small numbers in scientific form."""
@@ -174,7 +203,8 @@ class IntegerBox(QSpinBox):
         self.setSingleStep(step)
         self.setKeyboardTracking(False)
         self.setCorrectionMode(QSpinBox.CorrectionMode.CorrectToNearestValue)
-        self.setMinimumWidth(52)
+        self.setMinimumWidth(60)
+        self.lineEdit().setTextMargins(*TEXT_MARGINS)
 
     def validate(self, text: str, pos: int) -> tuple[QValidator.State, str, int]:
         """Let numbers beyond the range be typed; they are clamped on entry."""

@@ -99,9 +99,10 @@ class BatchView(QWidget):
         if not self._x_t:
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._message)
             return
-        names = ("𝑥ₜ   where the process stands", "𝑥̂₀   what the model sees from there")
+        names = ("𝑥ₜ   where the process stands", "𝑥̂₀   what the model sees")
         for name, area, images in zip(names, self.areas(), (self._x_t, self._x0_hat), strict=True):
-            painter.drawText(area, Qt.AlignmentFlag.AlignLeft, name)
+            text = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, area.width())
+            painter.drawText(area, Qt.AlignmentFlag.AlignLeft, text)
             self._draw_grid(painter, area.adjusted(0, HEAD, 0, 0), images)
 
     def _draw_grid(self, painter: QPainter, area: QRect, images: list[QImage]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QSlider
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout
 
 from diffusion_gui.engine.experiment import PICTURES, Start
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
+from diffusion_gui.panels.common.widgets import GAP, JumpSlider, Panel, button, label
 from diffusion_gui.panels.sampling.batch_view import BatchView
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.panels.sampling.step_charts import StepCharts
@@ -87,7 +87,7 @@ class SamplingPanel(Panel):
 
     def _build_frames(self) -> None:
         self.batch = BatchView(self.theme)
-        self.timeline = QSlider(Qt.Orientation.Horizontal)
+        self.timeline = JumpSlider()
         self.timeline.setObjectName("timelineSlider")
         self.timeline.setMaximum(0)
         self.timeline.setEnabled(False)
@@ -171,40 +171,43 @@ class SamplingPanel(Panel):
             return
         self._follow = self._follow or frames[0] is not (self._frames or (None,))[0]
         self._frames = frames
+        assert trajectory is not None
         with QSignalBlocker(self.timeline):
             self.timeline.setEnabled(True)
-            self.timeline.setMaximum(len(frames) - 1)
+            self.timeline.setMaximum(trajectory.num_steps)
             if self._follow:
-                self.timeline.setValue(len(frames) - 1)
-        assert trajectory is not None
+                self.timeline.setValue(frames[-1].index)
         self.charts.set_frames(frames, trajectory.num_steps)
         self._show_frame()
         self._show_state()
 
     @Slot(int)
-    def _on_scrub(self, index: int) -> None:
-        self._follow = index == self.timeline.maximum()
+    def _on_scrub(self, step: int) -> None:
+        if not self._frames:
+            return
+        self._follow = step >= self._frames[-1].index
         self._show_frame()
-        if self._frames:
-            self._view.set_t(self._frames[index].t)
+        assert self.frame is not None
+        self._view.set_t(self.frame.t)
 
     @Slot(int)
     def _on_time(self, t: int) -> None:
         """Show the recorded step nearest the time cursor, unless a run is being followed."""
         if not self._frames or self._controller.state is RunState.RUNNING:
             return
-        nearest = min(range(len(self._frames)), key=lambda i: abs(self._frames[i].t - t))
+        if self.frame is not None and self.frame.t == t:
+            return
+        nearest = min(self._frames, key=lambda frame: abs(frame.t - t))
         with QSignalBlocker(self.timeline):
-            self.timeline.setValue(nearest)
+            self.timeline.setValue(nearest.index)
         self._follow = False
         self._show_frame()
 
     @property
     def frame(self) -> Frame | None:
-        """The recorded step on show."""
-        if not self._frames:
-            return None
-        return self._frames[min(self.timeline.value(), len(self._frames) - 1)]
+        """The recorded step on show: the one nearest the timeline's position."""
+        step = self.timeline.value()
+        return min(self._frames, key=lambda frame: abs(frame.index - step), default=None)
 
     def _show_frame(self) -> None:
         frame = self.frame

@@ -7,7 +7,7 @@ from html import escape
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy
 
 from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Schedule, ScheduleSpec, curve
@@ -21,6 +21,8 @@ from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.view_state import ViewState
 
+FINDING_LINES = 2
+"""Lines kept free for the doctor, so that the plots do not move when it has less to say."""
 CURVE_POINTS = 600
 """Points drawn per curve, however large T is: more than a plot has pixels to show."""
 
@@ -41,6 +43,9 @@ class ScheduleEditor(Panel):
     def _build_head(self) -> None:
         self.reset = button("Reset curve", "Drop the drawn curve and return to the preset", "link")
         self.reset.setObjectName("resetCurveButton")
+        keep = self.reset.sizePolicy()
+        keep.setRetainSizeWhenHidden(True)  # nothing may move under a held handle
+        self.reset.setSizePolicy(keep)
         self.head.addWidget(self.reset)
 
     def _build_form(self) -> None:
@@ -58,7 +63,7 @@ class ScheduleEditor(Panel):
         row.addWidget(self.params, 3)
         self.body.addLayout(row)
         self.formula = label("", "caption")
-        self.formula.setWordWrap(True)
+        self.formula.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.body.addWidget(self.formula)
 
     def _build_plots(self) -> None:
@@ -70,7 +75,7 @@ class ScheduleEditor(Panel):
             " curve, drag elsewhere to move t.\nKeys: [ ] choose a point, arrows move it, Shift"
             " for fine steps."
         )
-        self.beta = CurvePlot(self.theme, "beta", power_ticks=True)
+        self.beta = CurvePlot(self.theme, "beta", falling=False, power_ticks=True)
         self.beta.setObjectName("betaPlot")
         self.beta.setAccessibleName("beta over t")
         self.beta.setToolTip("βₜ: variance added by step t, 0 to 1, on a logarithmic axis.")
@@ -79,7 +84,9 @@ class ScheduleEditor(Panel):
         self._finding = label("")
         self._finding.setTextFormat(Qt.TextFormat.RichText)
         self._finding.setObjectName("doctorLabel")
-        self._finding.setWordWrap(True)
+        self._finding.setMinimumHeight(FINDING_LINES * self._finding.fontMetrics().lineSpacing())
+        self._finding.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._finding.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.body.addWidget(label("ᾱₜ   signal left, by variance", "caption"))
         self.body.addWidget(self.alpha_bar, 6)
         self.body.addWidget(label("βₜ   noise added per step, by variance", "caption"))
@@ -144,6 +151,7 @@ class ScheduleEditor(Panel):
             if drawn
             else row.formula
         )
+        self.formula.setToolTip(self.formula.text())
         self.reset.setVisible(drawn)
         self._show_curves(schedule)
         self._show_findings(schedule)
@@ -172,6 +180,7 @@ class ScheduleEditor(Panel):
             for finding in findings
         )
         self._finding.setText("<br>".join(lines))
+        self._finding.setToolTip("\n".join(finding.text for finding in findings))
 
     @Slot()
     def _show_time(self) -> None:
