@@ -43,6 +43,8 @@ class ImagePanel(Panel):
         self._bind()
         self._show_tray()
         self._show_picture()
+        self._show_tiles()
+        self._show_strip()
 
     def _build_head(self) -> None:
         self.progress = QProgressBar()
@@ -117,8 +119,6 @@ class ImagePanel(Panel):
     @Slot()
     def _show_picture(self) -> None:
         self._stack.setCurrentIndex(0 if self._preview.picture else 1)
-        self._show_tiles()
-        self._show_strip()
 
     @Slot()
     def _show_tray(self) -> None:
