@@ -18,6 +18,7 @@ from diffusion_gui import __version__
 from diffusion_gui.app.crash import CrashReporter
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts, build_parts
+from diffusion_gui.engine.experiment import DEVICES
 from diffusion_gui.session.resources import resource
 from diffusion_gui.state.sampling import RunState
 from diffusion_gui.state.settings import THEMES, Settings
@@ -35,7 +36,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--size", metavar="WxH", type=_size, help="window size, e.g. 1280x800")
     parser.add_argument("--t", type=int, help="where the time cursor stands, 0 to T")
     parser.add_argument("--theme", choices=THEMES, help="colours (default: as last time)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where to sample")
+    parser.add_argument("--device", choices=DEVICES, help="where to sample")
     parser.add_argument("--self-test", action="store_true", help="check this installation, exit")
     parser.add_argument("--version", action="version", version=f"diffusion-gui {__version__}")
     return parser.parse_args(arguments)
@@ -137,7 +138,7 @@ class Screenshot(QObject):
         self._poll.stop()
         self._timeout.stop()
         if self._t is not None:
-            self._parts.view.t_changed.emit(self._parts.view.t)  # the timeline, too, stands there
+            self._window.sampling.show_time()
         if not self._window.grab().save(self._path, "PNG"):
             print(f"{self._path}: cannot be written", file=sys.stderr)  # noqa: T201
             self.code = 1

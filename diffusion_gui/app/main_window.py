@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Slot
@@ -23,6 +22,7 @@ from diffusion_gui.app.toolbar import Toolbar
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.images import SUFFIXES
 from diffusion_gui.panels.common.dropping import image_from, paths_from
+from diffusion_gui.panels.common.widgets import Panel
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
@@ -129,7 +129,7 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _save_grid(self) -> None:
-        frame, experiment = self.sampling.frame, self._parts.sampling.experiment
+        frame, experiment = self.sampling.frame, self.sampling.experiment
         if frame is None or experiment is None:
             self.sampling.bar.show_lines(["There is nothing to save yet: press Run first"])
             return
@@ -137,7 +137,9 @@ class MainWindow(QMainWindow):
 
         path = self._ask_target("Save grid as PNG", "samples.png", "PNG picture (*.png)")
         if path:
-            self._save(path, lambda: export.save_grid(path, frame.x0_hat, experiment))
+            self._save(
+                path, self.sampling, lambda: export.save_grid(path, frame.x0_hat, experiment)
+            )
 
     @Slot()
     def _save_schedule(self) -> None:
@@ -151,28 +153,31 @@ class MainWindow(QMainWindow):
         if path:
             document = self._parts.document
             spec = document.experiment.schedule
-            self._save(path, lambda: export.save_schedule(document.schedule, path, spec))
+            self._save(
+                path, self.schedule, lambda: export.save_schedule(document.schedule, path, spec)
+            )
 
     def _ask_target(self, title: str, name: str, kinds: str) -> str:
         suggestion = str(Path(self._parts.settings.folder) / name)
-        path, _ = QFileDialog.getSaveFileName(self, title, suggestion, kinds)
+        path, kind = QFileDialog.getSaveFileName(self, title, suggestion, kinds)
+        if path and not Path(path).suffix:  # typed without ending: that of the kind chosen
+            path += Path(kind.partition("*")[2].rstrip(")")).name
         if path:
             self._parts.settings.folder = str(Path(path).parent)
         return path
 
-    def _save(self, path: str, write: Callable[[], None]) -> None:
+    def _save(self, path: str, panel: Panel, write: Callable[[], None]) -> None:
         try:
             write()
         except EngineError as error:
-            self.sampling.bar.show_lines([str(error)])
+            panel.bar.show_lines([str(error)])
         else:
             self.statusBar().showMessage(f"Saved {path}", 6000)
 
     @Slot()
     def _reset_all(self) -> None:
-        self._parts.document.replace(
-            replace(self._parts.first_experiment, seed=0), "start over with the bundled pictures"
-        )
+        text = "start over with the bundled pictures"
+        self._parts.document.replace(self._parts.first_experiment, text)
 
     def _set_theme(self, wish: str) -> None:
         self._parts.settings.theme = wish

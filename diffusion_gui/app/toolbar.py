@@ -9,7 +9,7 @@ from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
 from PySide6.QtGui import QHideEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
-from diffusion_gui.engine.experiment import MAX_SEED
+from diffusion_gui.engine.experiment import DEVICES, MAX_SEED
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, IntegerBox, JumpSlider, button, label
@@ -20,7 +20,7 @@ from diffusion_gui.state.view_state import ViewState
 
 PLAY_SECONDS = 5.0
 """How long playing takes from t = 0 to T."""
-DEVICES = {"auto": "Auto", "cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
+_DEVICE_NAMES = {"auto": "Auto", "cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 
 
 class Toolbar(QWidget):
@@ -92,9 +92,9 @@ class Toolbar(QWidget):
         self.device.setAccessibleName("Device")
         self.device.setToolTip("Where the reverse process runs; Auto takes the fastest there is")
         self.device.setMinimumWidth(150)
-        for key, text in DEVICES.items():
-            self.device.addItem(text, key)
-        self.device.setCurrentIndex(max(self.device.findData(self._settings.device), 0))
+        for key in DEVICES:
+            self.device.addItem(_DEVICE_NAMES[key], key)
+        self.device.setCurrentIndex(self.device.findData(self._controller.device))
         self.undo = button("", "Undo (Ctrl+Z)")
         self.redo = button("", "Redo (Ctrl+Shift+Z)")
         self.undo.setAccessibleName("Undo")

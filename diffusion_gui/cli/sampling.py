@@ -21,7 +21,7 @@ from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import check
 
 if TYPE_CHECKING:
-    from diffusion_gui.engine.samplers import Step
+    pass
 
 MOST_ANIMATED = 100
 """An animation shows at most this many of a run's steps, evenly, the first and last among them."""
@@ -107,7 +107,7 @@ def sample(job: Job, device: str, wanted: Files) -> Recording:
     recording = Recording()
     with step_progress() as advance:
         from diffusion_gui.engine import device as devices
-        from diffusion_gui.engine.reverse import Inputs, plan, run, to_pixels
+        from diffusion_gui.engine.reverse import Inputs, plan, record, run, to_pixels
 
         total = len(plan(job.experiment))
         shown = animated(total) if wanted.animation else set()
@@ -115,7 +115,7 @@ def sample(job: Job, device: str, wanted: Files) -> Recording:
         for step in run(job.experiment, inputs, devices.choose(device)):
             advance(step.index, total)
             if wanted.trajectory:
-                recording.frames.append(_frame(step))
+                recording.frames.append(record(step))
             if step.index in shown:
                 recording.animation.append(to_pixels(step.x_t))
             if step.index == total:
@@ -126,13 +126,6 @@ def sample(job: Job, device: str, wanted: Files) -> Recording:
 def animated(total: int) -> set[int]:
     """Return the steps of 0..total that an animation shows."""
     return {round(x) for x in np.linspace(0, total, min(total + 1, MOST_ANIMATED)).tolist()}
-
-
-def _frame(step: Step) -> Frame:
-    from diffusion_gui.engine.reverse import to_pixels
-
-    sigma = step.s / step.a if step.a > 0.0 else float(np.inf)
-    return Frame(step.index, step.t, sigma, to_pixels(step.x_t), to_pixels(step.x0_hat))
 
 
 def _read_data(images: str, size: int) -> tuple[Pixels, tuple[PictureRef, ...], list[str]]:

@@ -7,8 +7,7 @@ import os
 import torch
 
 from diffusion_gui.engine.errors import EngineError
-
-CHOICES = ("auto", "cpu", "cuda", "mps")
+from diffusion_gui.engine.experiment import DEVICES
 
 
 def available() -> tuple[str, ...]:
@@ -24,19 +23,25 @@ def available() -> tuple[str, ...]:
 def choose(wish: str = "auto") -> torch.device:
     """Return the device for `wish`; "auto" takes the fastest there is.
 
-    One core is left to the window: torch's threads wait for each other in a busy loop, and on a
-    machine where one of them has no core a product takes ten times as long. Raises EngineError
-    for an unknown name or a device this machine does not have.
+    Raises EngineError for an unknown name or a device this machine does not have.
     """
-    if wish not in CHOICES:
-        raise EngineError(f"unknown device {wish!r}; choose one of: {', '.join(CHOICES)}")
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+    if wish not in DEVICES:
+        raise EngineError(f"unknown device {wish!r}; choose one of: {', '.join(DEVICES)}")
     here = available()
     if wish == "auto":
         return torch.device(here[0])
     if wish not in here:
         raise EngineError(f"device {wish!r} is not available here; available: {', '.join(here)}")
     return torch.device(wish)
+
+
+def leave_a_core_free() -> None:
+    """Let torch use all processor cores but one, for a program that has a window to paint.
+
+    torch's threads wait for each other in a busy loop: where one of them finds no core, a matrix
+    product takes ten times as long (measured on two cores).
+    """
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
 
 
 def describe(device: torch.device) -> str:

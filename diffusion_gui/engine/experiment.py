@@ -16,11 +16,13 @@ PICTURES = "pictures"
 DATA_SIZES = (16, 32, 64, 128)
 MAX_COUNT = 256
 MAX_SEED = 2**31 - 1
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""What a user may wish to run on; `device.choose` says what there is."""
 
 
 @dataclass(frozen=True, slots=True)
 class PictureRef:
-    """A picture in the tray: `id` is the SHA-256 of its pixels, `source` where it came from."""
+    """A picture in the tray: `id` names its content, `source` where it came from."""
 
     id: str
     name: str

@@ -80,9 +80,14 @@ class Noiser:
         return self._mix(0.0, s)
 
     def values(self, a: float, s: float, most: int = 1 << 16) -> FloatImage:
-        """Return at most about `most` values of a x_0 + s eps, evenly picked, not clipped."""
-        pick = slice(None, None, max(1, self._signal.size // most))
-        mixed = self._signal[pick] * np.float32(a) + self._noise[pick] * np.float32(s)
+        """Return the values of a x_0 + s eps, not clipped; of large pictures every n-th pixel.
+
+        At most `most` values, all channels of a pixel or none.
+        """
+        step = -(-self._signal.size // most)
+        signal = self._signal.reshape(-1, self.shape[2])[::step]
+        noise = self._noise.reshape(-1, self.shape[2])[::step]
+        mixed = (signal * np.float32(a) + noise * np.float32(s)).ravel()
         return (mixed / np.float32(127.5)).astype(np.float32, copy=False)
 
     def _mix(self, a: float, s: float) -> Pixels:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,26 +124,48 @@ def _size(file: Path) -> int:
         return -1
 
 
-def find_images(paths: Iterable[str | os.PathLike[str]]) -> tuple[list[Path], list[str]]:
+def find_images(
+    paths: Iterable[str | os.PathLike[str]],
+    most: int | None = None,
+    poll: Callable[[], None] = lambda: None,
+) -> tuple[list[Path], list[str]]:
     """Expand files and folders (searched to the bottom) into image files, in order.
 
     Files named directly are kept whatever their ending; in folders the ending decides. Returns
-    the files and one line for every path that vanished or folder without an image.
+    the files, at most `most`, and one line for every path that cannot be used. `poll` is called
+    for every folder and may raise to end the search.
     """
     files: list[Path] = []
     problems: list[str] = []
     for given in map(Path, paths):
-        if given.is_dir():
-            images = (p for p in given.rglob("*") if p.suffix.lower() in SUFFIXES)
-            found = sorted(p for p in images if p.is_file())
-            files.extend(found)
-            if not found:
-                problems.append(f"{given.name}: no images in this folder")
-        elif given.exists():
-            files.append(given)
-        else:
-            problems.append(f"{given.name}: the file is no longer there")
-    return files, problems
+        try:
+            if given.is_dir():
+                found = _images_below(given, None if most is None else most - len(files), poll)
+                files.extend(found)
+                if not found:
+                    problems.append(f"{given.name}: no images in this folder")
+            elif given.exists():
+                files.append(given)
+            else:
+                problems.append(f"{given.name}: the file is no longer there")
+        except OSError as error:
+            problems.append(f"{given.name[:80]}: cannot be opened ({error.strerror or error})")
+    if most is not None and len(files) >= most:
+        problems.append(f"only the first {most} files were opened; drop the others by themselves")
+    return files[:most], problems
+
+
+def _images_below(folder: Path, most: int | None, poll: Callable[[], None]) -> list[Path]:
+    """Return the image files in `folder` and below, sorted within each folder."""
+    found: list[Path] = []
+    for where, folders, names in os.walk(folder):
+        poll()
+        folders.sort()
+        images = (Path(where, n) for n in sorted(names) if Path(n).suffix.lower() in SUFFIXES)
+        found.extend(image for image in images if image.is_file())
+        if most is not None and len(found) >= most:
+            break
+    return found[:most]
 
 
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,8 +18,8 @@ from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.noise import START, gaussian_batch
 from diffusion_gui.engine.params import resolve
 from diffusion_gui.engine.samplers import SAMPLERS, Levels, Step
-from diffusion_gui.engine.schedules import Schedule, build, timesteps
-from diffusion_gui.engine.schedules.timesteps import Grid
+from diffusion_gui.engine.schedules import build, timesteps
+from diffusion_gui.engine.trajectory import Frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,20 +72,14 @@ def plan(experiment: Experiment) -> Levels:
     if not 1 <= sampling.count <= MAX_COUNT:
         raise EngineError(f"count must be in 1..{MAX_COUNT}, got {sampling.count}")
     schedule = build(experiment.schedule)
-    first = schedule.T
-    if sampling.start is not None:
-        first = sampling.start.t
-        if not 1 <= first <= schedule.T:
-            raise EngineError(f"start t must be in 1..{schedule.T}, got {first}")
-    return Levels.of(schedule, visited(schedule, first, sampling.steps, sampling.spacing))
-
-
-def visited(schedule: Schedule, first: int, steps: int, spacing: str) -> Grid:
-    """Return the visited t, `first` down to 0; a run from a picture begins exactly at `first`."""
-    grid = timesteps(first, steps, spacing)
-    if first < schedule.T:
-        grid[0] = first
-    return grid
+    if sampling.start is None:
+        return Levels.of(schedule, timesteps(schedule.T, sampling.steps, sampling.spacing))
+    first = sampling.start.t
+    if not 1 <= first <= schedule.T:
+        raise EngineError(f"start t must be in 1..{schedule.T}, got {first}; set it again")
+    grid = timesteps(first, sampling.steps, sampling.spacing)
+    grid[0] = first  # exactly there, also where the spacing would begin below it
+    return Levels.of(schedule, grid)
 
 
 def walk(
@@ -119,6 +114,14 @@ def walk(
     else:
         x = a * _to_batch(images.to_float(start)[None], device) + s * x
     return row.walk(denoise, x, levels, lambda i: noise(START + 1 + i), **values)
+
+
+def record(step: Step, before: Tensor | None = None, seconds: float = 0.0) -> Frame:
+    """Return a step as uint8 frames and numbers; `before` is the x0_hat of the step before it."""
+    change = 0.0 if before is None else float((step.x0_hat - before).square().mean().sqrt())
+    sigma = step.s / step.a if step.a > 0.0 else math.inf
+    pictures = to_pixels(step.x_t), to_pixels(step.x0_hat)
+    return Frame(step.index, step.t, sigma, *pictures, change=change, seconds=seconds)
 
 
 def to_pixels(batch: Tensor) -> Pixels:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from diffusion_gui.engine.images import Pixels
@@ -43,18 +45,25 @@ class Trajectory:
         self._budget = budget
         self._stride = 1
         self._frames: list[Frame] = []
+        self._nbytes = 0
         self._lock = threading.Lock()
 
     def append(self, frame: Frame) -> None:
         """Record a step; thins the history out when the budget is passed."""
         with self._lock:
             if len(self._frames) > 1 and self._frames[-1].index % self._stride:
-                self._frames.pop()  # it was kept only for being the newest
+                self._nbytes -= self._frames.pop().nbytes  # it was kept only for being the newest
             self._frames.append(frame)
-            while sum(f.nbytes for f in self._frames) > self._budget and len(self._frames) > 2:
+            self._nbytes += frame.nbytes
+            while self._nbytes > self._budget and len(self._frames) > 2:
                 self._stride *= 2
                 first, *inner, last = self._frames
                 self._frames = [first, *(f for f in inner if f.index % self._stride == 0), last]
+                self._nbytes = sum(f.nbytes for f in self._frames)
+
+    def __len__(self) -> int:
+        """The number of frames kept so far."""
+        return len(self._frames)
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -63,9 +72,33 @@ class Trajectory:
             return tuple(self._frames)
 
     @property
+    def last(self) -> Frame | None:
+        """The newest frame, None before the first."""
+        with self._lock:
+            return self._frames[-1] if self._frames else None
+
+    def at_step(self, index: int) -> Frame | None:
+        """Return the frame nearest to step `index`, None before the first."""
+        with self._lock:
+            return self._nearest(lambda frame: frame.index, index)
+
+    def at_time(self, t: float) -> Frame | None:
+        """Return the frame nearest to time `t`, None before the first."""
+        with self._lock:
+            return self._nearest(lambda frame: -frame.t, -t)
+
+    def _nearest(self, key: Callable[[Frame], float], value: float) -> Frame | None:
+        """Search the frames, ordered by `key`, in logarithmic time."""
+        if not self._frames:
+            return None
+        right = bisect_left(self._frames, value, key=key)
+        around = self._frames[max(right - 1, 0) : right + 1]
+        return min(around, key=lambda frame: abs(key(frame) - value))
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all frames kept."""
-        return sum(frame.nbytes for frame in self.frames)
+        return self._nbytes
 
     @property
     def stride(self) -> int:
@@ -75,5 +108,5 @@ class Trajectory:
     @property
     def finished(self) -> bool:
         """True when the last step of the run is in."""
-        frames = self.frames
-        return bool(frames) and frames[-1].index == self.num_steps
+        last = self.last
+        return last is not None and last.index == self.num_steps

@@ -21,8 +21,10 @@ def check_target(path: AnyPath, endings: Collection[str] = ()) -> Path:
     """
     target = Path(path)
     if endings and target.suffix.lower() not in endings:
-        named = f"the ending {target.suffix!r}" if target.suffix else "no ending"
-        raise EngineError(f"{target}: {named} is not known here; use {' or '.join(endings)}")
+        known = " or ".join(endings)
+        if not target.suffix:
+            raise EngineError(f"{target}: the name has no ending; use {known}")
+        raise EngineError(f"{target}: the ending {target.suffix!r} is not known here; use {known}")
     if target.is_dir():
         raise EngineError(f"{target}: this is a folder; give the name of a file")
     if not target.parent.is_dir():

@@ -13,7 +13,7 @@ from PIL import Image
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import PictureRef
-from diffusion_gui.engine.images import Picture, Pixels, find_images, read_picture, square
+from diffusion_gui.engine.images import Picture, Pixels, read_picture, square
 from diffusion_gui.session.resources import resource
 
 PHOTOS = ("chelsea.png", "astronaut.png", "hubble_deep_field.jpg")
@@ -86,10 +86,6 @@ class PictureStore:
         self._deferred[ref.id] = name
         return ref
 
-    def is_open(self, picture_id: str) -> bool:
-        """True if `get` returns at once."""
-        return picture_id in self._pictures
-
     def get(self, picture_id: str) -> Picture:
         """Return a picture; raises EngineError if it was never added."""
         if picture_id in self._deferred and picture_id not in self._pictures:
@@ -98,30 +94,8 @@ class PictureStore:
             raise EngineError(f"the picture {picture_id} is not loaded; open its file again")
         return self._pictures[picture_id]
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all pictures kept."""
-        return sum(p.pixels.nbytes for p in self._pictures.values())
-
     def squares(self, pictures: tuple[PictureRef, ...], size: int) -> Pixels:
         """Return the central squares of pictures as a data set, uint8 [N, size, size, 3]."""
         if not pictures:
             raise EngineError("there are no pictures to sample from; drop some, or choose Emoji")
         return np.stack([square(self.get(ref.id).pixels, size) for ref in pictures])
-
-
-def folder(path: str, size: int) -> Pixels:
-    """Return the images of a file or folder as a data set, uint8 [N, size, size, 3].
-
-    Unreadable files are left out; raises EngineError when nothing is left.
-    """
-    files, problems = find_images([path])
-    pictures = []
-    for file in files:
-        try:
-            pictures.append(square(read_picture(file).pixels, size))
-        except EngineError as error:
-            problems.append(str(error))
-    if not pictures:
-        raise EngineError("; ".join(problems) or f"{path}: no images found")
-    return np.stack(pictures)

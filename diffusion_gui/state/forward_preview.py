@@ -1,7 +1,7 @@
 """What the image panel shows: the picture on show, noised to the time cursor, and its strip.
 
-The noise of the large view is that of image 0 of a run with the same seed, at the picture's own
-resolution. It is computed in the GUI thread on request: one multiply-add per value.
+The noise depends on the seed and the size of the picture alone. It is computed in the GUI thread on
+request: one multiply-add per value.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -30,6 +31,8 @@ class Job:
         self._turn = threading.Condition()
         self._allowed: int | None = None
         """Steps still allowed while paused; None while running freely."""
+        self.waited = 0.0
+        """Seconds spent paused."""
 
     @property
     def cancelled(self) -> bool:
@@ -66,8 +69,10 @@ class Job:
 
     def wait_turn(self) -> None:
         """Called by the work before each step: waits while paused, raises Cancelled."""
+        begin = time.perf_counter()
         with self._turn:
             self._turn.wait_for(lambda: self._allowed != 0 or self._cancelled.is_set())
+            self.waited += time.perf_counter() - begin
             if self._allowed:
                 self._allowed -= 1
         self.poll()
@@ -115,6 +120,7 @@ class JobRunner(QObject):
         self._worker.done.connect(self._on_done, Qt.ConnectionType.QueuedConnection)
         self._worker.failed.connect(self._on_failed, Qt.ConnectionType.QueuedConnection)
         self._worker.ended.connect(self._on_ended, Qt.ConnectionType.QueuedConnection)
+        self._closed = False
         self._pending: list[Job] = []
         self._newest: Job | None = None
 
@@ -129,12 +135,19 @@ class JobRunner(QObject):
         return bool(self._pending)
 
     def submit(self, work: Callable[[Job], Any], supersede: bool = True) -> Job:
-        """Run `work(job)` in the thread; by default every earlier request is cancelled."""
+        """Run `work(job)` in the thread; by default every earlier request is cancelled.
+
+        After `shutdown` the job comes back cancelled and nothing runs.
+        """
+        job = Job(work)
+        if self._closed:
+            job.cancel()
+            return job
         if supersede:
             self.cancel()
         if not self._thread.isRunning():
             self._thread.start()
-        self._newest = job = Job(work)
+        self._newest = job
         self._pending.append(job)
         self._requested.emit(job)
         return job
@@ -146,7 +159,8 @@ class JobRunner(QObject):
             job.cancel()
 
     def shutdown(self) -> None:
-        """Cancel, wait for the thread to end. Safe to call twice."""
+        """Cancel, wait for the thread to end; nothing runs afterwards. Safe to call twice."""
+        self._closed = True
         self.cancel()
         self._thread.quit()
         self._thread.wait()
@@ -171,20 +185,22 @@ class JobRunner(QObject):
 
 
 class Mailbox(QObject):
-    """A one-slot box from a worker to the GUI: a new value replaces one not yet fetched.
+    """A box from a worker to the GUI thread that cannot flood its event loop.
 
-    `arrived(value)` is emitted in the GUI thread at most once per `interval_ms`, always ending
-    with the newest value: a fast worker cannot flood the event loop.
+    `arrived(values)` is emitted in the GUI thread at most once per `interval_ms`, with the list of
+    what was put since the last time; with `newest_only` that list has just the newest value.
     """
 
     arrived = Signal(object)
     _filled = Signal()
 
-    def __init__(self, interval_ms: int = 16, parent: QObject | None = None) -> None:
+    def __init__(
+        self, interval_ms: int = 16, newest_only: bool = True, parent: QObject | None = None
+    ) -> None:
         super().__init__(parent)
         self._lock = threading.Lock()
-        self._value: Any = None
-        self._full = False
+        self._newest_only = newest_only
+        self._values: list[Any] = []
         self._timer = QTimer(self, singleShot=True, interval=interval_ms)
         self._timer.timeout.connect(self._deliver)
         self._filled.connect(self._on_filled, Qt.ConnectionType.QueuedConnection)
@@ -192,27 +208,30 @@ class Mailbox(QObject):
     def put(self, value: Any) -> None:
         """Leave a value; called from any thread."""
         with self._lock:
-            was_full, self._full, self._value = self._full, True, value
-        if not was_full:
+            was_empty = not self._values
+            if self._newest_only:
+                self._values.clear()
+            self._values.append(value)
+        if was_empty:
             self._filled.emit()
 
     def close(self) -> None:
         """Deliver nothing more of what has been put so far."""
-        with self._lock:
-            self._full, self._value = False, None
+        self._take()
         self._timer.stop()
+
+    def _take(self) -> list[Any]:
+        with self._lock:
+            values, self._values = self._values, []
+        return values
 
     @Slot()
     def _on_filled(self) -> None:
         if not self._timer.isActive():
             self._deliver()
-            self._timer.start()
 
     @Slot()
     def _deliver(self) -> None:
-        with self._lock:
-            full, value = self._full, self._value
-            self._full, self._value = False, None
-        if full:
-            self.arrived.emit(value)
+        if values := self._take():
+            self.arrived.emit(values)
             self._timer.start()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -13,7 +13,7 @@ from diffusion_gui.engine.experiment import PictureRef
 from diffusion_gui.engine.images import MAX_SIDE, Picture, find_images, read_picture
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.jobs import Job, JobRunner
+from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 from diffusion_gui.state.view_state import ViewState
 
 MANY = 32
@@ -23,27 +23,30 @@ MOST = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    """One file of a batch: the picture, or what was wrong with it."""
+class _News:
+    """From the worker: a picture, or what was wrong, or (neither) the end of a batch."""
 
     batch: int
-    picture: Picture | None
-    source: str
-    problem: str
-    done: int
-    total: int
+    picture: Picture | None = None
+    source: str = ""
+    problem: str = ""
+    done: int = 0
+    total: int = 0
+
+    @property
+    def is_end(self) -> bool:
+        return self.picture is None and not self.problem
 
 
 class PictureLoader(QObject):
-    """Opens files, folders and pasted pictures; each one that opens is put first in the tray.
+    """Opens files, folders and pasted pictures and puts them first in the tray.
 
-    `problems_found(lines)` carries one line for every file that could not be opened;
-    `progress(done, total)` runs while a batch is open, `done == total` at its end.
+    `problems_found(lines)` carries, at the end of a batch, one line for every path that could not
+    be opened; `progress(done, total)` runs while a batch is open, (0, 0) when none is.
     """
 
     problems_found = Signal(list)
     progress = Signal(int, int)
-    _opened = Signal(object)
 
     def __init__(
         self,
@@ -56,30 +59,34 @@ class PictureLoader(QObject):
         self._document = document
         self._view = view
         self._store = store
-        self._batches = itertools.count(1)
+        self._batch = 0
+        self._cancelled_to = 0
+        self._places: dict[int, int] = {}
+        self._problems: dict[int, list[str]] = {}
         self._runner = JobRunner("pictures", self)
         self._runner.failed.connect(self._on_failed)
-        self._opened.connect(self._on_opened)
-        self._problems: list[str] = []
-        self._place: dict[int, int] = {}
+        self._mailbox = Mailbox(interval_ms=60, newest_only=False, parent=self)
+        self._mailbox.arrived.connect(self._on_news)
 
     @property
     def busy(self) -> bool:
         """True while files are being opened."""
-        return self._runner.busy
+        return self._runner.busy or bool(self._places)
 
     def open(self, paths: Sequence[str]) -> None:
         """Open files and folders in the background, in the order given."""
-        batch = next(self._batches)
-        names = list(paths)
+        self._batch += 1
+        self._places[self._batch] = 0
+        batch, names = self._batch, list(paths)
         self._runner.submit(lambda job: self._read(job, batch, names), supersede=False)
 
     def add(self, picture: Picture, source: str) -> None:
         """Put an already decoded picture (from the clipboard) into the tray and show it."""
-        self._insert(self._store.add(picture, source), next(self._batches))
+        self._batch += 1
+        self._insert([self._store.add(picture, source)], 0, self._batch)
 
     def remove(self, picture_id: str) -> None:
-        """Take a picture out of the tray; its neighbour is shown."""
+        """Take a picture out of the tray; if it was on show, the first one is shown."""
         pictures = self._document.experiment.pictures
         index = next((i for i, ref in enumerate(pictures) if ref.id == picture_id), None)
         if index is None:
@@ -89,58 +96,71 @@ class PictureLoader(QObject):
         self._document.replace(experiment, f"remove {pictures[index].name}")
 
     def cancel(self) -> None:
-        """Stop opening; what is open stays."""
+        """Stop opening; what is in the tray stays."""
+        self._cancelled_to = self._batch
+        self._places.clear()
+        self._problems.clear()
         self._runner.cancel()
         self.progress.emit(0, 0)
 
     def shutdown(self) -> None:
         """Stop the background thread."""
+        self.cancel()
         self._runner.shutdown()
+        self._mailbox.close()
 
     def _read(self, job: Job, batch: int, paths: list[str]) -> None:
         """Runs in the worker: report every file as soon as it is read."""
-        files, problems = find_images(paths)
-        if len(files) > MOST:
-            problems.append(f"only the first {MOST} of {len(files)} files were opened")
-            files = files[:MOST]
+        put = self._mailbox.put
+        files, problems = find_images(paths, MOST, job.poll)
         side = MAX_SIDE if len(files) <= MANY else SMALL_SIDE
         for problem in problems:
-            self._opened.emit(_Opened(batch, None, "", problem, 0, len(files)))
+            put(_News(batch, problem=problem))
         for done, file in enumerate(files, start=1):
             job.poll()
-            picture, problem = None, ""
             try:
                 picture = read_picture(file, side)
             except EngineError as error:
-                problem = str(error)
-            self._opened.emit(_Opened(batch, picture, str(file), problem, done, len(files)))
-        if not files:
-            self._opened.emit(_Opened(batch, None, "", "", 0, 0))
+                put(_News(batch, problem=str(error), done=done, total=len(files)))
+            else:
+                put(_News(batch, picture, str(file), done=done, total=len(files)))
+        put(_News(batch))
 
-    @Slot(object)
-    def _on_opened(self, opened: _Opened) -> None:
-        if opened.problem:
-            self._problems.append(opened.problem)
-        if opened.picture is not None:
-            self._insert(self._store.add(opened.picture, opened.source), opened.batch)
-        self.progress.emit(opened.done, opened.total)
-        if opened.done == opened.total and self._problems:
-            self.problems_found.emit(self._problems)
-            self._problems = []
+    @Slot(list)
+    def _on_news(self, news: list[_News]) -> None:
+        """Take in what was read since the last time, all of it as one change."""
+        for batch, group in groupby(news, key=lambda item: item.batch):
+            if batch > self._cancelled_to:
+                self._take_in(batch, list(group))
+
+    def _take_in(self, batch: int, news: list[_News]) -> None:
+        refs = [self._store.add(n.picture, n.source) for n in news if n.picture is not None]
+        if refs:
+            self._insert(refs, self._places[batch], batch)
+            self._places[batch] += len(refs)
+        self._problems.setdefault(batch, []).extend(n.problem for n in news if n.problem)
+        if not news[-1].is_end:
+            self.progress.emit(news[-1].done, news[-1].total)
+            return
+        del self._places[batch]
+        self.progress.emit(0, 0)
+        if problems := self._problems.pop(batch):
+            self.problems_found.emit(problems)
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
+        self.cancel()
         self.problems_found.emit([f"opening stopped: {error}"])
-        self.progress.emit(0, 0)
 
-    def _insert(self, ref: PictureRef, batch: int) -> None:
-        """Put a picture into the tray, a batch in its own order, and show the batch's first."""
-        pictures = tuple(p for p in self._document.experiment.pictures if p.id != ref.id)
-        place = self._place.get(batch, 0)
-        self._place[batch] = place + 1
+    def _insert(self, refs: list[PictureRef], place: int, batch: int) -> None:
+        """Put pictures into the tray, a batch in its own order, and show the batch's first."""
+        refs = list(dict.fromkeys(refs))
+        new = {ref.id for ref in refs}
+        kept = [ref for ref in self._document.experiment.pictures if ref.id not in new]
         experiment = replace(
-            self._document.experiment, pictures=(*pictures[:place], ref, *pictures[place:])
+            self._document.experiment, pictures=(*kept[:place], *refs, *kept[place:])
         )
-        self._document.replace(experiment, f"open {ref.name}", merge_key=f"open-{batch}")
+        text = f"open {refs[0].name}"
+        self._document.replace(experiment, text, merge_key=f"open-{batch}")
         if place == 0:
-            self._view.set_picture(ref.id)
+            self._view.set_picture(refs[0].id)

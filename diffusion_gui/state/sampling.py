@@ -10,16 +10,17 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine import images
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment
 from diffusion_gui.engine.images import Pixels
-from diffusion_gui.engine.trajectory import Frame, Trajectory
+from diffusion_gui.engine.torch_loading import import_torch
+from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session import library
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.document import Document
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
     import torch
 
     from diffusion_gui.engine.denoisers import Denoiser
-    from diffusion_gui.engine.samplers import Step
 
 LIVE_SECONDS = 1.0
 """An edit samples again at once while the last run took less than this."""
+SETTLE_SECONDS = 0.4
+"""After a longer run, an edit samples again when it has been followed by no other for this long."""
 
 
 class RunState(StrEnum):
@@ -47,24 +49,33 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class _Started:
-    """News from the worker: the model is ready, steps begin now."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A run and what it was asked for: the two never part."""
 
+    experiment: Experiment
     trajectory: Trajectory
     device: str
 
 
-class SamplingController(QObject):
-    """Starts, holds and ends runs of the document's experiment, and holds the last one's frames.
+def depends_on(experiment: Experiment) -> tuple[Any, ...]:
+    """Return the parts of an experiment that its samples depend on."""
+    sampling = experiment.sampling
+    pictures = () if sampling.data == EMOJI else experiment.pictures
+    return experiment.schedule, sampling, experiment.seed, pictures
 
-    `state_changed` when `state` or `message` changed, `frames_changed` when the trajectory grew
-    or another one began. With `live`, a change of the experiment samples again, latest wins.
+
+class SamplingController(QObject):
+    """Starts, holds and ends runs of the document's experiment; `recorded` is the newest one.
+
+    `state_changed` when `state`, `message` or `outdated` changed, `frames_changed` when a
+    trajectory grew. With `live`, a change of what a run depends on samples again, latest wins.
     """
 
     state_changed = Signal()
     frames_changed = Signal()
     device_known = Signal(str)
+    _started = Signal(object, object)
 
     def __init__(
         self,
@@ -81,28 +92,29 @@ class SamplingController(QObject):
         self.live = live
         self.state = RunState.IDLE
         self.message = ""
-        self.trajectory: Trajectory | None = None
-        self.experiment: Experiment | None = None
-        """The experiment of the trajectory on show (the document may have moved on)."""
+        self.recorded: Run | None = None
         self._requested: Experiment | None = None
         self._last_seconds = 0.0
         self._began = 0.0
-        self._stale = False
         self._runner = JobRunner("sampling", self)
         self._runner.done.connect(self._on_done)
         self._runner.failed.connect(self._on_failed)
         self._mailbox = Mailbox(parent=self)
         self._mailbox.arrived.connect(self._on_frames)
         self._started.connect(self._on_started)
-        for signal in (
-            document.schedule_changed,
-            document.sampling_changed,
-            document.seed_changed,
-            document.pictures_changed,
-        ):
-            signal.connect(self._on_experiment_changed)
+        self._later = QTimer(self, singleShot=True)
+        self._later.timeout.connect(self._on_later)
+        document.changed.connect(self._on_document)
 
-    _started = Signal(object)
+    @property
+    def trajectory(self) -> Trajectory | None:
+        """The frames of the newest run."""
+        return self.recorded.trajectory if self.recorded else None
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """The experiment of the newest run (the document may have moved on)."""
+        return self.recorded.experiment if self.recorded else None
 
     @property
     def active(self) -> bool:
@@ -110,20 +122,31 @@ class SamplingController(QObject):
         return self.state in (RunState.LOADING, RunState.RUNNING, RunState.PAUSED)
 
     @property
+    def outdated(self) -> bool:
+        """True if the document asks for other samples than the last run was asked for."""
+        asked = self._requested
+        return asked is not None and depends_on(asked) != depends_on(self._document.experiment)
+
+    @property
     def device(self) -> str:
         """The device wished for."""
         return self._device
 
     def set_device(self, device: str) -> None:
-        """Use another device from the next run on."""
+        """Use another device from the next run on; a run in progress starts again there."""
         if device != self._device:
             self._device = device
-            if self.active or self.live:
+            if self.active:
                 self.run()
 
     def run(self) -> None:
         """Start a run of the current experiment; a run in progress is superseded."""
         self._submit(paused=False)
+
+    def run_unless_begun(self) -> None:
+        """Start a run unless exactly this one is under way."""
+        if not self.active or self.state is RunState.PAUSED or self.outdated:
+            self.run()
 
     def step(self) -> None:
         """Make one step: of the paused run, or of a new run that is then paused."""
@@ -132,7 +155,7 @@ class SamplingController(QObject):
             job.allow_step()
         elif self.state is RunState.RUNNING:
             self.pause()
-        else:
+        elif self.state is not RunState.LOADING:
             self._submit(paused=True)
 
     def pause(self) -> None:
@@ -151,24 +174,27 @@ class SamplingController(QObject):
 
     def stop(self) -> None:
         """End the run now; the frames made so far are kept."""
+        self._later.stop()
         if self.active:
             self._runner.cancel()
-            self._stale = False
             self._set_state(RunState.STOPPED)
 
     def shutdown(self) -> None:
-        """End the run and the background thread."""
+        """End the run and the background thread; nothing is started afterwards."""
+        self.live = False
+        self._later.stop()
         self._runner.shutdown()
         self._mailbox.close()
 
     def _submit(self, paused: bool) -> None:
         experiment = self._document.experiment
         self._requested = experiment
-        self._stale = False
+        self._later.stop()
         device, mailbox = self._device, self._mailbox
 
         def work(job: Job) -> float:
-            return self._engine.execute(job, experiment, device, self._started.emit, mailbox.put)
+            started = partial(self._started.emit, job)
+            return self._engine.execute(job, experiment, device, started, mailbox.put)
 
         job = self._runner.submit(work)
         if paused:
@@ -176,33 +202,47 @@ class SamplingController(QObject):
         self._set_state(RunState.PAUSED if paused else RunState.LOADING)
 
     @Slot()
-    def _on_experiment_changed(self) -> None:
-        if not self.live or self.state in (RunState.IDLE, RunState.PAUSED, RunState.STOPPED):
+    def _on_document(self) -> None:
+        """Sample again where that is wanted: now if it is quick, soon if it is not."""
+        self.state_changed.emit()
+        if not self.outdated or not self.live:
             return
-        if self._document.experiment == self._requested:
+        if self.state in (RunState.IDLE, RunState.PAUSED):
             return
-        if not self.active:
-            if self.state is RunState.FAILED or self._last_seconds < LIVE_SECONDS:
-                self.run()
-        elif self.state is RunState.LOADING or time.monotonic() - self._began > LIVE_SECONDS:
-            self.run()
-        else:
-            self._stale = True  # let the short run end first, or a long drag would show nothing
+        if self.state is RunState.RUNNING:
+            # A short run may end first, or a long drag would show nothing.
+            left = LIVE_SECONDS - (time.monotonic() - self._began)
+            if left > 0.0:
+                self._start_later(left)
+                return
+        elif self.state is not RunState.LOADING and self._last_seconds >= LIVE_SECONDS:
+            self._later.stop()
+            self._start_later(SETTLE_SECONDS)
+            return
+        self.run()
 
-    @Slot(object)
-    def _on_started(self, news: _Started) -> None:
-        if self._runner.job is None:
-            return
-        self.trajectory = news.trajectory
-        self.experiment = self._requested
+    def _start_later(self, seconds: float) -> None:
+        if not self._later.isActive():
+            self._later.start(round(1000.0 * seconds))
+
+    @Slot()
+    def _on_later(self) -> None:
+        if self.live and self.outdated and self.state is not RunState.PAUSED:
+            self.run()
+
+    @Slot(object, object)
+    def _on_started(self, job: Job, run: Run) -> None:
+        if job is not self._runner.job:
+            return  # late news of a run that was superseded
+        self.recorded = run
         self._began = time.monotonic()
-        self.device_known.emit(news.device)
+        self.device_known.emit(run.device)
         if self.state is RunState.LOADING:
             self._set_state(RunState.RUNNING)
 
-    @Slot(object)
-    def _on_frames(self, trajectory: Trajectory) -> None:
-        if trajectory is self.trajectory:
+    @Slot(list)
+    def _on_frames(self, newest: list[Trajectory]) -> None:
+        if newest[-1] is self.trajectory:
             self.frames_changed.emit()
 
     @Slot(object)
@@ -210,8 +250,8 @@ class SamplingController(QObject):
         self._last_seconds = seconds
         self.frames_changed.emit()
         self._set_state(RunState.DONE)
-        if self._stale and self.live:
-            self.run()
+        if self.live and self.outdated:
+            self._on_document()
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
@@ -238,31 +278,29 @@ class _Engine:
         job: Job,
         experiment: Experiment,
         device_wish: str,
-        started: Callable[[_Started], None],
+        started: Callable[[Run], None],
         grown: Callable[[Trajectory], None],
     ) -> float:
-        """Run `experiment` to its end and return the seconds of the steps alone."""
-        from diffusion_gui.engine.torch_loading import import_torch
-
+        """Run `experiment` to its end and return the seconds of the steps, pauses left out."""
         import_torch()
         from diffusion_gui.engine import device, reverse
 
         self._job = job
+        device.leave_a_core_free()
         target = device.choose(device_wish)
         levels = reverse.plan(experiment)
         model = self._prepare(experiment, target)
         trajectory = Trajectory(len(levels))
-        started(_Started(trajectory, device.describe(target)))
+        started(Run(experiment, trajectory, device.describe(target)))
         begin = time.perf_counter()
-        steps = reverse.walk(experiment, model, levels, self._start(experiment), target)
         before: torch.Tensor | None = None
-        for step in steps:
-            frame = _record(step, before, time.perf_counter() - begin)
-            trajectory.append(frame)
+        for step in reverse.walk(experiment, model, levels, self._start(experiment), target):
+            seconds = time.perf_counter() - begin - job.waited
+            trajectory.append(reverse.record(step, before, seconds))
             grown(trajectory)
             before = step.x0_hat
             job.wait_turn()
-        return time.perf_counter() - begin
+        return time.perf_counter() - begin - job.waited
 
     def _prepare(self, experiment: Experiment, target: torch.device) -> Denoiser:
         """Return the model, from the last run if it is the same."""
@@ -293,16 +331,3 @@ class _Engine:
         if start is None:
             return None
         return images.square(self._store.get(start.picture).pixels, experiment.sampling.size)
-
-
-def _record(step: Step, before: torch.Tensor | None, seconds: float) -> Frame:
-    """Turn a step into uint8 frames and numbers, on the worker's side."""
-    from diffusion_gui.engine.reverse import to_pixels
-
-    change = 0.0
-    if before is not None:
-        change = float((step.x0_hat - before).square().mean().sqrt())
-    sigma = step.s / step.a if step.a > 0.0 else float(np.inf)
-    return Frame(
-        step.index, step.t, sigma, to_pixels(step.x_t), to_pixels(step.x0_hat), change, seconds
-    )

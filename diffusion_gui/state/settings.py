@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings
 
+from diffusion_gui.engine.experiment import DEVICES
+
 THEMES = ("system", "light", "dark")
 
 
@@ -27,8 +29,9 @@ class Settings:
 
     @property
     def device(self) -> str:
-        """The device wished for: "auto", "cpu", "cuda" or "mps"."""
-        return str(self._store.value("device", "auto"))
+        """The device wished for, one of DEVICES."""
+        value = self._store.value("device", "auto")
+        return value if value in DEVICES else "auto"
 
     @device.setter
     def device(self, value: str) -> None:

@@ -170,3 +170,44 @@ def test_the_read_outs_name_the_values_at_t(editor: ScheduleEditor, parts: Parts
     schedule = parts.document.schedule
     assert f"{schedule.alpha_bar[500]:.4g}" in editor.alpha_bar.readout
     assert f"{schedule.beta[500]:.4g}" in editor.beta.readout
+
+
+@pytest.mark.parametrize("typed", ["--5", "+-5", "1e3", "seven", "-", ""])
+def test_junk_in_a_number_field_does_no_harm(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, typed: str
+) -> None:
+    _type(qtbot, editor.steps, typed)
+    assert editor.steps.value() == parts.document.experiment.schedule.T
+
+
+@pytest.mark.parametrize("typed", ["0", "1e-9", "-3"])
+def test_beta_start_below_its_range_is_clamped(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, typed: str
+) -> None:
+    editor.preset.setCurrentIndex(editor.preset.findData("linear"))
+    editor.preset.activated.emit(0)
+    _type(qtbot, editor.params.control("beta_start"), typed)
+    assert dict(parts.document.experiment.schedule.params)["beta_start"] >= 1e-7
+
+
+def test_each_number_entered_is_its_own_undo_step(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    for typed in ("500", "200"):
+        _type(qtbot, editor.steps, typed)
+    parts.document.history.undo()
+    assert parts.document.experiment.schedule.T == 500
+
+
+def test_a_curve_that_had_to_be_limited_says_so_and_its_handles_lie_on_it(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    _type(qtbot, editor.steps, "3")
+    plot = editor.alpha_bar
+    for index in range(len(plot.points)):
+        start = _handle(plot, index)
+        _drag(qtbot, plot, start, start + QPoint(0, 2000))
+    schedule = parts.document.schedule
+    assert schedule.notes
+    for t, value in plot.points:
+        assert value == pytest.approx(schedule.alpha_bar[round(t)], abs=1e-9)

@@ -141,7 +141,7 @@ def test_a_flooded_mailbox_delivers_few_values_and_the_last_one(
     qapp: QApplication, qtbot: QtBot
 ) -> None:
     box, delivered = Mailbox(interval_ms=5), []
-    box.arrived.connect(delivered.append)
+    box.arrived.connect(delivered.extend)
 
     def flood() -> None:
         for number in range(20_000):
@@ -154,3 +154,40 @@ def test_a_flooded_mailbox_delivers_few_values_and_the_last_one(
     assert len(delivered) < 2000
     assert delivered == sorted(delivered)
     qtbot.waitUntil(lambda: not box._timer.isActive())
+
+
+def test_a_mailbox_that_keeps_all_delivers_every_value_in_order(
+    qapp: QApplication, qtbot: QtBot
+) -> None:
+    box = Mailbox(interval_ms=5, newest_only=False)
+    delivered: list[int] = []
+    calls: list[int] = []
+    box.arrived.connect(delivered.extend)
+    box.arrived.connect(lambda values: calls.append(len(values)))
+    thread = threading.Thread(target=lambda: [box.put(number) for number in range(5000)])
+    thread.start()
+    qtbot.waitUntil(lambda: len(delivered) == 5000, timeout=5000)
+    thread.join()
+    assert delivered == list(range(5000))
+    assert len(calls) < 500
+    box.close()
+
+
+def test_after_shutdown_nothing_runs_any_more(qapp: QApplication, qtbot: QtBot) -> None:
+    runner = JobRunner("test")
+    runner.shutdown()
+    with qtbot.assertNotEmitted(runner.done, wait=50):
+        job = runner.submit(lambda _job: "too late")
+    assert job.cancelled
+    assert not runner.busy
+
+
+def test_time_spent_paused_is_counted_apart(runner: JobRunner, qtbot: QtBot) -> None:
+    job = Job(lambda _job: None)
+    job.pause()
+    thread = threading.Thread(target=job.wait_turn)
+    thread.start()
+    qtbot.wait(60)
+    job.resume()
+    thread.join()
+    assert 0.04 < job.waited < 5.0

@@ -138,8 +138,13 @@ def test_not_live_an_edit_leaves_the_result_alone(parts: Parts, qtbot: QtBot) ->
     parts.sampling.live = False
     parts.document.replace_sampling("few", steps=4, count=2)
     _run_to_end(qtbot, parts)
-    with qtbot.assertNotEmitted(parts.sampling.state_changed, wait=50):
-        parts.document.replace_schedule(ScheduleSpec("linear"), "preset")
+    recorded = parts.sampling.recorded
+    parts.document.replace_schedule(ScheduleSpec("linear"), "preset")
+    qtbot.wait(50)
+    assert parts.sampling.recorded is recorded
+    assert parts.sampling.outdated
+    parts.document.history.undo()
+    assert not parts.sampling.outdated
 
 
 def test_denoise_from_here_at_little_noise_gives_the_picture_back(
@@ -166,3 +171,62 @@ def test_extreme_lengths_run_without_nan(parts: Parts, qtbot: QtBot, T: int) -> 
     last = parts.sampling.trajectory.frames[-1]
     assert last.t == 0
     assert np.isfinite([frame.change for frame in parts.sampling.trajectory.frames]).all()
+
+
+def test_an_edit_early_in_a_long_run_takes_effect_before_it_ends(
+    parts: Parts, qtbot: QtBot
+) -> None:
+    parts.document.replace_sampling("long", steps=1000)
+    parts.sampling.run()
+    _wait(qtbot, parts, RunState.RUNNING)
+    old = parts.sampling.recorded
+    parts.document.replace_sampling("short", steps=3, count=2)
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    assert old is not None
+    assert not old.trajectory.finished
+    assert parts.sampling.experiment == parts.document.experiment
+
+
+def test_a_picture_that_the_run_does_not_use_leaves_it_alone(parts: Parts, qtbot: QtBot) -> None:
+    parts.document.replace_sampling("few", steps=4, count=2)
+    _run_to_end(qtbot, parts)
+    recorded = parts.sampling.recorded
+    parts.loader.remove(parts.document.experiment.pictures[0].id)
+    qtbot.wait(50)
+    assert parts.sampling.recorded is recorded
+    assert parts.sampling.state is RunState.DONE
+
+
+def test_a_pause_does_not_count_as_time_of_the_steps(parts: Parts, qtbot: QtBot) -> None:
+    controller = parts.sampling
+    parts.document.replace_sampling("few", steps=4, count=2)
+    _run_to_end(qtbot, parts)
+    controller.step()
+    qtbot.waitUntil(
+        lambda: controller.state is RunState.PAUSED and len(controller.trajectory or ()) == 1,
+        timeout=TIMEOUT,
+    )
+    qtbot.wait(1200)
+    controller.resume()
+    _wait(qtbot, parts, RunState.DONE)
+    assert controller.trajectory is not None
+    assert controller.trajectory.last is not None
+    assert controller.trajectory.last.seconds < 1.0
+
+
+def test_experiment_and_frames_never_part(parts: Parts, qtbot: QtBot) -> None:
+    controller, seen = parts.sampling, set()
+
+    def look() -> None:
+        run = controller.recorded
+        assert run is not None
+        seen.add((run.experiment.sampling.steps, run.trajectory.num_steps))
+
+    controller.frames_changed.connect(look)
+    for steps in (5, 9, 7, 11, 6):
+        parts.document.replace_sampling("steps", steps=steps, count=1)
+        controller.run()
+        qtbot.wait(7)
+    _wait(qtbot, parts, RunState.DONE)
+    assert seen
+    assert all(asked == made for asked, made in seen)

@@ -34,7 +34,7 @@ def build(spec: ScheduleSpec) -> Schedule:
     if not spec.points:
         return _preset(spec)
     base = _preset(replace(spec, T=spec.base_T)).log_snr[1:] if spec.base_T else None
-    return from_log_snr(curve.to_log_snr(spec.points, spec.T, base))
+    return from_log_snr(*curve.limit_betas(curve.to_log_snr(spec.points, spec.T, base)))
 
 
 def _preset(spec: ScheduleSpec) -> Schedule:

@@ -1,8 +1,9 @@
 """Schedules drawn by hand: control points in log-SNR joined by a monotone cubic. NumPy only.
 
 PCHIP (Fritsch & Carlson 1980, slopes as in Fritsch & Butland 1984) never overshoots: monotone
-points give a legal schedule, and a point that bends a preset leaves it untouched beyond its
-neighbours. Dragging a point can break the order only with its neighbours, and `move` bounds it.
+points give a legal schedule, and the first point that bends a preset leaves it untouched beyond
+its neighbours (later ones reach a little further, through the slopes there). Dragging a point can
+break the order only with its neighbours, and `move` bounds it.
 """
 
 from __future__ import annotations
@@ -69,11 +70,10 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
     """Return log-SNR at t = 1..T, shape [T], of the curve through `points`.
 
     With a `base` curve (log-SNR at t = 1..T_0, of any length), the points bend it: what is
-    interpolated is their distance from it, so that a point that is moved changes the curve between
-    its neighbours and nowhere else. Without, the curve is the points' own.
+    interpolated is their distance from it, so that a preset keeps its shape where no point was
+    moved. Without, the curve is the points' own.
 
-    Every step falls by at least 1e-6, and none removes more than 99.9 % of alpha-bar
-    (beta <= 0.999). Raises EngineError where the points are not in order.
+    Every step falls by at least 1e-6. Raises EngineError where the points are not in order.
     """
     x = np.array([p.u for p in points])
     y = np.array([p.log_snr for p in points])
@@ -81,14 +81,14 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
     u = np.linspace(0.0, 1.0, T)
     fall = MIN_FALL * np.arange(T)
     if base is None:
-        return _limit_betas(_interpolate(x, y, u) - fall)
+        return _interpolate(x, y, u) - fall
     places = np.linspace(0.0, 1.0, len(base))
     bent = np.interp(u, places, base) + _interpolate(x, y - np.interp(x, places, base), u)
     if np.any(np.diff(bent) > -MIN_FALL):  # pushed further than the base falls there
         piece = np.clip(np.searchsorted(x, u, side="right") - 1, 0, max(len(x) - 2, 0))
         inside = np.clip(bent, y[np.minimum(piece + 1, len(x) - 1)], y[piece])
         bent = np.minimum.accumulate(inside + fall) - fall
-    return _limit_betas(bent)
+    return bent
 
 
 def _interpolate(x: Array, y: Array, at: Array) -> Array:
@@ -104,17 +104,22 @@ def _check_points(x: Array, y: Array) -> None:
         )
 
 
-def _limit_betas(log_snr: Array) -> Array:
-    """Raise alpha-bar where one step would fall below (1 - BETA_MAX) of the one before."""
+def limit_betas(log_snr: Array) -> tuple[Array, tuple[str, ...]]:
+    """Raise alpha-bar where one step would fall below (1 - BETA_MAX) of the one before.
+
+    Returns the curve [T] and a line that says where it was limited, if it was.
+    """
     log_abar = -np.logaddexp(0.0, -log_snr)
     most = np.log1p(-BETA_MAX)
-    if np.all(np.diff(log_abar, prepend=0.0) >= most):
-        return log_snr
+    over = np.flatnonzero(np.diff(log_abar, prepend=0.0) < most - 1e-9)
+    if not over.size:
+        return log_snr, ()
     floor = 0.0
     for t in range(len(log_abar)):
         log_abar[t] = floor = max(log_abar[t], floor + most)
+    note = f"β clipped to {BETA_MAX:g} at t = {over[0] + 1}: a step keeps 0.1 % of ᾱ"
     limited: Array = log_abar - np.log(-np.expm1(log_abar))
-    return limited
+    return limited, (note,)
 
 
 def handles(log_snr: Array, count: int = 8) -> tuple[ControlPoint, ...]:

@@ -50,11 +50,11 @@ def _beta_ends(start: float, end: float) -> tuple[Param, Param]:
     return (
         Param(
             "beta_start", "β₁", start, 1e-7, BETA_MAX,
-            "Variance added by the first step. Range 1e-7 to 0.999, no unit.", 6,
+            "Variance added by the first step. Range 1e-7 to 0.999, no unit.", 7,
         ),
         Param(
             "beta_end", "β_T", end, 1e-7, BETA_MAX,
-            "Variance added by the last step. Range 1e-7 to 0.999, no unit.", 6,
+            "Variance added by the last step. Range 1e-7 to 0.999, no unit.", 7,
         ),
     )  # fmt: skip
 

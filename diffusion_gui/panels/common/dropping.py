@@ -6,7 +6,10 @@ import numpy as np
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QImage, QPainter
 
-from diffusion_gui.engine.images import MAX_SIDE, Picture, fit_within
+from diffusion_gui.engine.images import MAX_SIDE, Picture
+
+KEEP_ASPECT = Qt.AspectRatioMode.KeepAspectRatio
+SMOOTH = Qt.TransformationMode.SmoothTransformation
 
 
 def paths_from(mime: QMimeData) -> list[str]:
@@ -19,6 +22,9 @@ def image_from(mime: QMimeData) -> Picture | None:
     image = mime.imageData() if mime.hasImage() else None
     if not isinstance(image, QImage) or image.isNull():
         return None
+    if max(image.width(), image.height()) > MAX_SIDE:
+        image = image.scaled(MAX_SIDE, MAX_SIDE, KEEP_ASPECT, SMOOTH)
+    image.setDevicePixelRatio(1.0)
     flat = QImage(image.size(), QImage.Format.Format_RGB888)
     flat.fill(Qt.GlobalColor.white)
     painter = QPainter(flat)
@@ -26,4 +32,4 @@ def image_from(mime: QMimeData) -> Picture | None:
     painter.end()
     rows = np.frombuffer(flat.constBits(), np.uint8).reshape(flat.height(), flat.bytesPerLine())
     pixels = rows[:, : 3 * flat.width()].reshape(flat.height(), flat.width(), 3).copy()
-    return Picture("pasted picture", fit_within(pixels, MAX_SIDE))
+    return Picture("pasted picture", pixels)

@@ -12,9 +12,11 @@ from diffusion_gui.panels.common.widgets import GAP, Field, NumberBox
 
 
 class ParamsForm(QWidget):
-    """Fields for the parameters of what is chosen; `edited(values)` when a person changes one."""
+    """Fields for the parameters of what is chosen; `edited(values)` when a person changes one,
+    `finished()` when the field is left."""
 
     edited = Signal(object)
+    finished = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,11 +66,13 @@ class ParamsForm(QWidget):
             return combo
         box = NumberBox(param.minimum, param.maximum, param.decimals)
         box.valueChanged.connect(self._on_edited)
+        box.editingFinished.connect(self.finished)
         return box
 
     def _on_edited(self) -> None:
-        values = {
-            name: float(c.currentIndex() if isinstance(c, QComboBox) else c.value())
-            for name, c in self._controls.items()
-        }
+        values = {}
+        for param in self._params or ():
+            control = self._controls[param.name]
+            value = control.currentIndex() if isinstance(control, QComboBox) else control.value()
+            values[param.name] = param.clamp(float(value))
         self.edited.emit(pack(values))

@@ -27,11 +27,6 @@ class Theme(QObject):
         app.styleHints().colorSchemeChanged.connect(self._apply)
         self.set_wish(wish)
 
-    @property
-    def dark(self) -> bool:
-        """True while the dark theme is on."""
-        return self.tokens is DARK
-
     def set_wish(self, wish: str) -> None:
         """Set "light", "dark" or "system"; takes effect at once."""
         self.wish = wish

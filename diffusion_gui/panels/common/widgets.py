@@ -41,6 +41,7 @@ class Panel(QFrame):
         self.setAccessibleName(title)
         self.theme = theme
         self.caption = label("", "caption")
+        self.caption.setTextFormat(Qt.TextFormat.PlainText)
         self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.head = QHBoxLayout()
         self.head.setSpacing(GAP)
@@ -67,6 +68,7 @@ class MessageBar(QFrame):
         self._sign = QLabel()
         self._text = QLabel()
         self._text.setWordWrap(True)
+        self._text.setTextFormat(Qt.TextFormat.PlainText)  # it shows names of strangers' files
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._close = QToolButton()
         self._close.setToolTip("Dismiss this message")
@@ -208,20 +210,30 @@ class IntegerBox(QSpinBox):
 
     def validate(self, text: str, pos: int) -> tuple[QValidator.State, str, int]:
         """Let numbers beyond the range be typed; they are clamped on entry."""
-        digits = text.lstrip("+-")
-        if digits == "":
-            return QValidator.State.Intermediate, text, pos
-        if not digits.isdecimal():
-            return QValidator.State.Invalid, text, pos
-        inside = self.minimum() <= int(text) <= self.maximum()
-        state = QValidator.State.Acceptable if inside else QValidator.State.Intermediate
+        number = _whole(text)
+        if number is None:
+            unfinished = text.strip() in ("", "+", "-")
+            state = QValidator.State.Intermediate if unfinished else QValidator.State.Invalid
+        elif self.minimum() <= number <= self.maximum():
+            state = QValidator.State.Acceptable
+        else:
+            state = QValidator.State.Intermediate
         return state, text, pos
 
     def fixup(self, text: str) -> str:
         """Clamp what was typed into the range."""
-        digits = text.lstrip("+-")
-        value = int(text) if digits.isdecimal() else self.value()
-        return str(min(max(value, self.minimum()), self.maximum()))
+        number = _whole(text)
+        if number is None:
+            number = self.value()
+        return str(min(max(number, self.minimum()), self.maximum()))
+
+
+def _whole(text: str) -> int | None:
+    """Return the whole number that `text` is, or None; never raises (Qt cannot catch it)."""
+    try:
+        return int(text)
+    except ValueError:
+        return None
 
 
 def label(text: str, role: str = "") -> QLabel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout
 
-from diffusion_gui.engine.experiment import PICTURES, Start
+from diffusion_gui.engine.experiment import PICTURES, Experiment, Start
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
@@ -14,7 +14,7 @@ from diffusion_gui.panels.sampling.batch_view import BatchView
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.panels.sampling.step_charts import StepCharts
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.sampling import RunState, SamplingController
+from diffusion_gui.state.sampling import Run, RunState, SamplingController
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.view_state import ViewState
 
@@ -40,8 +40,9 @@ class SamplingPanel(Panel):
         self._view = view
         self._controller = controller
         self._settings = settings
-        self._frames: tuple[Frame, ...] = ()
+        self._run: Run | None = None
         self._follow = True
+        self._scrubbing = False
         self._build_head()
         self._build_form()
         self._build_frames()
@@ -53,12 +54,16 @@ class SamplingPanel(Panel):
     def _build_head(self) -> None:
         self.live = QCheckBox("Live")
         self.live.setObjectName("liveCheck")
-        self.live.setToolTip("Sample again at once when the schedule or a setting changes")
+        self.live.setToolTip(
+            "Sample again when the schedule or a setting changes: at once while a run takes\n"
+            "less than a second, else when the change is done. A paused run is left alone."
+        )
         self.live.setChecked(self._controller.live)
         self.from_here = button(
             "Denoise from here",
-            "Start the reverse process at the 𝑥ₜ that the image panel shows,\nat the model's size,"
-            " instead of from pure noise",
+            "Start the reverse process from the picture on show, noised to this t,\n"
+            "instead of from pure noise. It is noised at the model's size,\n"
+            "each sample with its own noise.",
         )
         self.from_here.setObjectName("denoiseFromHereButton")
         self.from_noise = button("From pure noise", "Start from pure noise at t = T again", "link")
@@ -115,7 +120,7 @@ class SamplingPanel(Panel):
         controller = self._controller
         self.run.clicked.connect(self.toggle)
         self.pause.clicked.connect(self.toggle)
-        self.step.clicked.connect(controller.step)
+        self.step.clicked.connect(self._on_step)
         self.stop.clicked.connect(controller.stop)
         self.save.clicked.connect(self.save_requested)
         self.from_here.clicked.connect(self.denoise_from_here)
@@ -126,7 +131,7 @@ class SamplingPanel(Panel):
         controller.frames_changed.connect(self._on_frames)
         self._document.sampling_changed.connect(self._show_start)
         self._view.picture_changed.connect(self._show_start)
-        self._view.t_changed.connect(self._on_time)
+        self._view.t_changed.connect(self.show_time)
         self.theme.changed.connect(self._tint)
 
     @Slot()
@@ -136,6 +141,7 @@ class SamplingPanel(Panel):
         if state is RunState.RUNNING:
             self._controller.pause()
         elif state is RunState.PAUSED:
+            self._follow = True
             self._controller.resume()
         elif state is not RunState.LOADING:
             self._controller.run()
@@ -147,12 +153,8 @@ class SamplingPanel(Panel):
             self.bar.show_lines(["Move t above 0 and choose a picture to denoise from"])
             return
         start = Start(self._view.picture, self._view.t)
-        if self._document.experiment.sampling.start == start:
-            self._controller.run()
-            return
         self._document.replace_sampling(f"denoise from t = {start.t}", start=start)
-        if not self._controller.active:
-            self._controller.run()
+        self._controller.run_unless_begun()
 
     @Slot()
     def _on_from_noise(self) -> None:
@@ -163,61 +165,71 @@ class SamplingPanel(Panel):
         self._controller.live = live
         self._settings.live = live
 
+    @property
+    def frame(self) -> Frame | None:
+        """The recorded step on show: the one nearest the timeline's position."""
+        return self._run.trajectory.at_step(self.timeline.value()) if self._run else None
+
+    @property
+    def experiment(self) -> Experiment | None:
+        """The experiment that the step on show belongs to."""
+        return self._run.experiment if self._run else None
+
+    @Slot()
+    def _on_step(self) -> None:
+        self._follow = True
+        self._controller.step()
+
     @Slot()
     def _on_frames(self) -> None:
-        trajectory = self._controller.trajectory
-        frames = trajectory.frames if trajectory else ()
-        if not frames:
+        """Show a run that has grown; frames and experiment change over together."""
+        run = self._controller.recorded
+        last = run.trajectory.last if run else None
+        if run is None or last is None:
             return
-        self._follow = self._follow or frames[0] is not (self._frames or (None,))[0]
-        self._frames = frames
-        assert trajectory is not None
+        self._follow = self._follow or run is not self._run
+        self._run = run
         with QSignalBlocker(self.timeline):
             self.timeline.setEnabled(True)
-            self.timeline.setMaximum(trajectory.num_steps)
+            self.timeline.setMaximum(run.trajectory.num_steps)
             if self._follow:
-                self.timeline.setValue(frames[-1].index)
-        self.charts.set_frames(frames, trajectory.num_steps)
+                self.timeline.setValue(last.index)
+        self.charts.show_trajectory(run.trajectory)
         self._show_frame()
         self._show_state()
 
     @Slot(int)
     def _on_scrub(self, step: int) -> None:
-        if not self._frames:
+        frame, run = self.frame, self._run
+        if frame is None or run is None or run.trajectory.last is None:
             return
-        self._follow = step >= self._frames[-1].index
+        self._follow = step >= run.trajectory.last.index
         self._show_frame()
-        assert self.frame is not None
-        self._view.set_t(self.frame.t)
+        self._scrubbing = True
+        self._view.set_t(round(frame.t * self._view.T / run.experiment.schedule.T))
+        self._scrubbing = False
 
-    @Slot(int)
-    def _on_time(self, t: int) -> None:
+    @Slot()
+    def show_time(self) -> None:
         """Show the recorded step nearest the time cursor, unless a run is being followed."""
-        if not self._frames or self._controller.state is RunState.RUNNING:
+        run = self._run
+        if run is None or self._scrubbing or self._controller.state is RunState.RUNNING:
             return
-        if self.frame is not None and self.frame.t == t:
+        nearest = run.trajectory.at_time(self._view.t * run.experiment.schedule.T / self._view.T)
+        if nearest is None:
             return
-        nearest = min(self._frames, key=lambda frame: abs(frame.t - t))
         with QSignalBlocker(self.timeline):
             self.timeline.setValue(nearest.index)
         self._follow = False
         self._show_frame()
 
-    @property
-    def frame(self) -> Frame | None:
-        """The recorded step on show: the one nearest the timeline's position."""
-        step = self.timeline.value()
-        return min(self._frames, key=lambda frame: abs(frame.index - step), default=None)
-
     def _show_frame(self) -> None:
-        frame = self.frame
-        if frame is None:
+        frame, run = self.frame, self._run
+        if frame is None or run is None:
             return
         self.batch.set_frames(frame.x_t, frame.x0_hat)
         self.charts.set_step(frame.index)
-        trajectory = self._controller.trajectory
-        total = trajectory.num_steps if trajectory else 0
-        self.position.setText(f"step {frame.index} of {total}   t = {frame.t}")
+        self.position.setText(f"step {frame.index} of {run.trajectory.num_steps}   t = {frame.t}")
 
     @Slot()
     def _show_state(self) -> None:
@@ -227,13 +239,13 @@ class SamplingPanel(Panel):
         self.run.setText("Resume" if state is RunState.PAUSED else "Run")
         self.run.setEnabled(state is not RunState.LOADING)
         self.stop.setEnabled(self._controller.active)
-        self.save.setEnabled(bool(self._frames))
+        self.save.setEnabled(self._run is not None)
         self.caption.setText(self._status())
         if state is RunState.FAILED:
             self.bar.show_lines([self._controller.message])
         elif state is RunState.RUNNING:
             self.bar.clear()
-        if not self._frames:
+        if self._run is None:
             self.batch.set_message(
                 "getting ready: loading torch and the data set"
                 if state is RunState.LOADING
@@ -241,27 +253,26 @@ class SamplingPanel(Panel):
             )
 
     def _status(self) -> str:
-        state = self._controller.state
+        state, run = self._controller.state, self._run
+        last = run.trajectory.last if run else None
         if state is RunState.LOADING:
             return "getting ready"
-        if state in (RunState.IDLE, RunState.FAILED) or not self._frames:
-            return {RunState.FAILED: "failed"}.get(state, "")
-        assert self._controller.trajectory is not None
-        last, total = self._frames[-1], self._controller.trajectory.num_steps
-        rate = last.index / last.seconds if last.seconds > 0.0 and last.index else 0.0
-        parts = [f"step {last.index} of {total}", f"NFE {min(last.index + 1, total)}"]
-        if rate:
+        if run is None or last is None or state is RunState.FAILED:
+            return "failed" if state is RunState.FAILED else ""
+        total = run.trajectory.num_steps
+        parts = [] if state is RunState.RUNNING else [str(state)]
+        parts += [f"step {last.index} of {total}", f"NFE {min(last.index + 1, total)}"]
+        if last.index and last.seconds > 0.0:
+            rate = last.index / last.seconds
             parts.append(f"{rate:.3g} steps/s")
-        if state is RunState.RUNNING and rate:
-            parts.append(f"{(total - last.index) / rate:.1f} s left")
-        elif state is not RunState.RUNNING:
-            parts.insert(0, str(state))
-            parts.append(f"{last.seconds:.2f} s")
-        wanted = (self._controller.experiment or self._document.experiment).sampling.steps
-        if total < wanted:
+            left = (total - last.index) / rate
+            parts.append(f"{left:.1f} s left" if last.index < total else f"{last.seconds:.2f} s")
+        if total < run.experiment.sampling.steps:
             parts.append(f"(at most {total} steps from there)")
-        if self._controller.trajectory.stride > 1:
-            parts.append(f"every {self._controller.trajectory.stride}th step kept")
+        if run.trajectory.stride > 1:
+            parts.append(f"1 of {run.trajectory.stride} steps kept")
+        if self._controller.outdated and state is not RunState.RUNNING:
+            parts.append("settings changed: press Run")
         return "   ".join(parts)
 
     @Slot()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
 
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.panels.common.plot import MiniChart
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import label
+
+MOST_POINTS = 500
+SECONDS_BETWEEN = 0.2
+"""While a long run grows, the curves are drawn again this often; the marker moves at once."""
 
 
 class StepCharts(QWidget):
@@ -20,22 +24,35 @@ class StepCharts(QWidget):
         super().__init__()
         self._theme = theme
         self._charts: tuple[MiniChart, ...] = ()
+        self._drawn: Trajectory | None = None
+        self._drawn_at = 0.0
         self.setMinimumWidth(180)
 
-    def set_frames(self, frames: Sequence[Frame], num_steps: int) -> None:
+    def show_trajectory(self, trajectory: Trajectory) -> None:
         """Draw the curves of the frames recorded so far; the axis spans the whole run."""
+        now = time.monotonic()
+        recent = trajectory is self._drawn and now - self._drawn_at < SECONDS_BETWEEN
+        if recent and len(trajectory) > MOST_POINTS and not trajectory.finished:
+            return
+        self._drawn, self._drawn_at = trajectory, now
         if not self._charts:
             self._build()
-        steps = [frame.index for frame in frames]
-        noise = [math.log10(frame.sigma) if 0.0 < frame.sigma < math.inf else math.nan
-                 for frame in frames]  # fmt: skip
-        self._charts[0].set_values(steps, noise, num_steps)
-        self._charts[1].set_values(steps[1:], [frame.change for frame in frames[1:]], num_steps)
+        frames = trajectory.frames
+        self._draw(frames[:: -(-len(frames) // MOST_POINTS)], trajectory.num_steps)
 
     def set_step(self, step: int) -> None:
         """Move the markers."""
         for chart in self._charts:
             chart.set_step(step)
+
+    def _draw(self, frames: tuple[Frame, ...], num_steps: int) -> None:
+        steps = [frame.index for frame in frames]
+        noise = [
+            math.log10(frame.sigma) if 0.0 < frame.sigma < math.inf else math.nan
+            for frame in frames
+        ]
+        self._charts[0].set_values(steps, noise, num_steps)
+        self._charts[1].set_values(steps[1:], [frame.change for frame in frames[1:]], num_steps)
 
     def _build(self) -> None:
         column = QVBoxLayout(self)

@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy
 
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Schedule, ScheduleSpec, curve
 from diffusion_gui.engine.schedules.build import control_points, with_points
@@ -97,6 +98,8 @@ class ScheduleEditor(Panel):
         self.preset.activated.connect(self._on_preset)
         self.steps.valueChanged.connect(self._on_T)
         self.params.edited.connect(self._on_params)
+        self.steps.editingFinished.connect(self._document.end_gesture)
+        self.params.finished.connect(self._document.end_gesture)
         self.reset.clicked.connect(self._on_reset)
         self.alpha_bar.point_dragged.connect(self._on_point)
         self.alpha_bar.drag_finished.connect(self._document.end_gesture)
@@ -110,31 +113,39 @@ class ScheduleEditor(Panel):
     def _spec(self) -> ScheduleSpec:
         return self._document.experiment.schedule
 
+    def _replace(self, spec: ScheduleSpec, text: str, merge_key: str = "") -> None:
+        try:
+            self._document.replace_schedule(spec, text, merge_key)
+            self.bar.clear()
+        except EngineError as error:
+            self.bar.show_lines([str(error)])
+            self._show_schedule()
+
     @Slot()
     def _on_preset(self) -> None:
         key = self.preset.currentData()
         spec = ScheduleSpec(preset=key, T=self._spec.T)
-        self._document.replace_schedule(spec, f"preset {PRESETS[key].title}")
+        self._replace(spec, f"preset {PRESETS[key].title}")
 
     @Slot(int)
     def _on_T(self, T: int) -> None:
-        self._document.replace_schedule(replace(self._spec, T=T), f"T = {T}", "schedule-T")
+        self._replace(replace(self._spec, T=T), f"T = {T}", "schedule-T")
 
     @Slot(object)
     def _on_params(self, values: Values) -> None:
         spec = replace(self._spec, params=values, points=(), base_T=0)
-        self._document.replace_schedule(spec, "schedule parameters", "schedule-params")
+        self._replace(spec, "schedule parameters", "schedule-params")
 
     @Slot()
     def _on_reset(self) -> None:
-        self._document.replace_schedule(replace(self._spec, points=(), base_T=0), "reset curve")
+        self._replace(replace(self._spec, points=(), base_T=0), "reset curve")
 
     @Slot(int, float, float)
     def _on_point(self, index: int, t: float, alpha_bar: float) -> None:
         spec = self._spec
         u = (t - 1.0) / max(spec.T - 1, 1)
         points = curve.move(control_points(spec), index, u, curve.logit(alpha_bar), spec.T)
-        self._document.replace_schedule(with_points(spec, points), "drag curve", "curve")
+        self._replace(with_points(spec, points), "drag curve", "curve")
 
     @Slot()
     def _show_schedule(self) -> None:
@@ -168,7 +179,7 @@ class ScheduleEditor(Panel):
         self.beta.curve.setData(t[1:], log_beta[t[1:] - 1])
         points = control_points(self._spec)
         times = [1.0 + p.u * (T - 1) for p in points]
-        values = curve.logistic(np.array([p.log_snr for p in points]))
+        values = np.interp(times, np.arange(T + 1), schedule.alpha_bar)  # on the curve, if limited
         self.alpha_bar.set_points(list(zip(times, values.tolist(), strict=True)))
 
     def _show_findings(self, schedule: Schedule) -> None:

@@ -99,10 +99,14 @@ class HandlePlot(CurvePlot):
             dt, dv = moves[Qt.Key(key)]
             t += dt * (1.0 if fine else max(1.0, self._T / 100.0))
             self.point_dragged.emit(self._chosen, t, value + dv * (0.001 if fine else 0.01))
-            if not event.isAutoRepeat():
-                self.drag_finished.emit()
             return
         super().keyPressEvent(event)
+
+    def keyReleaseEvent(self, event: QKeyEvent) -> None:
+        """A key that was held down is one gesture."""
+        if not event.isAutoRepeat():
+            self.drag_finished.emit()
+        super().keyReleaseEvent(event)
 
     def _near(self, position: QPointF) -> int:
         """Return the handle under the mouse, or -1."""
