@@ -82,7 +82,7 @@ class Noiser:
     def values(self, a: float, s: float, most: int = 1 << 16) -> FloatImage:
         """Return the values of a x_0 + s eps, not clipped; of large pictures every n-th pixel.
 
-        At most `most` values, all channels of a pixel or none.
+        At most `most` + 2 values, all channels of a pixel or none.
         """
         step = -(-self._signal.size // most)
         signal = self._signal.reshape(-1, self.shape[2])[::step]

@@ -9,13 +9,14 @@ import torch
 
 from diffusion_gui.engine import device
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import DEVICES
 
 
 def test_the_processor_is_always_offered_last() -> None:
     here = device.available()
     assert here[-1] == "cpu"
     assert len(set(here)) == len(here)
-    assert set(here) <= set(device.CHOICES)
+    assert set(here) <= set(DEVICES)
 
 
 @pytest.mark.parametrize("name", device.available())
@@ -45,9 +46,9 @@ def test_the_processor_is_described_with_its_cores() -> None:
     assert device.cpu_name().rstrip(")").split()[-1] in ("core", "cores")
 
 
-def test_choosing_a_device_leaves_one_core_to_the_window() -> None:
+def test_a_program_with_a_window_leaves_one_core_free() -> None:
     before = torch.get_num_threads()
-    device.choose()
+    device.leave_a_core_free()
     threads = torch.get_num_threads()
     torch.set_num_threads(before)
     assert threads == max(1, (os.cpu_count() or 1) - 1)

@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from diffusion_gui.engine import images
-from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.errors import Cancelled, EngineError
 from diffusion_gui.engine.images import find_images, read_picture
 
 ORIENTATION, RED, GREY = 0x0112, (255, 0, 0), (128, 128, 128)
@@ -421,10 +421,10 @@ def test_folders_are_searched_to_the_bottom_in_order(tmp_path: Path) -> None:
     files, problems = find_images([tmp_path / "album"])
     assert problems == []
     assert [f.relative_to(tmp_path / "album").as_posix() for f in files] == [
+        "c.gif",
         "a/9.webp",
         "b/1.png",
         "b/deep/er/2.JPG",
-        "c.gif",
     ]
 
 
@@ -506,3 +506,21 @@ def test_a_contact_sheet_lays_frames_out_in_rows() -> None:
 
 def test_the_square_of_a_wide_picture_is_contiguous() -> None:
     assert images.square(picture(10, 30), 10).flags.c_contiguous
+
+
+def test_a_search_stops_at_the_most_wanted_and_says_so(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"{number}.png").touch()
+    files, problems = find_images([tmp_path], most=4)
+    assert [f.name for f in files] == ["0.png", "1.png", "2.png", "3.png"]
+    assert problems == ["only the first 4 files were opened; drop the others by themselves"]
+
+
+def test_a_search_can_be_ended_from_outside(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+
+    def stop() -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        find_images([tmp_path], poll=stop)

@@ -1,8 +1,6 @@
-"""The bundled pictures, the store by content, and the user's own folders."""
+"""The bundled pictures and the store by content."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ from PIL import Image
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.images import Picture, square
 from diffusion_gui.session import library
-from diffusion_gui.session.library import PictureStore, captions, emoji, folder, photo
+from diffusion_gui.session.library import PictureStore, captions, emoji, photo
 from diffusion_gui.session.resources import resource
 
 
@@ -92,7 +90,6 @@ def test_the_same_pixels_are_stored_once() -> None:
     other = store.add(_picture(1))
     assert first.id == again.id
     assert other.id != first.id
-    assert store.nbytes == 2 * picture.pixels.nbytes
 
 
 def test_the_same_bytes_in_another_shape_are_another_picture() -> None:
@@ -116,24 +113,3 @@ def test_pictures_become_a_data_set_of_squares_in_order() -> None:
         assert_array_equal(row, square(picture.pixels, 16))
     with pytest.raises(EngineError, match="no pictures"):
         store.squares((), 16)
-
-
-def test_a_folder_is_a_data_set_without_its_unreadable_files(tmp_path: Path) -> None:
-    (tmp_path / "sub").mkdir()
-    Image.fromarray(_picture(0).pixels).save(tmp_path / "b.png")
-    Image.fromarray(_picture(1).pixels).save(tmp_path / "sub" / "c.png")
-    (tmp_path / "a.png").write_text("not a picture")
-    data = folder(str(tmp_path), 16)
-    assert data.shape == (2, 16, 16, 3)
-    assert_array_equal(data[0], square(_picture(0).pixels, 16))
-    assert_array_equal(folder(str(tmp_path / "b.png"), 16), data[:1])
-
-
-def test_a_folder_without_a_usable_image_says_why(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"gone: the file is no longer there"):
-        folder(str(tmp_path / "gone"), 16)
-    with pytest.raises(EngineError, match=rf"{tmp_path.name}: no images in this folder"):
-        folder(str(tmp_path), 16)
-    (tmp_path / "a.png").write_text("not a picture")
-    with pytest.raises(EngineError, match=r"a\.png: the file is not an image"):
-        folder(str(tmp_path), 16)
