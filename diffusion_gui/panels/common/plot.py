@@ -94,14 +94,10 @@ class CurvePlot(Plot):
 
     t_dragged = Signal(int)
 
-    def __init__(
-        self, theme: Theme, token: str, falling: bool = True, power_ticks: bool = False
-    ) -> None:
-        """Build a plot whose curve is `falling` (or rising): the read-out keeps out of its way."""
+    def __init__(self, theme: Theme, token: str, power_ticks: bool = False) -> None:
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._readout = pg.TextItem(anchor=(0, 0))
         self._token = token
-        self._falling = falling
         super().__init__(theme, power_ticks)
         self.curve = self.add_curve(token)
         self._T = 1
@@ -116,14 +112,14 @@ class CurvePlot(Plot):
         """The text beside the cursor."""
         return str(self._readout.toPlainText())
 
-    def set_time(self, t: int, text: str) -> None:
-        """Move the cursor and write `text` beside it, on the side where there is room."""
+    def set_time(self, t: int, value: float, text: str) -> None:
+        """Move the cursor and write `text` beside it, away from the curve's `value` there."""
         self._cursor.setPos(t)
         self._readout.setText(text)
-        late = t > 0.5 * self._T
-        above = late if self._falling else not late
-        self._readout.setAnchor((1.05 if late else -0.05, 0.0 if above else 1.0))
-        self._readout.setPos(t, self.getViewBox().viewRange()[1][1 if above else 0])
+        low, high = self.getViewBox().viewRange()[1]
+        above = value < 0.5 * (low + high)
+        self._readout.setAnchor((1.05 if t > 0.5 * self._T else -0.05, 0.0 if above else 1.0))
+        self._readout.setPos(t, high if above else low)
 
     def set_ranges(self, T: int, low: float, high: float) -> None:
         """Show t = 0..T and values low..high, with a margin for handles at the ends."""

@@ -76,7 +76,7 @@ class ScheduleEditor(Panel):
             " curve, drag elsewhere to move t.\nKeys: [ ] choose a point, arrows move it, Shift"
             " for fine steps."
         )
-        self.beta = CurvePlot(self.theme, "beta", falling=False, power_ticks=True)
+        self.beta = CurvePlot(self.theme, "beta", power_ticks=True)
         self.beta.setObjectName("betaPlot")
         self.beta.setAccessibleName("beta over t")
         self.beta.setToolTip("βₜ: variance added by step t, 0 to 1, on a logarithmic axis.")
@@ -196,6 +196,7 @@ class ScheduleEditor(Panel):
     @Slot()
     def _show_time(self) -> None:
         schedule, t = self._document.schedule, min(self._view.t, self._document.schedule.T)
-        self.alpha_bar.set_time(t, f"ᾱ = {schedule.alpha_bar[t]:.4g}")
-        beta = "β is added from t = 1 on" if t == 0 else f"β = {schedule.beta[t]:.4g}"
-        self.beta.set_time(t, beta)
+        alpha_bar, beta = float(schedule.alpha_bar[t]), float(schedule.beta[t])
+        self.alpha_bar.set_time(t, alpha_bar, f"ᾱ = {alpha_bar:.4g}")
+        text = f"β = {beta:.4g}" if t else "β is added from t = 1 on"
+        self.beta.set_time(t, float(np.log10(max(beta, 1e-12))), text)
