@@ -9,12 +9,22 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QColor, QImage
-from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox, QPushButton, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QFileDialog,
+    QLabel,
+    QMessageBox,
+    QPushButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.actions import ACTIONS
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
+from diffusion_gui.panels.common.style import style_sheet
+from diffusion_gui.panels.common.tokens import LIGHT
 from diffusion_gui.state.sampling import RunState
 
 NAMES = (
@@ -95,6 +105,32 @@ def test_the_theme_switches_at_run_time(window: MainWindow, parts: Parts) -> Non
         picture = window.grab().toImage()
         assert picture.pixelColor(3, picture.height() - 4) == QColor(colour)
     assert parts.settings.theme == "light"
+
+
+def test_the_style_sheet_is_read_wherever_its_pictures_lie(
+    qapp: QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Qt warns "Could not parse", which fails the test, when a path is not quoted."""
+    odd = tmp_path / "John (o) Doe's #1 <files>"
+    odd.mkdir()
+    monkeypatch.setattr("diffusion_gui.panels.common.icons._folder", lambda: Folder(odd))
+    before = qapp.styleSheet()
+    qapp.setStyleSheet(style_sheet(LIGHT))
+    widget = QCheckBox("checked")
+    widget.setChecked(True)
+    widget.ensurePolished()
+    assert widget.grab().toImage().pixelColor(8, 8).isValid()
+    qapp.setStyleSheet(before)
+
+
+class Folder:
+    """Stands in for the temporary folder, at a path of the test's choice."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def path(self) -> str:
+        return str(self._path)
 
 
 @pytest.mark.parametrize("dark", [False, True])

@@ -13,6 +13,10 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import PRESETS, build_preset
 from diffusion_gui.engine.schedules.schedule import BETA_MAX, Schedule
 
+DISCRETE = (
+    *("linear", "scaled_linear", "cosine", "sigmoid"),
+    *("quadratic", "sqrt_beta", "constant", "harmonic", "sqrt"),
+)
 COUNTS = (1, 2, 3, 10, 1000, 10_000)
 SMALLEST = np.finfo(np.float64).tiny
 QUANTITIES = {
@@ -24,8 +28,42 @@ QUANTITIES = {
 }
 
 
+def test_every_preset_has_reference_values(reference: dict[str, Any]) -> None:
+    """`linear_scaled` is checked against `linear` below."""
+    proven = {*reference["presets"], *(row["preset"] for row in reference["continuous"])}
+    assert proven == set(PRESETS) - {"linear_scaled"}
+
+
+def test_continuous_presets_equal_the_reference(reference: dict[str, Any]) -> None:
+    for row in reference["continuous"]:
+        schedule = build_preset(row["preset"], 1000, **row["params"])
+        for u, expected in row["alpha_bar"].items():
+            shown = float(schedule.alpha_bar[round(1000 * float(u))])
+            assert shown == pytest.approx(expected, rel=1e-10), (row["preset"], u)
+
+
+def test_the_scaled_linear_convention_is_the_plain_one_at_1000_and_scales_beta() -> None:
+    plain, scaled = build_preset("linear", 1000), build_preset("linear_scaled", 1000)
+    assert_allclose(scaled.beta, plain.beta, rtol=1e-15)
+    assert_allclose(build_preset("linear_scaled", 250).beta[[1, -1]], [4e-4, 0.08], rtol=1e-12)
+    assert "clipped" in build_preset("linear_scaled", 10).notes[0]
+
+
+@pytest.mark.parametrize(("scale", "preset"), [(0.5, "gamma_linear"), (2.0, "gamma_sigmoid")])
+def test_scaling_the_input_moves_log_snr_by_twice_its_logarithm(scale: float, preset: str) -> None:
+    plain, scaled = build_preset(preset, 1000), build_preset(preset, 1000, scale=scale)
+    moved = scaled.log_snr[1:900] - plain.log_snr[1:900]
+    assert_allclose(moved, 2.0 * math.log(scale), rtol=1e-9)
+
+
+@pytest.mark.parametrize("preset", ["gamma_sigmoid", "gamma_cosine"])
+def test_an_end_before_the_start_is_refused(preset: str) -> None:
+    with pytest.raises(EngineError, match=r"end = 0\.5 must be above start = 0\.7"):
+        build_preset(preset, 100, start=0.7, end=0.5)
+
+
 @pytest.mark.parametrize("quantity", QUANTITIES)
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", DISCRETE)
 def test_values_equal_the_reference(preset: str, quantity: str, reference: dict[str, Any]) -> None:
     values = QUANTITIES[quantity](build_preset(preset, 1000))
     expected = reference["presets"][preset][quantity]
@@ -72,7 +110,13 @@ LIMITS = [
 def test_parameters_are_legal_up_to_their_limits(
     preset: str, name: str, value: float, T: int
 ) -> None:
-    _promises(build_preset(preset, T, **{name: value}), T)
+    values = {name: value}
+    ends = {param.name: param for param in PRESETS[preset].params}
+    if name == "start":  # the end has to stay above it
+        values["end"] = ends["end"].maximum
+    elif name == "end":
+        values["start"] = ends["start"].minimum
+    _promises(build_preset(preset, T, **values), T)
 
 
 @pytest.mark.parametrize(("preset", "name", "value"), LIMITS)
@@ -133,7 +177,7 @@ def test_sigmoid_is_symmetric_about_its_middle() -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_rows_are_complete_for_the_form(preset: str) -> None:
     row = PRESETS[preset]
-    assert all((row.title, row.source, row.formula, row.params))
+    assert all((row.title, row.source, row.formula))
     for param in row.params:
         assert param.minimum <= param.default <= param.maximum
         assert param.symbol

@@ -44,7 +44,7 @@ def _preset(spec: ScheduleSpec) -> Schedule:
         raise EngineError(f"unknown preset {spec.preset!r}; choose one of: {', '.join(PRESETS)}")
     row = PRESETS[spec.preset]
     values = resolve(row.params, spec.params, row.title)
-    return from_betas(*_clip(row.betas(spec.T, values), values.get("beta_max", BETA_MAX)))
+    return from_betas(*_clip(row.betas(spec.T, values), values.get(row.clip, BETA_MAX)))
 
 
 def build_preset(preset: str, T: int = 1000, **params: float) -> Schedule:

@@ -83,8 +83,10 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
     if base is None:
         return _interpolate(x, y, u) - fall
     places = np.linspace(0.0, 1.0, len(base))
-    bent = np.interp(u, places, base) + _interpolate(x, y - np.interp(x, places, base), u)
-    if np.any(np.diff(bent) > -MIN_FALL):  # pushed further than the base falls there
+    plain = np.interp(u, places, base)
+    bent = plain + _interpolate(x, y - np.interp(x, places, base), u)
+    least = min(MIN_FALL, float(-np.diff(plain).max(initial=-np.inf)))
+    if np.any(np.diff(bent) > -0.5 * least):  # pushed further than the base falls there
         piece = np.clip(np.searchsorted(x, u, side="right") - 1, 0, max(len(x) - 2, 0))
         inside = np.clip(bent, y[np.minimum(piece + 1, len(x) - 1)], y[piece])
         bent = np.minimum.accumulate(inside + fall) - fall

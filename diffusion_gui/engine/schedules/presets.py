@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.params import Param
 from diffusion_gui.engine.schedules.schedule import BETA_MAX, Array
 
@@ -24,10 +25,16 @@ class Preset:
     formula: str
     params: tuple[Param, ...]
     betas: Callable[[int, Mapping[str, float]], Array]
+    clip: str = ""
+    """Name of the parameter that limits beta, where it is not `BETA_MAX`."""
 
 
 def _linear(T: int, p: Mapping[str, float]) -> Array:
     return np.linspace(p["beta_start"], p["beta_end"], T)
+
+
+def _linear_scaled(T: int, p: Mapping[str, float]) -> Array:
+    return 1000.0 / T * _linear(T, p)
 
 
 def _scaled_linear(T: int, p: Mapping[str, float]) -> Array:
@@ -37,13 +44,101 @@ def _scaled_linear(T: int, p: Mapping[str, float]) -> Array:
 def _cosine(T: int, p: Mapping[str, float]) -> Array:
     offset = p["offset"]
     u = np.arange(T + 1) / T
-    abar = np.cos((u + offset) / (1.0 + offset) * np.pi / 2.0) ** 2
-    return 1.0 - abar[1:] / abar[:-1]
+    return _steps(np.cos((u + offset) / (1.0 + offset) * np.pi / 2.0) ** 2)
 
 
 def _sigmoid(T: int, p: Mapping[str, float]) -> Array:
     ramp = 1.0 / (1.0 + np.exp(-np.linspace(-p["width"], p["width"], T)))
     return ramp * (p["beta_end"] - p["beta_start"]) + p["beta_start"]
+
+
+def _sqrt(T: int, p: Mapping[str, float]) -> Array:
+    abar = 1.0 - np.sqrt(np.arange(T + 1) / T + p["offset"])  # falls below 0 at the very end
+    return _steps(np.maximum(abar, 1e-9))
+
+
+def _sqrt_beta(T: int, p: Mapping[str, float]) -> Array:
+    return np.sqrt(_linear(T, p))
+
+
+def _constant(T: int, p: Mapping[str, float]) -> Array:
+    return np.full(T, p["beta"])
+
+
+def _harmonic(T: int, p: Mapping[str, float]) -> Array:
+    return 1.0 / np.arange(T, 0, -1)
+
+
+def _vp_sde(T: int, p: Mapping[str, float]) -> Array:
+    u = np.arange(T + 1) / T
+    log_abar = -0.5 * u**2 * (p["beta_max"] - p["beta_min"]) - u * p["beta_min"]
+    return -np.expm1(np.diff(log_abar))
+
+
+def _gamma_linear(T: int, p: Mapping[str, float]) -> Array:
+    return _scaled_input(1.0 - _times(T), p["scale"])
+
+
+def _gamma_sigmoid(T: int, p: Mapping[str, float]) -> Array:
+    start, end, tau = *_ordered(p), p["tau"]
+
+    def value(x: Array | float) -> Array:
+        return np.asarray(1.0 / (1.0 + np.exp(-np.asarray(x) / tau)))
+
+    gamma = (value(end) - value(_times(T) * (end - start) + start)) / (value(end) - value(start))
+    return _scaled_input(gamma, p["scale"])
+
+
+def _gamma_cosine(T: int, p: Mapping[str, float]) -> Array:
+    start, end, tau = *_ordered(p), p["tau"]
+
+    def value(x: Array | float) -> Array:
+        return np.maximum(np.cos(np.asarray(x) * np.pi / 2.0), 0.0) ** (2.0 * tau)
+
+    gamma = (value(_times(T) * (end - start) + start) - value(end)) / (value(start) - value(end))
+    return _scaled_input(gamma, p["scale"])
+
+
+def _laplace(T: int, p: Mapping[str, float]) -> Array:
+    u = _times(T)
+    tail = np.maximum(1.0 - 2.0 * np.abs(u - 0.5), 1e-12)
+    return _from_log_snr(p["mu"] - p["b"] * np.sign(0.5 - u) * np.log(tail))
+
+
+def _resolution_shift(T: int, p: Mapping[str, float]) -> Array:
+    with np.errstate(divide="ignore"):
+        cosine = -2.0 * np.log(np.tan(0.5 * np.pi * _times(T)))
+    return _from_log_snr(np.clip(cosine, -15.0, 15.0) + 2.0 * np.log(64.0 / p["size"]))
+
+
+def _ordered(p: Mapping[str, float]) -> tuple[float, float]:
+    if p["end"] - p["start"] < 0.04:
+        raise EngineError(f"end = {p['end']:g} must be above start = {p['start']:g} by 0.05")
+    return p["start"], p["end"]
+
+
+def _times(T: int) -> Array:
+    """Return u = t / T for t = 1..T."""
+    return np.arange(1, T + 1) / T
+
+
+def _steps(abar: Array) -> Array:
+    """Return beta_t = 1 - abar_t / abar_{t-1} for alpha-bar at t = 0..T."""
+    return 1.0 - abar[1:] / abar[:-1]
+
+
+def _scaled_input(gamma: Array, scale: float) -> Array:
+    """Return the betas of alpha-bar `gamma` at t = 1..T after x_0 is scaled by `scale`.
+
+    Scaling the input moves log-SNR by 2 ln(scale) (Chen 2023, section 2.2).
+    """
+    gamma = np.clip(gamma, 1e-9, 1.0 - 1e-9)
+    return _from_log_snr(np.log(gamma) - np.log1p(-gamma) + 2.0 * np.log(scale))
+
+
+def _from_log_snr(log_snr: Array) -> Array:
+    """Return beta_1..beta_T of log-SNR at t = 1..T, without cancellation."""
+    return -np.expm1(np.diff(-np.logaddexp(0.0, -log_snr), prepend=0.0))
 
 
 def _beta_ends(start: float, end: float) -> tuple[Param, Param]:
@@ -56,6 +151,27 @@ def _beta_ends(start: float, end: float) -> tuple[Param, Param]:
             "beta_end", "β_T", end, 1e-7, BETA_MAX,
             "Variance added by the last step. Range 1e-7 to 0.999, no unit.", 7,
         ),
+    )  # fmt: skip
+
+
+_SCALE = Param(
+    "scale", "scale b", 1.0, 0.05, 4.0,
+    "Factor on the clean picture: below 1 is noisier, log-SNR moves by 2 ln b. Range 0.05 to 4.", 3,
+)  # fmt: skip
+
+
+def _gamma_range(start: float, end: float, low: float, high: float) -> tuple[Param, ...]:
+    return (
+        Param(
+            "start", "start", start, low, high - 0.05,
+            f"Where on its curve it begins. Range {low:g} to {high - 0.05:g}.", 2,
+        ),
+        Param(
+            "end", "end", end, low + 0.05, high,
+            f"Where on its curve it ends, after start. Range {low + 0.05:g} to {high:g}.", 2,
+        ),
+        Param("tau", "τ", 1.0, 0.1, 3.0, "Temperature of the curve. Range 0.1 to 3.", 2),
+        _SCALE,
     )  # fmt: skip
 
 
@@ -89,6 +205,7 @@ PRESETS: dict[str, Preset] = {
             ),
         ),
         betas=_cosine,
+        clip="beta_max",
     ),
     "sigmoid": Preset(
         title="Sigmoid",
@@ -102,5 +219,116 @@ PRESETS: dict[str, Preset] = {
             ),
         ),
         betas=_sigmoid,
+    ),
+    "linear_scaled": Preset(
+        title="Linear, scaled with T",
+        source="Ho et al. 2020, ends times 1000/T",
+        formula="βₜ = 1000/T · ( β₁ + (t − 1)/(T − 1) · (β_T − β₁) )",
+        params=_beta_ends(1e-4, 0.02),
+        betas=_linear_scaled,
+    ),
+    "quadratic": Preset(
+        title="Quadratic",
+        source="Song et al. 2021 (DDIM)",
+        formula="√βₜ = √β₁ + (t − 1)/(T − 1) · (√β_T − √β₁)",
+        params=_beta_ends(1e-4, 0.02),
+        betas=_scaled_linear,
+    ),
+    "sqrt": Preset(
+        title="Square root",
+        source="Li et al. 2022 (Diffusion-LM)",
+        formula="ᾱₜ = f(t)/f(0),  f(t) = 1 − √(t/T + s)",
+        params=(
+            Param(
+                "offset", "offset s", 1e-4, 1e-6, 0.1,
+                "Offset s: noise there from the start. Range 1e-6 to 0.1, in units of T.", 6,
+            ),
+        ),
+        betas=_sqrt,
+    ),
+    "sqrt_beta": Preset(
+        title="Square root of β",
+        source="Rombach et al. 2022, their code",
+        formula="βₜ = √( β₁ + (t − 1)/(T − 1) · (β_T − β₁) )",
+        params=_beta_ends(1e-4, 0.02),
+        betas=_sqrt_beta,
+    ),
+    "constant": Preset(
+        title="Constant β",
+        source="Ho et al. 2020, their code",
+        formula="βₜ = β",
+        params=(
+            Param(
+                "beta", "β", 0.02, 1e-7, BETA_MAX,
+                "Variance added by every step. Range 1e-7 to 0.999, no unit.", 7,
+            ),
+        ),
+        betas=_constant,
+    ),
+    "harmonic": Preset(
+        title="1/(T − t)",
+        source="Sohl-Dickstein et al. 2015",
+        formula="βₜ = 1/(T − t + 1),  so that ᾱₜ = 1 − t/T",
+        params=(),
+        betas=_harmonic,
+    ),
+    "vp_sde": Preset(
+        title="VP-SDE",
+        source="Song et al. 2021 (score SDE)",
+        formula="ln ᾱₜ = −u²/2 · (β_max − β_min) − u β_min,  u = t/T",
+        params=(
+            Param(
+                "beta_min", "β min", 0.1, 1e-3, 10.0,
+                "Rate of noise at u = 0, per unit of u. Range 0.001 to 10.", 3,
+            ),
+            Param(
+                "beta_max", "β max", 20.0, 0.1, 100.0,
+                "Rate of noise at u = 1, per unit of u. Range 0.1 to 100.", 2,
+            ),
+        ),
+        betas=_vp_sde,
+    ),
+    "gamma_linear": Preset(
+        title="Linear ᾱ",
+        source="Chen 2023",
+        formula="ᾱₜ = 1 − t/T,  input times b",
+        params=(_SCALE,),
+        betas=_gamma_linear,
+    ),
+    "gamma_sigmoid": Preset(
+        title="Sigmoid ᾱ",
+        source="Jabri et al. 2022, Chen 2023",
+        formula="ᾱₜ ∝ sig(end/τ) − sig( (u (end − start) + start)/τ ),  input times b",
+        params=_gamma_range(-3.0, 3.0, -6.0, 6.0),
+        betas=_gamma_sigmoid,
+    ),
+    "gamma_cosine": Preset(
+        title="Cosine ᾱ",
+        source="Chen 2023",
+        formula="ᾱₜ ∝ cos( π/2 (u (end − start) + start) )^2τ − cos( π/2 end )^2τ",
+        params=_gamma_range(0.0, 1.0, 0.0, 1.0),
+        betas=_gamma_cosine,
+    ),
+    "laplace": Preset(
+        title="Laplace",
+        source="Hang et al. 2024 (diffusers' version is its square root)",
+        formula="log-SNR = μ − b sgn(½ − u) ln(1 − 2|u − ½|)",
+        params=(
+            Param("mu", "μ", 0.0, -5.0, 5.0, "Median log-SNR, in nats. Range -5 to 5.", 2),
+            Param("b", "b", 0.5, 0.05, 5.0, "Width in log-SNR, in nats. Range 0.05 to 5.", 2),
+        ),
+        betas=_laplace,
+    ),
+    "resolution_shift": Preset(
+        title="Cosine, shifted for size",
+        source="Hoogeboom et al. 2023 (simple diffusion)",
+        formula="log-SNR = −2 ln tan(π u/2) + 2 ln(64/d)",
+        params=(
+            Param(
+                "size", "size d", 64.0, 8.0, 2048.0,
+                "Side of the pictures in pixels: at 64 nothing is shifted. Range 8 to 2048.", 0,
+            ),
+        ),
+        betas=_resolution_shift,
     ),
 }  # fmt: skip

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSignalBlocker, Signal
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QGridLayout, QWidget
 
 from diffusion_gui.engine.params import Param, Values, pack
 from diffusion_gui.panels.common.widgets import GAP, Field, NumberBox
+
+COLUMNS = 3
 
 
 class ParamsForm(QWidget):
@@ -20,9 +22,9 @@ class ParamsForm(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(GAP)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(GAP)
         self._params: tuple[Param, ...] | None = None
         self._controls: dict[str, NumberBox | QComboBox] = {}
 
@@ -45,17 +47,18 @@ class ParamsForm(QWidget):
                     control.setValue(value)
 
     def _rebuild(self, params: tuple[Param, ...]) -> None:
-        while (item := self._row.takeAt(0)) is not None:
+        while (item := self._grid.takeAt(0)) is not None:
             if (widget := item.widget()) is not None:
                 widget.hide()
                 widget.deleteLater()
         self._params = params
         self._controls = {}
-        for param in params:
+        for place, param in enumerate(params):
             control = self._build(param)
             control.setObjectName(f"param_{param.name}")
             self._controls[param.name] = control
-            self._row.addWidget(Field(param.symbol, control, param.tooltip), 1)
+            field = Field(param.symbol, control, param.tooltip)
+            self._grid.addWidget(field, place // COLUMNS, place % COLUMNS)
         self.setVisible(bool(params))
 
     def _build(self, param: Param) -> NumberBox | QComboBox:

@@ -46,9 +46,9 @@ QPushButton[role="link"] {{
 }}
 QPushButton[role="link"]:focus {{ text-decoration: underline; }}
 
-QComboBox {{ padding-right: 22px; }}
+QComboBox {{ padding-right: 2px; }}
 QComboBox::drop-down {{ border: none; width: 22px; }}
-QComboBox::down-arrow {{ image: url({chevron}); width: 12px; height: 12px; }}
+QComboBox::down-arrow {{ image: url("{chevron}"); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView {{
     background: {panel}; color: {text}; border: 1px solid {hairline}; padding: 4px;
     selection-background-color: {hover}; selection-color: {text}; outline: none;
@@ -62,7 +62,7 @@ QCheckBox::indicator {{
     background: {field};
 }}
 QCheckBox::indicator:checked {{
-    background: {accent}; border-color: {accent}; image: url({check});
+    background: {accent}; border-color: {accent}; image: url("{check}");
 }}
 QCheckBox::indicator:focus {{ border: 1px solid {accent}; }}
 

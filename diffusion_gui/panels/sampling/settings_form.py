@@ -32,14 +32,13 @@ class SettingsForm(QWidget):
 
     def _build(self) -> None:
         self.model = _combo("modelCombo", {key: row.title for key, row in MODELS.items()})
-        self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""}, 9)
+        self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""}, 136)
         self.data_size = _combo("sizeCombo", {size: f"{size} px" for size in DATA_SIZES})
         self.sampler = _combo("samplerCombo", {key: row.title for key, row in SAMPLERS.items()})
         self.params = ParamsForm()
-        self.data.setMinimumWidth(140)
         self.steps = IntegerBox(1, MAX_STEPS)
         self.steps.setObjectName("stepsSpin")
-        self.spacing = _combo("spacingCombo", {key: _SPACING_NAMES[key] for key in SPACINGS})
+        self.spacing = _combo("spacingCombo", {key: _SPACING_NAMES[key] for key in SPACINGS}, 96)
         self.count = IntegerBox(1, MAX_COUNT)
         self.count.setObjectName("countSpin")
         row = QHBoxLayout(self)
@@ -135,11 +134,11 @@ class SettingsForm(QWidget):
         self._change("count", "count", count=count)
 
 
-def _combo(name: str, items: dict[Any, str], width: int = 4) -> QComboBox:
+def _combo(name: str, items: dict[Any, str], width: int = 82) -> QComboBox:
     combo = QComboBox()
     combo.setObjectName(name)
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    combo.setMinimumContentsLength(width)
+    combo.setMinimumWidth(width)
     for key, text in items.items():
         combo.addItem(text, key)
     return combo

@@ -52,6 +52,11 @@ class ScheduleEditor(Panel):
     def _build_form(self) -> None:
         self.preset = QComboBox()
         self.preset.setObjectName("presetCombo")
+        self.preset.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.preset.setMinimumContentsLength(7)
+        self.preset.view().setMinimumWidth(190)
         for key, preset in PRESETS.items():
             self.preset.addItem(preset.title, key)
         self.steps = IntegerBox(1, MAX_STEPS, 100)
@@ -59,9 +64,12 @@ class ScheduleEditor(Panel):
         self.params = ParamsForm()
         row = QHBoxLayout()
         row.setSpacing(GAP)
-        row.addWidget(Field("Preset", self.preset, "The formula the schedule starts from"), 2)
-        row.addWidget(Field("T", self.steps, f"Number of noising steps, 1 to {MAX_STEPS:,}"), 1)
-        row.addWidget(self.params, 3)
+        top = Qt.AlignmentFlag.AlignTop
+        choice = Field("Preset", self.preset, "The formula the schedule starts from")
+        length = Field("T", self.steps, f"Number of noising steps, 1 to {MAX_STEPS:,}")
+        row.addWidget(choice, 2, top)
+        row.addWidget(length, 1, top)
+        row.addWidget(self.params, 3, top)
         self.body.addLayout(row)
         self.formula = label("", "caption")
         self.formula.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
