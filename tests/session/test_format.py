@@ -218,7 +218,7 @@ def test_a_newer_format_is_refused_with_the_mend():
         (("sampling", "model"), "oracle"),
         (("sampling", "data"), "web"),
         (("sampling", "size"), 33),
-        (("sampling", "sampler"), "euler"),
+        (("sampling", "sampler"), "flow"),
         (("sampling", "params"), [["eta", 2.0]]),
         (("sampling", "spacing"), "random"),
         (("sampling", "steps"), 0),

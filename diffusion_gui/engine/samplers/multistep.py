@@ -1,0 +1,204 @@
+"""Samplers that remember earlier model calls: DPM++ 2M, 2M SDE, 3M SDE, RES, LMS, iPNDM. No torch.
+
+One model call a step. The exponential family moves x' = (s'/s) x + a' (1 - r) D_bar with an
+extrapolated estimate D_bar; the Adams family extrapolates eps_hat. Both are finite from pure noise
+(a = 0) and to the clean picture, where they fall back to the newest estimate alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffusion_gui.engine.samplers.base import Jump, Levels, Noise, Step, jumps, last_step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from diffusion_gui.engine.denoisers.base import Denoiser
+
+
+def dpmpp_2m(denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise) -> Iterator[Step]:
+    """DPM-Solver++(2M) (arXiv:2211.01095, algorithm 2)."""
+    before: Tensor | None = None
+    h_before = math.inf
+    for jump in jumps(levels):
+        x0_hat = denoise(x, jump.a, jump.s)
+        yield jump.step(x, x0_hat)
+        target = x0_hat
+        if before is not None and math.isfinite(jump.h):
+            target = x0_hat + (0.5 * jump.h / h_before) * (x0_hat - before)
+        x = (jump.s_next / jump.s) * x + jump.a_next * (1.0 - jump.ratio) * target
+        before, h_before = x0_hat, jump.h
+    yield last_step(levels, x)
+
+
+def res_2m(denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise) -> Iterator[Step]:
+    """RES multistep, order 2 (arXiv:2308.02157): exact weights of the exponential integrator."""
+    before: Tensor | None = None
+    h_before = math.inf
+    for jump in jumps(levels):
+        x0_hat = denoise(x, jump.a, jump.s)
+        yield jump.step(x, x0_hat)
+        target = x0_hat
+        if before is not None and math.isfinite(jump.h):
+            h = jump.h
+            phi_1 = -math.expm1(-h) / h
+            phi_2 = (1.0 - phi_1) / h
+            target = x0_hat + (phi_2 / phi_1) * (h / h_before) * (x0_hat - before)
+        x = (jump.s_next / jump.s) * x + jump.a_next * (1.0 - jump.ratio) * target
+        before, h_before = x0_hat, jump.h
+    yield last_step(levels, x)
+
+
+def dpmpp_2m_sde(
+    denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise, *, eta: float
+) -> Iterator[Step]:
+    """DPM-Solver++(2M) for the SDE, midpoint form; `eta` is its share of fresh noise."""
+    before: Tensor | None = None
+    h_before = math.inf
+    for jump in jumps(levels):
+        x0_hat = denoise(x, jump.a, jump.s)
+        yield jump.step(x, x0_hat)
+        target = x0_hat
+        if before is not None and math.isfinite(jump.h):
+            target = x0_hat + (0.5 * jump.h / h_before) * (x0_hat - before)
+        x = _towards(jump, x, target, eta) + _fresh(jump, noise, eta, x)
+        before, h_before = x0_hat, jump.h
+    yield last_step(levels, x)
+
+
+def dpmpp_3m_sde(
+    denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise, *, eta: float
+) -> Iterator[Step]:
+    """DPM-Solver++(3M) for the SDE: divided differences of the last three estimates."""
+    history: list[tuple[Tensor, float]] = []
+    for jump in jumps(levels):
+        x0_hat = denoise(x, jump.a, jump.s)
+        yield jump.step(x, x0_hat)
+        moved = _towards(jump, x, x0_hat, eta)
+        if math.isfinite(jump.h):
+            moved = moved + jump.a_next * _curvature(jump.h, (1.0 + eta) * jump.h, x0_hat, history)
+        x = moved + _fresh(jump, noise, eta, x)
+        history = [(x0_hat, jump.h), *history[:1]]
+    yield last_step(levels, x)
+
+
+def _curvature(
+    h: float, h_eta: float, x0_hat: Tensor, history: Sequence[tuple[Tensor, float]]
+) -> Tensor:
+    """Return the second- and third-order terms from the estimates before (newest first)."""
+    known = [(d, step) for d, step in history if math.isfinite(step)]
+    phi_2 = math.expm1(-h_eta) / h_eta + 1.0
+    if not known:
+        return 0.0 * x0_hat
+    newer, step = known[0]
+    slope = (x0_hat - newer) * (h / step)
+    if len(known) == 1:
+        return phi_2 * slope
+    older, step_before = known[1]
+    r_0, r_1 = step / h, step_before / h
+    slope_before = (newer - older) / r_1
+    bend = (slope - slope_before) / (r_0 + r_1)
+    phi_3 = phi_2 / h_eta - 0.5
+    return phi_2 * (slope + r_0 * bend) - phi_3 * bend
+
+
+def _towards(jump: Jump, x: Tensor, target: Tensor, eta: float) -> Tensor:
+    """Return the part without fresh noise: r^eta of the old noise is kept."""
+    kept = jump.ratio**eta
+    pull = jump.a_next * (1.0 - jump.ratio * kept)
+    return (jump.s_next / jump.s * kept) * x + pull * target
+
+
+def _fresh(jump: Jump, noise: Noise, eta: float, x: Tensor) -> Tensor:
+    """Return the fresh noise of a step, zero where none is added."""
+    amount = jump.s_next * math.sqrt(max(1.0 - jump.ratio ** (2.0 * eta), 0.0))
+    return amount * noise(jump.index) if amount > 0.0 else 0.0 * x
+
+
+def lms(
+    denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise, *, order: float
+) -> Iterator[Step]:
+    """Linear multistep in sigma (Adams-Bashforth with exact weights on any grid; k-diffusion).
+
+    As there, the last step extrapolates too: the result can lie a little off the last estimate.
+    """
+
+    def weights(sigmas: Sequence[float], target: float) -> list[float]:
+        nodes, amounts = np.polynomial.legendre.leggauss(len(sigmas))
+        middle, half = 0.5 * (target + sigmas[0]), 0.5 * (target - sigmas[0])
+        at = middle + half * nodes
+        return [half * float(amounts @ _lagrange(sigmas, j, at)) for j in range(len(sigmas))]
+
+    return _adams(denoise, x, levels, round(order), weights, extrapolate_last=True)
+
+
+def ipndm(
+    denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise, *, order: float
+) -> Iterator[Step]:
+    """Adams-Bashforth with the weights of an even grid (PNDM, arXiv:2202.09778; DEIS's iPNDM)."""
+
+    def weights(sigmas: Sequence[float], target: float) -> list[float]:
+        return [(target - sigmas[0]) * w for w in _ADAMS[len(sigmas) - 1]]
+
+    return _adams(denoise, x, levels, round(order), weights)
+
+
+def gradient_estimation(
+    denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise, *, gamma: float
+) -> Iterator[Step]:
+    """Euler along gamma eps + (1 - gamma) eps_before (Permenter & Yuan, arXiv:2306.04848)."""
+
+    def weights(sigmas: Sequence[float], target: float) -> list[float]:
+        move = target - sigmas[0]
+        return [move] if len(sigmas) == 1 else [gamma * move, (1.0 - gamma) * move]
+
+    return _adams(denoise, x, levels, 2, weights)
+
+
+def _adams(
+    denoise: Denoiser,
+    x: Tensor,
+    levels: Levels,
+    order: int,
+    weights: Callable[[Sequence[float], float], list[float]],
+    extrapolate_last: bool = False,
+) -> Iterator[Step]:
+    """Move y = x / a by sum_j c_j eps_j; `weights(sigmas, sigma')` gives c, the newest first.
+
+    The step to the clean picture takes the newest estimate as it is, unless `extrapolate_last`.
+    """
+    history: list[tuple[Tensor, float]] = []
+    for jump in jumps(levels):
+        x0_hat = denoise(x, jump.a, jump.s)
+        yield jump.step(x, x0_hat)
+        eps = (x - jump.a * x0_hat) / jump.s
+        x = jump.a_next * x0_hat + jump.s_next * eps
+        if jump.a > 1e-12 * jump.s:  # beyond that there is nothing to extrapolate from
+            history = [(eps, jump.s / jump.a), *history[: order - 1]]
+            if jump.s_next > 0.0 or extrapolate_last:
+                c = weights([sigma for _, sigma in history], jump.s_next / jump.a_next)
+                for (older, _), weight in zip(history[1:], c[1:], strict=True):
+                    x = x + jump.a_next * weight * (older - eps)
+    yield last_step(levels, x)
+
+
+def _lagrange(sigmas: Sequence[float], j: int, at: np.ndarray) -> np.ndarray:
+    """Return the j-th Lagrange basis polynomial of the nodes `sigmas` at points `at`."""
+    value = np.ones_like(at)
+    for k, sigma in enumerate(sigmas):
+        if k != j:
+            value *= (at - sigma) / (sigmas[j] - sigma)
+    return value
+
+
+_ADAMS = (
+    (1.0,),
+    (1.5, -0.5),
+    (23 / 12, -16 / 12, 5 / 12),
+    (55 / 24, -59 / 24, 37 / 24, -9 / 24),
+)
