@@ -176,7 +176,7 @@ def test_other_sizes_run(size: int) -> None:
 @pytest.mark.parametrize(
     ("sampling", "message"),
     [
-        ({"sampler": "euler"}, "unknown sampler 'flow'; choose one of: ddim, ddpm"),
+        ({"sampler": "flow"}, "unknown sampler 'flow'; choose one of: ddim, ddpm"),
         ({"model": "unet"}, "unknown model 'unet'; choose one of: exact"),
         ({"count": 0}, "count must be in 1..256, got 0"),
         ({"count": 257}, "count must be in 1..256, got 257"),
