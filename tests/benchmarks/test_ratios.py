@@ -107,7 +107,7 @@ def test_noising_a_megapixel_against_the_plain_route(benchmark: BenchmarkFixture
     noiser, schedule = Noiser(pixels, eps), build_preset("cosine")
     x_0 = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 127.5 - 1.0
     noise = torch.from_numpy(eps).permute(2, 0, 1)[None].contiguous()
-    abar = torch.from_numpy(schedule.alpha_bar).float()
+    abar = torch.tensor(schedule.alpha_bar).float()
 
     def plain() -> Image.Image:
         """Do what a scheduler's add_noise and a conversion to PIL do."""

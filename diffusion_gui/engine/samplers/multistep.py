@@ -23,41 +23,36 @@ if TYPE_CHECKING:
 
 def dpmpp_2m(denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise) -> Iterator[Step]:
     """DPM-Solver++(2M) (arXiv:2211.01095, algorithm 2)."""
-    before: Tensor | None = None
-    h_before = math.inf
-    for jump in jumps(levels):
-        x0_hat = denoise(x, jump.a, jump.s)
-        yield jump.step(x, x0_hat)
-        target = x0_hat
-        if before is not None and math.isfinite(jump.h):
-            target = x0_hat + (0.5 * jump.h / h_before) * (x0_hat - before)
-        x = (jump.s_next / jump.s) * x + jump.a_next * (1.0 - jump.ratio) * target
-        before, h_before = x0_hat, jump.h
-    yield last_step(levels, x)
-
-
-def res_2m(denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise) -> Iterator[Step]:
-    """RES multistep, order 2 (arXiv:2308.02157): exact weights of the exponential integrator."""
-    before: Tensor | None = None
-    h_before = math.inf
-    for jump in jumps(levels):
-        x0_hat = denoise(x, jump.a, jump.s)
-        yield jump.step(x, x0_hat)
-        target = x0_hat
-        if before is not None and math.isfinite(jump.h):
-            h = jump.h
-            phi_1 = -math.expm1(-h) / h
-            phi_2 = (1.0 - phi_1) / h
-            target = x0_hat + (phi_2 / phi_1) * (h / h_before) * (x0_hat - before)
-        x = (jump.s_next / jump.s) * x + jump.a_next * (1.0 - jump.ratio) * target
-        before, h_before = x0_hat, jump.h
-    yield last_step(levels, x)
+    return dpmpp_2m_sde(denoise, x, levels, noise, eta=0.0)
 
 
 def dpmpp_2m_sde(
     denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise, *, eta: float
 ) -> Iterator[Step]:
     """DPM-Solver++(2M) for the SDE, midpoint form; `eta` is its share of fresh noise."""
+    return _two_estimates(denoise, x, levels, noise, eta, lambda h, before: 0.5 * h / before)
+
+
+def res_2m(denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise) -> Iterator[Step]:
+    """RES multistep, order 2 (arXiv:2308.02157): exact weights of the exponential integrator."""
+
+    def weight(h: float, before: float) -> float:
+        phi_1 = -math.expm1(-h) / h
+        phi_2 = (1.0 - phi_1) / h
+        return phi_2 / phi_1 * h / before
+
+    return _two_estimates(denoise, x, levels, noise, 0.0, weight)
+
+
+def _two_estimates(
+    denoise: Denoiser,
+    x: Tensor,
+    levels: Levels,
+    noise: Noise,
+    eta: float,
+    weight: Callable[[float, float], float],
+) -> Iterator[Step]:
+    """Move towards D + w (D - D_before), w = `weight(h, h_before)` of the two jumps."""
     before: Tensor | None = None
     h_before = math.inf
     for jump in jumps(levels):
@@ -65,7 +60,7 @@ def dpmpp_2m_sde(
         yield jump.step(x, x0_hat)
         target = x0_hat
         if before is not None and math.isfinite(jump.h):
-            target = x0_hat + (0.5 * jump.h / h_before) * (x0_hat - before)
+            target = x0_hat + weight(jump.h, h_before) * (x0_hat - before)
         x = _towards(jump, x, target, eta) + _fresh(jump, noise, eta, x)
         before, h_before = x0_hat, jump.h
     yield last_step(levels, x)
