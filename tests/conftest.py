@@ -24,12 +24,19 @@ from diffusion_gui.app.parts import Parts, build_parts
 from diffusion_gui.state.settings import Settings
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _imports_out_of_sight() -> None:
+    """Keep what the imports left (half a million objects) out of the collections below."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
-def _nothing_left_running() -> Iterator[None]:
+def _nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a QThread, an active QTimer or a visible window behind."""
     yield
     app = QApplication.instance()
-    if not isinstance(app, QApplication):
+    if "qapp" not in request.fixturenames or not isinstance(app, QApplication):
         return
     gc.collect()
     objects = [o for o in gc.get_objects() if issubclass(type(o), QObject)]
