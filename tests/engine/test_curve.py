@@ -111,6 +111,15 @@ def test_moving_a_handle_changes_the_curve_between_its_neighbours_only(
     )
 
 
+def test_a_bent_preset_still_says_that_its_beta_is_clipped_as_long_as_it_is() -> None:
+    spec = ScheduleSpec("cosine", 1000)
+    points = control_points(spec)
+    bent = curve.move(points, 3, points[3].u, points[3].log_snr - 0.5, 1000)
+    assert build(with_points(spec, bent)).notes == build(spec).notes != ()
+    raised = curve.move(points, len(points) - 1, 1.0, points[-1].log_snr + 9.0, 1000)
+    assert build(with_points(spec, raised)).notes == ()
+
+
 def test_a_bent_curve_keeps_its_shape_when_T_changes() -> None:
     spec = ScheduleSpec("linear", 1000)
     points = control_points(spec)

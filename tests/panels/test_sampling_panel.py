@@ -143,6 +143,7 @@ def test_the_form_changes_the_document_and_follows_undo(
     qtbot.waitUntil(lambda: form.params.control("variance").isVisible())
     parts.document.history.undo()
     assert form.sampler.currentData() == "ddim"
+    assert "Order 1, one model call a step, no fresh noise" in form.sampler.toolTip()
     qtbot.waitUntil(lambda: form.params.control("eta").isVisible())
 
 

@@ -33,8 +33,13 @@ def build(spec: ScheduleSpec) -> Schedule:
         raise EngineError(f"T must be in 1..{MAX_STEPS}, got {spec.T}")
     if not spec.points:
         return _preset(spec)
-    base = _preset(replace(spec, T=spec.base_T)).log_snr[1:] if spec.base_T else None
-    return from_log_snr(*curve.limit_betas(curve.to_log_snr(spec.points, spec.T, base)))
+    if not spec.base_T:
+        return from_log_snr(*curve.limit_betas(curve.to_log_snr(spec.points, spec.T)))
+    base = _preset(replace(spec, T=spec.base_T))
+    drawn = curve.to_log_snr(spec.points, spec.T, base.log_snr[1:])
+    bent = from_log_snr(*curve.limit_betas(drawn))
+    still_clipped = not bent.notes and bent.beta.max() >= base.beta.max() - 1e-9
+    return replace(bent, notes=base.notes) if still_clipped else bent
 
 
 def _preset(spec: ScheduleSpec) -> Schedule:

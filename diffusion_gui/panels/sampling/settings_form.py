@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.experiment import DATA_SIZES, EMOJI, MAX_COUNT, PICTURES
 from diffusion_gui.engine.params import Values
-from diffusion_gui.engine.samplers import SAMPLERS
+from diffusion_gui.engine.samplers import SAMPLERS, Sampler
 from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS
 from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox
@@ -93,7 +93,9 @@ class SettingsForm(QWidget):
         for box, number in ((self.steps, sampling.steps), (self.count, sampling.count)):
             with QSignalBlocker(box):
                 box.setValue(number)
-        self.params.show_values(SAMPLERS[sampling.sampler].params, sampling.params)
+        sampler = SAMPLERS[sampling.sampler]
+        self.sampler.setToolTip(_describe(sampler))
+        self.params.show_values(sampler.params, sampling.params)
         largest = self.data_size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
         largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
 
@@ -132,6 +134,16 @@ class SettingsForm(QWidget):
     @Slot(int)
     def _on_count(self, count: int) -> None:
         self._change("count", "count", count=count)
+
+
+def _describe(sampler: Sampler) -> str:
+    """Return what a sampler is, where it is from, its order and its cost, for the tooltip."""
+    calls = "one model call" if sampler.calls == 1 else f"{sampler.calls} model calls"
+    noise = "fresh noise" if sampler.stochastic else "no fresh noise by default"
+    return (
+        f"{sampler.title} ({sampler.source})\n{sampler.explanation}\n"
+        f"Order {sampler.order}, {calls} a step, {noise}."
+    )
 
 
 def _combo(name: str, items: dict[Any, str], width: int = 82) -> QComboBox:
