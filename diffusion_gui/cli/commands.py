@@ -25,6 +25,7 @@ from typer.core import TyperGroup
 
 from diffusion_gui import __version__
 from diffusion_gui.cli import options, sampling
+from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, PICTURES, Experiment, Sampling
 from diffusion_gui.engine.forward import Noiser
@@ -128,6 +129,7 @@ def noise(
 def sample(
     output: options.Output,
     model: options.ModelName = "exact",
+    model_settings: options.ModelSettings = None,
     images: options.Images = EMOJI,
     sampler: options.SamplerName = "ddim",
     settings: options.SamplerSettings = None,
@@ -147,13 +149,24 @@ def sample(
     """Sample pictures by the reverse process and write them as a grid."""
     wanted = sampling.Files(output, trajectory, animation)
     wanted.check()
-    row = SAMPLERS[sampler]
+    row, known = SAMPLERS[sampler], MODELS[model]
     params = options.read_settings(settings, row.params, row.title)
+    model_params = options.read_settings(model_settings, known.params, known.title, "--model-set")
     _, spec = options.find_schedule(schedule, timesteps)
     if spec is None:
         raise EngineError(f"{schedule}: no signal is left at T, so it cannot be sampled; edit it")
     data = EMOJI if images == EMOJI else PICTURES
-    told = Sampling(model, data, size, sampler, params, steps, spacing, count)
+    told = Sampling(
+        model=model,
+        model_params=model_params,
+        data=data,
+        size=size,
+        sampler=sampler,
+        params=params,
+        steps=steps,
+        spacing=spacing,
+        count=count,
+    )
     job = sampling.prepare(Experiment(spec, (), told, seed), images, start, t, wanted)
     for problem in job.problems:
         typer.echo(f"left out: {problem}", err=True)

@@ -50,14 +50,14 @@ def _choice(*flags: str, known: Collection[Any], text: str) -> Any:
     return typer.Option(*flags, callback=_one_of(known), help=f"{text}: {names(known)}.")
 
 
-def _settings(registry: Mapping[str, Any]) -> Any:
-    """Return the --set option for the parameters of a registry's rows."""
+def _settings(registry: Mapping[str, Any], flag: str = "--set") -> Any:
+    """Return the option for the parameters of a registry's rows."""
     rows = [
         f"{param.name} ({name}) {param.minimum:g} to {param.maximum:g}"
         for name, row in registry.items()
         for param in row.params
     ]
-    return typer.Option("--set", metavar="KEY=VALUE", help="; ".join(rows), show_default=False)
+    return typer.Option(flag, metavar="KEY=VALUE", help="; ".join(rows), show_default=False)
 
 
 Output = Annotated[
@@ -89,6 +89,7 @@ Times = Annotated[
 PictureSize = Annotated[int, typer.Option(min=8, max=1024, help="Longest side in pixels.")]
 Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of all noise.")]
 ModelName = Annotated[str, _choice(known=MODELS, text="Model")]
+ModelSettings = Annotated[list[str] | None, _settings(MODELS, "--model-set")]
 Images = Annotated[str, typer.Option(metavar="DIR|emoji", help="The images that the model knows.")]
 SamplerName = Annotated[str, _choice(known=SAMPLERS, text="Sampler")]
 SamplerSettings = Annotated[list[str] | None, _settings(SAMPLERS)]
@@ -136,7 +137,9 @@ def find_schedule(
     return schedule, found
 
 
-def read_settings(given: list[str] | None, params: tuple[Param, ...], owner: str) -> Values:
+def read_settings(
+    given: list[str] | None, params: tuple[Param, ...], owner: str, flag: str = "--set"
+) -> Values:
     """Return KEY=VALUE texts as checked values of `params`; raises EngineError, naming the key."""
     values: dict[str, float] = {}
     for text in given or []:
@@ -145,13 +148,13 @@ def read_settings(given: list[str] | None, params: tuple[Param, ...], owner: str
             number = float(value)
         except ValueError:
             raise EngineError(
-                f"--set {text}: write KEY=NUMBER; {owner} has: {names(p.name for p in params)}"
+                f"{flag} {text}: write KEY=NUMBER; {owner} has: {names(p.name for p in params)}"
             ) from None
         if key in values:
-            raise EngineError(f"--set {key} is given twice; keep one of them")
+            raise EngineError(f"{flag} {key} is given twice; keep one of them")
         values[key] = number
     packed = pack(values)
-    resolve(params, packed, f"--set: {owner}")
+    resolve(params, packed, f"{flag}: {owner}")
     return packed
 
 

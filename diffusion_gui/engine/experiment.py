@@ -42,6 +42,7 @@ class Sampling:
     """Everything the reverse process is told."""
 
     model: str = "exact"
+    model_params: Values = ()
     data: str = EMOJI
     """The images a closed-form model knows: the emoji set or the pictures in the tray."""
     size: int = 32

@@ -55,7 +55,7 @@ def build_model(
     experiment: Experiment, data: Pixels, device: torch.device, poll: Callable[[], None]
 ) -> Denoiser:
     """Build the experiment's model on its image set, uint8 [N, size, size, 3]."""
-    name = experiment.sampling.model
+    name, given = experiment.sampling.model, experiment.sampling.model_params
     if name not in MODELS:
         raise EngineError(f"unknown model {name!r}; choose one of: {', '.join(MODELS)}")
     size = experiment.sampling.size
@@ -63,7 +63,9 @@ def build_model(
         raise EngineError(
             f"the data set must be [N, {size}, {size}, 3] with N >= 1, got {list(data.shape)}"
         )
-    return MODELS[name].build(_to_batch(images.to_float(data), device), poll)
+    row = MODELS[name]
+    values = resolve(row.params, given, row.title)
+    return row.build(_to_batch(images.to_float(data), device), poll, **values)
 
 
 def plan(experiment: Experiment) -> Levels:

@@ -113,6 +113,8 @@ def _check_sampling(sampling: Sampling) -> None:
     _check_choice(f"{path}.spacing", sampling.spacing, SPACINGS)
     _check_range(f"{path}.steps", sampling.steps, 1, MAX_STEPS)
     _check_range(f"{path}.count", sampling.count, 1, MAX_COUNT)
+    model = MODELS[sampling.model]
+    _check_params(f"{path}.model_params", model.params, sampling.model_params, model.title)
     row = SAMPLERS[sampling.sampler]
     _check_params(f"{path}.params", row.params, sampling.params, row.title)
     if sampling.start is not None:

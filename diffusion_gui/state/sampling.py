@@ -308,7 +308,8 @@ class _Engine:
 
         sampling = experiment.sampling
         pictures = () if sampling.data == EMOJI else experiment.pictures
-        key = (sampling.model, sampling.data, sampling.size, pictures, target)
+        model = (sampling.model, sampling.model_params)
+        key = (model, sampling.data, sampling.size, pictures, target)
         if self._model is None or key != self._model_key:
             self._model = None  # free the old one first
             data = self._data(experiment)
