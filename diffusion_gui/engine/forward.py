@@ -26,23 +26,24 @@ def closed_form(x_0: NDArray, eps: NDArray, schedule: Schedule, t: int) -> NDArr
 
 
 def markov_step(x_prev: NDArray, eps: NDArray, schedule: Schedule, t: int) -> NDArray:  # type: ignore[type-arg]
-    """Return a draw of q(x_t | x_{t-1}): sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps, t in 1..T."""
+    """Return a draw of q(x_t | x_{t-1}), t in 1..T: a_t / a_{t-1} x_{t-1} + sqrt(var) eps.
+
+    Where the variance is preserved this is sqrt(1 - beta_t) x_{t-1} + sqrt(beta_t) eps.
+    """
     _check_t(schedule, t, first=1)
     kind = x_prev.dtype.type
-    beta = schedule.beta[t]
-    return kind(np.sqrt(1.0 - beta)) * x_prev + kind(np.sqrt(beta)) * eps
+    added = schedule.s[t] * np.sqrt(schedule.fresh_share[t])
+    return kind(schedule.a[t] / schedule.a[t - 1]) * x_prev + kind(added) * eps
 
 
 def posterior(schedule: Schedule, t: int) -> tuple[float, float, float]:
     """Return (coefficient of x_0, coefficient of x_t, variance) of q(x_{t-1} | x_t, x_0).
 
-    `t` in 1..T (DDPM eqs. 6-7).
+    `t` in 1..T (DDPM eqs. 6-7; here for every family of processes).
     """
     _check_t(schedule, t, first=1)
-    beta, noise = schedule.beta[t], schedule.s[t] ** 2
-    before = schedule.s[t - 1] ** 2
-    x_0 = schedule.a[t - 1] * beta / noise
-    x_t = math.sqrt(1.0 - beta) * before / noise
+    x_0 = schedule.a[t - 1] * schedule.fresh_share[t]
+    x_t = schedule.a[t] / schedule.a[t - 1] * (schedule.s[t - 1] / schedule.s[t]) ** 2
     return float(x_0), float(x_t), float(schedule.posterior_variance[t])
 
 

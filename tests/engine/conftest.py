@@ -21,6 +21,12 @@ def _one_torch_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
+def grids() -> dict[str, Any]:
+    """Return sampling grids and published step tables, computed elsewhere in float64."""
+    return json.loads(Path(__file__).with_name("reference_grids.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
 def reference() -> dict[str, Any]:
     """Return values computed elsewhere in float64; presets are 0-based (index i is t = i + 1)."""
     return json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.forward import Noiser, closed_form, markov_step, posterior
 from diffusion_gui.engine.images import to_float, to_uint8
 from diffusion_gui.engine.noise import gaussian
-from diffusion_gui.engine.schedules import PRESETS, build_preset
+from diffusion_gui.engine.schedules import PRESETS, Family, Schedule, build_preset
 
 LINEAR = build_preset("linear", 1000)
 
@@ -22,11 +22,21 @@ def test_the_chain_and_the_closed_form_have_the_same_mean_and_variance(preset: s
     schedule = build_preset(preset, 1000)
     mean, variance = np.ones(1001), np.zeros(1001)
     for t in range(1, 1001):
-        alpha = 1.0 - schedule.beta[t]
-        mean[t] = np.sqrt(alpha) * mean[t - 1]
-        variance[t] = alpha * variance[t - 1] + schedule.beta[t]
+        scale, added = _one_step(schedule, t)
+        mean[t] = scale * mean[t - 1]
+        variance[t] = scale**2 * variance[t - 1] + added**2
+        if schedule.family is Family.VP:
+            beta = schedule.beta[t]
+            assert_allclose([scale, added], [np.sqrt(1.0 - beta), np.sqrt(beta)], rtol=1e-12)
     assert_allclose(mean, schedule.a, rtol=0, atol=1e-12)
-    assert_allclose(variance, schedule.s**2, rtol=0, atol=1e-12)
+    assert_allclose(variance, schedule.s**2, rtol=1e-11, atol=1e-12)
+
+
+def _one_step(schedule: Schedule, t: int) -> tuple[float, float]:
+    """Return (scale, deviation of the noise) of x_{t-1} -> x_t."""
+    one, zero = np.ones(1), np.zeros(1)
+    scale = float(markov_step(one, zero, schedule, t)[0])
+    return scale, float(markov_step(zero, one, schedule, t)[0])
 
 
 def test_the_jump_is_signal_plus_noise_in_the_precision_of_the_picture() -> None:
@@ -74,11 +84,11 @@ def test_posterior_equals_the_reference(reference: dict[str, Any]) -> None:
 def test_posterior_is_bayes_rule_on_two_gaussians(preset: str, t: int) -> None:
     schedule = build_preset(preset, 100)
     prior = 1 / schedule.s[t - 1] ** 2  # precision of q(x_{t-1} | x_0), mean a_{t-1} x_0
-    alpha = 1 - schedule.beta[t]
-    likelihood = alpha / schedule.beta[t]  # of x_t about sqrt(alpha) x_{t-1}
+    scale, added = _one_step(schedule, t)
+    likelihood = scale**2 / added**2  # of x_t about scale x_{t-1}
     variance = 1 / (prior + likelihood)
     x_0 = variance * prior * schedule.a[t - 1]
-    x_t = variance * likelihood / np.sqrt(alpha)
+    x_t = variance * scale / added**2
     assert_allclose(posterior(schedule, t), (x_0, x_t, variance), rtol=1e-10)
 
 

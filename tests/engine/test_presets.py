@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.schedules import PRESETS, build_preset
+from diffusion_gui.engine.schedules import PRESETS, Family, build_preset
+from diffusion_gui.engine.schedules.presets import dynamic_shift
 from diffusion_gui.engine.schedules.schedule import BETA_MAX, Schedule
 
 DISCRETE = (
     *("linear", "scaled_linear", "cosine", "sigmoid"),
     *("quadratic", "sqrt_beta", "constant", "harmonic", "sqrt"),
 )
+OTHER_FAMILIES = [key for key, row in PRESETS.items() if row.family is not Family.VP]
 COUNTS = (1, 2, 3, 10, 1000, 10_000)
 SMALLEST = np.finfo(np.float64).tiny
 QUANTITIES = {
@@ -29,9 +31,9 @@ QUANTITIES = {
 
 
 def test_every_preset_has_reference_values(reference: dict[str, Any]) -> None:
-    """`linear_scaled` is checked against `linear` below."""
     proven = {*reference["presets"], *(row["preset"] for row in reference["continuous"])}
-    assert proven == set(PRESETS) - {"linear_scaled"}
+    by_their_own_tests = {"linear_scaled", *OTHER_FAMILIES}
+    assert proven == set(PRESETS) - by_their_own_tests
 
 
 def test_continuous_presets_equal_the_reference(reference: dict[str, Any]) -> None:
@@ -72,20 +74,78 @@ def test_values_equal_the_reference(preset: str, quantity: str, reference: dict[
     assert_allclose(values[times], list(expected.values()), rtol=1e-9, atol=0)
 
 
+@pytest.mark.parametrize("preset", ["karras", "exponential", "polyexponential"])
+def test_sigma_presets_equal_the_reference(preset: str, grids: dict[str, Any]) -> None:
+    name = f"{preset}_10{'_rho1.5' * (preset == 'polyexponential')}_.002_80"
+    expected = np.array(grids["sigma_grids"][name][:10])[::-1]
+    assert_allclose(build_preset(preset, 10).sigma[1:], expected, rtol=1e-10)
+
+
+def test_the_exploding_preset_is_a_geometric_sequence() -> None:
+    schedule = build_preset("ve", 6, sigma_min=0.01, sigma_max=50.0)
+    assert_allclose(schedule.s[1:], np.geomspace(0.01, 50.0, 6), rtol=1e-11)
+    assert_array_equal(schedule.a, 1.0)
+
+
+def test_sub_vp_has_the_scale_of_vp_and_the_deviation_of_its_noise_squared() -> None:
+    below, plain = build_preset("sub_vp"), build_preset("vp_sde")
+    assert_allclose(below.a, plain.a, rtol=1e-10)
+    assert_allclose(below.s[1:], plain.s[1:] ** 2, rtol=1e-10)
+
+
+@pytest.mark.parametrize("shift", ["1", "3"])
+def test_flow_equals_the_reference(shift: str, grids: dict[str, Any]) -> None:
+    schedule = build_preset("flow", 1000, shift=float(shift))
+    for u, expected in grids["flow_alpha_bar"][shift].items():
+        t = round(1000 * float(u))
+        assert schedule.alpha_bar[t] == pytest.approx(expected, rel=1e-10)
+    u = np.arange(1001) / 1000
+    assert_allclose(schedule.s, float(shift) * u / (1 + (float(shift) - 1) * u), rtol=1e-10)
+    assert schedule.a[-1] == 0.0
+
+
+def test_the_shift_of_flux_follows_the_size_of_the_picture(grids: dict[str, Any]) -> None:
+    for tokens, mu in grids["flux_mu"].items():
+        assert dynamic_shift(float(tokens), 0.5, 1.15) == pytest.approx(mu, rel=1e-12)
+    sized = build_preset("flow_dynamic", 100, size=512.0)
+    plain = build_preset("flow", 100, shift=math.exp(grids["flux_mu"]["1024"]))
+    assert_allclose(sized.s, plain.s, rtol=1e-12)
+
+
+def test_sigmas_that_do_not_grow_are_refused() -> None:
+    with pytest.raises(EngineError, match=r"sigma_max = 0\.1 must be above sigma_min = 0\.5"):
+        build_preset("karras", 10, sigma_min=0.5, sigma_max=0.1)
+
+
+FORMS = {
+    Family.VP: lambda a, s: a**2 + s**2,
+    Family.VE: lambda a, s: a,
+    Family.SUB_VP: lambda a, s: a**2 + s,
+    Family.FLOW: lambda a, s: a + s,
+}
+"""What is 1 at every t of a family."""
+
+
 def _promises(schedule: Schedule, T: int) -> None:
     assert schedule.T == T
     beta, abar, log_snr = schedule.beta, schedule.alpha_bar, schedule.log_snr
-    for array in (beta, abar, schedule.a, schedule.s, log_snr[1:], schedule.posterior_variance):
+    for array in (beta, abar, schedule.a, schedule.s, log_snr[1:-1], schedule.posterior_variance):
         assert np.isfinite(array).all()
     assert beta[1:].min() > 0.0
-    assert beta.max() <= BETA_MAX
+    if schedule.family is Family.VP:
+        assert beta.max() <= BETA_MAX
+    if schedule.family is Family.FLOW:
+        assert (beta[-1], schedule.a[-1], schedule.s[-1]) == (1.0, 0.0, 1.0)
+    else:
+        assert beta.max() < 1.0
     assert abar[0] == 1.0
     assert np.all(np.diff(abar) <= 0.0)
     representable = abar[:-1] > SMALLEST
     assert np.all(np.diff(abar)[representable] < 0.0)
     assert np.all(np.diff(log_snr[1:]) < 0.0)
-    assert_allclose(schedule.a**2 + schedule.s**2, 1.0, rtol=4e-16)
-    assert_allclose(schedule.a**2, abar, rtol=1e-13, atol=SMALLEST)
+    a, s = schedule.a[1:], schedule.s[1:]
+    assert_allclose(FORMS[schedule.family](a, s), 1.0, rtol=1e-15)
+    assert_allclose(a**2 / (a**2 + s**2), abar[1:], rtol=1e-13, atol=SMALLEST)
     for array in (beta, abar, log_snr, schedule.a, schedule.s):
         assert array.shape == (T + 1,)
         assert not array.flags.writeable
@@ -135,8 +195,8 @@ def test_a_value_that_is_not_a_number_is_refused() -> None:
 
 
 def test_unknown_names_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(EngineError, match=r"'karras'.*linear, scaled_linear, cosine, sigmoid"):
-        build_preset("karras")
+    with pytest.raises(EngineError, match=r"'krras'.*linear, scaled_linear, cosine, sigmoid"):
+        build_preset("krras")
     with pytest.raises(
         EngineError, match=r"Linear has no parameter 'offset'.*beta_start, beta_end"
     ):

@@ -137,5 +137,5 @@ def test_notes_travel_with_the_schedule() -> None:
 def test_equal_specs_share_one_schedule_and_points_win_over_the_preset() -> None:
     assert build(ScheduleSpec("linear", 10)) is build_preset("linear", 10)
     points = (ControlPoint(0.0, 5.0), ControlPoint(1.0, -5.0))
-    drawn: Schedule = build(ScheduleSpec("linear", 11, points=points))
+    drawn: Schedule = build(ScheduleSpec("", 11, points=points))
     assert_allclose(drawn.log_snr[1:], np.linspace(5, -5, 11), atol=2e-5)

@@ -1,10 +1,17 @@
 """Noise schedules: values, presets, drawn curves, sampling grids. NumPy only, no torch, no Qt."""
 
-from diffusion_gui.engine.schedules.build import build, build_preset, control_points, with_points
+from diffusion_gui.engine.schedules.build import (
+    build,
+    build_preset,
+    control_points,
+    family_of,
+    with_points,
+)
 from diffusion_gui.engine.schedules.presets import PRESETS, Preset
 from diffusion_gui.engine.schedules.schedule import (
     MAX_STEPS,
     ControlPoint,
+    Family,
     Schedule,
     ScheduleSpec,
     from_betas,
@@ -17,12 +24,14 @@ __all__ = [
     "PRESETS",
     "SPACINGS",
     "ControlPoint",
+    "Family",
     "Preset",
     "Schedule",
     "ScheduleSpec",
     "build",
     "build_preset",
     "control_points",
+    "family_of",
     "from_betas",
     "from_log_snr",
     "timesteps",

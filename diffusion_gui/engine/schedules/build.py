@@ -16,6 +16,7 @@ from diffusion_gui.engine.schedules.schedule import (
     MAX_STEPS,
     Array,
     ControlPoint,
+    Family,
     Schedule,
     ScheduleSpec,
     from_betas,
@@ -29,27 +30,15 @@ def build(spec: ScheduleSpec) -> Schedule:
 
     Raises EngineError for an unknown preset, a parameter out of range, or T outside 1..10,000.
     """
-    if not 1 <= spec.T <= MAX_STEPS:
-        raise EngineError(f"T must be in 1..{MAX_STEPS}, got {spec.T}")
-    if not spec.points:
-        return _preset(spec)
-    if not spec.base_T:
-        return from_log_snr(*curve.limit_betas(curve.to_log_snr(spec.points, spec.T)))
-    base = _preset(replace(spec, T=spec.base_T))
-    drawn = curve.to_log_snr(spec.points, spec.T, base.log_snr[1:])
-    bent = from_log_snr(*curve.limit_betas(drawn))
-    still_clipped = not bent.notes and bent.beta.max() >= base.beta.max() - 1e-9
-    return replace(bent, notes=base.notes) if still_clipped else bent
-
-
-def _preset(spec: ScheduleSpec) -> Schedule:
-    if not 1 <= spec.T <= MAX_STEPS:
-        raise EngineError(f"T must be in 1..{MAX_STEPS}, got {spec.T}")
-    if spec.preset not in PRESETS:
-        raise EngineError(f"unknown preset {spec.preset!r}; choose one of: {', '.join(PRESETS)}")
-    row = PRESETS[spec.preset]
-    values = resolve(row.params, spec.params, row.title)
-    return from_betas(*_clip(row.betas(spec.T, values), values.get(row.clip, BETA_MAX)))
+    _check_length("T", spec.T)
+    base = _base(spec)
+    if base is None:
+        return _limited(curve.to_log_snr(spec.points, spec.T), family_of(spec))
+    if not spec.points and base.T == spec.T:
+        return base
+    made = _limited(curve.to_log_snr(spec.points, spec.T, base.log_snr[1:]), base.family)
+    still_clipped = not made.notes and made.beta.max() >= base.beta.max() - 1e-9
+    return replace(made, notes=base.notes) if still_clipped else made
 
 
 def build_preset(preset: str, T: int = 1000, **params: float) -> Schedule:
@@ -57,15 +46,99 @@ def build_preset(preset: str, T: int = 1000, **params: float) -> Schedule:
     return build(ScheduleSpec(preset, T, pack(params)))
 
 
+def family_of(spec: ScheduleSpec) -> Family:
+    """Return the family of processes that `spec` belongs to."""
+    if not spec.family:
+        return PRESETS[spec.preset].family if spec.preset in PRESETS else Family.VP
+    if spec.family not in list(Family):
+        raise EngineError(f"unknown family {spec.family!r}; choose one of: {', '.join(Family)}")
+    return Family(spec.family)
+
+
 def with_points(spec: ScheduleSpec, points: tuple[ControlPoint, ...]) -> ScheduleSpec:
-    """Return `spec` drawn through `points`: a preset is bent, a drawn curve stays what it is."""
-    return replace(spec, points=points, base_T=spec.base_T if spec.points else spec.T)
+    """Return `spec` drawn through `points`: its base is bent, a drawn curve stays what it is."""
+    drawn_alone = not spec.preset and not spec.betas
+    return replace(spec, points=points, base_T=0 if drawn_alone else spec.base_T or spec.T)
 
 
 @lru_cache(maxsize=64)
 def control_points(spec: ScheduleSpec) -> tuple[ControlPoint, ...]:
-    """Return the handles of a schedule: its own points, or a few that lie on its preset."""
+    """Return the handles of a schedule: its own points, or a few that lie on its curve."""
     return spec.points or curve.handles(build(spec).log_snr[1:])
+
+
+@lru_cache(maxsize=64)
+def _cached_base(spec: ScheduleSpec) -> Schedule:
+    """Return the formula or table of a spec without points, rescaled and shifted."""
+    made = _table(spec) if not spec.preset else _preset(spec)
+    if not (spec.zero_terminal or spec.shift):
+        return made
+    log_snr = made.log_snr[1:]
+    if spec.zero_terminal:
+        log_snr = zero_terminal_log_snr(log_snr)
+    moved = _limited(log_snr + spec.shift, made.family)
+    return replace(moved, notes=moved.notes or made.notes)
+
+
+def _base(spec: ScheduleSpec) -> Schedule | None:
+    """Return what the points bend, None where they are the whole curve."""
+    length = spec.base_T or len(spec.betas) or spec.T
+    if not spec.preset and not spec.betas:
+        if not spec.points:
+            raise EngineError("the schedule has no preset, no betas and no points; give one")
+        if spec.zero_terminal or spec.shift:
+            raise EngineError("shift and zero_terminal change a formula or a table, not points")
+        return None
+    return _cached_base(replace(spec, T=length, base_T=0, points=()))
+
+
+def _preset(spec: ScheduleSpec) -> Schedule:
+    _check_length("T", spec.T)
+    if spec.preset not in PRESETS:
+        raise EngineError(f"unknown preset {spec.preset!r}; choose one of: {', '.join(PRESETS)}")
+    row = PRESETS[spec.preset]
+    values = resolve(row.params, spec.params, row.title)
+    betas = row.betas(spec.T, values)
+    if row.family is Family.VP:
+        return from_betas(*_clip(betas, values.get(row.clip, BETA_MAX)), family_of(spec))
+    betas = np.maximum(betas, 1e-12)  # rounding only: these know no cap on beta
+    betas[:-1] = np.minimum(betas[:-1], 1.0 - 1e-12)
+    if row.family is not Family.FLOW:  # only the straight line reaches pure noise
+        betas[-1] = min(betas[-1], 1.0 - 1e-12)
+    return from_betas(betas, family=family_of(spec))
+
+
+def _table(spec: ScheduleSpec) -> Schedule:
+    if spec.params:
+        raise EngineError("a table of betas has no parameters; leave params out")
+    if spec.T != len(spec.betas):
+        raise EngineError(f"base_T = {spec.T}, but the table has {len(spec.betas)} betas")
+    return from_betas(np.array(spec.betas), family=family_of(spec))
+
+
+def zero_terminal_log_snr(log_snr: Array) -> Array:
+    """Return log-SNR [T] rescaled to end without signal, its first value kept.
+
+    sqrt(alpha_bar) is moved to 0 at T and stretched to keep its start (arXiv:2305.08891, alg. 1).
+    """
+    root = np.exp(-0.5 * np.logaddexp(0.0, -log_snr))
+    if len(root) > 1:
+        root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
+    signal = np.square(root[:-1])
+    return np.r_[np.log(signal) - np.log1p(-signal), -np.inf]
+
+
+def _limited(log_snr: Array, family: Family) -> Schedule:
+    """Return the schedule of a curve; where the variance is preserved beta stays under its cap."""
+    notes: tuple[str, ...] = ()
+    if family is Family.VP:
+        log_snr, notes = curve.limit_betas(log_snr)
+    return from_log_snr(log_snr, notes, family)
+
+
+def _check_length(name: str, T: int) -> None:
+    if not 1 <= T <= MAX_STEPS:
+        raise EngineError(f"{name} must be in 1..{MAX_STEPS}, got {T}")
 
 
 def _clip(betas: Array, beta_max: float) -> tuple[Array, tuple[str, ...]]:

@@ -71,7 +71,8 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
 
     With a `base` curve (log-SNR at t = 1..T_0, of any length), the points bend it: what is
     interpolated is their distance from it, so that a preset keeps its shape where no point was
-    moved. Without, the curve is the points' own.
+    moved; without points it is resampled. Without a base, the curve is the points' own. A base
+    that ends without signal still does unless its end was raised.
 
     Every step falls by at least 1e-6. Raises EngineError where the points are not in order.
     """
@@ -83,6 +84,8 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
     if base is None:
         return _interpolate(x, y, u) - fall
     places = np.linspace(0.0, 1.0, len(base))
+    no_signal = np.isneginf(base[-1]) and (not len(y) or y[-1] <= -LOG_SNR_LIMIT)
+    base = _finite(base)
     plain = np.interp(u, places, base)
     bent = plain + _interpolate(x, y - np.interp(x, places, base), u)
     least = min(MIN_FALL, float(-np.diff(plain).max(initial=-np.inf)))
@@ -90,11 +93,19 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
         piece = np.clip(np.searchsorted(x, u, side="right") - 1, 0, max(len(x) - 2, 0))
         inside = np.clip(bent, y[np.minimum(piece + 1, len(x) - 1)], y[piece])
         bent = np.minimum.accumulate(inside + fall) - fall
-    return bent
+    return np.r_[bent[:-1], -np.inf] if no_signal else bent
 
 
 def _interpolate(x: Array, y: Array, at: Array) -> Array:
-    return pchip(x, y, at) if len(x) > 1 else np.full(len(at), y[0])
+    return pchip(x, y, at) if len(x) > 1 else np.full(len(at), y[0] if len(y) else 0.0)
+
+
+def _finite(log_snr: Array) -> Array:
+    """Return a curve whose last value, where no signal is left, is -20 or a little lower."""
+    if not np.isneginf(log_snr[-1]):
+        return log_snr
+    before = log_snr[-2] if len(log_snr) > 1 else 0.0
+    return np.r_[log_snr[:-1], min(-LOG_SNR_LIMIT, before - MIN_GAP)]
 
 
 def _check_points(x: Array, y: Array) -> None:
@@ -109,8 +120,12 @@ def _check_points(x: Array, y: Array) -> None:
 def limit_betas(log_snr: Array) -> tuple[Array, tuple[str, ...]]:
     """Raise alpha-bar where one step would fall below (1 - BETA_MAX) of the one before.
 
-    Returns the curve [T] and a line that says where it was limited, if it was.
+    Returns the curve [T] and a line that says where it was limited, if it was. A last level
+    without signal is let be.
     """
+    if np.isneginf(log_snr[-1]):
+        limited, notes = limit_betas(log_snr[:-1]) if len(log_snr) > 1 else (log_snr[:-1], ())
+        return np.r_[limited, -np.inf], notes
     log_abar = -np.logaddexp(0.0, -log_snr)
     most = np.log1p(-BETA_MAX)
     over = np.flatnonzero(np.diff(log_abar, prepend=0.0) < most - 1e-9)
@@ -120,8 +135,8 @@ def limit_betas(log_snr: Array) -> tuple[Array, tuple[str, ...]]:
     for t in range(len(log_abar)):
         log_abar[t] = floor = max(log_abar[t], floor + most)
     note = f"β clipped to {BETA_MAX:g} at t = {over[0] + 1}: a step keeps 0.1 % of ᾱ"
-    limited: Array = log_abar - np.log(-np.expm1(log_abar))
-    return limited, (note,)
+    lifted: Array = log_abar - np.log(-np.expm1(log_abar))
+    return lifted, (note,)
 
 
 def handles(log_snr: Array, count: int = 8) -> tuple[ControlPoint, ...]:
@@ -129,7 +144,7 @@ def handles(log_snr: Array, count: int = 8) -> tuple[ControlPoint, ...]:
 
     They are spread evenly along the line that alpha-bar draws over t, so that each can be held.
     """
-    T = len(log_snr)
+    T, log_snr = len(log_snr), _finite(log_snr)
     u = np.linspace(0.0, 1.0, T)
     length = np.cumsum(np.hypot(np.diff(u, prepend=0.0), np.diff(logistic(log_snr), prepend=1.0)))
     wanted = np.linspace(length[0], length[-1], count)

@@ -13,7 +13,7 @@ import numpy as np
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.params import Param
-from diffusion_gui.engine.schedules.schedule import BETA_MAX, Array
+from diffusion_gui.engine.schedules.schedule import BETA_MAX, Array, Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Preset:
     betas: Callable[[int, Mapping[str, float]], Array]
     clip: str = ""
     """Name of the parameter that limits beta, where it is not `BETA_MAX`."""
+    family: Family = Family.VP
 
 
 def _linear(T: int, p: Mapping[str, float]) -> Array:
@@ -70,9 +71,12 @@ def _harmonic(T: int, p: Mapping[str, float]) -> Array:
 
 
 def _vp_sde(T: int, p: Mapping[str, float]) -> Array:
-    u = np.arange(T + 1) / T
-    log_abar = -0.5 * u**2 * (p["beta_max"] - p["beta_min"]) - u * p["beta_min"]
-    return -np.expm1(np.diff(log_abar))
+    return -np.expm1(np.diff(_sde_log_abar(T, p), prepend=0.0))
+
+
+def _sde_log_abar(T: int, p: Mapping[str, float]) -> Array:
+    u = _times(T)
+    return -0.5 * u**2 * (p["beta_max"] - p["beta_min"]) - u * p["beta_min"]
 
 
 def _gamma_linear(T: int, p: Mapping[str, float]) -> Array:
@@ -109,6 +113,56 @@ def _resolution_shift(T: int, p: Mapping[str, float]) -> Array:
     with np.errstate(divide="ignore"):
         cosine = -2.0 * np.log(np.tan(0.5 * np.pi * _times(T)))
     return _from_log_snr(np.clip(cosine, -15.0, 15.0) + 2.0 * np.log(64.0 / p["size"]))
+
+
+def _sub_vp(T: int, p: Mapping[str, float]) -> Array:
+    log_abar = _sde_log_abar(T, p)  # its noise has the deviation 1 - abar
+    return _from_log_snr(log_abar - 2.0 * np.log(-np.expm1(log_abar)))
+
+
+def _karras(T: int, p: Mapping[str, float]) -> Array:
+    low, high = (p[name] ** (1.0 / p["rho"]) for name in ("sigma_min", "sigma_max"))
+    return _from_sigma((low + _ramp(T) * (high - low)) ** p["rho"], p)
+
+
+def _exponential(T: int, p: Mapping[str, float]) -> Array:
+    ramp = _ramp(T) ** p.get("rho", 1.0)
+    return _from_sigma(p["sigma_min"] * (p["sigma_max"] / p["sigma_min"]) ** ramp, p)
+
+
+def _flow(T: int, p: Mapping[str, float]) -> Array:
+    return _shifted_flow(T, np.log(p["shift"]))
+
+
+def _flow_dynamic(T: int, p: Mapping[str, float]) -> Array:
+    return _shifted_flow(T, dynamic_shift((p["size"] / 16.0) ** 2, p["base_shift"], p["max_shift"]))
+
+
+def dynamic_shift(tokens: float, base_shift: float, max_shift: float) -> float:
+    """Return Flux's mu: linear in the image tokens, `base_shift` at 256, `max_shift` at 4,096."""
+    return base_shift + (tokens - 256.0) / (4096.0 - 256.0) * (max_shift - base_shift)
+
+
+def _shifted_flow(T: int, mu: float) -> Array:
+    """Return the betas of s = t / T after log-SNR has moved by -2 mu; no signal is left at T."""
+    if abs(mu) > 10.0:
+        raise EngineError(f"a flow shifted by μ = {mu:.3g} is beyond ±10; lower the size or μ")
+    s = _times(T)
+    with np.errstate(divide="ignore"):
+        return _from_log_snr(2.0 * (np.log1p(-s) - np.log(s)) - 2.0 * mu)
+
+
+def _ramp(T: int) -> Array:
+    """Return 0..1 over t = 1..T, 1 for a single step."""
+    return np.linspace(0.0, 1.0, T) if T > 1 else np.ones(1)
+
+
+def _from_sigma(sigma: Array, p: Mapping[str, float]) -> Array:
+    if p["sigma_max"] < 1.01 * p["sigma_min"]:
+        raise EngineError(
+            f"sigma_max = {p['sigma_max']:g} must be above sigma_min = {p['sigma_min']:g}"
+        )
+    return _from_log_snr(-2.0 * np.log(sigma))
 
 
 def _ordered(p: Mapping[str, float]) -> tuple[float, float]:
@@ -154,10 +208,33 @@ def _beta_ends(start: float, end: float) -> tuple[Param, Param]:
     )  # fmt: skip
 
 
+_SDE_RATES = (
+    Param(
+        "beta_min", "β min", 0.1, 1e-3, 10.0,
+        "Rate of noise at u = 0, per unit of u. Range 0.001 to 10.", 3,
+    ),
+    Param(
+        "beta_max", "β max", 20.0, 0.1, 100.0,
+        "Rate of noise at u = 1, per unit of u. Range 0.1 to 100.", 2,
+    ),
+)  # fmt: skip
 _SCALE = Param(
     "scale", "scale b", 1.0, 0.05, 4.0,
     "Factor on the clean picture: below 1 is noisier, log-SNR moves by 2 ln b. Range 0.05 to 4.", 3,
 )  # fmt: skip
+
+
+def _sigma_ends(low: float, high: float) -> tuple[Param, Param]:
+    return (
+        Param(
+            "sigma_min", "σ min", low, 1e-4, 10.0,
+            "Noise at t = 1, per unit of signal. Range 0.0001 to 10.", 4,
+        ),
+        Param(
+            "sigma_max", "σ max", high, 0.1, 10_000.0,
+            "Noise at t = T, per unit of signal. Range 0.1 to 10,000.", 2,
+        ),
+    )  # fmt: skip
 
 
 def _gamma_range(start: float, end: float, low: float, high: float) -> tuple[Param, ...]:
@@ -276,16 +353,7 @@ PRESETS: dict[str, Preset] = {
         title="VP-SDE",
         source="Song et al. 2021 (score SDE)",
         formula="ln ᾱₜ = −u²/2 · (β_max − β_min) − u β_min,  u = t/T",
-        params=(
-            Param(
-                "beta_min", "β min", 0.1, 1e-3, 10.0,
-                "Rate of noise at u = 0, per unit of u. Range 0.001 to 10.", 3,
-            ),
-            Param(
-                "beta_max", "β max", 20.0, 0.1, 100.0,
-                "Rate of noise at u = 1, per unit of u. Range 0.1 to 100.", 2,
-            ),
-        ),
+        params=_SDE_RATES,
         betas=_vp_sde,
     ),
     "gamma_linear": Preset(
@@ -330,5 +398,85 @@ PRESETS: dict[str, Preset] = {
             ),
         ),
         betas=_resolution_shift,
+    ),
+    "ve": Preset(
+        title="VE (SMLD)",
+        source="Song & Ermon 2019, Song et al. 2021",
+        formula="σₜ = σ_min (σ_max/σ_min)^((t − 1)/(T − 1)),  a = 1",
+        params=_sigma_ends(0.01, 50.0),
+        betas=_exponential,
+        family=Family.VE,
+    ),
+    "sub_vp": Preset(
+        title="sub-VP SDE",
+        source="Song et al. 2021 (score SDE)",
+        formula="a² = exp(−u²/2 · (β_max − β_min) − u β_min),  s = 1 − a²",
+        params=_SDE_RATES,
+        betas=_sub_vp,
+        family=Family.SUB_VP,
+    ),
+    "karras": Preset(
+        title="Karras σ",
+        source="Karras et al. 2022 (EDM)",
+        formula="σₜ^(1/ρ) = σ_min^(1/ρ) + (t − 1)/(T − 1) · (σ_max^(1/ρ) − σ_min^(1/ρ))",
+        params=(
+            *_sigma_ends(0.002, 80.0),
+            Param("rho", "ρ", 7.0, 1.0, 20.0, "More steps at small σ when larger. 1 to 20.", 2),
+        ),
+        betas=_karras,
+        family=Family.VE,
+    ),
+    "exponential": Preset(
+        title="Exponential σ",
+        source="k-diffusion",
+        formula="ln σₜ even from ln σ_min to ln σ_max",
+        params=_sigma_ends(0.002, 80.0),
+        betas=_exponential,
+        family=Family.VE,
+    ),
+    "polyexponential": Preset(
+        title="Polyexponential σ",
+        source="k-diffusion",
+        formula="ln σₜ = ln σ_min + ((t − 1)/(T − 1))^ρ · ln(σ_max/σ_min)",
+        params=(
+            *_sigma_ends(0.002, 80.0),
+            Param("rho", "ρ", 1.5, 0.2, 10.0, "1 is exponential. Range 0.2 to 10.", 2),
+        ),
+        betas=_exponential,
+        family=Family.VE,
+    ),
+    "flow": Preset(
+        title="Rectified flow",
+        source="Liu et al. 2022; shift of Esser et al. 2024 (SD3)",
+        formula="s = α u/(1 + (α − 1) u),  a = 1 − s,  u = t/T",
+        params=(
+            Param(
+                "shift", "shift α", 1.0, 0.05, 100.0,
+                "Above 1 is noisier: log-SNR moves by −2 ln α; SD3 takes 3. Range 0.05 to 100.", 3,
+            ),
+        ),
+        betas=_flow,
+        family=Family.FLOW,
+    ),
+    "flow_dynamic": Preset(
+        title="Rectified flow, shifted for size",
+        source="Flux (Black Forest Labs 2024)",
+        formula="α = e^μ,  μ linear in the tokens (d/16)², at 256 and at 4,096",
+        params=(
+            Param(
+                "size", "size d", 1024.0, 64.0, 2048.0,
+                "Side of the pictures in pixels, 16 to a token. Range 64 to 2,048.", 0,
+            ),
+            Param(
+                "base_shift", "μ 256", 0.5, -5.0, 5.0,
+                "Shift μ at 256 tokens, a picture of 256 pixels. Range -5 to 5.", 3,
+            ),
+            Param(
+                "max_shift", "μ 4096", 1.15, -5.0, 5.0,
+                "Shift μ at 4,096 tokens, a picture of 1,024 pixels. Range -5 to 5.", 3,
+            ),
+        ),
+        betas=_flow_dynamic,
+        family=Family.FLOW,
     ),
 }  # fmt: skip

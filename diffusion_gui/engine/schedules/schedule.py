@@ -8,6 +8,7 @@ arrays that follow from it. Read next: `presets.py` (formulas), `curve.py` (cont
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,19 @@ BETA_MAX = 0.999
 """Largest beta a preset or a drawn curve may reach: one step keeps at least 0.1 % of alpha-bar."""
 
 
+class Family(StrEnum):
+    """How a log-SNR is split into the scale of x_0 and that of the noise."""
+
+    VP = "vp"
+    """Variance preserving: a = sqrt(alpha_bar), s = sqrt(1 - alpha_bar)."""
+    VE = "ve"
+    """Variance exploding: a = 1, s = sigma."""
+    SUB_VP = "sub_vp"
+    """Below the variance-preserving one: s = 1 - a^2 (Song et al. 2021)."""
+    FLOW = "flow"
+    """The straight line of rectified flow: a = 1 - s."""
+
+
 @dataclass(frozen=True, slots=True)
 class ControlPoint:
     """A point of a drawn curve: `u` = (t - 1) / (T - 1) in [0, 1], `log_snr` in nats."""
@@ -32,15 +46,27 @@ class ControlPoint:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """How a schedule is made: a preset with parameters, or control points drawn from it on."""
+    """How a schedule is made, in this order: base, zero_terminal, shift, resampling, points.
+
+    The base is a preset's formula or, with an empty `preset`, the table `betas`; with neither, the
+    points are the whole curve.
+    """
 
     preset: str = "cosine"
     T: int = 1000
     params: Values = ()
-    points: tuple[ControlPoint, ...] = ()
-    """When not empty, the curve goes through these."""
+    betas: tuple[float, ...] = ()
+    """beta_1..beta_n of a schedule known by its numbers: imported, joined or blended."""
+    family: str = ""
+    """A `Family`; empty for the preset's own, variance preserving for tables and curves."""
     base_T: int = 0
-    """The length of the preset that the points bend; 0 when they define the curve alone."""
+    """The length at which the base is made before it is resampled to T; 0 for T itself."""
+    zero_terminal: bool = False
+    """Rescale the base so that no signal is left at T (Lin et al., arXiv:2305.08891, alg. 1)."""
+    shift: float = 0.0
+    """Nats added to the base's log-SNR at every t."""
+    points: tuple[ControlPoint, ...] = ()
+    """When not empty, they bend the base, which then goes through them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,9 +83,10 @@ class Schedule:
     log_snr: Array
     """ln(a^2 / s^2), natural logarithm; kept beside alpha_bar because it is exact near 0 and 1."""
     a: Array
-    """Scale of x_0 at t: sqrt(alpha_bar)."""
+    """Scale of x_0 at t: sqrt(alpha_bar) where the variance is preserved."""
     s: Array
-    """Standard deviation of the noise at t: sqrt(1 - alpha_bar), without cancellation."""
+    """Standard deviation of the noise at t, without cancellation."""
+    family: Family = Family.VP
     notes: tuple[str, ...] = ()
     """What was clamped while it was made, in plain words."""
 
@@ -83,16 +110,67 @@ class Schedule:
     def posterior_variance(self) -> Array:
         """Variance of q(x_{t-1} | x_t, x_0), beta-tilde (DDPM, arXiv:2006.11239, eq. 7)."""
         variance = np.zeros_like(self.beta)
-        noise = self.s**2
-        variance[1:] = noise[:-1] / noise[1:] * self.beta[1:]
+        variance[1:] = self.s[:-1] ** 2 * self.fresh_share[1:]
         return variance
+
+    @property
+    def fresh_share(self) -> Array:
+        """Share of the noise variance at t that the step t - 1 -> t added: beta / (1 - abar)."""
+        share = np.zeros_like(self.beta)
+        share[1:] = self.beta[1:] / scales(self.log_snr[1:], Family.VP)[1] ** 2
+        return share
+
+    def log_snr_at(self, t: Array) -> Array:
+        """Return log-SNR at fractional times `t` in 1..T, linear between the steps.
+
+        Beside a level without signal (log-SNR -inf) the nearer of the two is taken.
+        """
+        t = np.asarray(t, dtype=np.float64)
+        below = np.clip(np.floor(t), 1, self.T).astype(int)
+        above = np.minimum(below + 1, self.T)
+        w = np.clip(t - below, 0.0, 1.0)
+        low, high = self.log_snr[below], self.log_snr[above]
+        with np.errstate(invalid="ignore"):
+            between = low + w * (high - low)
+        return np.where(np.isfinite(high), between, np.where(w < 0.5, low, high))
+
+    def t_at(self, log_snr: Array) -> Array:
+        """Return the fractional times in 1..T where the log-SNR is `log_snr`, ends included."""
+        level = np.maximum(self.log_snr[1:], np.finfo(np.float64).min)
+        return np.interp(-np.asarray(log_snr), -level, np.arange(1.0, self.T + 1))
 
     def snr_db(self, t: int) -> float:
         """Signal-to-noise ratio at t in decibel (for data of unit variance)."""
         return float(10.0 / np.log(10.0) * self.log_snr[t])
 
 
-def from_betas(betas: Array, notes: tuple[str, ...] = ()) -> Schedule:
+def scales(log_snr: Array, family: Family) -> tuple[Array, Array]:
+    """Return (a, s) of log-SNR values in a family of processes, without cancellation.
+
+    Raises EngineError for a variance-exploding process without signal (log-SNR -inf).
+    """
+    with np.errstate(over="ignore"):
+        sigma, root = np.exp(-0.5 * log_snr), np.exp(0.5 * log_snr)
+        match family:
+            case Family.VE if np.any(np.isneginf(log_snr)):
+                raise EngineError(
+                    "a variance-exploding process always keeps its signal; choose another family"
+                )
+            case Family.VE:
+                return np.ones_like(sigma), sigma
+            case Family.FLOW:
+                return 1.0 / (1.0 + sigma), 1.0 / (1.0 + root)
+            case Family.SUB_VP:  # a solves a / (1 - a^2) = root
+                s = 2.0 / (1.0 + np.hypot(1.0, 2.0 * root))
+                return 1.0 / (0.5 * sigma + np.hypot(1.0, 0.5 * sigma)), s
+            case Family.VP:
+                half = 0.5 * np.logaddexp(0.0, -log_snr), 0.5 * np.logaddexp(0.0, log_snr)
+                return np.exp(-half[0]), np.exp(-half[1])
+
+
+def from_betas(
+    betas: Array, notes: tuple[str, ...] = (), family: Family = Family.VP
+) -> Schedule:
     """Build the schedule with steps beta_1..beta_T, `betas` of shape [T] in (0, 1].
 
     alpha-bar is accumulated as a sum of log1p(-beta): no float32, no product. Raises EngineError
@@ -107,10 +185,12 @@ def from_betas(betas: Array, notes: tuple[str, ...] = ()) -> Schedule:
     with np.errstate(divide="ignore"):
         log_abar = np.cumsum(np.log1p(-betas))
         log_noise = np.log(-np.expm1(log_abar))
-    return _assemble(betas, log_abar, log_noise, notes)
+    return _assemble(betas, log_abar, log_noise, notes, family)
 
 
-def from_log_snr(log_snr: Array, notes: tuple[str, ...] = ()) -> Schedule:
+def from_log_snr(
+    log_snr: Array, notes: tuple[str, ...] = (), family: Family = Family.VP
+) -> Schedule:
     """Build the schedule whose log-SNR at t = 1..T is `log_snr` [T], strictly decreasing.
 
     beta_t = 1 - abar_t / abar_{t-1}, computed from ln sigmoid(log-SNR) so that it keeps its digits
@@ -125,21 +205,28 @@ def from_log_snr(log_snr: Array, notes: tuple[str, ...] = ()) -> Schedule:
         raise EngineError(f"log-SNR must fall at every step, but it does not at t = {t}")
     log_abar = -np.logaddexp(0.0, -log_snr)
     betas = -np.expm1(np.diff(log_abar, prepend=0.0))
-    return _assemble(betas, log_abar, -np.logaddexp(0.0, log_snr), notes)
+    return _assemble(betas, log_abar, -np.logaddexp(0.0, log_snr), notes, family)
 
 
-def _assemble(betas: Array, log_abar: Array, log_noise: Array, notes: tuple[str, ...]) -> Schedule:
+def _assemble(
+    betas: Array, log_abar: Array, log_noise: Array, notes: tuple[str, ...], family: Family
+) -> Schedule:
     """Prepend the clean image (t = 0) and freeze the arrays."""
+    log_snr = log_abar - log_noise
+    if family is Family.VP:  # straight from the logarithms that are at hand
+        a, s = np.exp(0.5 * log_abar), np.exp(0.5 * log_noise)
+    else:
+        a, s = scales(log_snr, family)
     arrays = {
         "alpha_bar": np.exp(np.r_[0.0, log_abar]),
         "beta": np.r_[0.0, betas],
-        "log_snr": np.r_[np.inf, log_abar - log_noise],
-        "a": np.exp(0.5 * np.r_[0.0, log_abar]),
-        "s": np.r_[0.0, np.exp(0.5 * log_noise)],
+        "log_snr": np.r_[np.inf, log_snr],
+        "a": np.r_[1.0, a],
+        "s": np.r_[0.0, s],
     }
     for array in arrays.values():
         array.flags.writeable = False
-    return Schedule(**arrays, notes=notes)
+    return Schedule(**arrays, family=family, notes=notes)
 
 
 def _check_length(T: int) -> None:

@@ -1,0 +1,161 @@
+"""Operations on any schedule: each takes a `ScheduleSpec` and returns a new one. NumPy only.
+
+Where it can, an operation keeps how the schedule was made (a shifted preset is still that preset
+with its parameters); where it cannot, the result is a table of betas.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.schedules import curve
+from diffusion_gui.engine.schedules.build import build, family_of, zero_terminal_log_snr
+from diffusion_gui.engine.schedules.schedule import (
+    MAX_STEPS,
+    Array,
+    ControlPoint,
+    Family,
+    ScheduleSpec,
+    from_log_snr,
+)
+
+LARGEST_SHIFT = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Equivalents:
+    """One shift of log-SNR in the words of different papers: they are the same operation."""
+
+    sd3_shift: float
+    """alpha of a flow's time shift (Esser et al. 2024): above 1 is noisier."""
+    flux_mu: float
+    """mu = ln alpha (Flux)."""
+    input_scale: float
+    """b, the factor on the clean picture (Chen 2023): below 1 is noisier."""
+    resolution: float
+    """Side in pixels for which a schedule made for 64 is shifted so (Hoogeboom et al. 2023)."""
+
+
+def equivalents(shift: float) -> Equivalents:
+    """Return what a shift by `shift` nats is called elsewhere: alpha = exp(-shift / 2)."""
+    alpha = math.exp(-0.5 * shift)
+    return Equivalents(alpha, -0.5 * shift, 1.0 / alpha, 64.0 * alpha)
+
+
+def table(betas: Array, family: str = "") -> ScheduleSpec:
+    """Return the spec of a schedule known by beta_1..beta_T, shape [T], each in (0, 1]."""
+    values = np.asarray(betas, dtype=np.float64)
+    return ScheduleSpec("", len(values), betas=tuple(values.tolist()), family=family)
+
+
+def shifted(spec: ScheduleSpec, nats: float) -> ScheduleSpec:
+    """Return `spec` with `nats` added to its log-SNR at every t; below 0 is noisier."""
+    if not abs(spec.shift + nats) <= LARGEST_SHIFT:
+        raise EngineError(f"a shift must stay within +-{LARGEST_SHIFT:g} nats, got {nats:g}")
+    points = tuple(replace(p, log_snr=p.log_snr + nats) for p in spec.points)
+    drawn_alone = not spec.preset and not spec.betas
+    return replace(spec, points=points, shift=0.0 if drawn_alone else spec.shift + nats)
+
+
+def zero_terminal(spec: ScheduleSpec) -> ScheduleSpec:
+    """Return `spec` rescaled so that no signal is left at T (Lin et al., arXiv:2305.08891).
+
+    Raises EngineError for a variance-exploding process, which always keeps its signal.
+    """
+    if family_of(spec) is Family.VE:
+        raise EngineError("a variance-exploding process always keeps its signal")
+    if np.isneginf(build(spec).log_snr[-1]):
+        return spec
+    if not spec.points and not spec.shift:
+        return replace(spec, zero_terminal=True)
+    return _of_log_snr(zero_terminal_log_snr(build(spec).log_snr[1:]), spec)
+
+
+def resampled(spec: ScheduleSpec, T: int) -> ScheduleSpec:
+    """Return the same curve of log-SNR with T steps, both ends kept; T in 1..10,000."""
+    if not 1 <= T <= MAX_STEPS:
+        raise EngineError(f"T must be in 1..{MAX_STEPS}, got {T}")
+    drawn_alone = not spec.preset and not spec.betas
+    return replace(spec, T=T, base_T=0 if drawn_alone else spec.base_T or spec.T)
+
+
+def blend(spec: ScheduleSpec, other: ScheduleSpec, ratio: float) -> ScheduleSpec:
+    """Return the curve between two, (1 - ratio) log-SNR + ratio log-SNR', ratio in 0..1.
+
+    It has the length and the family of `spec`; the ends of the range are the schedules themselves,
+    `other` resampled to that length.
+    """
+    if not 0.0 <= ratio <= 1.0:
+        raise EngineError(f"ratio must be in 0..1, got {ratio:g}")
+    if ratio == 0.0:
+        return spec
+    target = build(resampled(other, spec.T)).log_snr[1:]
+    if ratio == 1.0:
+        return replace(resampled(other, spec.T), family=spec.family or family_of(spec).value)
+    return _of_log_snr((1.0 - ratio) * build(spec).log_snr[1:] + ratio * target, spec)
+
+
+def split(spec: ScheduleSpec, log_snr: float) -> tuple[ScheduleSpec, ScheduleSpec]:
+    """Return the part of `spec` cleaner than a level, and the rest: tables of T' and T - T' steps.
+
+    The second part begins with one step from the clean picture to its first level. Raises
+    EngineError where one of them would be empty.
+    """
+    levels = build(spec).log_snr[1:]
+    clean = int(np.count_nonzero(levels >= log_snr))
+    if not 0 < clean < len(levels):
+        raise EngineError(
+            f"log-SNR {log_snr:g} does not divide a schedule from {levels[0]:.4g} to"
+            f" {levels[-1]:.4g}; choose a level between"
+        )
+    return _of_log_snr(levels[:clean], spec), _of_log_snr(levels[clean:], spec)
+
+
+def join(clean: ScheduleSpec, noisy: ScheduleSpec, log_snr: float) -> ScheduleSpec:
+    """Return the steps of `clean` above a level of log-SNR, followed by those of `noisy` below it.
+
+    Raises EngineError where the two parts have no step or more than 10,000.
+    """
+    above, below = build(clean).log_snr[1:], build(noisy).log_snr[1:]
+    levels = np.r_[above[above >= log_snr], below[below < log_snr]]
+    if not 1 <= len(levels) <= MAX_STEPS:
+        raise EngineError(f"the joined schedule would have {len(levels)} steps, not 1..{MAX_STEPS}")
+    return _of_log_snr(levels, clean)
+
+
+def fit(spec: ScheduleSpec, tolerance: float = 0.05, most: int = 24) -> ScheduleSpec:
+    """Return control points alone that draw `spec`: the fewest found within `tolerance` nats.
+
+    Points are added greedily where the curve is furthest off, at most `most` of them. Levels
+    beyond +-20 nats are drawn at +-20.
+    """
+    log_snr = np.clip(build(spec).log_snr[1:], -curve.LOG_SNR_LIMIT, curve.LOG_SNR_LIMIT)
+    T = len(log_snr)
+    target = np.minimum.accumulate(log_snr)
+    chosen = sorted({0, T - 1})
+    while len(chosen) < min(most, T):
+        error = np.abs(curve.to_log_snr(_points(target, chosen), T) - target)
+        error[chosen] = 0.0
+        worst = int(np.argmax(error))
+        if error[worst] <= tolerance:
+            break
+        chosen = sorted({*chosen, worst})
+    return ScheduleSpec("", T, points=_points(target, chosen), family=family_of(spec).value)
+
+
+def _points(log_snr: Array, chosen: list[int]) -> tuple[ControlPoint, ...]:
+    u = np.linspace(0.0, 1.0, len(log_snr))
+    gap = curve.MIN_GAP * np.arange(len(chosen))  # keeps flat stretches in falling order
+    return tuple(
+        ControlPoint(float(u[k]), float(log_snr[k] - 1e-3 * drop))
+        for k, drop in zip(chosen, gap, strict=True)
+    )
+
+
+def _of_log_snr(log_snr: Array, like: ScheduleSpec) -> ScheduleSpec:
+    family = family_of(like)
+    return table(from_log_snr(log_snr, family=family).beta[1:], family.value)
