@@ -51,6 +51,9 @@ class Sampling:
     params: Values = ()
     steps: int = 20
     spacing: str = "trailing"
+    spacing_params: Values = ()
+    levels: tuple[float, ...] = ()
+    """The levels of the spacings that are a list: t, or sigma."""
     count: int = 16
     start: Start | None = None
 

@@ -18,7 +18,8 @@ from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.noise import START, gaussian_batch
 from diffusion_gui.engine.params import resolve
 from diffusion_gui.engine.samplers import SAMPLERS, Levels, Step
-from diffusion_gui.engine.schedules import build, timesteps
+from diffusion_gui.engine.schedules import build, grid
+from diffusion_gui.engine.schedules.schedule import display_scale
 from diffusion_gui.engine.trajectory import Frame
 
 
@@ -73,15 +74,22 @@ def plan(experiment: Experiment) -> Levels:
     sampling = experiment.sampling
     if not 1 <= sampling.count <= MAX_COUNT:
         raise EngineError(f"count must be in 1..{MAX_COUNT}, got {sampling.count}")
-    schedule = build(experiment.schedule)
-    if sampling.start is None:
-        return Levels.of(schedule, timesteps(schedule.T, sampling.steps, sampling.spacing))
-    first = sampling.start.t
-    if not 1 <= first <= schedule.T:
-        raise EngineError(f"start t must be in 1..{schedule.T}, got {first}; set it again")
-    grid = timesteps(first, sampling.steps, sampling.spacing)
-    grid[0] = first  # exactly there, also where the spacing would begin below it
-    return Levels.of(schedule, grid)
+    schedule, first = build(experiment.schedule), 0
+    if sampling.start is not None:
+        first = sampling.start.t
+        if not 1 <= first <= schedule.T:
+            raise EngineError(f"start t must be in 1..{schedule.T}, got {first}; set it again")
+    times = grid(
+        schedule,
+        sampling.steps,
+        sampling.spacing,
+        sampling.spacing_params,
+        sampling.levels,
+        first,
+    )
+    if first:
+        times[0] = first  # exactly there, also where the spacing would begin below it
+    return Levels.of(schedule, times)
 
 
 def walk(
@@ -122,7 +130,8 @@ def record(step: Step, before: Tensor | None = None, seconds: float = 0.0) -> Fr
     """Return a step as uint8 frames and numbers; `before` is the x0_hat of the step before it."""
     change = 0.0 if before is None else float((step.x0_hat - before).square().mean().sqrt())
     sigma = step.s / step.a if step.a > 0.0 else math.inf
-    pictures = to_pixels(step.x_t), to_pixels(step.x0_hat)
+    shown = display_scale(step.a, step.s)  # what explodes is shown at a picture's scale
+    pictures = to_pixels(step.x_t * shown), to_pixels(step.x0_hat)
     return Frame(step.index, step.t, sigma, *pictures, change=change, seconds=seconds)
 
 

@@ -35,6 +35,7 @@ from diffusion_gui.engine.schedules import (
     ScheduleSpec,
     build,
 )
+from diffusion_gui.engine.schedules.operations import LARGEST_SHIFT
 
 FORMAT = "diffusion-gui/1"
 LOG_SNR_MOST = 500.0
@@ -97,9 +98,12 @@ def check(experiment: Experiment) -> None:
 def check_schedule(spec: ScheduleSpec, path: str = "experiment.schedule") -> None:
     """Raise EngineError, its keys under `path`, where `spec` does not describe a schedule."""
     _check_range(f"{path}.T", spec.T, 1, MAX_STEPS)
-    _check_choice(f"{path}.preset", spec.preset, PRESETS)
-    row = PRESETS[spec.preset]
-    _check_params(f"{path}.params", row.params, spec.params, row.title)
+    if spec.preset:  # else a table of betas or points alone
+        _check_choice(f"{path}.preset", spec.preset, PRESETS)
+        row = PRESETS[spec.preset]
+        _check_params(f"{path}.params", row.params, spec.params, row.title)
+    _check_range(f"{path}.base_T", spec.base_T, 0, MAX_STEPS)
+    _check_range(f"{path}.shift", spec.shift, -LARGEST_SHIFT, LARGEST_SHIFT)
     _check_points(f"{path}.points", spec.points)
     _under(path, lambda: build(spec))
 
@@ -111,6 +115,9 @@ def _check_sampling(sampling: Sampling) -> None:
     _check_choice(f"{path}.size", sampling.size, DATA_SIZES)
     _check_choice(f"{path}.sampler", sampling.sampler, SAMPLERS)
     _check_choice(f"{path}.spacing", sampling.spacing, SPACINGS)
+    spacing = SPACINGS[sampling.spacing]
+    _check_params(f"{path}.spacing_params", spacing.params, sampling.spacing_params, spacing.title)
+    _check_levels(f"{path}.levels", sampling.levels)
     _check_range(f"{path}.steps", sampling.steps, 1, MAX_STEPS)
     _check_range(f"{path}.count", sampling.count, 1, MAX_COUNT)
     model = MODELS[sampling.model]
@@ -120,6 +127,11 @@ def _check_sampling(sampling: Sampling) -> None:
     if sampling.start is not None:
         # not bound by T here: T may be edited after the start was set, and the run says so
         _check_range(f"{path}.start.t", sampling.start.t, 1, MAX_STEPS)
+
+
+def _check_levels(path: str, levels: tuple[float, ...]) -> None:
+    if len(levels) > MAX_STEPS or not all(0.0 <= level < 1e12 for level in levels):
+        raise EngineError(f"{path}: give at most {MAX_STEPS} numbers from 0 on")
 
 
 def _check_points(path: str, points: tuple[ControlPoint, ...]) -> None:
@@ -150,7 +162,7 @@ def _check_choice(path: str, value: object, known: Collection[object]) -> None:
         raise EngineError(f"{path}: {value!r} is not known; choose one of: {names}")
 
 
-def _check_range(path: str, value: int, low: int, high: int) -> None:
+def _check_range(path: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise EngineError(f"{path}: {value} is outside {low} to {high}; choose a value within")
 

@@ -158,6 +158,8 @@ def _describe(schedule: Schedule, spec: ScheduleSpec | None) -> tuple[str, str]:
         return f"Schedule, T = {schedule.T}", ends
     if spec.points:
         return f"Drawn schedule, T = {schedule.T}", f"{len(spec.points)} control points,  {ends}"
+    if not spec.preset:
+        return f"Schedule from a table, T = {schedule.T}", ends
     row = PRESETS[spec.preset]
     values = resolve(row.params, spec.params, row.title)
     settings = [f"{name} = {value:g}" for name, value in values.items()]

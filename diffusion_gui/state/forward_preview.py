@@ -70,7 +70,7 @@ class ForwardPreview(QObject):
             return None
         schedule, t = self._document.schedule, self._view.t
         noiser = self._noiser(VIEW_SIDE)
-        a, s = float(schedule.a[t]), float(schedule.s[t])
+        a, s = schedule.shown(t)
         return Tiles(self._pixels, noiser.x_t(a, s), noiser.signal(a), noiser.noise(s))
 
     def strip(self, count: int, side: int) -> list[tuple[int, Pixels]]:
@@ -84,14 +84,14 @@ class ForwardPreview(QObject):
         schedule = self._document.schedule
         noiser = self._noiser(side, cropped=True)
         times = np.linspace(0, schedule.T, _frames(schedule.T, count)).round().astype(int).tolist()
-        return [(t, noiser.x_t(float(schedule.a[t]), float(schedule.s[t]))) for t in times]
+        return [(t, noiser.x_t(*schedule.shown(t))) for t in times]
 
     def values(self) -> FloatImage:
         """Return up to 65,536 values of x_t at the time cursor, in [-1, 1] units, not clipped."""
         if self._pixels is None:
             return np.zeros(0, dtype=np.float32)
         schedule, t = self._document.schedule, self._view.t
-        return self._noiser(VIEW_SIDE).values(float(schedule.a[t]), float(schedule.s[t]))
+        return self._noiser(VIEW_SIDE).values(*schedule.shown(t))
 
     def _noiser(self, side: int, cropped: bool = False) -> Noiser:
         """Return the kernel for the picture at one size, made once per picture, size and seed."""

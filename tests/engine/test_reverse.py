@@ -18,9 +18,10 @@ from diffusion_gui.engine.experiment import Experiment, Sampling, Start
 from diffusion_gui.engine.images import Pixels, to_float
 from diffusion_gui.engine.noise import gaussian_batch
 from diffusion_gui.engine.params import pack
-from diffusion_gui.engine.reverse import Inputs, plan, run, to_pixels
+from diffusion_gui.engine.reverse import Inputs, plan, record, run, to_pixels
 from diffusion_gui.engine.samplers import SAMPLERS, Step
-from diffusion_gui.engine.schedules import SPACINGS, ScheduleSpec, build
+from diffusion_gui.engine.schedules import PRESETS, SPACINGS, ScheduleSpec, build
+from diffusion_gui.engine.schedules.doctor import Severity, examine
 from diffusion_gui.session.library import emoji
 
 GPUS = [name for name in device.available() if name != "cpu"]
@@ -59,7 +60,11 @@ def test_ddim_ends_on_training_images() -> None:
     assert_array_equal(to_pixels(steps[-1].x_t), data[index])
 
 
-@pytest.mark.parametrize("spacing", SPACINGS)
+RULES = [key for key, row in SPACINGS.items() if not row.listed]
+COUNTING = ("trailing", "linspace", "leading")
+
+
+@pytest.mark.parametrize("spacing", COUNTING)
 @pytest.mark.parametrize(
     ("sampler", "params"),
     [(name, {p.name: p.maximum}) for name, row in SAMPLERS.items() for p in row.params],
@@ -111,7 +116,25 @@ def test_every_step_draws_its_own_noise(data: Pixels) -> None:
         assert_allclose(fresh.permute(0, 2, 3, 1).numpy(), expected, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("spacing", RULES)
+def test_every_spacing_ends_on_training_images(data: Pixels, spacing: str) -> None:
+    wish = experiment(spacing=spacing, steps=15, count=4)
+    assert nearest(result(run(wish, Inputs(data))).x_t, data)[1].max() < 1e-3
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_schedule_ends_on_training_images(data: Pixels, preset: str) -> None:
+    spec = ScheduleSpec(preset, 200)
+    if examine(spec)[0].severity is Severity.WARNING:
+        spec = ScheduleSpec(preset, 1000)
+    wish = replace(experiment(steps=20, count=4), schedule=spec)
+    steps = list(run(wish, Inputs(data)))
+    assert nearest(steps[-1].x_t, data)[1].max() < 1e-3
+    shown = record(steps[0]).x_t  # an exploding process is shown as its preserving twin
+    assert 0.0 < np.mean((shown == 0) | (shown == 255)) < 0.5
+
+
+@pytest.mark.parametrize("spacing", RULES)
 def test_a_run_from_a_slightly_noised_picture_gives_it_back(data: Pixels, spacing: str) -> None:
     picture = data[123]
     wish = experiment(spacing=spacing, start=Start("picture", 100))
@@ -129,7 +152,7 @@ def test_a_run_from_a_picture_begins_with_its_noised_version(data: Pixels) -> No
     assert abs(noise.std() / schedule.s[400] - 1) < 5 / np.sqrt(2 * noise.size)
 
 
-@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("spacing", RULES)
 @pytest.mark.parametrize(("start", "steps"), [(1, 20), (7, 20), (100, 20), (1000, 20), (999, 1)])
 def test_the_plan_begins_exactly_at_the_picture_and_ends_clean(
     spacing: str, start: int, steps: int
@@ -137,7 +160,8 @@ def test_the_plan_begins_exactly_at_the_picture_and_ends_clean(
     levels = plan(experiment(spacing=spacing, steps=steps, start=Start("picture", start)))
     assert levels.t[-1] == 0
     assert np.all(np.diff(levels.t) < 0)
-    assert len(levels) == min(steps, start)
+    counts = len(levels) == min(steps, start)
+    assert counts if spacing in COUNTING else 1 <= len(levels) <= steps
     if start < 1000:
         assert levels.t[0] == start
 
@@ -181,7 +205,7 @@ def test_other_sizes_run(size: int) -> None:
         ({"count": 0}, "count must be in 1..256, got 0"),
         ({"count": 257}, "count must be in 1..256, got 257"),
         ({"steps": 0}, "steps must be at least 1, got 0"),
-        ({"spacing": "karras"}, "unknown spacing 'karras'"),
+        ({"spacing": "krras"}, "unknown spacing 'krras'"),
         ({"params": (("eta", 1.5),)}, "eta = 1.5 is outside 0 to 1"),
         ({"params": (("variance", 1.0),)}, "DDIM has no parameter 'variance'"),
         ({"size": 16}, r"the data set must be [N, 16, 16, 3] with N >= 1, got [3, 32, 32, 3]"),

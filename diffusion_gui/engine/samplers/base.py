@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,20 @@ Noise = Callable[[int], "Tensor"]
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """The levels a run visits, descending, the last one clean: arrays of n + 1 entries."""
+    """The levels a run visits, descending, the last one clean: arrays of n + 1 entries.
 
-    t: NDArray[np.int64]
+    `t` may lie between the steps of the schedule; a `Step` tells the nearest one.
+    """
+
+    t: NDArray[np.float64]
     a: NDArray[np.float64]
     s: NDArray[np.float64]
 
     @classmethod
-    def of(cls, schedule: Schedule, t: NDArray[np.int64]) -> Levels:
-        """Read the levels at times `t` off a schedule."""
-        return cls(t, schedule.a[t], schedule.s[t])
+    def of(cls, schedule: Schedule, t: NDArray[Any]) -> Levels:
+        """Read the levels at times `t` in 0..T off a schedule, also between its steps."""
+        t = np.asarray(t, dtype=np.float64)
+        return cls(t, *schedule.scales_at(t))
 
     def __len__(self) -> int:
         """The number of transitions n."""
@@ -74,6 +78,11 @@ class Jump:
         return -math.log(self.ratio) if self.ratio > 0.0 else math.inf
 
     @property
+    def half_log_snr(self) -> float:
+        """ln(a / s) at the start, half the log-SNR; -inf from pure noise."""
+        return math.log(self.a / self.s) if self.a > 0.0 else -math.inf
+
+    @property
     def middle(self) -> tuple[float, float]:
         """(a, s) with a^2 + s^2 = 1 at the geometric mean of the two noise-to-signal ratios."""
         sigma = math.sqrt(self.s / self.a * self.s_next / self.a_next)
@@ -85,6 +94,14 @@ class Jump:
         """True at the ends, where the higher-order terms have no finite value."""
         return not 0.0 < self.ratio < 1.0
 
+    @property
+    def worth_remembering(self) -> bool:
+        """False where the estimate made at the start must not serve later extrapolations.
+
+        So it is without any signal, and where the next level is no other than this one.
+        """
+        return self.a > 1e-12 * self.s and not self.first_order_only
+
     def step(self, x: Tensor, x0_hat: Tensor) -> Step:
         """Return the step at the level this jump starts from."""
         return Step(self.index, self.t, self.a, self.s, x, x0_hat)
@@ -95,7 +112,7 @@ def jumps(levels: Levels) -> Iterator[Jump]:
     for i in range(len(levels)):
         yield Jump(
             i,
-            int(levels.t[i]),
+            round(levels.t[i]),
             float(levels.a[i]),
             float(levels.s[i]),
             float(levels.a[i + 1]),
@@ -106,4 +123,28 @@ def jumps(levels: Levels) -> Iterator[Jump]:
 def last_step(levels: Levels, x: Tensor) -> Step:
     """Return the step that carries the result."""
     n = len(levels)
-    return Step(n, int(levels.t[n]), float(levels.a[n]), float(levels.s[n]), x, x)
+    return Step(n, round(levels.t[n]), float(levels.a[n]), float(levels.s[n]), x, x)
+
+
+def towards(jump: Jump, x: Tensor, x0_hat: Tensor, kept: float = 1.0) -> Tensor:
+    """Return x' = kept (s'/s) x + a' (1 - kept r) x0_hat, the part of a step without fresh noise.
+
+    `kept` in 0..1 is the share of the old noise that stays; 1 is the probability-flow ODE.
+    """
+    pull = jump.a_next * (1.0 - jump.ratio * kept)
+    return (jump.s_next / jump.s * kept) * x + pull * x0_hat
+
+
+def fresh_noise(jump: Jump, noise: Noise, kept: float, x: Tensor) -> Tensor:
+    """Return s' sqrt(1 - kept^2) z, the fresh noise that fills what `kept` leaves, or zeros."""
+    amount = jump.s_next * math.sqrt(max(1.0 - kept * kept, 0.0))
+    return amount * noise(jump.index) if amount > 0.0 else 0.0 * x
+
+
+def lagrange(nodes: Sequence[float], j: int, at: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the j-th Lagrange basis polynomial of `nodes` at points `at`."""
+    value = np.ones_like(at)
+    for k, node in enumerate(nodes):
+        if k != j:
+            value *= (at - node) / (nodes[j] - node)
+    return value

@@ -1,4 +1,4 @@
-"""Samplers that remember earlier model calls: DPM++ 2M, 2M SDE, 3M SDE, RES, LMS, iPNDM. No torch.
+"""Samplers that remember earlier model calls: DPM++ 2M to 3M, RES, LMS, DEIS, iPNDM. No torch.
 
 One model call a step. The exponential family moves x' = (s'/s) x + a' (1 - r) D_bar with an
 extrapolated estimate D_bar; the Adams family extrapolates eps_hat. Both are finite from pure noise
@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffusion_gui.engine.samplers.base import Jump, Levels, Noise, Step, jumps, last_step
+from diffusion_gui.engine.samplers.base import (
+    Levels,
+    Noise,
+    Step,
+    fresh_noise,
+    jumps,
+    lagrange,
+    last_step,
+    towards,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,7 +70,8 @@ def _two_estimates(
         target = x0_hat
         if before is not None and math.isfinite(jump.h):
             target = x0_hat + weight(jump.h, h_before) * (x0_hat - before)
-        x = _towards(jump, x, target, eta) + _fresh(jump, noise, eta, x)
+        kept = jump.ratio**eta
+        x = towards(jump, x, target, kept) + fresh_noise(jump, noise, kept, x)
         before, h_before = x0_hat, jump.h
     yield last_step(levels, x)
 
@@ -74,10 +84,11 @@ def dpmpp_3m_sde(
     for jump in jumps(levels):
         x0_hat = denoise(x, jump.a, jump.s)
         yield jump.step(x, x0_hat)
-        moved = _towards(jump, x, x0_hat, eta)
+        kept = jump.ratio**eta
+        moved = towards(jump, x, x0_hat, kept)
         if math.isfinite(jump.h):
             moved = moved + jump.a_next * _curvature(jump.h, (1.0 + eta) * jump.h, x0_hat, history)
-        x = moved + _fresh(jump, noise, eta, x)
+        x = moved + fresh_noise(jump, noise, kept, x)
         history = [(x0_hat, jump.h), *history[:1]]
     yield last_step(levels, x)
 
@@ -102,19 +113,6 @@ def _curvature(
     return phi_2 * (slope + r_0 * bend) - phi_3 * bend
 
 
-def _towards(jump: Jump, x: Tensor, target: Tensor, eta: float) -> Tensor:
-    """Return the part without fresh noise: r^eta of the old noise is kept."""
-    kept = jump.ratio**eta
-    pull = jump.a_next * (1.0 - jump.ratio * kept)
-    return (jump.s_next / jump.s * kept) * x + pull * target
-
-
-def _fresh(jump: Jump, noise: Noise, eta: float, x: Tensor) -> Tensor:
-    """Return the fresh noise of a step, zero where none is added."""
-    amount = jump.s_next * math.sqrt(max(1.0 - jump.ratio ** (2.0 * eta), 0.0))
-    return amount * noise(jump.index) if amount > 0.0 else 0.0 * x
-
-
 def lms(
     denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise, *, order: float
 ) -> Iterator[Step]:
@@ -127,9 +125,28 @@ def lms(
         nodes, amounts = np.polynomial.legendre.leggauss(len(sigmas))
         middle, half = 0.5 * (target + sigmas[0]), 0.5 * (target - sigmas[0])
         at = middle + half * nodes
-        return [half * float(amounts @ _lagrange(sigmas, j, at)) for j in range(len(sigmas))]
+        return [half * float(amounts @ lagrange(sigmas, j, at)) for j in range(len(sigmas))]
 
     return _adams(denoise, x, levels, round(order), weights, extrapolate_last=True)
+
+
+def deis(
+    denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise, *, order: float
+) -> Iterator[Step]:
+    """DEIS, the log-rho AB variant (arXiv:2204.13902, eq. 15): polynomials in ln(sigma).
+
+    Where LMS extrapolates eps_hat in sigma; the integral over d sigma is exact on any grid.
+    """
+    nodes, amounts = np.polynomial.legendre.leggauss(32)
+
+    def weights(sigmas: Sequence[float], target: float) -> list[float]:
+        known = [math.log(sigma) for sigma in sigmas]
+        middle, half = 0.5 * (math.log(target) + known[0]), 0.5 * (math.log(target) - known[0])
+        at = middle + half * nodes
+        moves = half * amounts * np.exp(at)  # d sigma = sigma d ln(sigma)
+        return [float(moves @ lagrange(known, j, at)) for j in range(len(known))]
+
+    return _adams(denoise, x, levels, round(order), weights)
 
 
 def ipndm(
@@ -180,15 +197,6 @@ def _adams(
                 for (older, _), weight in zip(history[1:], c[1:], strict=True):
                     x = x + jump.a_next * weight * (older - eps)
     yield last_step(levels, x)
-
-
-def _lagrange(sigmas: Sequence[float], j: int, at: np.ndarray) -> np.ndarray:
-    """Return the j-th Lagrange basis polynomial of the nodes `sigmas` at points `at`."""
-    value = np.ones_like(at)
-    for k, sigma in enumerate(sigmas):
-        if k != j:
-            value *= (at - sigma) / (sigmas[j] - sigma)
-    return value
 
 
 _ADAMS = (

@@ -17,7 +17,7 @@ from diffusion_gui.engine.schedules.schedule import (
     from_betas,
     from_log_snr,
 )
-from diffusion_gui.engine.schedules.timesteps import SPACINGS, timesteps
+from diffusion_gui.engine.schedules.timesteps import SPACINGS, Spacing, grid, timesteps
 
 __all__ = [
     "MAX_STEPS",
@@ -28,12 +28,14 @@ __all__ = [
     "Preset",
     "Schedule",
     "ScheduleSpec",
+    "Spacing",
     "build",
     "build_preset",
     "control_points",
     "family_of",
     "from_betas",
     "from_log_snr",
+    "grid",
     "timesteps",
     "with_points",
 ]

@@ -111,7 +111,7 @@ def _preset(spec: ScheduleSpec) -> Schedule:
 def _table(spec: ScheduleSpec) -> Schedule:
     if spec.params:
         raise EngineError("a table of betas has no parameters; leave params out")
-    if spec.T != len(spec.betas):
+    if len(spec.betas) != spec.T:
         raise EngineError(f"base_T = {spec.T}, but the table has {len(spec.betas)} betas")
     return from_betas(np.array(spec.betas), family=family_of(spec))
 

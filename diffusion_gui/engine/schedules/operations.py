@@ -72,7 +72,7 @@ def zero_terminal(spec: ScheduleSpec) -> ScheduleSpec:
         return spec
     if not spec.points and not spec.shift:
         return replace(spec, zero_terminal=True)
-    return _of_log_snr(zero_terminal_log_snr(build(spec).log_snr[1:]), spec)
+    return of_log_snr(zero_terminal_log_snr(build(spec).log_snr[1:]), family_of(spec))
 
 
 def resampled(spec: ScheduleSpec, T: int) -> ScheduleSpec:
@@ -96,7 +96,8 @@ def blend(spec: ScheduleSpec, other: ScheduleSpec, ratio: float) -> ScheduleSpec
     target = build(resampled(other, spec.T)).log_snr[1:]
     if ratio == 1.0:
         return replace(resampled(other, spec.T), family=spec.family or family_of(spec).value)
-    return _of_log_snr((1.0 - ratio) * build(spec).log_snr[1:] + ratio * target, spec)
+    mixed = (1.0 - ratio) * build(spec).log_snr[1:] + ratio * target
+    return of_log_snr(mixed, family_of(spec))
 
 
 def split(spec: ScheduleSpec, log_snr: float) -> tuple[ScheduleSpec, ScheduleSpec]:
@@ -112,7 +113,8 @@ def split(spec: ScheduleSpec, log_snr: float) -> tuple[ScheduleSpec, ScheduleSpe
             f"log-SNR {log_snr:g} does not divide a schedule from {levels[0]:.4g} to"
             f" {levels[-1]:.4g}; choose a level between"
         )
-    return _of_log_snr(levels[:clean], spec), _of_log_snr(levels[clean:], spec)
+    family = family_of(spec)
+    return of_log_snr(levels[:clean], family), of_log_snr(levels[clean:], family)
 
 
 def join(clean: ScheduleSpec, noisy: ScheduleSpec, log_snr: float) -> ScheduleSpec:
@@ -124,7 +126,7 @@ def join(clean: ScheduleSpec, noisy: ScheduleSpec, log_snr: float) -> ScheduleSp
     levels = np.r_[above[above >= log_snr], below[below < log_snr]]
     if not 1 <= len(levels) <= MAX_STEPS:
         raise EngineError(f"the joined schedule would have {len(levels)} steps, not 1..{MAX_STEPS}")
-    return _of_log_snr(levels, clean)
+    return of_log_snr(levels, family_of(clean))
 
 
 def fit(spec: ScheduleSpec, tolerance: float = 0.05, most: int = 24) -> ScheduleSpec:
@@ -156,6 +158,6 @@ def _points(log_snr: Array, chosen: list[int]) -> tuple[ControlPoint, ...]:
     )
 
 
-def _of_log_snr(log_snr: Array, like: ScheduleSpec) -> ScheduleSpec:
-    family = family_of(like)
+def of_log_snr(log_snr: Array, family: Family = Family.VP) -> ScheduleSpec:
+    """Return the table of the schedule with log-SNR at t = 1..T, shape [T], strictly falling."""
     return table(from_log_snr(log_snr, family=family).beta[1:], family.value)

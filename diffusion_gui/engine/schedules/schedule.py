@@ -7,6 +7,7 @@ arrays that follow from it. Read next: `presets.py` (formulas), `curve.py` (cont
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -139,6 +140,18 @@ class Schedule:
         level = np.maximum(self.log_snr[1:], np.finfo(np.float64).min)
         return np.interp(-np.asarray(log_snr), -level, np.arange(1.0, self.T + 1))
 
+    def scales_at(self, t: Array) -> tuple[Array, Array]:
+        """Return (a, s) at fractional times `t` in 0..T; exactly the arrays' at whole ones."""
+        t = np.asarray(t, dtype=np.float64)
+        whole = np.round(t).astype(int)
+        a, s = scales(np.where(t == whole, 0.0, self.log_snr_at(t)), self.family)
+        return np.where(t == whole, self.a[whole], a), np.where(t == whole, self.s[whole], s)
+
+    def shown(self, t: int) -> tuple[float, float]:
+        """Return (a, s) at t as pictures are shown: a process that explodes is scaled back."""
+        scale = display_scale(float(self.a[t]), float(self.s[t]))
+        return scale * float(self.a[t]), scale * float(self.s[t])
+
     def snr_db(self, t: int) -> float:
         """Signal-to-noise ratio at t in decibel (for data of unit variance)."""
         return float(10.0 / np.log(10.0) * self.log_snr[t])
@@ -168,9 +181,13 @@ def scales(log_snr: Array, family: Family) -> tuple[Array, Array]:
                 return np.exp(-half[0]), np.exp(-half[1])
 
 
-def from_betas(
-    betas: Array, notes: tuple[str, ...] = (), family: Family = Family.VP
-) -> Schedule:
+def display_scale(a: float, s: float) -> float:
+    """Return the factor that brings x_t = a x_0 + s eps to the scale of a picture, at most 1."""
+    size = math.hypot(a, s)
+    return 1.0 / size if size > 1.0 + 1e-9 else 1.0
+
+
+def from_betas(betas: Array, notes: tuple[str, ...] = (), family: Family = Family.VP) -> Schedule:
     """Build the schedule with steps beta_1..beta_T, `betas` of shape [T] in (0, 1].
 
     alpha-bar is accumulated as a sum of log1p(-beta): no float32, no product. Raises EngineError

@@ -1,47 +1,282 @@
-"""Sampling grids: which of the T levels the reverse process visits. NumPy only.
+"""Sampling grids: which levels of a schedule the reverse process visits. NumPy only.
 
-The three spacings are those of Lin et al. (arXiv:2305.08891, table 2), here with t counted 1..T:
-other libraries' index is t - 1.
+Every spacing gives times t, counted 1..T (other libraries' index is t - 1). Those that think in
+noise levels give fractional t, where the schedule's log-SNR, linear between its steps, is theirs.
+To add a spacing, write its function and its row in `SPACINGS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.params import Param, Values, resolve
+from diffusion_gui.engine.schedules.schedule import Array, Schedule
 
-Grid = NDArray[np.int64]
-
-
-def _leading(T: int, n: int) -> Grid:
-    return np.arange(n)[::-1] * (T // n) + 1
-
-
-def _linspace(T: int, n: int) -> Grid:
-    return np.round(np.linspace(T, 1, n)).astype(np.int64)
+Times = Callable[[Schedule, int, int, Mapping[str, float]], Array]
+"""(schedule, first, n, parameters) -> at most n descending times in 1..first."""
 
 
-def _trailing(T: int, n: int) -> Grid:
-    return np.round(T - np.arange(n) * (T / n)).astype(np.int64)
+@dataclass(frozen=True, slots=True)
+class Spacing:
+    """A rule for the visited levels; `listed` where a person lists them (t or sigma)."""
+
+    title: str
+    source: str
+    explanation: str
+    times: Times
+    params: tuple[Param, ...] = ()
+    listed: str = ""
 
 
-def timesteps(T: int, num_steps: int, spacing: str = "trailing") -> Grid:
-    """Return the visited t, descending, ending with 0: shape [n + 1], n = min(num_steps, T).
+def grid(
+    schedule: Schedule,
+    num_steps: int,
+    spacing: str = "trailing",
+    values: Values = (),
+    listed: tuple[float, ...] = (),
+    first: int = 0,
+) -> Array:
+    """Return the visited times, descending, ending with 0: float64, at most num_steps + 1 of them.
 
-    Raises EngineError for an unknown spacing or num_steps < 1.
+    A run that begins at time `first` (0 for T) gets the spacing of the schedule cut off there.
+    `listed` are the levels of the spacings "times" and "sigmas". Raises EngineError for an
+    unknown spacing, num_steps < 1, and for levels outside the schedule.
     """
     if spacing not in SPACINGS:
         raise EngineError(f"unknown spacing {spacing!r}; choose one of: {', '.join(SPACINGS)}")
     if num_steps < 1:
         raise EngineError(f"steps must be at least 1, got {num_steps}")
-    return np.r_[SPACINGS[spacing](T, min(num_steps, T)), 0]
+    first = first or schedule.T
+    row = SPACINGS[spacing]
+    if row.listed:
+        times = _listed(schedule, first, listed, row)
+    else:
+        options = resolve(row.params, values, row.title)
+        times = row.times(schedule, first, min(num_steps, first), options)
+    distinct = np.unique(np.clip(times, 1.0, float(first)))[::-1]
+    return np.r_[distinct, 0.0]
 
 
-SPACINGS: dict[str, Callable[[int, int], Grid]] = {
+def timesteps(T: int, num_steps: int, spacing: str = "trailing") -> NDArray[np.int64]:
+    """Return the grid of a spacing that only counts steps: trailing, linspace or leading.
+
+    Descending, ending with 0: int64, shape [n + 1], n = min(num_steps, T).
+    """
+    if spacing not in _COUNTING:
+        raise EngineError(f"unknown spacing {spacing!r}; choose one of: {', '.join(_COUNTING)}")
+    if num_steps < 1:
+        raise EngineError(f"steps must be at least 1, got {num_steps}")
+    return np.r_[_COUNTING[spacing](T, min(num_steps, T)).astype(np.int64), 0]
+
+
+# --- by counting steps ------------------------------------------------------------------------
+
+
+def _leading(T: int, n: int) -> Array:
+    return np.arange(n, dtype=np.float64)[::-1] * (T // n) + 1.0
+
+
+def _linspace(T: int, n: int) -> Array:
+    return np.round(np.linspace(T, 1, n))
+
+
+def _trailing(T: int, n: int) -> Array:
+    return np.asarray(np.round(T - np.arange(n) * (T / n)), dtype=np.float64)
+
+
+_COUNTING: dict[str, Callable[[int, int], Array]] = {
     "trailing": _trailing,
     "linspace": _linspace,
     "leading": _leading,
 }
+
+
+def _counted(name: str) -> Times:
+    def times(schedule: Schedule, first: int, n: int, p: Mapping[str, float]) -> Array:
+        return _COUNTING[name](first, n) + p.get("offset", 0.0)
+
+    return times
+
+
+def _beta_quantiles(schedule: Schedule, first: int, n: int, p: Mapping[str, float]) -> Array:
+    share = 1.0 - np.arange(n) / n
+    return np.round(beta_quantile(share, p["alpha"], p["beta"]) * (first - 1)) + 1.0
+
+
+def beta_quantile(share: Array, alpha: float, beta: float) -> Array:
+    """Return the quantiles of the Beta distribution, alpha and beta >= 0.3, error below 1e-7.
+
+    The density in theta, x = sin^2 theta, is summed on a mesh that is fine at both ends.
+    """
+    y = np.linspace(0.0, 1.0, 20_001)
+    mesh = 0.5 * np.pi * y**4 / (y**4 + (1.0 - y) ** 4)
+    middle = 0.5 * (mesh[1:] + mesh[:-1])
+    mass = np.sin(middle) ** (2.0 * alpha - 1.0) * np.cos(middle) ** (2.0 * beta - 1.0)
+    cumulated = np.r_[0.0, np.cumsum(mass * np.diff(mesh))]
+    return np.sin(np.interp(share, cumulated / cumulated[-1], mesh)) ** 2
+
+
+# --- by noise levels ----------------------------------------------------------------------------
+
+
+def _by_sigma(rule: Callable[[Array, float, float, Mapping[str, float]], Array]) -> Times:
+    """Return the times of `rule(ramp, sigma_max, sigma_min, p)`, ramp 0..1 over the steps.
+
+    From pure noise, which has no sigma, the first step goes to the noisiest level that has one.
+    """
+
+    def times(schedule: Schedule, first: int, n: int, p: Mapping[str, float]) -> Array:
+        top, begun = first, np.empty(0)
+        if np.isneginf(schedule.log_snr[first]) and first > 1:
+            top, n, begun = first - 1, n - 1, np.array([float(first)])
+        if n < 2:
+            return np.r_[begun, float(top)] if n else begun
+        sigma = schedule.sigma
+        wanted = rule(np.linspace(0.0, 1.0, n), float(sigma[top]), float(sigma[1]), p)
+        inner = schedule.t_at(-2.0 * np.log(wanted[1:]))
+        return np.r_[begun, float(top), inner]
+
+    return times
+
+
+def _karras(ramp: Array, high: float, low: float, p: Mapping[str, float]) -> Array:
+    top, bottom = high ** (1.0 / p["rho"]), low ** (1.0 / p["rho"])
+    return np.asarray((top + ramp * (bottom - top)) ** p["rho"])
+
+
+def _exponential(ramp: Array, high: float, low: float, p: Mapping[str, float]) -> Array:
+    return np.asarray(low * (high / low) ** ((1.0 - ramp) ** p.get("rho", 1.0)))
+
+
+def _table(values: tuple[float, ...], flow: bool = False) -> Times:
+    """Return the times of a published table of sigma, or of a flow's s, log-linear for any n."""
+
+    def times(schedule: Schedule, first: int, n: int, p: Mapping[str, float]) -> Array:
+        places = np.linspace(0.0, 1.0, n + 1)[:-1]
+        level = np.exp(np.interp(places, np.linspace(0.0, 1.0, len(values)), np.log(values)))
+        with np.errstate(divide="ignore"):
+            log_snr = 2.0 * (np.log1p(-level) - np.log(level)) if flow else -2.0 * np.log(level)
+        return schedule.t_at(log_snr)
+
+    return times
+
+
+# --- listed by a person -------------------------------------------------------------------------
+
+
+def _no_rule(schedule: Schedule, first: int, n: int, p: Mapping[str, float]) -> Array:
+    raise AssertionError("listed levels have no rule")
+
+
+def _listed(schedule: Schedule, first: int, listed: tuple[float, ...], row: Spacing) -> Array:
+    values = np.asarray(listed, dtype=np.float64)
+    values = values[values != 0.0]  # the clean end, which every grid has
+    if not len(values):
+        raise EngineError(f"{row.title}: list at least one {row.listed}, e.g. {row.explanation}")
+    if not (np.isfinite(values).all() and values.min() > 0.0):
+        raise EngineError(f"{row.title}: every {row.listed} must be a number above 0")
+    if row.listed == "t":
+        if values.min() < 1.0 or values.max() > first:
+            worst = values.max() if values.max() > first else values.min()
+            raise EngineError(f"{row.title}: t must be in 1..{first}, got {worst:g}")
+        return values
+    low, high = float(schedule.sigma[1]), float(schedule.sigma[first])
+    if values.min() < low * (1 - 1e-6) or values.max() > high * (1 + 1e-6):
+        worst = values.max() if values.max() > high * (1 + 1e-6) else values.min()
+        raise EngineError(
+            f"{row.title}: sigma must be in {low:.6g}..{high:.6g}, got {worst:g}; it is the"
+            " schedule's range"
+        )
+    return schedule.t_at(-2.0 * np.log(values))
+
+
+# fmt: off
+AYS_SD15 = (
+    14.6146412293, 6.4745760956, 3.8636745985, 2.694615152, 1.8841921177, 1.3943805092,
+    0.9642583904, 0.6523686016, 0.3977456272, 0.1515232662, 0.0291671582,
+)
+AYS_SDXL = (
+    14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141,
+    0.5550693289, 0.3798540708, 0.2332364134, 0.1114188177, 0.0291671582,
+)
+AYS_SVD = (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002)
+AYS_IF = (160.41, 8.081, 3.315, 1.885, 1.207, 0.785, 0.553, 0.293, 0.186, 0.03, 0.006)
+GITS_SD = (
+    14.61464119, 11.54541874, 7.49001646, 5.85520077, 4.45427561, 3.07277966, 1.98035145,
+    1.24153244, 0.72133851, 0.34370604, 0.02916753,
+)
+OSS_FLUX = (0.9968, 0.9886, 0.9819, 0.975, 0.966, 0.9471, 0.9158, 0.8287, 0.5512, 0.2808, 0.001)
+OSS_WAN = (
+    1.0, 0.997, 0.995, 0.993, 0.991, 0.989, 0.987, 0.985, 0.98, 0.975, 0.973, 0.968, 0.96, 0.946,
+    0.927, 0.902, 0.864, 0.776, 0.539, 0.208, 0.001,
+)
+
+_RHO = Param("rho", "ρ", 7.0, 1.0, 20.0, "More steps at small σ when larger. Range 1 to 20.", 2)
+_POLY = Param("rho", "ρ", 1.5, 0.2, 10.0, "1 is exponential. Range 0.2 to 10.", 2)
+_OFFSET = Param("offset", "offset", 0.0, 0.0, 10.0, "Added to every t; SD's is 1. 0 to 10.", 0)
+_SHAPE = (
+    Param("alpha", "α", 0.6, 0.3, 5.0, "Below 1: more steps at the clean end. 0.3 to 5.", 2),
+    Param("beta", "β", 0.6, 0.3, 5.0, "Below 1: more steps at the noisy end. 0.3 to 5.", 2),
+)
+
+SPACINGS: dict[str, Spacing] = {
+    "trailing": Spacing(
+        "Trailing", "Lin et al. 2023", "Even in t, beginning at T.", _counted("trailing")
+    ),
+    "linspace": Spacing(
+        "Linspace", "Lin et al. 2023", "Even in t from T to 1, both visited.", _counted("linspace")
+    ),
+    "leading": Spacing(
+        "Leading", "Ho et al. 2020's code", "Even in t, ending at 1: T itself is never visited.",
+        _counted("leading"), (_OFFSET,),
+    ),
+    "karras": Spacing(
+        "Karras", "Karras et al. 2022 (EDM)", "Even in σ^(1/ρ) over the schedule's σ.",
+        _by_sigma(_karras), (_RHO,),
+    ),
+    "exponential": Spacing(
+        "Exponential", "k-diffusion", "Even in ln σ, that is in log-SNR.", _by_sigma(_exponential)
+    ),
+    "polyexponential": Spacing(
+        "Polyexponential", "k-diffusion", "A power ρ of the even steps in ln σ.",
+        _by_sigma(_exponential), (_POLY,),
+    ),
+    "beta": Spacing(
+        "Beta", "Lee et al. 2024", "At quantiles of a Beta distribution over t.",
+        _beta_quantiles, _SHAPE,
+    ),
+    "ays_sd15": Spacing(
+        "AYS SD 1.5", "Sabour et al. 2024", "Align Your Steps for Stable Diffusion 1.5.",
+        _table(AYS_SD15),
+    ),
+    "ays_sdxl": Spacing(
+        "AYS SDXL", "Sabour et al. 2024", "Align Your Steps for SDXL.", _table(AYS_SDXL)
+    ),
+    "ays_svd": Spacing(
+        "AYS SVD", "Sabour et al. 2024", "Align Your Steps for Stable Video Diffusion.",
+        _table(AYS_SVD),
+    ),
+    "ays_if": Spacing(
+        "AYS IF", "Sabour et al. 2024", "Align Your Steps for DeepFloyd IF.", _table(AYS_IF)
+    ),
+    "gits_sd": Spacing(
+        "GITS SD", "Chen et al. 2024", "Trajectory-based steps for Stable Diffusion.",
+        _table(GITS_SD),
+    ),
+    "oss_flux": Spacing(
+        "OSS Flux", "Pei et al. 2025", "Optimal stepsizes for Flux, in flow time.",
+        _table(OSS_FLUX, flow=True),
+    ),
+    "oss_wan": Spacing(
+        "OSS Wan", "Pei et al. 2025", "Optimal stepsizes for Wan, in flow time.",
+        _table(OSS_WAN, flow=True),
+    ),
+    "times": Spacing("List of t", "by hand", "1000, 600, 200", _no_rule, listed="t"),
+    "sigmas": Spacing("List of σ", "by hand", "14.6, 3.9, 0.9", _no_rule, listed="sigma"),
+}
+# fmt: on

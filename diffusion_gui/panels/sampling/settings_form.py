@@ -17,8 +17,6 @@ from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox
 from diffusion_gui.session.library import captions
 from diffusion_gui.state.document import Document
 
-_SPACING_NAMES = {"trailing": "Trailing", "linspace": "Linspace", "leading": "Leading"}
-
 
 class SettingsForm(QWidget):
     """Shows and edits `document.experiment.sampling`."""
@@ -38,7 +36,9 @@ class SettingsForm(QWidget):
         self.params = ParamsForm()
         self.steps = IntegerBox(1, MAX_STEPS)
         self.steps.setObjectName("stepsSpin")
-        self.spacing = _combo("spacingCombo", {key: _SPACING_NAMES[key] for key in SPACINGS}, 96)
+        self.spacing = _combo(
+            "spacingCombo", {key: row.title for key, row in SPACINGS.items() if not row.listed}, 96
+        )
         self.count = IntegerBox(1, MAX_COUNT)
         self.count.setObjectName("countSpin")
         row = QHBoxLayout(self)
@@ -121,7 +121,7 @@ class SettingsForm(QWidget):
 
     @Slot()
     def _on_spacing(self) -> None:
-        self._change("spacing", spacing=self.spacing.currentData())
+        self._change("spacing", spacing=self.spacing.currentData(), spacing_params=())
 
     @Slot(object)
     def _on_params(self, values: Values) -> None:

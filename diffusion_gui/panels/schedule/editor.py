@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.params import Values
-from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Schedule, ScheduleSpec, curve
+from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Preset, Schedule, ScheduleSpec, curve
 from diffusion_gui.engine.schedules.build import control_points, with_points
 from diffusion_gui.engine.schedules.doctor import Severity, examine
 from diffusion_gui.panels.common.params_form import ParamsForm
@@ -26,6 +26,10 @@ FINDING_LINES = 2
 """Lines kept free for the doctor, so that the plots do not move when it has less to say."""
 CURVE_POINTS = 600
 """Points drawn per curve, however large T is: more than a plot has pixels to show."""
+
+
+_TABLE = Preset("Table", "imported or joined", "βₜ from a table", (), lambda T, p: np.empty(0))
+"""What the head says of a schedule that has no formula."""
 
 
 class ScheduleEditor(Panel):
@@ -56,6 +60,7 @@ class ScheduleEditor(Panel):
             QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
         )
         self.preset.setMinimumContentsLength(7)
+        self.preset.setPlaceholderText(_TABLE.title)
         self.preset.view().setMinimumWidth(190)
         for key, preset in PRESETS.items():
             self.preset.addItem(preset.title, key)
@@ -158,12 +163,12 @@ class ScheduleEditor(Panel):
     @Slot()
     def _show_schedule(self) -> None:
         spec, schedule = self._spec, self._document.schedule
-        row = PRESETS[spec.preset]
+        row = PRESETS.get(spec.preset, _TABLE)
         with QSignalBlocker(self.preset), QSignalBlocker(self.steps):
             self.preset.setCurrentIndex(self.preset.findData(spec.preset))
             self.steps.setValue(spec.T)
         self.params.show_values(row.params, spec.params)
-        drawn = bool(spec.points)
+        drawn = bool(spec.points) and bool(spec.preset or spec.betas)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
         self.formula.setText(
             f"{row.title} (T = {spec.base_T or spec.T}), bent through the points in log-SNR"
@@ -173,7 +178,7 @@ class ScheduleEditor(Panel):
         self.formula.setToolTip(self.formula.text())
         self.reset.setVisible(drawn)
         self._show_curves(schedule)
-        self._show_findings(schedule)
+        self._show_findings()
         self._show_time()
 
     def _show_curves(self, schedule: Schedule) -> None:
@@ -190,10 +195,15 @@ class ScheduleEditor(Panel):
         values = np.interp(times, np.arange(T + 1), schedule.alpha_bar)  # on the curve, if limited
         self.alpha_bar.set_points(list(zip(times, values.tolist(), strict=True)))
 
-    def _show_findings(self, schedule: Schedule) -> None:
-        findings = examine(schedule)
+    def _show_findings(self) -> None:
+        findings = examine(self._spec)
         tokens = self.theme.tokens
-        colours = {Severity.GOOD: tokens.good, Severity.WARNING: tokens.warning}
+        colours = {
+            Severity.GOOD: tokens.good,
+            Severity.NOTE: tokens.secondary,
+            Severity.WARNING: tokens.warning,
+            Severity.ERROR: tokens.error,
+        }
         lines = (
             f"<span style='color:{colours[finding.severity]}'>●</span> {escape(finding.text)}"
             for finding in findings
