@@ -130,7 +130,7 @@ def record(step: Step, before: Tensor | None = None, seconds: float = 0.0) -> Fr
     """Return a step as uint8 frames and numbers; `before` is the x0_hat of the step before it."""
     change = 0.0 if before is None else float((step.x0_hat - before).square().mean().sqrt())
     sigma = step.s / step.a if step.a > 0.0 else math.inf
-    shown = display_scale(step.a, step.s)  # what explodes is shown at a picture's scale
+    shown = display_scale(step.a, step.s)  # pictures of one SNR look alike in every family
     pictures = to_pixels(step.x_t * shown), to_pixels(step.x0_hat)
     return Frame(step.index, step.t, sigma, *pictures, change=change, seconds=seconds)
 

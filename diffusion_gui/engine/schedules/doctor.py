@@ -33,8 +33,8 @@ FIRST = 0.99
 """Least alpha-bar at t = 1 that counts as clean."""
 LARGEST_JUMP = 1.0
 """Nats of log-SNR that one step may cross where both signal and noise matter."""
-VISIBLE = 10.0
-"""Log-SNR within +-10 nats: beyond, either the noise or the signal is below one grey level."""
+VISIBLE = 5.0
+"""Log-SNR within +-5 nats: beyond, the signal or the noise has less than 1 % of the variance."""
 HALF_MAX = 65504.0
 """Largest float16."""
 USUAL_T = 1000

@@ -148,7 +148,7 @@ class Schedule:
         return np.where(t == whole, self.a[whole], a), np.where(t == whole, self.s[whole], s)
 
     def shown(self, t: int) -> tuple[float, float]:
-        """Return (a, s) at t as pictures are shown: a process that explodes is scaled back."""
+        """Return (a, s) at t as pictures are shown: those of the variance-preserving twin."""
         scale = display_scale(float(self.a[t]), float(self.s[t]))
         return scale * float(self.a[t]), scale * float(self.s[t])
 
@@ -182,9 +182,12 @@ def scales(log_snr: Array, family: Family) -> tuple[Array, Array]:
 
 
 def display_scale(a: float, s: float) -> float:
-    """Return the factor that brings x_t = a x_0 + s eps to the scale of a picture, at most 1."""
+    """Return the factor that makes x_t = a x_0 + s eps its variance-preserving twin.
+
+    So pictures of one SNR look alike in every family of processes, and none leaves the scale.
+    """
     size = math.hypot(a, s)
-    return 1.0 / size if size > 1.0 + 1e-9 else 1.0
+    return 1.0 / size if abs(size - 1.0) > 1e-9 else 1.0
 
 
 def from_betas(betas: Array, notes: tuple[str, ...] = (), family: Family = Family.VP) -> Schedule:
