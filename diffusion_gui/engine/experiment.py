@@ -38,6 +38,17 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True)
+class Guidance:
+    """How the estimate is moved away from a second one; `guidance.GUIDANCE` has the methods."""
+
+    method: str = ""
+    """Empty for none."""
+    params: Values = ()
+    against: str = ""
+    """The model moved away from; empty for the same one on all images, without the label."""
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """Everything the reverse process is told."""
 
@@ -45,10 +56,15 @@ class Sampling:
     model_params: Values = ()
     data: str = EMOJI
     """The images a closed-form model knows: the emoji set or the pictures in the tray."""
+    label: str = ""
+    """A class folder, or a word of the captions: the model knows only these images. Empty: all."""
+    guidance: Guidance = field(default_factory=Guidance)
     size: int = 32
     """Side in pixels of the model's square images."""
     sampler: str = "ddim"
     params: Values = ()
+    restart: Values = ()
+    """Parameters of Restart sampling around the sampler; empty for none."""
     steps: int = 20
     spacing: str = "trailing"
     spacing_params: Values = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,10 +15,13 @@ from diffusion_gui.engine import images
 from diffusion_gui.engine.denoisers import MODELS, Denoiser
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import MAX_COUNT, Experiment
+from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.noise import START, gaussian_batch
-from diffusion_gui.engine.params import resolve
+from diffusion_gui.engine.params import Values, resolve
 from diffusion_gui.engine.samplers import SAMPLERS, Levels, Step
+from diffusion_gui.engine.samplers.restart import RESTART_PARAMS, restart
+from diffusion_gui.engine.samplers.restart import Plan as Restarts
 from diffusion_gui.engine.schedules import build, grid
 from diffusion_gui.engine.schedules.schedule import display_scale
 from diffusion_gui.engine.trajectory import Frame
@@ -28,11 +32,20 @@ class Inputs:
     """The pixels that an experiment names: uint8 RGB.
 
     `data` [N, size, size, 3] is the model's image set; `start` [size, size, 3] the picture that a
-    run "from here" begins with, if any.
+    run "from here" begins with, if any; `labels` [N] the class or caption of each image.
     """
 
     data: Pixels
     start: Pixels | None = None
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Built:
+    """The experiment's denoiser, and the one it is guided away from, if any."""
+
+    main: Denoiser
+    against: Denoiser | None = None
 
 
 def run(
@@ -48,22 +61,47 @@ def run(
     """
     levels = plan(experiment)
     device = device or torch.device("cpu")
-    denoise = build_model(experiment, inputs.data, device, poll)
-    return walk(experiment, denoise, levels, inputs.start, device)
+    built = build_model(experiment, inputs, device, poll)
+    return walk(experiment, built, levels, inputs.start, device)
 
 
 def build_model(
-    experiment: Experiment, data: Pixels, device: torch.device, poll: Callable[[], None]
-) -> Denoiser:
-    """Build the experiment's model on its image set, uint8 [N, size, size, 3]."""
-    name, given = experiment.sampling.model, experiment.sampling.model_params
-    if name not in MODELS:
-        raise EngineError(f"unknown model {name!r}; choose one of: {', '.join(MODELS)}")
-    size = experiment.sampling.size
+    experiment: Experiment, inputs: Inputs, device: torch.device, poll: Callable[[], None]
+) -> Built:
+    """Build the experiment's model on its image set, and the second one that guidance needs."""
+    sampling = experiment.sampling
+    size, data = sampling.size, inputs.data
     if data.shape[1:] != (size, size, 3) or len(data) == 0:
         raise EngineError(
             f"the data set must be [N, {size}, {size}, 3] with N >= 1, got {list(data.shape)}"
         )
+    wanted = data[members(inputs.labels, sampling.label)] if sampling.label else data
+    main = _model(sampling.model, sampling.model_params, wanted, device, poll)
+    if not sampling.guidance.method:
+        return Built(main)
+    against = sampling.guidance.against
+    if against:
+        return Built(main, _model(against, (), wanted, device, poll))
+    if not sampling.label:
+        raise EngineError("guidance needs a label to follow, or a second model to move away from")
+    return Built(main, _model(sampling.model, sampling.model_params, data, device, poll))
+
+
+def members(labels: Sequence[str], wanted: str) -> list[int]:
+    """Return the images whose label is `wanted` or, where there are none, has it as words."""
+    exact = [i for i, label in enumerate(labels) if label == wanted]
+    found = exact or [i for i, label in enumerate(labels) if f" {wanted} " in f" {label} "]
+    if not found:
+        known = ", ".join(sorted(set(labels) - {""})[:8]) or "none; put images into class folders"
+        raise EngineError(f"no image has the label {wanted!r}; there are: {known}")
+    return found
+
+
+def _model(
+    name: str, given: Values, data: Pixels, device: torch.device, poll: Callable[[], None]
+) -> Denoiser:
+    if name not in MODELS:
+        raise EngineError(f"unknown model {name!r}; choose one of: {', '.join(MODELS)}")
     row = MODELS[name]
     values = resolve(row.params, given, row.title)
     return row.build(_to_batch(images.to_float(data), device), poll, **values)
@@ -92,9 +130,19 @@ def plan(experiment: Experiment) -> Levels:
     return Levels.of(schedule, times)
 
 
+def transitions(experiment: Experiment, levels: Levels) -> int:
+    """Return the number of transitions of a run over `levels`; it yields one step more."""
+    given = experiment.sampling.restart
+    return Restarts.of(levels, **_restart(given)).steps if given else len(levels)
+
+
+def _restart(given: Values) -> dict[str, float]:
+    return resolve(RESTART_PARAMS, given, "Restart")
+
+
 def walk(
     experiment: Experiment,
-    denoise: Denoiser,
+    built: Built,
     levels: Levels,
     start: Pixels | None,
     device: torch.device,
@@ -123,7 +171,25 @@ def walk(
         raise EngineError(f"the start picture must be {list(shape)}, got {list(start.shape)}")
     else:
         x = a * _to_batch(images.to_float(start)[None], device) + s * x
-    return row.walk(denoise, x, levels, lambda i: noise(START + 1 + i), **values)
+    denoise = _guided(experiment, built)
+    follow = partial(row.walk, **values)
+    if not sampling.restart:
+        return follow(denoise, x, levels, lambda i: noise(START + 1 + i))
+    again = _restart(sampling.restart)
+    return restart(follow, denoise, x, levels, lambda i: noise(START + 1 + i), **again)
+
+
+def _guided(experiment: Experiment, built: Built) -> Denoiser:
+    """Return the denoiser of one run: guidance may remember what it saw earlier in it."""
+    guidance = experiment.sampling.guidance
+    if not guidance.method or built.against is None:
+        return built.main
+    if guidance.method not in GUIDANCE:
+        known = ", ".join(GUIDANCE)
+        raise EngineError(f"unknown guidance {guidance.method!r}; choose one of: {known}")
+    row = GUIDANCE[guidance.method]
+    values = resolve(row.params, guidance.params, row.title)
+    return row.build(built.main, built.against, **values)
 
 
 def record(step: Step, before: Tensor | None = None, seconds: float = 0.0) -> Frame:

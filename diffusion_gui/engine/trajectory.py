@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from diffusion_gui.engine.images import Pixels
@@ -80,20 +79,16 @@ class Trajectory:
     def at_step(self, index: int) -> Frame | None:
         """Return the frame nearest to step `index`, None before the first."""
         with self._lock:
-            return self._nearest(lambda frame: frame.index, index)
+            if not self._frames:
+                return None
+            right = bisect_left(self._frames, index, key=lambda frame: frame.index)
+            around = self._frames[max(right - 1, 0) : right + 1]
+            return min(around, key=lambda frame: abs(frame.index - index))
 
     def at_time(self, t: float) -> Frame | None:
-        """Return the frame nearest to time `t`, None before the first."""
+        """Return the first frame nearest to time `t` (a run may go back up), None before any."""
         with self._lock:
-            return self._nearest(lambda frame: -frame.t, -t)
-
-    def _nearest(self, key: Callable[[Frame], float], value: float) -> Frame | None:
-        """Search the frames, ordered by `key`, in logarithmic time."""
-        if not self._frames:
-            return None
-        right = bisect_left(self._frames, value, key=key)
-        around = self._frames[max(right - 1, 0) : right + 1]
-        return min(around, key=lambda frame: abs(key(frame) - value))
+            return min(self._frames, key=lambda frame: abs(frame.t - t), default=None)
 
     @property
     def nbytes(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -14,11 +15,12 @@ from torch.testing import assert_close
 
 from diffusion_gui.engine import device
 from diffusion_gui.engine.errors import Cancelled, EngineError
-from diffusion_gui.engine.experiment import Experiment, Sampling, Start
+from diffusion_gui.engine.experiment import Experiment, Guidance, Sampling, Start
+from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.images import Pixels, to_float
 from diffusion_gui.engine.noise import gaussian_batch
 from diffusion_gui.engine.params import pack
-from diffusion_gui.engine.reverse import Inputs, plan, record, run, to_pixels
+from diffusion_gui.engine.reverse import Inputs, members, plan, record, run, to_pixels, transitions
 from diffusion_gui.engine.samplers import SAMPLERS, Step
 from diffusion_gui.engine.schedules import PRESETS, SPACINGS, ScheduleSpec, build
 from diffusion_gui.engine.schedules.doctor import Severity, examine
@@ -269,3 +271,63 @@ def test_a_gpu_gives_the_pictures_of_the_processor(data: Pixels, sampler: str) -
 def test_to_pixels_clamps_and_puts_colours_last() -> None:
     batch = torch.tensor([-2.0, -1.0, 0.0, 1.0, 2.0, 0.5]).reshape(1, 3, 1, 2)
     assert_array_equal(to_pixels(batch), [[[[0, 128, 255], [0, 255, 191]]]])
+
+
+# --- labels, guidance, restart ------------------------------------------------------------------
+
+LABELS = ("cat",) * 20 + ("big cat",) * 10 + ("dog",) * 10
+
+
+def test_a_label_restricts_the_images_to_its_folder_or_its_words() -> None:
+    assert members(LABELS, "cat") == list(range(20))  # the folder itself, not "big cat"
+    assert members(LABELS, "big") == list(range(20, 30))
+    with pytest.raises(
+        EngineError, match=r"no image has the label 'bird'; there are: big cat, cat"
+    ):
+        members(LABELS, "bird")
+    with pytest.raises(EngineError, match="put images into class folders"):
+        members((), "bird")
+
+
+def test_samples_with_a_label_are_images_with_that_label(data: Pixels) -> None:
+    inputs = Inputs(data[:40], labels=LABELS)
+    index, rms = nearest(result(run(experiment(label="dog"), inputs)).x_t, data[:40])
+    assert rms.max() < 1e-3
+    assert index.min() >= 30
+
+
+def test_guidance_at_scale_1_is_the_label_alone_and_at_0_no_label(data: Pixels) -> None:
+    inputs = Inputs(data[:40], labels=LABELS)
+
+    def final(**sampling: Any) -> torch.Tensor:
+        return result(run(experiment(steps=6, count=3, **sampling), inputs)).x_t
+
+    def guided(scale: float) -> Guidance:
+        return Guidance("cfg", pack({"scale": scale}))
+
+    torch.testing.assert_close(final(label="cat", guidance=guided(1.0)), final(label="cat"))
+    torch.testing.assert_close(final(label="cat", guidance=guided(0.0)), final())
+    pushed = final(label="cat", guidance=guided(3.0))
+    assert (pushed - final(label="cat")).abs().max() > 1e-3
+
+
+def test_every_method_can_guide_away_from_another_model(data: Pixels) -> None:
+    for method in GUIDANCE:
+        wish = experiment(count=2, steps=5, guidance=Guidance(method, (), "gaussian"))
+        assert torch.isfinite(result(run(wish, Inputs(data[:40]))).x_t).all()
+
+
+def test_guidance_without_anything_to_move_away_from_is_refused(data: Pixels) -> None:
+    with pytest.raises(EngineError, match="needs a label to follow, or a second model"):
+        run(experiment(guidance=Guidance("cfg")), Inputs(data[:40]))
+    with pytest.raises(EngineError, match="unknown guidance 'cgf'; choose one of: cfg, apg"):
+        run(experiment(label="cat", guidance=Guidance("cgf")), Inputs(data[:40], labels=LABELS))
+
+
+def test_a_restarted_run_makes_the_steps_that_were_forecast(data: Pixels) -> None:
+    wish = experiment(count=2, steps=12, restart=pack({"rounds": 3.0, "low": 0.2, "high": 2.0}))
+    steps = list(run(wish, Inputs(data[:40])))
+    assert len(steps) == transitions(wish, plan(wish)) + 1 > 13
+    assert [step.index for step in steps] == list(range(len(steps)))
+    assert nearest(steps[-1].x_t, data[:40])[1].max() < 1e-3
+    assert max(b.t - a.t for a, b in itertools.pairwise(steps)) > 0  # it goes back up

@@ -1,148 +1,129 @@
-"""Samplers: the exact solution of Gaussian data, DDPM's own coefficients, and shared promises."""
+"""The promises of every sampler, checked over the registry; each promise catches a broken one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import pairwise
+from dataclasses import replace
+from functools import partial
 from typing import Any
+from unittest.mock import Mock, call
 
 import numpy as np
 import pytest
 import torch
 from numpy.testing import assert_allclose
 from torch import Tensor
-from torch.testing import assert_close
 
 from diffusion_gui.engine.denoisers.exact import Exact
-from diffusion_gui.engine.forward import posterior
 from diffusion_gui.engine.params import resolve
-from diffusion_gui.engine.samplers import SAMPLERS, Levels, Step, ddim, ddpm
-from diffusion_gui.engine.schedules import Schedule, build_preset, from_betas, timesteps
+from diffusion_gui.engine.samplers import SAMPLERS, Levels, Sampler, Step
+from diffusion_gui.engine.samplers.base import jumps, last_step
+from diffusion_gui.engine.samplers.first_order import ddpm, euler
+from diffusion_gui.engine.schedules import build_preset, from_betas, timesteps
 
-MEAN, STD = 0.3, 0.5
+from .gaussian import MEAN, STD, gaussian_denoiser, moments, ones, pictures, start, ve, vp, walk
+
 RAMP = np.linspace(1e-4, 0.1, 19)
+HARD = {
+    "zero terminal SNR": np.r_[RAMP, 1.0],
+    "signal underflows for many steps": np.r_[RAMP, np.full(230, 0.999)],
+    "levels that are one in float64": np.r_[RAMP[:5], 1e-18, 1e-18, RAMP[5:], 1.0],
+}
 
 CASES = [
-    pytest.param(name, {param.name: value}, id=f"{name}-{param.name}={value:g}")
-    for name, row in SAMPLERS.items()
-    for param in row.params
-    for value in sorted({param.minimum, param.default, param.maximum})
+    *[pytest.param(name, {}, id=name) for name, row in SAMPLERS.items() if not row.params],
+    *[
+        pytest.param(name, {param.name: value}, id=f"{name}-{param.name}={value:g}")
+        for name, row in SAMPLERS.items()
+        for param in row.params
+        for value in sorted({param.minimum, param.default, param.maximum})
+    ],
 ]
 
 
-def gaussian_denoiser(x: Tensor, a: float, s: float) -> Tensor:
-    """Return E[x_0 | x_t] for x_0 ~ N(MEAN, STD^2)."""
-    return MEAN + a * STD**2 / (a**2 * STD**2 + s**2) * (x - a * MEAN)
+# --- the promises ---------------------------------------------------------------------------
 
 
-def no_noise(i: int) -> Tensor:
-    raise AssertionError(f"a deterministic sampler asked for the noise of step {i}")
+def visits_each_level_once_and_ends_clean(name: str, params: dict[str, float]) -> None:
+    schedule = build_preset("cosine", 100)
+    for n in (1, 2, 13):
+        levels, x = Levels.of(schedule, timesteps(100, n)), pictures(99)
+        noise = Mock(side_effect=pictures)
+        steps = walk(name, params, gaussian_denoiser, x, levels, noise)
+        assert [step.index for step in steps] == list(range(n + 1))
+        assert [step.t for step in steps] == levels.t.tolist()
+        assert torch.equal(steps[0].x_t, x) or "churn" in params
+        for step in steps[:-1]:
+            assert step.a == schedule.a[step.t]
+            raised = params.get("churn", 0.0) > 0.0  # churn goes up a little before it goes down
+            assert step.s > schedule.s[step.t] if raised else step.s == schedule.s[step.t]
+            assert torch.equal(step.x0_hat, gaussian_denoiser(step.x_t, step.a, step.s))
+            assert step.x_t.dtype == torch.float32
+        final = steps[-1]
+        assert (final.t, final.a, final.s) == (0, 1.0, 0.0)
+        assert torch.equal(final.x_t, final.x0_hat)
+        if name != "lms":  # which extrapolates to the very end
+            assert torch.equal(final.x_t, steps[-2].x0_hat)  # no noise on the last step
+        assert call(n - 1) not in noise.mock_calls or "churn" in params
 
 
-def ones(i: int) -> Tensor:
-    return torch.ones(1, 1, 1, 1, dtype=torch.float64)
-
-
-def start(value: float) -> Tensor:
-    return torch.full((1, 1, 1, 1), value, dtype=torch.float64)
-
-
-def ve(sigmas: np.ndarray) -> Levels:
-    """Return the levels x = x_0 + sigma eps."""
-    return Levels(np.arange(len(sigmas))[::-1].copy(), np.ones_like(sigmas), sigmas)
-
-
-def last(steps: Iterator[Step]) -> Step:
-    return list(steps)[-1]
-
-
-def walk(name: str, params: dict[str, float], *args: Any) -> list[Step]:
-    row = SAMPLERS[name]
+def is_a_pure_function_of_its_arguments(name: str, params: dict[str, float]) -> None:
+    levels = Levels.of(build_preset("linear"), timesteps(1000, 9))
+    drawn = {i: pictures(i) for i in range(9)}
+    x, row = pictures(99), SAMPLERS[name]
     values = resolve(row.params, tuple(params.items()), row.title)
-    return list(row.walk(*args, **values))
-
-
-def pictures(step: int) -> Tensor:
-    generator = torch.Generator().manual_seed(step)
-    return torch.randn(4, 3, 5, 5, generator=generator)
-
-
-# --- against known solutions ---------------------------------------------------------------
-
-
-def test_ddim_equals_the_reference(reference: dict[str, Any]) -> None:
-    golden = reference["samplers"]
-    levels = ve(np.array(golden["sigmas"]))
-    result = last(ddim(gaussian_denoiser, start(80.0), levels, no_noise, eta=0.0)).x_t
-    assert_allclose(result.item(), golden["ddim_eta_0"], rtol=1e-12)
-
-
-def test_every_sampler_has_a_golden_result(reference: dict[str, Any]) -> None:
-    """DDIM and DDPM have their own; gradient estimation is checked below."""
-    proven = {*reference["samplers"]["results"], "ddim", "ddpm", "gradient_estimation"}
-    assert proven == set(SAMPLERS)
-
-
-def test_samplers_equal_the_reference(reference: dict[str, Any]) -> None:
-    levels = ve(np.array(reference["samplers"]["sigmas"]))
-    for name, golden in reference["samplers"]["results"].items():
-        steps = walk(name, {}, gaussian_denoiser, start(80.0), levels, ones)
-        assert steps[-1].x_t.item() == pytest.approx(golden, rel=1e-9), name
-
-
-def test_gradient_estimation_equals_its_recursion_and_euler_at_gamma_1(
-    reference: dict[str, Any],
-) -> None:
-    sigmas = np.array(reference["samplers"]["sigmas"])
-    x, before = 80.0, None
-    for sigma, after in pairwise(sigmas):
-        d = (x - gaussian_denoiser(start(x), 1.0, sigma).item()) / sigma
-        x += (after - sigma) * (d if before is None or after == 0.0 else 2.0 * d - before)
-        before = d
-    found = walk("gradient_estimation", {}, gaussian_denoiser, start(80.0), ve(sigmas), no_noise)
-    assert found[-1].x_t.item() == pytest.approx(x, rel=1e-12)
-    plain = {"gamma": 1.0}
-    found = walk("gradient_estimation", plain, gaussian_denoiser, start(80.0), ve(sigmas), no_noise)
-    assert found[-1].x_t.item() == pytest.approx(reference["samplers"]["ddim_eta_0"], rel=1e-12)
-
-
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_the_form_of_the_process_does_not_matter(name: str) -> None:
-    """The same noise-to-signal ratios give the same pictures, variance preserving or exploding."""
-    sigmas = np.geomspace(20.0, 0.05, 9)
-    exploding = ve(np.r_[sigmas, 0.0])
-    a = 1.0 / np.hypot(1.0, exploding.s)
-    preserving = Levels(exploding.t, a, exploding.s * a)
-    runs = [
-        walk(name, {}, gaussian_denoiser, start(7.0 * levels.a[0]), levels, ones)
-        for levels in (exploding, preserving)
+    seen = [
+        (step, step.x_t.clone(), step.x0_hat.clone())
+        for step in row.walk(gaussian_denoiser, x, levels, drawn.__getitem__, **values)
     ]
-    if name == "ddpm":  # beta-tilde is the same in both forms, too
-        assert SAMPLERS[name].stochastic
+    again = walk(name, params, gaussian_denoiser, pictures(99), levels, pictures)
+    for (step, x_t, x0_hat), other in zip(seen, again, strict=True):
+        assert torch.equal(x_t, other.x_t)
+        assert torch.equal(step.x_t, x_t), "a step changed after it was told"
+        assert torch.equal(step.x0_hat, x0_hat)
+    assert torch.equal(x, pictures(99)), "the start was written to"
+    assert all(torch.equal(z, pictures(i)) for i, z in drawn.items()), "the noise was written to"
+
+
+def is_exact_on_hard_schedules(name: str, params: dict[str, float]) -> None:
+    images = torch.rand(6, 3, 5, 5, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    for betas in HARD.values():
+        schedule = from_betas(betas)
+        assert schedule.a[-1] == 0.0
+        levels = Levels.of(schedule, timesteps(schedule.T, schedule.T))
+        steps = walk(name, params, Exact(images), pictures(99), levels, pictures)
+        assert (steps[0].x0_hat - images.mean(0)).abs().max() < 1e-6
+        for step in steps:
+            assert torch.isfinite(step.x_t).all()
+        nearest = (steps[-1].x_t[:, None] - images[None]).square().flatten(2).mean(2).amin(1)
+        assert nearest.sqrt().max() < 1e-3
+
+
+def keeps_mean_and_deviation_of_gaussian_data(name: str, params: dict[str, float]) -> None:
+    """Exactly, but for the samplers' own first-order error at 250 steps."""
+    row = SAMPLERS[name]
+    run = partial(row.walk, **resolve(row.params, tuple(params.items()), row.title))
+    levels = Levels.of(build_preset("cosine", 1000), timesteps(1000, 250))
+    mean, variance = moments(run, levels, 250, 0.0, 1.0)
+    assert abs(mean - MEAN) < 1e-4
+    assert abs(math.sqrt(variance) / STD - 1.0) < 0.02
+
+
+def is_the_same_in_any_form_of_the_process(name: str, params: dict[str, float]) -> None:
+    """The same noise-to-signal ratios give the same pictures, variance preserving or exploding."""
+    if name == "ddpm" and params.get("variance"):
+        return  # beta, unlike beta-tilde, is that of one form
+    sigmas = np.r_[np.geomspace(20.0, 0.05, 9), 0.0]
+    runs = [
+        walk(name, params, gaussian_denoiser, start(7.0 * levels.a[0]), levels, ones)
+        for levels in (ve(sigmas), vp(sigmas))
+    ]
     for one, other in zip(*runs, strict=True):
         assert (one.x_t / one.a).item() == pytest.approx((other.x_t / other.a).item(), rel=1e-9)
 
 
-@pytest.mark.parametrize("name", [n for n, row in SAMPLERS.items() if not row.stochastic])
-def test_the_order_of_convergence_is_the_rows(name: str, reference: dict[str, Any]) -> None:
-    """On Gaussian data, whose probability-flow ODE has a closed form."""
-
-    def error(count: int) -> float:
-        sigmas = np.geomspace(10.0, 0.01, count + 1)
-        exact = MEAN + (10.0 - MEAN) * math.sqrt((0.01**2 + STD**2) / (10.0**2 + STD**2))
-        steps = walk(name, {}, gaussian_denoiser, start(10.0), ve(sigmas), no_noise)
-        return abs(steps[-1].x_t.item() - exact)
-
-    if name in reference["samplers"]["errors"]:
-        assert error(64) == pytest.approx(reference["samplers"]["errors"][name][2], rel=1e-6)
-    observed = math.log2(error(64) / error(128))
-    slack = 0.6 if name == "lms" else 0.15
-    assert observed == pytest.approx(SAMPLERS[name].order, abs=slack)
-
-
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_a_row_tells_the_number_of_model_calls(name: str) -> None:
+def makes_the_model_calls_of_its_row(name: str, params: dict[str, float]) -> None:
     made = []
 
     def counted(x: Tensor, a: float, s: float) -> Tensor:
@@ -151,178 +132,113 @@ def test_a_row_tells_the_number_of_model_calls(name: str) -> None:
 
     levels = ve(np.r_[np.geomspace(5.0, 0.1, 7), 0.0])
     row = SAMPLERS[name]
-    values = resolve(row.params, (), row.title)
+    values = resolve(row.params, tuple(params.items()), row.title)
     for step in row.walk(counted, start(3.0), levels, ones, **values):
         if step.index in (0, len(levels)):
             assert len(made) == row.evaluations(step.index, len(levels))
 
 
-def test_ddim_with_noise_and_ddpm_equal_the_reference(reference: dict[str, Any]) -> None:
-    golden = reference["samplers"]
-    levels = ve(np.array(golden["sigmas"]))
-    for steps in (
-        ddim(gaussian_denoiser, start(80.0), levels, ones, eta=1.0),
-        ddpm(gaussian_denoiser, start(80.0), levels, ones, variance=0.0),
-    ):
-        assert_allclose(last(steps).x_t.item(), golden["ddim_eta_1_noise_1"], rtol=1e-12)
-
-
-def test_the_error_of_ddim_equals_the_reference(reference: dict[str, Any]) -> None:
-    key = "error_start_10_log_uniform_10_to_0.01_steps_16_32_64_128_256"
-    exact = MEAN + (10 - MEAN) * math.sqrt((STD**2 + 0.01**2) / (STD**2 + 10.0**2))
-    for n, golden in zip((16, 32, 64, 128, 256), reference["samplers"][key], strict=True):
-        levels = ve(np.geomspace(10.0, 0.01, n + 1))
-        x = last(ddim(gaussian_denoiser, start(10.0), levels, no_noise, eta=0.0)).x_t
-        assert_allclose(abs(x.item() - exact), golden, rtol=1e-9)
-
-
-def test_ddim_follows_the_probability_flow_with_first_order() -> None:
-    def error(n: int) -> float:
-        angle = np.linspace(1.5, 0.01, n + 1)
-        levels = Levels(np.arange(n, -1, -1), np.cos(angle), np.sin(angle))
-        x = last(ddim(gaussian_denoiser, start(1.2), levels, no_noise, eta=0.0)).x_t.item()
-        a, s = levels.a, levels.s
-        gain = math.sqrt(
-            (a[-1] ** 2 * STD**2 + s[-1] ** 2) / (a[0] ** 2 * STD**2 + s[0] ** 2)
-        )  # a Gaussian stays at its quantile
-        return abs(x - (a[-1] * MEAN + gain * (1.2 - a[0] * MEAN)))
-
-    errors = [error(n) for n in (64, 128, 256)]
-    assert errors[0] < 0.02
-    assert 0.9 < math.log2(errors[0] / errors[1]) < 1.1
-    assert 0.9 < math.log2(errors[1] / errors[2]) < 1.1
-
-
-@pytest.mark.parametrize(("name", "params"), CASES)
-def test_samples_of_gaussian_data_have_its_mean_and_deviation(
-    name: str, params: dict[str, float]
-) -> None:
-    schedule, n = build_preset("cosine", 1000), 20_000
-    levels = Levels.of(schedule, timesteps(1000, 1000))
-    generator = torch.Generator().manual_seed(0)
-
-    def noise(i: int) -> Tensor:
-        return torch.randn(n, 1, 1, 1, dtype=torch.float64, generator=generator)
-
-    x = walk(name, params, gaussian_denoiser, noise(-1), levels, noise)[-1].x_t
-    assert abs(x.mean().item() - MEAN) < 5 * STD / math.sqrt(n)
-    # five standard errors, and the samplers' own first-order error at 1000 steps
-    assert abs(x.std().item() / STD - 1) < 5 / math.sqrt(2 * n) + 0.005
-
-
-# --- DDPM is the posterior ------------------------------------------------------------------
-
-
-def _one_step(
-    schedule: Schedule, t: int, variance: float, noise: Callable[[int], Tensor]
-) -> tuple[float, float, float]:
-    """Return (x0_hat, x_t, x_{t-1}) of one DDPM transition between neighbouring levels."""
-    levels = Levels.of(schedule, np.array([t, t - 1, 0]))
-    steps = ddpm(lambda x, a, s: start(0.4), start(-0.9), levels, noise, variance=variance)
-    before, after = next(steps), next(steps)
-    return before.x0_hat.item(), before.x_t.item(), after.x_t.item()
-
-
-@pytest.mark.parametrize("variance", [0.0, 1.0])
-@pytest.mark.parametrize("preset", ["linear", "cosine"])
-@pytest.mark.parametrize("t", [2, 10, 500, 999, 1000])
-def test_ddpm_steps_have_the_coefficients_of_the_posterior(
-    preset: str, t: int, variance: float
-) -> None:
-    schedule = build_preset(preset, 1000)
-    coef_x_0, coef_x_t, beta_tilde = posterior(schedule, t)
-    x0_hat, x_t, mean = _one_step(schedule, t, variance, lambda i: start(0.0))
-    assert_allclose(mean, coef_x_0 * x0_hat + coef_x_t * x_t, rtol=1e-10)
-    *_, moved = _one_step(schedule, t, variance, ones)
-    expected = schedule.beta[t] if variance else beta_tilde
-    assert_allclose((moved - mean) ** 2, expected, rtol=1e-9)
-
-
-def test_ddim_at_eta_one_is_ddpm_with_the_small_variance() -> None:
-    levels = Levels.of(build_preset("linear"), timesteps(1000, 37))
-    args = (gaussian_denoiser, pictures(99), levels, pictures)
-    for one, other in zip(ddim(*args, eta=1.0), ddpm(*args, variance=0.0), strict=True):
-        assert_close(one.x_t, other.x_t, rtol=1e-6, atol=1e-6)
-
-
-def test_eta_scales_the_fresh_noise_and_keeps_the_noise_level() -> None:
-    levels = Levels.of(build_preset("linear"), np.array([600, 300, 0]))
-    a, s, a_next, s_next = levels.a[0], levels.s[0], levels.a[1], levels.s[1]
-    full = s_next * math.sqrt(1 - ((s_next * a) / (a_next * s)) ** 2)  # DDIM eq. 16
-    for eta in (0.25, 1.0):
-        steps = ddim(lambda x, a, s: start(0.0), start(s), levels, ones, eta=eta)
-        next(steps)
-        kept = math.sqrt(s_next**2 - (eta * full) ** 2)
-        assert_allclose(next(steps).x_t.item(), kept + eta * full, rtol=1e-12)
-
-
-# --- promises of every sampler --------------------------------------------------------------
-
-
-@pytest.mark.parametrize("n", [1, 2, 13])
-@pytest.mark.parametrize(("name", "params"), CASES)
-def test_every_sampler_yields_each_level_once_and_ends_clean(
-    name: str, params: dict[str, float], n: int
-) -> None:
-    schedule = build_preset("cosine", 100)
-    levels = Levels.of(schedule, timesteps(100, n))
-    asked: list[int] = []
-
-    def noise(i: int) -> Tensor:
-        asked.append(i)
-        return pictures(i)
-
-    x = pictures(99)
-    steps = walk(name, params, gaussian_denoiser, x, levels, noise)
-    assert [step.index for step in steps] == list(range(n + 1))
-    assert [step.t for step in steps] == levels.t.tolist()
-    assert torch.equal(steps[0].x_t, x) or "churn" in params
-    for step in steps[:-1]:
-        assert step.a == schedule.a[step.t]
-        raised = params.get("churn", 0.0) > 0.0  # churn goes up a little before it goes down
-        assert step.s > schedule.s[step.t] if raised else step.s == schedule.s[step.t]
-        assert torch.equal(step.x0_hat, gaussian_denoiser(step.x_t, step.a, step.s))
-        assert step.x_t.dtype == torch.float32
-    final = steps[-1]
-    assert (final.t, final.a, final.s) == (0, 1.0, 0.0)
-    assert torch.equal(final.x_t, final.x0_hat)
-    if name != "lms":  # which extrapolates to the very end
-        assert torch.equal(final.x_t, steps[-2].x0_hat)  # no noise on the last step
-    assert n - 1 not in asked or "churn" in params
-
-
-@pytest.mark.parametrize(("name", "params"), CASES)
-def test_every_sampler_is_a_pure_function_of_its_arguments(
-    name: str, params: dict[str, float]
-) -> None:
-    levels = Levels.of(build_preset("linear"), timesteps(1000, 9))
-    x = pictures(99)
-    first = walk(name, params, gaussian_denoiser, x, levels, pictures)
-    second = walk(name, params, gaussian_denoiser, x, levels, pictures)
-    for one, other in zip(first, second, strict=True):
-        assert torch.equal(one.x_t, other.x_t)
-    assert torch.equal(x, pictures(99))
-
-
-@pytest.mark.parametrize(("name", "params"), CASES)
-@pytest.mark.parametrize(
-    "betas",
-    [np.r_[RAMP, 1.0], np.r_[RAMP, np.full(230, 0.999)]],
-    ids=["zero terminal SNR", "signal underflows for many steps"],
+Promise = Callable[[str, dict[str, float]], None]
+PROMISES: tuple[Promise, ...] = (
+    visits_each_level_once_and_ends_clean,
+    is_a_pure_function_of_its_arguments,
+    is_exact_on_hard_schedules,
+    keeps_mean_and_deviation_of_gaussian_data,
+    is_the_same_in_any_form_of_the_process,
+    makes_the_model_calls_of_its_row,
 )
-def test_every_sampler_is_exact_where_no_signal_is_left(
-    name: str, params: dict[str, float], betas: np.ndarray
+
+
+@pytest.mark.parametrize(("name", "params"), CASES)
+@pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)
+def test_every_sampler(promise: Promise, name: str, params: dict[str, float]) -> None:
+    promise(name, params)
+
+
+# --- a broken sampler breaks a promise ------------------------------------------------------
+
+
+def _too_noisy(denoise: Any, x: Tensor, levels: Levels, noise: Any) -> Iterator[Step]:
+    """Ancestral steps with a wrong sign: s'^2 + u^2 for s'^2 - u^2."""
+    for jump in jumps(levels):
+        x0_hat = denoise(x, jump.a, jump.s)
+        yield jump.step(x, x0_hat)
+        fresh = jump.s_next * math.sqrt(1.0 - jump.ratio**2)
+        kept = math.hypot(jump.s_next, fresh) / jump.s
+        x = jump.a_next * x0_hat + kept * (x - jump.a * x0_hat)
+        x = x + fresh * noise(jump.index) if fresh > 0.0 else x
+    yield last_step(levels, x)
+
+
+def _unclean(denoise: Any, x: Tensor, levels: Levels, noise: Any) -> Iterator[Step]:
+    """Noise on the last step as well."""
+    *steps, final = euler(denoise, x, levels, noise)
+    yield from steps
+    x = final.x_t + 0.01 * noise(len(levels) - 1)
+    yield replace(final, x_t=x, x0_hat=x)
+
+
+def _writing(denoise: Any, x: Tensor, levels: Levels, noise: Any) -> Iterator[Step]:
+    """Euler in the memory of its start."""
+    for step in euler(denoise, x.clone(), levels, noise):
+        x.copy_(step.x_t)
+        yield replace(step, x_t=x)
+
+
+def _drawing(denoise: Any, x: Tensor, levels: Levels, noise: Any) -> Iterator[Step]:
+    """DDPM with noise of its own."""
+    return ddpm(denoise, x, levels, lambda i: torch.randn_like(x), variance=0.0)
+
+
+def _formless(denoise: Any, x: Tensor, levels: Levels, noise: Any) -> Iterator[Step]:
+    """Steps in s where they should be in s / a: they do not add up to the level's signal."""
+    for jump in jumps(levels):
+        x0_hat = denoise(x, jump.a, jump.s)
+        yield jump.step(x, x0_hat)
+        x = x0_hat + jump.s_next / jump.s * (x - x0_hat)
+    yield last_step(levels, x)
+
+
+def _dividing(denoise: Any, x: Tensor, levels: Levels, noise: Any) -> Iterator[Step]:
+    """Euler on x / a, which does not exist in pure noise."""
+    for jump in jumps(levels):
+        x0_hat = denoise(x, jump.a, jump.s)
+        yield jump.step(x, x0_hat)
+        y = x / jump.a if jump.a > 0.0 else x * math.inf
+        x = jump.a_next * (x0_hat + jump.ratio * (y - x0_hat))
+    yield last_step(levels, x)
+
+
+def _asking_twice(denoise: Any, x: Tensor, levels: Levels, noise: Any) -> Iterator[Step]:
+    """Euler with a second model call that its row does not tell of."""
+    return euler(lambda *args: 0.5 * (denoise(*args) + denoise(*args)), x, levels, noise)
+
+
+BROKEN: list[tuple[Callable[..., Iterator[Step]], Promise]] = [
+    (_too_noisy, keeps_mean_and_deviation_of_gaussian_data),
+    (_unclean, visits_each_level_once_and_ends_clean),
+    (_writing, is_a_pure_function_of_its_arguments),
+    (_drawing, is_a_pure_function_of_its_arguments),
+    (_formless, is_the_same_in_any_form_of_the_process),
+    (_dividing, is_exact_on_hard_schedules),
+    (_asking_twice, makes_the_model_calls_of_its_row),
+]
+
+
+@pytest.mark.parametrize(("broken", "promise"), BROKEN)
+def test_a_broken_sampler_breaks_a_promise(
+    broken: Callable[..., Iterator[Step]], promise: Promise, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    schedule = from_betas(betas)
-    assert schedule.a[-1] == 0.0
-    images = torch.rand(6, 3, 5, 5, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    levels = Levels.of(schedule, timesteps(schedule.T, schedule.T))
-    steps = walk(name, params, Exact(images), pictures(99), levels, pictures)
-    assert_close(steps[0].x0_hat, images.mean(0).expand(4, 3, 5, 5), rtol=0, atol=1e-6)
-    for step in steps:
-        assert torch.isfinite(step.x_t).all()
-    nearest = (steps[-1].x_t[:, None] - images[None]).square().flatten(2).mean(2).amin(1)
-    assert nearest.sqrt().max() < 1e-3
+    monkeypatch.setitem(SAMPLERS, "broken", Sampler("Broken", "no paper", "Wrong.", (), broken))
+    with pytest.raises(AssertionError):
+        promise("broken", {})
+
+
+def test_every_promise_catches_a_broken_sampler() -> None:
+    assert {promise for _, promise in BROKEN} == set(PROMISES)
+
+
+# --- rows and levels ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -342,5 +258,5 @@ def test_levels_count_transitions_and_read_the_schedule() -> None:
     levels = Levels.of(schedule, timesteps(50, 5))
     assert len(levels) == 5
     assert levels.t.tolist() == [50, 40, 30, 20, 10, 0]
-    assert_allclose(levels.a, schedule.a[levels.t], rtol=0)
-    assert_allclose(levels.s, schedule.s[levels.t], rtol=0)
+    assert_allclose(levels.a, schedule.a[[50, 40, 30, 20, 10, 0]], rtol=0)
+    assert_allclose(levels.s, schedule.s[[50, 40, 30, 20, 10, 0]], rtol=0)

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 from diffusion_gui.engine.params import Param
 from diffusion_gui.engine.samplers.base import Levels, Step
+from diffusion_gui.engine.samplers.er_sde import er_sde
 from diffusion_gui.engine.samplers.first_order import ddim, ddpm, euler, euler_ancestral
 from diffusion_gui.engine.samplers.multistep import (
+    deis,
     dpmpp_2m,
     dpmpp_2m_sde,
     dpmpp_3m_sde,
@@ -23,17 +25,29 @@ from diffusion_gui.engine.samplers.multistep import (
     lms,
     res_2m,
 )
+from diffusion_gui.engine.samplers.predictor_corrector import sa_solver, unipc
+from diffusion_gui.engine.samplers.restart import RESTART_PARAMS, restart
 from diffusion_gui.engine.samplers.two_calls import dpm_2, dpmpp_2s, heun
 
-__all__ = ["SAMPLERS", "Levels", "Sampler", "Step", "ddim", "ddpm"]
+__all__ = [
+    "RESTART_PARAMS",
+    "SAMPLERS",
+    "Levels",
+    "Sampler",
+    "Step",
+    "ddim",
+    "ddpm",
+    "restart",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Sampler:
     """A sampler by name: title, source, one line, parameters and generator.
 
-    `order` is its order of convergence, `calls` the model calls a step makes (the last one step
-    makes one), `stochastic` whether it draws fresh noise with its default parameters.
+    `order` is its order of convergence (with fresh noise the weak one, of the variance), `calls`
+    the model calls a step makes (the last one step makes one), `stochastic` whether it draws fresh
+    noise with its default parameters.
     """
 
     title: str
@@ -55,9 +69,8 @@ def _share(default: float, tooltip: str) -> tuple[Param, ...]:
     return (Param("eta", "η", default, 0.0, 1.0, tooltip, 2),)
 
 
-_ORDER = (
-    Param("order", "order", 4.0, 1.0, 4.0, "Model calls remembered, 1 to 4; 1 is Euler.", 0),
-)  # fmt: skip
+def _order(default: float, minimum: float, maximum: float, tooltip: str) -> tuple[Param, ...]:
+    return (Param("order", "order", default, minimum, maximum, tooltip, 0),)
 
 
 SAMPLERS: dict[str, Sampler] = {
@@ -171,17 +184,64 @@ SAMPLERS: dict[str, Sampler] = {
         title="LMS",
         source="k-diffusion",
         explanation="Adams-Bashforth in σ with exact weights on any grid, one model call a step.",
-        params=_ORDER,
+        params=_order(4.0, 1.0, 4.0, "Model calls remembered, 1 to 4; 1 is Euler."),
         walk=lms,
         order=3,
+    ),
+    "deis": Sampler(
+        title="DEIS",
+        source="Zhang & Chen 2022",
+        explanation="As LMS, but extrapolates over ln σ: better where the levels lie far apart.",
+        params=_order(3.0, 1.0, 4.0, "Model calls remembered, 1 to 4; 1 is Euler."),
+        walk=deis,
+        order=2,
     ),
     "ipndm": Sampler(
         title="iPNDM",
         source="Liu et al. 2022, Zhang & Chen 2022",
         explanation="Adams-Bashforth with the weights of an even grid, one model call a step.",
-        params=_ORDER,
+        params=_order(4.0, 1.0, 4.0, "Model calls remembered, 1 to 4; 1 is Euler."),
         walk=ipndm,
         order=2,
+    ),
+    "unipc": Sampler(
+        title="UniPC",
+        source="Zhao et al. 2023",
+        explanation="DPM++ 2M, each step corrected by the model call after it: third order.",
+        params=_order(2.0, 2.0, 3.0, "Estimates a prediction uses, 2 or 3; more for a small step."),
+        walk=unipc,
+        order=3,
+    ),
+    "er_sde": Sampler(
+        title="ER-SDE",
+        source="Cui et al. 2023",
+        explanation="Adds less fresh noise than DDPM, and uses the last three estimates.",
+        params=_order(3.0, 1.0, 3.0, "Estimates a step uses, 1 to 3. No unit."),
+        walk=er_sde,
+        order=2,
+        stochastic=True,
+    ),
+    "sa_solver": Sampler(
+        title="SA-Solver",
+        source="Xue et al. 2023",
+        explanation="Predicts, then corrects; fresh noise on the middle levels alone.",
+        params=(
+            Param(
+                "predictor_order", "predictor", 3.0, 1.0, 3.0,
+                "Estimates the prediction uses, 1 to 3. No unit.", 0,
+            ),
+            Param(
+                "corrector_order", "corrector", 4.0, 0.0, 4.0,
+                "Estimates the correction uses, 1 to 4; 0 is no correction.", 0,
+            ),
+            Param(
+                "tau", "τ", 1.0, 0.0, 2.0,
+                "Fresh noise at σ 0.72 to 25.8: 0 is none, 1 the reverse SDE. Range 0 to 2.", 2,
+            ),
+        ),
+        walk=sa_solver,
+        order=2,
+        stochastic=True,
     ),
     "gradient_estimation": Sampler(
         title="Gradient estimation",

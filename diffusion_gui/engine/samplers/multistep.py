@@ -68,11 +68,11 @@ def _two_estimates(
         x0_hat = denoise(x, jump.a, jump.s)
         yield jump.step(x, x0_hat)
         target = x0_hat
-        if before is not None and math.isfinite(jump.h):
+        if before is not None and not jump.first_order_only:
             target = x0_hat + weight(jump.h, h_before) * (x0_hat - before)
         kept = jump.ratio**eta
         x = towards(jump, x, target, kept) + fresh_noise(jump, noise, kept, x)
-        before, h_before = x0_hat, jump.h
+        before, h_before = x0_hat if jump.worth_remembering else None, jump.h
     yield last_step(levels, x)
 
 
@@ -86,10 +86,10 @@ def dpmpp_3m_sde(
         yield jump.step(x, x0_hat)
         kept = jump.ratio**eta
         moved = towards(jump, x, x0_hat, kept)
-        if math.isfinite(jump.h):
+        if not jump.first_order_only:
             moved = moved + jump.a_next * _curvature(jump.h, (1.0 + eta) * jump.h, x0_hat, history)
         x = moved + fresh_noise(jump, noise, kept, x)
-        history = [(x0_hat, jump.h), *history[:1]]
+        history = [(x0_hat, jump.h), *history[:1]] if jump.worth_remembering else []
     yield last_step(levels, x)
 
 
@@ -97,15 +97,14 @@ def _curvature(
     h: float, h_eta: float, x0_hat: Tensor, history: Sequence[tuple[Tensor, float]]
 ) -> Tensor:
     """Return the second- and third-order terms from the estimates before (newest first)."""
-    known = [(d, step) for d, step in history if math.isfinite(step)]
-    phi_2 = math.expm1(-h_eta) / h_eta + 1.0
-    if not known:
+    if not history:
         return 0.0 * x0_hat
-    newer, step = known[0]
+    phi_2 = math.expm1(-h_eta) / h_eta + 1.0
+    newer, step = history[0]
     slope = (x0_hat - newer) * (h / step)
-    if len(known) == 1:
+    if len(history) == 1:
         return phi_2 * slope
-    older, step_before = known[1]
+    older, step_before = history[1]
     r_0, r_1 = step / h, step_before / h
     slope_before = (newer - older) / r_1
     bend = (slope - slope_before) / (r_0 + r_1)
@@ -190,7 +189,7 @@ def _adams(
         yield jump.step(x, x0_hat)
         eps = (x - jump.a * x0_hat) / jump.s
         x = jump.a_next * x0_hat + jump.s_next * eps
-        if jump.a > 1e-12 * jump.s:  # beyond that there is nothing to extrapolate from
+        if jump.a > 1e-12 * jump.s and jump.ratio < 1.0:  # else there is nothing to extrapolate
             history = [(eps, jump.s / jump.a), *history[: order - 1]]
             if jump.s_next > 0.0 or extrapolate_last:
                 c = weights([sigma for _, sigma in history], jump.s_next / jump.a_next)

@@ -86,7 +86,7 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
     places = np.linspace(0.0, 1.0, len(base))
     no_signal = np.isneginf(base[-1]) and (not len(y) or y[-1] <= -LOG_SNR_LIMIT)
     base = _finite(base)
-    plain = np.interp(u, places, base)
+    plain = np.interp(u, places, base) - (fall if len(base) == 1 else 0.0)
     bent = plain + _interpolate(x, y - np.interp(x, places, base), u)
     least = min(MIN_FALL, float(-np.diff(plain).max(initial=-np.inf)))
     if np.any(np.diff(bent) > -0.5 * least):  # pushed further than the base falls there

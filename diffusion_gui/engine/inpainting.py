@@ -1,0 +1,193 @@
+"""RePaint (Lugmayr et al., arXiv:2201.09865): inpainting with any sampler and model. No torch.
+
+Wherever the model looks, the known pixels are the picture at that noise level, a x_img + s z. The
+samplers work pixel by pixel, so that pasting what the model sees *is* pasting x_t: the unknown
+pixels move as if x_t had been pasted before every step. `resamples` times each stretch of `jump`
+levels is noised up again and walked down again, so that unknown pixels come to fit the known ones.
+
+Noise: the sampler draws `noise(k)`, k the running number of the transition, as in a plain run;
+the known pixels' z is `noise(KNOWN + d (n + 1) + i)` for level i on descent d, the noise of the
+way up after descent d `noise(UP + d)`. The three ranges never meet.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.params import Param
+from diffusion_gui.engine.samplers.base import Levels, Noise, Step, last_step
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from diffusion_gui.engine.denoisers.base import Denoiser
+    from diffusion_gui.engine.samplers import Sampler
+
+KNOWN = 1 << 40
+UP = 1 << 41
+
+REPAINT_PARAMS: tuple[Param, ...] = (
+    Param(
+        "resamples", "resamples", 10.0, 1.0, 50.0,
+        "Times each stretch is walked: 1 only pastes, the paper takes 10. Range 1 to 50.", 0,
+    ),
+    Param(
+        "jump", "jump", 5.0, 1.0, 100.0,
+        "Steps of a stretch that is noised up and walked again. Range 1 to 100.", 0,
+    ),
+)  # fmt: skip
+"""The parameters of `repaint`, by its keywords."""
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """A way down from level `start` to level `end`; `first` counts the transitions before it."""
+
+    start: int
+    end: int
+    first: int
+
+    def __len__(self) -> int:
+        """The number of transitions."""
+        return self.end - self.start
+
+
+def descents(num_steps: int, resamples: int, jump: int) -> list[Descent]:
+    """Return the ways down of a run over levels 0..num_steps (the last one clean).
+
+    As in the paper, the stretches are counted from the last noisy level; neither the step to the
+    clean picture nor what is left over at the noisy end is resampled.
+    """
+    if num_steps < 1 or resamples < 1 or jump < 1:
+        raise EngineError(
+            "RePaint needs at least 1 step, 1 resample and a jump of 1, "
+            f"got {num_steps}, {resamples} and {jump}"
+        )
+    found: list[Descent] = []
+    start = first = 0
+    for bottom in reversed(range(num_steps - 1, jump - 1, -jump)):
+        for _ in range(resamples - 1):
+            found.append(Descent(start, bottom, first))
+            first += bottom - start
+            start = bottom - jump
+    return [*found, Descent(start, num_steps, first)]
+
+
+def transitions(num_steps: int, resamples: int, jump: int) -> int:
+    """Return the number of transitions N of a run: it yields N + 1 steps."""
+    return sum(map(len, descents(num_steps, resamples, jump)))
+
+
+def evaluations(row: Sampler, num_steps: int, resamples: int, jump: int) -> int:
+    """Return the model calls of a run; from pure noise (a = 0) a sampler may make one less."""
+    *above, last = map(len, descents(num_steps, resamples, jump))
+    return row.calls * sum(above) + row.evaluations(last, last)
+
+
+def repaint(
+    row: Sampler,
+    denoise: Denoiser,
+    x: Tensor,
+    levels: Levels,
+    noise: Noise,
+    *,
+    picture: Tensor,
+    known: Tensor,
+    resamples: float,
+    jump: float,
+    values: Mapping[str, float],
+) -> Iterator[Step]:
+    """Yield the steps of an inpainting run from x [B, C, H, W] at the first level.
+
+    `picture` [C, H, W] or [B, C, H, W] in [-1, 1] is kept where `known` [H, W] is true, exactly so
+    in the last step; `values` are the sampler's own parameters. Steps carry a running index and
+    the pasted x_t. Raises EngineError for sizes that do not fit.
+    """
+    if known.shape != x.shape[2:] or picture.shape[-3:] != x.shape[1:]:
+        raise EngineError(
+            f"the picture must be {list(x.shape[1:])} and its mask {list(x.shape[2:])}, "
+            f"got {list(picture.shape)} and {list(known.shape)}"
+        )
+    kept = _Known(picture.to(x), known.to(x.device).bool(), levels, noise)
+    plan = descents(len(levels), round(resamples), round(jump))
+    return _walk(row, denoise, x, kept, plan, values)
+
+
+def _walk(
+    row: Sampler,
+    denoise: Denoiser,
+    x: Tensor,
+    kept: _Known,
+    plan: list[Descent],
+    values: Mapping[str, float],
+) -> Iterator[Step]:
+    levels, n = kept.levels, len(kept.levels)
+    for number, way in enumerate(plan):
+        part = slice(way.start, way.end + 1)
+        steps = row.walk(
+            kept.denoiser(denoise, number),
+            x,
+            replace(levels, t=levels.t[part], a=levels.a[part], s=levels.s[part]),
+            lambda i, way=way: kept.noise(way.first + i),
+            **_share(values, len(way), n),
+        )
+        for step in steps:
+            x = step.x_t
+            if step.index < len(way):
+                pasted = kept.paste(x, step.a, step.s, number)
+                yield replace(step, index=way.first + step.index, x_t=pasted)
+        if way.end < n:
+            x = _rise(x, levels, way.end, plan[number + 1].start, kept.noise(UP + number))
+    end = last_step(levels, kept.restore(x))
+    yield replace(end, index=plan[-1].first + len(plan[-1]))
+
+
+def _share(values: Mapping[str, float], part: int, whole: int) -> dict[str, float]:
+    """Return a descent's share of the sampler's parameters: Heun's churn is a sum over the run."""
+    return {k: v * (part / whole) if k == "churn" else v for k, v in values.items()}
+
+
+def _rise(x: Tensor, levels: Levels, start: int, end: int, z: Tensor) -> Tensor:
+    """Return `x` at level `start` noised to level `end`: q(x_end | x_start), forward in time."""
+    a, s = float(levels.a[start]), float(levels.s[start])
+    a_end, s_end = float(levels.a[end]), float(levels.s[end])
+    ratio = a_end / a if a > 0.0 else 0.0
+    return ratio * x + math.sqrt(max(s_end**2 - (ratio * s) ** 2, 0.0)) * z
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """The known pixels at any noise level: a pure function of the level and the descent."""
+
+    picture: Tensor
+    where: Tensor
+    levels: Levels
+    noise: Noise
+
+    def restore(self, x: Tensor) -> Tensor:
+        """Return `x` with the picture in the known pixels."""
+        return x.where(~self.where, self.picture)
+
+    def paste(self, x: Tensor, a: float, s: float, descent: int) -> Tensor:
+        """Return `x` at level (a, s) with the noised picture in the known pixels."""
+        level = descent * (len(self.levels) + 1) + self._level(a, s)
+        return x.where(~self.where, a * self.picture + s * self.noise(KNOWN + level))
+
+    def denoiser(self, denoise: Denoiser, descent: int) -> Denoiser:
+        """Return `denoise` looking at pasted pictures, and knowing what is known."""
+
+        def pasting(x: Tensor, a: float, s: float) -> Tensor:
+            return self.restore(denoise(self.paste(x, a, s, descent), a, s))
+
+        return pasting
+
+    def _level(self, a: float, s: float) -> int:
+        """Return the first level that is not noisier than (a, s): a level's own number."""
+        noisier = self.levels.s * a > s * self.levels.a * (1.0 + 1e-9)  # without dividing by a
+        return int(np.count_nonzero(noisier))
