@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -10,10 +13,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.schedules import PRESETS, Family, build_preset
+from diffusion_gui.engine.params import Param
+from diffusion_gui.engine.schedules import PRESETS, Family, Preset, build_preset
 from diffusion_gui.engine.schedules.presets import dynamic_shift
 from diffusion_gui.engine.schedules.schedule import BETA_MAX, Schedule
 
+schedule_building = import_module("diffusion_gui.engine.schedules.build")
 DISCRETE = (
     *("linear", "scaled_linear", "cosine", "sigmoid"),
     *("quadratic", "sqrt_beta", "constant", "harmonic", "sqrt"),
@@ -155,6 +160,50 @@ def _promises(schedule: Schedule, T: int) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_keeps_the_promises_at_every_length(preset: str, T: int) -> None:
     _promises(build_preset(preset, T), T)
+
+
+BROKEN: dict[str, Preset] = {
+    "one step too many": Preset("x", "x", "x", (), lambda T, p: np.full(T + 1, 0.01)),
+    "not a number": Preset("x", "x", "x", (), lambda T, p: np.full(T, np.nan)),
+    "a flow that keeps signal": Preset(
+        "x", "x", "x", (), lambda T, p: np.full(T, 0.01), family=Family.FLOW
+    ),
+    "a cap above the cap": Preset(
+        "x", "x", "x", (Param("top", "top", 1.0, 0.0, 1.0, "."),), lambda T, p: np.full(T, 2.0),
+        clip="top",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def no_cache() -> Iterator[None]:
+    """Forget built schedules, before and after a test that changes the registry."""
+
+    def forget() -> None:
+        schedule_building.build.cache_clear()
+        schedule_building._cached_base.cache_clear()
+
+    forget()
+    yield
+    forget()
+
+
+@pytest.mark.usefixtures("no_cache")
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_promises_catch_a_broken_preset(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, "broken", BROKEN[name])
+    with pytest.raises((AssertionError, EngineError)):
+        _promises(build_preset("broken", 50), 50)
+
+
+@pytest.mark.usefixtures("no_cache")
+def test_the_values_catch_a_preset_with_a_wrong_formula(
+    monkeypatch: pytest.MonkeyPatch, reference: dict[str, Any]
+) -> None:
+    sqrt_for_square = replace(PRESETS["cosine"], betas=lambda T, p: np.linspace(1e-4, 0.02, T))
+    monkeypatch.setitem(PRESETS, "sigmoid", sqrt_for_square)
+    with pytest.raises(AssertionError):
+        test_values_equal_the_reference("sigmoid", "beta", reference)
 
 
 LIMITS = [

@@ -99,6 +99,7 @@ def _preset(spec: ScheduleSpec) -> Schedule:
     row = PRESETS[spec.preset]
     values = resolve(row.params, spec.params, row.title)
     betas = row.betas(spec.T, values)
+    assert betas.shape == (spec.T,), row.title
     if row.family is Family.VP:
         return from_betas(*_clip(betas, values.get(row.clip, BETA_MAX)), family_of(spec))
     betas = np.maximum(betas, 1e-12)  # rounding only: these know no cap on beta
