@@ -32,12 +32,18 @@ from diffusion_gui.engine.forward import Noiser
 from diffusion_gui.engine.images import contact_sheet, fit_within, read_picture
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.samplers import SAMPLERS
-from diffusion_gui.engine.schedules import Schedule
-from diffusion_gui.engine.schedules.doctor import Severity, examine
+from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
+from diffusion_gui.engine.schedules import SPACINGS, ScheduleSpec, build
+from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
 from diffusion_gui.session import export, library
+from diffusion_gui.session.diffusers_export import NOTES_KEY, to_config
 from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import encode
 from diffusion_gui.session.resources import resource
+from diffusion_gui.session.schedule_import import Imported
+
+_USUAL_STEPS = 20
+"""Steps with which a schedule is examined; `sample` takes as many unless told otherwise."""
 
 
 class _OneLineErrors(TyperGroup):
@@ -84,19 +90,26 @@ def schedule(
     source: options.ScheduleFile = None,
     timesteps: options.Timesteps = None,
     settings: options.PresetSettings = None,
+    image_size: options.ImageSize = None,
     check: options.Check = False,
     target: options.ScheduleTarget = None,
+    scheduler: options.SchedulerName = None,
 ) -> None:
     """Show a noise schedule at eleven times, and what is good or doubtful about it."""
     if (preset is None) == (source is None):
         raise EngineError("schedule: give either --preset NAME or --from FILE")
     if target is not None:
         check_target(target, export.SCHEDULE_WRITERS)
-    made, spec = options.find_schedule(preset or str(source), timesteps, settings)
+    if scheduler is not None and (target is None or target.suffix.lower() != ".json"):
+        raise EngineError(f"--scheduler {scheduler}: this names the class of an exported .json")
+    found = options.find_schedule(preset or str(source), timesteps, settings, image_size)
     if target is not None:
-        export.save_schedule(made, target, spec)
-    _print_schedule(made)
-    if check and any(finding.severity is Severity.WARNING for finding in examine(made)):
+        _export(found.spec, target, scheduler or "")
+    findings = examine(
+        found.spec, Use(found.spacing, _USUAL_STEPS, found.prediction, found.spacing_params)
+    )
+    _print_schedule(found, findings)
+    if check and any(f.severity in (Severity.WARNING, Severity.ERROR) for f in findings):
         raise typer.Exit(1)
 
 
@@ -105,22 +118,22 @@ def noise(
     image: options.Picture,
     output: options.Output,
     schedule: options.ScheduleSource = "cosine",
+    image_size: options.ImageSize = None,
     times: options.Times = None,
     seed: options.Seed = 0,
     size: options.PictureSize = 256,
 ) -> None:
     """Noise a picture to several times t and write them side by side."""
     check_target(output, (".png",))
-    made, spec = options.find_schedule(schedule, None)
+    found = options.find_schedule(schedule, None, image_size=image_size)
+    made = build(found.spec)
     chosen = options.read_times(times, made.T)
     picture = read_picture(image)
     pixels = fit_within(picture.pixels, size)
     noiser = Noiser(pixels, gaussian(seed, 0, START, pixels.shape))
-    frames = np.stack([noiser.x_t(float(made.a[t]), float(made.s[t])) for t in chosen])
-    text = {}
-    if spec is not None:
-        ref = library.PictureStore().add(picture, str(image))
-        text[export.METADATA_KEY] = encode(Experiment(spec, (ref,), seed=seed))
+    frames = np.stack([noiser.x_t(*made.shown(t)) for t in chosen])
+    ref = library.PictureStore().add(picture, str(image))
+    text = {export.METADATA_KEY: encode(Experiment(found.spec, (ref,), seed=seed))}
     export.save_png(output, contact_sheet(frames, len(frames)), text)
     typer.echo(f"{output}: {image.name} at t = {options.names(chosen)}")
 
@@ -136,10 +149,18 @@ def sample(
     steps: options.Steps = 20,
     schedule: options.ScheduleSource = "cosine",
     timesteps: options.Timesteps = None,
+    image_size: options.ImageSize = None,
     count: options.Count = 16,
     seed: options.Seed = 0,
     size: options.Size = 32,
     spacing: options.SpacingName = "trailing",
+    spacing_settings: options.SpacingSettings = None,
+    levels: options.LevelList = None,
+    label: options.Label = "",
+    guidance: options.GuidanceName = "",
+    guidance_settings: options.GuidanceSettings = None,
+    against: options.Against = "",
+    restart_settings: options.RestartSettings = None,
     device: options.DeviceName = "auto",
     start: options.StartPicture = None,
     t: options.StartTime = None,
@@ -152,9 +173,7 @@ def sample(
     row, known = SAMPLERS[sampler], MODELS[model]
     params = options.read_settings(settings, row.params, row.title)
     model_params = options.read_settings(model_settings, known.params, known.title, "--model-set")
-    _, spec = options.find_schedule(schedule, timesteps)
-    if spec is None:
-        raise EngineError(f"{schedule}: no signal is left at T, so it cannot be sampled; edit it")
+    found = options.find_schedule(schedule, timesteps, image_size=image_size)
     data = EMOJI if images == EMOJI else PICTURES
     told = Sampling(
         model=model,
@@ -165,9 +184,18 @@ def sample(
         params=params,
         steps=steps,
         spacing=spacing,
+        spacing_params=options.read_settings(
+            spacing_settings, SPACINGS[spacing].params, spacing, "--spacing-set"
+        ),
+        levels=options.read_levels(levels),
+        label=label,
+        guidance=options.read_guidance(guidance, guidance_settings, against),
+        restart=options.read_settings(restart_settings, RESTART_PARAMS, "Restart", "--restart-set"),
         count=count,
     )
-    job = sampling.prepare(Experiment(spec, (), told, seed), images, start, t, wanted)
+    job = sampling.prepare(Experiment(found.spec, (), told, seed), images, start, t, wanted)
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=True)
     for problem in job.problems:
         typer.echo(f"left out: {problem}", err=True)
     begin = time.perf_counter()
@@ -216,7 +244,17 @@ def _memory() -> str:
     return "; ".join(parts) or "unknown"
 
 
-def _print_schedule(made: Schedule) -> None:
+def _export(spec: ScheduleSpec, target: Path, scheduler: str) -> None:
+    """Write a schedule, and say what a diffusers config does not hold of it."""
+    made = build(spec)
+    export.save_schedule(made, target, spec, scheduler)
+    if target.suffix.lower() == ".json":
+        for note in to_config(made, spec, scheduler).get(NOTES_KEY, ()):
+            typer.echo(f"note: {target}: {note}", err=True)
+
+
+def _print_schedule(found: Imported, findings: tuple[Finding, ...]) -> None:
+    made = build(found.spec)
     table = Table("t", "beta", "alpha_bar", "SNR dB", box=None, pad_edge=False)
     for column in table.columns:
         column.justify = "right"
@@ -225,8 +263,22 @@ def _print_schedule(made: Schedule) -> None:
         table.add_row(str(t), f"{beta:.6g}", f"{alpha_bar:.6g}", f"{made.snr_db(t):.2f}")
     console = Console(highlight=False)
     console.print(table)
-    for finding in examine(made):
-        console.print(f"{finding.severity}: {finding.text}", markup=False, soft_wrap=True)
+    lines = [f"note: {note}" for note in found.notes]
+    lines += [f"{finding.severity}: {finding.text}" for finding in findings]
+    for line in [*_use(found), *lines]:
+        console.print(line, markup=False, soft_wrap=True)
+
+
+def _use(found: Imported) -> list[str]:
+    """Return a line with what a file says of the use of its schedule, if it says anything."""
+    settings = "".join(f", {name} = {value:g}" for name, value in found.spacing_params)
+    parts = [
+        f"predicts {found.prediction}" if found.prediction else "",
+        f"spacing {found.spacing}{settings}" if found.spacing else "",
+        "clips x0" if found.clip_sample else "",
+    ]
+    said = "; ".join(part for part in parts if part)
+    return [f"use: {said}"] if said else []
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,19 +12,22 @@ import typer
 
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import DATA_SIZES, MAX_COUNT, MAX_SEED
+from diffusion_gui.engine.experiment import DATA_SIZES, MAX_COUNT, MAX_SEED, Guidance
+from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.params import Param, Values, pack, resolve
 from diffusion_gui.engine.samplers import SAMPLERS
+from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import (
     MAX_STEPS,
     PRESETS,
     SPACINGS,
-    Schedule,
     ScheduleSpec,
     build,
 )
 from diffusion_gui.session import export
-from diffusion_gui.session.schedule_import import READERS, load_schedule
+from diffusion_gui.session.diffusers_export import EXPORTED_CLASSES
+from diffusion_gui.session.diffusers_schedules import IMAGE_SIZES
+from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _MOST_TIMES = 64
@@ -81,6 +85,16 @@ Check = Annotated[bool, typer.Option("--check", help="Exit with code 1 on any wa
 ScheduleTarget = Annotated[
     Path | None, typer.Option("--export", help=f"Write it as {names(export.SCHEDULE_WRITERS)}.")
 ]
+SchedulerName = Annotated[
+    str | None, _choice("--scheduler", known=EXPORTED_CLASSES, text="diffusers class of a .json")
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(
+        "--image-size", min=IMAGE_SIZES[0], max=IMAGE_SIZES[1],
+        help="Pixels of the pictures, where a file's shift depends on it; 1024 if not given.",
+    ),
+]  # fmt: skip
 Picture = Annotated[Path, typer.Argument(help="The picture to noise.", show_default=False)]
 Times = Annotated[
     str | None,
@@ -96,6 +110,23 @@ SamplerSettings = Annotated[list[str] | None, _settings(SAMPLERS)]
 Steps = Annotated[int, typer.Option(min=1, max=MAX_STEPS, help="Steps, one model call each.")]
 Count = Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="How many pictures.")]
 Size = Annotated[int, _choice(known=DATA_SIZES, text="Side of a picture in pixels")]
+SpacingSettings = Annotated[list[str] | None, _settings(SPACINGS, "--spacing-set")]
+LevelList = Annotated[
+    str | None,
+    typer.Option("--levels", metavar="X,X,...", help="For the spacings times and sigmas."),
+]
+Label = Annotated[
+    str, typer.Option(help="Only the images of this class folder, or with this word in the name.")
+]
+GuidanceName = Annotated[str, _choice(known=("", *GUIDANCE), text="Guidance (with --label)")]
+GuidanceSettings = Annotated[list[str] | None, _settings(GUIDANCE, "--guidance-set")]
+Against = Annotated[
+    str, _choice(known=("", *MODELS), text="Guide away from this model instead of from no label")
+]
+RestartSettings = Annotated[
+    list[str] | None,
+    _settings({"restart": SimpleNamespace(params=RESTART_PARAMS)}, "--restart-set"),
+]
 SpacingName = Annotated[str, _choice(known=SPACINGS, text="How steps are spread over t")]
 DeviceName = Annotated[str, _choice(known=DEVICES, text="Where to compute")]
 StartPicture = Annotated[
@@ -111,17 +142,23 @@ AnimationFile = Annotated[
 
 
 def find_schedule(
-    source: str, timesteps: int | None, settings: list[str] | None = None
-) -> tuple[Schedule, ScheduleSpec | None]:
-    """Return the schedule of a preset's name or of a file, and its spec where there is one.
+    source: str,
+    timesteps: int | None,
+    settings: list[str] | None = None,
+    image_size: int | None = None,
+) -> Imported:
+    """Return the schedule of a preset's name, or what a file says.
 
     Raises EngineError for an unknown name, and for a T that a file cannot be given.
     """
     if source in PRESETS:
         row = PRESETS[source]
         values = read_settings(settings, row.params, row.title)
+        if image_size is not None:
+            raise EngineError(f"--image-size goes with a file; leave it out for {source}")
         spec = ScheduleSpec(source, timesteps or 1000, values)
-        return build(spec), spec
+        build(spec)
+        return Imported(spec)
     if not Path(source).suffix and not Path(source).exists():
         raise EngineError(
             f"schedule {source!r} is not known; choose one of: {names(PRESETS)},"
@@ -129,12 +166,12 @@ def find_schedule(
         )
     if settings:
         raise EngineError(f"--set goes with a named schedule; leave it out for {source}")
-    schedule, found = load_schedule(source)
-    if timesteps not in (None, schedule.T):
+    found = load_schedule(source, image_size)
+    if timesteps not in (None, found.spec.T):
         raise EngineError(
-            f"--timesteps {timesteps}: {source} has T = {schedule.T}; leave --timesteps out"
+            f"--timesteps {timesteps}: {source} has T = {found.spec.T}; leave --timesteps out"
         )
-    return schedule, found
+    return found
 
 
 def read_settings(
@@ -156,6 +193,26 @@ def read_settings(
     packed = pack(values)
     resolve(params, packed, f"{flag}: {owner}")
     return packed
+
+
+def read_guidance(method: str, settings: list[str] | None, against: str) -> Guidance:
+    """Return the guidance asked for; raises EngineError for settings without a method."""
+    if not method:
+        if settings or against:
+            raise EngineError(f"--guidance is missing; choose one of: {names(GUIDANCE)}")
+        return Guidance()
+    row = GUIDANCE[method]
+    return Guidance(
+        method, read_settings(settings, row.params, row.title, "--guidance-set"), against
+    )
+
+
+def read_levels(text: str | None) -> tuple[float, ...]:
+    """Return the numbers in "14.6,3.9,0.9"."""
+    try:
+        return tuple(float(part) for part in (text or "").split(",") if part.strip())
+    except ValueError:
+        raise EngineError(f"--levels: {text!r} is not a list of numbers; write 3.9,0.9") from None
 
 
 def read_times(text: str | None, T: int) -> list[int]:

@@ -107,17 +107,20 @@ def sample(job: Job, device: str, wanted: Files) -> Recording:
     recording = Recording()
     with step_progress() as advance:
         from diffusion_gui.engine import device as devices
-        from diffusion_gui.engine.reverse import Inputs, plan, record, run, to_pixels
+        from diffusion_gui.engine.reverse import Inputs, plan, record, run, to_pixels, transitions
 
-        total = len(plan(job.experiment))
+        total = transitions(job.experiment, plan(job.experiment))
         shown = animated(total) if wanted.animation else set()
-        inputs = Inputs(job.data, job.start)
+        labels = library.labels(job.experiment.pictures)
+        if job.experiment.sampling.data == EMOJI:
+            labels = library.captions()
+        inputs = Inputs(job.data, job.start, labels)
         for step in run(job.experiment, inputs, devices.choose(device)):
             advance(step.index, total)
             if wanted.trajectory:
                 recording.frames.append(record(step))
             if step.index in shown:
-                recording.animation.append(to_pixels(step.x_t))
+                recording.animation.append(record(step).x_t)
             if step.index == total:
                 recording.result = to_pixels(step.x_t)
     return recording

@@ -6,8 +6,6 @@ Equations as in DDPM (arXiv:2006.11239): eq. 2 (`markov_step`), eq. 4 (`closed_f
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -20,10 +20,10 @@ from PIL.PngImagePlugin import PngInfo
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.images import Pixels, contact_sheet
-from diffusion_gui.engine.schedules import Schedule, ScheduleSpec
+from diffusion_gui.engine.schedules import Family, Schedule, ScheduleSpec
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.engine.trajectory import Frame
-from diffusion_gui.session.diffusers_config import to_config
+from diffusion_gui.session.diffusers_export import to_config
 from diffusion_gui.session.files import AnyPath, atomic_write, check_target
 from diffusion_gui.session.format import encode
 
@@ -36,14 +36,17 @@ _ANIMATION_SIDE = 800
 _FRAME_MS, _LAST_FRAME_MS = 80, 1600
 
 
-def save_schedule(schedule: Schedule, path: AnyPath, spec: ScheduleSpec | None = None) -> None:
+def save_schedule(
+    schedule: Schedule, path: AnyPath, spec: ScheduleSpec | None = None, scheduler: str = ""
+) -> None:
     """Write `schedule` in the format that the ending of `path` names (see SCHEDULE_WRITERS).
 
-    `spec`, if known, travels in the .json and titles the .png. Raises EngineError for another
-    ending or a file that cannot be written.
+    `spec`, if known, travels in the .json and titles the .png; `scheduler` is the diffusers class
+    of a .json, the usual one if empty. Raises EngineError for another ending or class, and for a
+    file that cannot be written.
     """
     target = check_target(path, SCHEDULE_WRITERS)
-    content = SCHEDULE_WRITERS[target.suffix.lower()](schedule, spec)
+    content = SCHEDULE_WRITERS[target.suffix.lower()](schedule, spec, scheduler)
     atomic_write(target, lambda file: file.write(content))
 
 
@@ -62,11 +65,11 @@ def schedule_columns(schedule: Schedule) -> dict[str, Array]:
     }
 
 
-def _schedule_json(schedule: Schedule, spec: ScheduleSpec | None) -> bytes:
-    return (json.dumps(to_config(schedule, spec), indent=2) + "\n").encode()
+def _schedule_json(schedule: Schedule, spec: ScheduleSpec | None, scheduler: str) -> bytes:
+    return (json.dumps(to_config(schedule, spec, scheduler), indent=2) + "\n").encode()
 
 
-def _schedule_csv(schedule: Schedule, _: ScheduleSpec | None) -> bytes:
+def _schedule_csv(schedule: Schedule, *_: object) -> bytes:
     columns = {name: values.tolist() for name, values in schedule_columns(schedule).items()}
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
@@ -75,16 +78,16 @@ def _schedule_csv(schedule: Schedule, _: ScheduleSpec | None) -> bytes:
     return text.getvalue().encode()
 
 
-def _schedule_npz(schedule: Schedule, _: ScheduleSpec | None) -> bytes:
+def _schedule_npz(schedule: Schedule, *_: object) -> bytes:
     content = io.BytesIO()
     arrays: dict[str, Any] = {"t": np.arange(schedule.T + 1), **schedule_columns(schedule)}
     np.savez(content, **arrays, a=schedule.a, s=schedule.s)
     return content.getvalue()
 
 
-def _schedule_sigmas(schedule: Schedule, _: ScheduleSpec | None) -> bytes:
-    """Return sigma_T..sigma_1 and 0, one per line."""
-    sigmas = schedule.sigma[::-1]
+def _schedule_sigmas(schedule: Schedule, *_: object) -> bytes:
+    """Return sigma_T..sigma_1 and 0, one per line; of a flow its s, which diffusers calls sigma."""
+    sigmas = (schedule.s if schedule.family is Family.FLOW else schedule.sigma)[::-1]
     if not np.all(np.isfinite(sigmas)):
         raise EngineError(
             "sigma is infinite where no signal is left (alpha_bar = 0), and a list of sigmas"
@@ -93,7 +96,7 @@ def _schedule_sigmas(schedule: Schedule, _: ScheduleSpec | None) -> bytes:
     return "".join(f"{sigma!r}\n" for sigma in sigmas.tolist()).encode()
 
 
-def _schedule_png(schedule: Schedule, spec: ScheduleSpec | None) -> bytes:
+def _schedule_png(schedule: Schedule, spec: ScheduleSpec | None, _: str) -> bytes:
     from diffusion_gui.session.schedule_plot import draw_schedule
 
     content = io.BytesIO()
@@ -182,7 +185,7 @@ def _write_animation(file: BinaryIO, sheets: list[Image.Image], kind: str) -> No
     )
 
 
-SCHEDULE_WRITERS: dict[str, Callable[[Schedule, ScheduleSpec | None], bytes]] = {
+SCHEDULE_WRITERS: dict[str, Callable[[Schedule, ScheduleSpec | None, str], bytes]] = {
     ".json": _schedule_json,
     ".csv": _schedule_csv,
     ".npz": _schedule_npz,

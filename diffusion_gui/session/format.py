@@ -23,10 +23,13 @@ from diffusion_gui.engine.experiment import (
     MAX_SEED,
     PICTURES,
     Experiment,
+    Guidance,
     Sampling,
 )
+from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.params import Param, Values, resolve
 from diffusion_gui.engine.samplers import SAMPLERS
+from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import (
     MAX_STEPS,
     PRESETS,
@@ -122,11 +125,22 @@ def _check_sampling(sampling: Sampling) -> None:
     _check_range(f"{path}.count", sampling.count, 1, MAX_COUNT)
     model = MODELS[sampling.model]
     _check_params(f"{path}.model_params", model.params, sampling.model_params, model.title)
+    _check_guidance(f"{path}.guidance", sampling.guidance)
+    _check_params(f"{path}.restart", RESTART_PARAMS, sampling.restart, "Restart")
     row = SAMPLERS[sampling.sampler]
     _check_params(f"{path}.params", row.params, sampling.params, row.title)
     if sampling.start is not None:
         # not bound by T here: T may be edited after the start was set, and the run says so
         _check_range(f"{path}.start.t", sampling.start.t, 1, MAX_STEPS)
+
+
+def _check_guidance(path: str, guidance: Guidance) -> None:
+    if guidance.against:
+        _check_choice(f"{path}.against", guidance.against, MODELS)
+    if guidance.method:
+        _check_choice(f"{path}.method", guidance.method, GUIDANCE)
+        row = GUIDANCE[guidance.method]
+        _check_params(f"{path}.params", row.params, guidance.params, row.title)
 
 
 def _check_levels(path: str, levels: tuple[float, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def captions() -> tuple[str, ...]:
     """Return the CLDR names of the bundled emoji, in order, e.g. "grinning face"."""
     rows = json.loads(resource("emoji", "captions.json").read_text(encoding="utf-8"))
     return tuple(row["name"] for row in rows)
+
+
+def labels(pictures: Iterable[PictureRef]) -> tuple[str, ...]:
+    """Return the class of each picture: the name of the folder it came from, if any."""
+    return tuple(Path(ref.source).parent.name if ref.source else "" for ref in pictures)
 
 
 def emoji(size: int = 32) -> Pixels:

@@ -8,29 +8,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.schedules import (
-    ControlPoint,
-    Schedule,
-    ScheduleSpec,
-    build,
-    from_betas,
-)
-from diffusion_gui.engine.schedules.curve import MIN_FALL
-from diffusion_gui.session.diffusers_config import from_config
+from diffusion_gui.engine.schedules import Schedule, build
+from diffusion_gui.session.diffusers_config import Imported, from_config
+from diffusion_gui.session.diffusers_schedules import table_spec
 from diffusion_gui.session.files import AnyPath
-from diffusion_gui.session.format import LOG_SNR_MOST
+
+__all__ = ["READERS", "Imported", "load_schedule"]
 
 _MOST_BYTES = 16 * 1024**2
 
 
-def load_schedule(path: AnyPath) -> tuple[Schedule, ScheduleSpec | None]:
-    """Return the schedule in a .json or .csv file, and a spec that describes it exactly.
+def load_schedule(path: AnyPath, image_size: int | None = None) -> Imported:
+    """Return the schedule in a .json or .csv file, with notes and what the file says of its use.
 
-    The spec is the one the file was saved with, or a curve with a point at every t; None where no
-    curve can be drawn through it (no signal at all left at some t). Raises EngineError with one
-    line that names the file, the key or row, and the mend.
+    The spec is the one the file was saved with, the preset that a config names, or a table of
+    betas. `image_size` in pixels is for flows whose shift depends on it. Raises EngineError with
+    one line that names the file, the key or row, and the mend.
     """
     file = Path(path)
     if file.suffix.lower() not in READERS:
@@ -38,10 +34,11 @@ def load_schedule(path: AnyPath) -> tuple[Schedule, ScheduleSpec | None]:
             f"{file}: a schedule can be read from {' or '.join(READERS)}; save it as one of these"
         )
     try:
-        schedule, spec = READERS[file.suffix.lower()](_read(file))
+        text = _read(file)
+        _refuse_conflict(text)
+        return READERS[file.suffix.lower()](text, image_size)
     except EngineError as error:
         raise EngineError(f"{file}: {error}") from None
-    return schedule, spec or _through_every_t(schedule)
 
 
 def _read(file: Path) -> str:
@@ -56,33 +53,44 @@ def _read(file: Path) -> str:
         raise EngineError("the file is not text; choose another") from None
 
 
-def _from_json(text: str) -> tuple[Schedule, ScheduleSpec | None]:
+def _from_json(text: str, image_size: int | None) -> Imported:
     try:
         config = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise EngineError(f"the file is not JSON ({error}); save it again") from None
-    return from_config(config)
+    return from_config(config, image_size)
 
 
-def _from_csv(text: str) -> tuple[Schedule, ScheduleSpec | None]:
+def _refuse_conflict(text: str) -> None:
+    """Raise EngineError where git left both sides of a merge in the file."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.startswith(("<<<<<<<", ">>>>>>>", "=======")):
+            raise EngineError(
+                f"line {number} is a merge conflict ({line[:7]}); keep one of the two versions"
+            )
+
+
+def _from_csv(text: str, _: int | None) -> Imported:
     """Read columns t (0..T or 1..T) and beta; alpha_bar, where given, must follow from them."""
     rows = csv.DictReader(text.splitlines())
-    fields = rows.fieldnames or []
+    try:
+        fields, table = rows.fieldnames or [], list(rows)
+    except csv.Error as error:
+        raise EngineError(f"the file is not a table ({error}); save it again") from None
     for name in ("t", "beta"):
         if name not in fields:
             raise EngineError(f"there is no column {name!r} in the first line; add it")
-    table = list(rows)
     t, beta = (_column(table, name) for name in ("t", "beta"))
     first = int(t[0]) if len(t) and t[0] in (0.0, 1.0) else 0
     if not len(t) or not np.array_equal(t, first + np.arange(len(t))):
         raise EngineError("column t must count 0, 1, 2, ... without a gap; sort the rows")
-    schedule = from_betas(beta[1 - first :])
+    spec = table_spec(beta[1 - first :], "column beta")
     if "alpha_bar" in fields:
-        _check_product(_column(table, "alpha_bar")[1 - first :], schedule)
-    return schedule, None
+        _check_product(_column(table, "alpha_bar")[1 - first :], build(spec))
+    return Imported(spec)
 
 
-def _column(table: list[dict[str, str]], name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _column(table: list[dict[str, str]], name: str) -> NDArray[np.float64]:
     values = np.empty(len(table))
     for index, row in enumerate(table):
         try:
@@ -92,7 +100,7 @@ def _column(table: list[dict[str, str]], name: str) -> np.ndarray[tuple[int], np
     return values
 
 
-def _check_product(alpha_bar: np.ndarray[tuple[int], np.dtype[np.float64]], own: Schedule) -> None:
+def _check_product(alpha_bar: NDArray[np.float64], own: Schedule) -> None:
     off = np.flatnonzero(~np.isclose(alpha_bar, own.alpha_bar[1:], rtol=1e-6, atol=1e-12))
     if off.size:
         t = int(off[0]) + 1
@@ -102,22 +110,7 @@ def _check_product(alpha_bar: np.ndarray[tuple[int], np.dtype[np.float64]], own:
         )
 
 
-def _through_every_t(schedule: Schedule) -> ScheduleSpec | None:
-    """Return the drawn curve with a control point at every t, if it gives this very schedule."""
-    T = schedule.T
-    # a drawn curve is lowered by MIN_FALL per step so that it falls; raised by it, it stays put
-    log_snr = schedule.log_snr[1:] + MIN_FALL * np.arange(T)
-    falls = np.all(np.diff(log_snr) < 0.0)
-    if not (falls and np.all(np.abs(log_snr) <= LOG_SNR_MOST)):
-        return None
-    u = np.linspace(0.0, 1.0, T)
-    points = tuple(ControlPoint(float(x), float(y)) for x, y in zip(u, log_snr, strict=True))
-    spec = ScheduleSpec("cosine", T, points=points)
-    same = np.allclose(build(spec).beta, schedule.beta, rtol=1e-6, atol=1e-12)
-    return spec if same else None
-
-
-READERS: dict[str, Callable[[str], tuple[Schedule, ScheduleSpec | None]]] = {
+READERS: dict[str, Callable[[str, int | None], Imported]] = {
     ".json": _from_json,
     ".csv": _from_csv,
 }

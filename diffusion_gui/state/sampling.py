@@ -29,7 +29,7 @@ from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 if TYPE_CHECKING:
     import torch
 
-    from diffusion_gui.engine.denoisers import Denoiser
+    from diffusion_gui.engine.reverse import Built, Inputs
 
 LIVE_SECONDS = 1.0
 """An edit samples again at once while the last run took less than this."""
@@ -271,7 +271,7 @@ class _Engine:
         self._store = store
         self._job: Job | None = None
         self._model_key: Any = None
-        self._model: Denoiser | None = None
+        self._model: Built | None = None
 
     def execute(
         self,
@@ -290,7 +290,7 @@ class _Engine:
         target = device.choose(device_wish)
         levels = reverse.plan(experiment)
         model = self._prepare(experiment, target)
-        trajectory = Trajectory(len(levels))
+        trajectory = Trajectory(reverse.transitions(experiment, levels))
         started(Run(experiment, trajectory, device.describe(target)))
         begin = time.perf_counter()
         before: torch.Tensor | None = None
@@ -302,18 +302,19 @@ class _Engine:
             job.wait_turn()
         return time.perf_counter() - begin - job.waited
 
-    def _prepare(self, experiment: Experiment, target: torch.device) -> Denoiser:
+    def _prepare(self, experiment: Experiment, target: torch.device) -> Built:
         """Return the model, from the last run if it is the same."""
         from diffusion_gui.engine import reverse
 
         sampling = experiment.sampling
         pictures = () if sampling.data == EMOJI else experiment.pictures
-        model = (sampling.model, sampling.model_params)
+        guidance = (sampling.guidance.method, sampling.guidance.against)
+        model = (sampling.model, sampling.model_params, sampling.label, guidance)
         key = (model, sampling.data, sampling.size, pictures, target)
         if self._model is None or key != self._model_key:
             self._model = None  # free the old one first
-            data = self._data(experiment)
-            self._model = reverse.build_model(experiment, data, target, self._poll)
+            inputs = self._inputs(experiment)
+            self._model = reverse.build_model(experiment, inputs, target, self._poll)
             self._model_key = key
         return self._model
 
@@ -321,11 +322,14 @@ class _Engine:
         if self._job is not None:
             self._job.poll()
 
-    def _data(self, experiment: Experiment) -> Pixels:
+    def _inputs(self, experiment: Experiment) -> Inputs:
+        from diffusion_gui.engine.reverse import Inputs
+
         sampling = experiment.sampling
         if sampling.data == EMOJI:
-            return library.emoji(sampling.size)
-        return self._store.squares(experiment.pictures, sampling.size)
+            return Inputs(library.emoji(sampling.size), labels=library.captions())
+        pixels = self._store.squares(experiment.pictures, sampling.size)
+        return Inputs(pixels, labels=library.labels(experiment.pictures))
 
     def _start(self, experiment: Experiment) -> Pixels | None:
         start = experiment.sampling.start

@@ -125,7 +125,7 @@ def test_the_exact_sampler_against_its_bare_matrix_products(benchmark: Benchmark
     torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
     emoji, experiment = library.emoji(32), Experiment()
     cpu = torch.device("cpu")
-    model = reverse.build_model(experiment, emoji, cpu, lambda: None)
+    model = reverse.build_model(experiment, reverse.Inputs(emoji), cpu, lambda: None)
     levels = reverse.plan(experiment)
     data = torch.from_numpy(emoji.reshape(len(emoji), -1).astype(np.float32))
     queries = torch.randn(16, data.shape[1])

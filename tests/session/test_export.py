@@ -13,6 +13,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment, PictureRef
 from diffusion_gui.engine.schedules import (
     PRESETS,
+    Family,
     ScheduleSpec,
     build,
     control_points,
@@ -36,7 +37,12 @@ from diffusion_gui.session.format import decode
 from diffusion_gui.session.schedule_import import load_schedule
 from diffusion_gui.session.schedule_plot import nice_ticks
 
-_SPECS = [*(ScheduleSpec(preset, 1000) for preset in PRESETS), ScheduleSpec("linear", 1)]
+_SPECS = [
+    *(ScheduleSpec(preset, 1000) for preset in PRESETS),
+    ScheduleSpec("linear", 1),
+    ScheduleSpec("linear", 100, zero_terminal=True),
+    ScheduleSpec("", 3, betas=(0.1, 0.2, 1.0)),
+]
 
 
 def _drawn():
@@ -52,7 +58,11 @@ def _batch(count, side=8):
 # --- schedules -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("spec", [*_SPECS, _drawn()], ids=lambda s: f"{s.preset}-{s.T}")
+@pytest.mark.parametrize(
+    "spec",
+    [spec for spec in [*_SPECS, _drawn()] if build(spec).family is Family.VP],
+    ids=lambda s: f"{s.preset}-{s.T}",
+)
 def test_json_betas_multiply_to_alpha_bar(tmp_path, spec):
     schedule = build(spec)
     save_schedule(schedule, tmp_path / "s.json", spec)
@@ -72,6 +82,18 @@ def test_json_names_the_formula_only_where_diffusers_has_the_same(tmp_path):
     assert named(ScheduleSpec("linear", 100, (("beta_end", 0.1),))) == "linear"
     assert named(ScheduleSpec("cosine", 100, (("offset", 0.1),))) is None
     assert named(_drawn()) is None
+    assert named(ScheduleSpec("linear", 100, zero_terminal=True)) is None
+    assert named(ScheduleSpec("linear", 100, shift=1.0)) is None
+
+
+def test_json_is_of_the_class_asked_for(tmp_path):
+    spec = ScheduleSpec("linear", 100)
+    save_schedule(build(spec), tmp_path / "s.json", spec, "EulerDiscreteScheduler")
+    config = json.loads((tmp_path / "s.json").read_text())
+    assert config["_class_name"] == "EulerDiscreteScheduler"
+    with pytest.raises(EngineError, match="EDMEulerScheduler holds a formula"):
+        save_schedule(build(spec), tmp_path / "t.json", spec, "EDMEulerScheduler")
+    assert not (tmp_path / "t.json").exists()
 
 
 def test_csv_holds_every_number_exactly(tmp_path):
@@ -106,6 +128,14 @@ def test_txt_is_the_sigmas_from_noise_to_zero(tmp_path):
     assert sigmas == schedule.sigma[::-1].tolist()
     assert sigmas == sorted(sigmas, reverse=True)
     assert sigmas[-1] == 0.0
+
+
+def test_txt_of_a_flow_is_its_s_from_one_to_zero(tmp_path):
+    schedule = build(ScheduleSpec("flow", 20, (("shift", 3.0),)))
+    save_schedule(schedule, tmp_path / "s.txt")
+    levels = [float(line) for line in (tmp_path / "s.txt").read_text().splitlines()]
+    assert levels == schedule.s[::-1].tolist()
+    assert (levels[0], levels[-1]) == (1.0, 0.0)
 
 
 def test_txt_refuses_an_infinite_sigma(tmp_path):
@@ -176,13 +206,13 @@ def test_an_unknown_ending_is_refused_with_the_known_ones(tmp_path, name):
 def test_a_saved_schedule_comes_back(tmp_path, spec, ending):
     schedule = build(spec)
     save_schedule(schedule, tmp_path / f"s{ending}", spec)
-    back, found = load_schedule(tmp_path / f"s{ending}")
+    found = load_schedule(tmp_path / f"s{ending}")
+    back = build(found.spec)
     np.testing.assert_allclose(back.beta, schedule.beta, rtol=1e-12)
     np.testing.assert_allclose(back.alpha_bar, schedule.alpha_bar, rtol=1e-9)
-    assert found is not None
-    np.testing.assert_allclose(build(found).alpha_bar, schedule.alpha_bar, rtol=1e-6)
+    assert found.notes == ()
     if ending == ".json":
-        assert found == spec
+        assert found.spec == spec
 
 
 def test_edited_betas_win_over_the_spec_in_the_file(tmp_path):
@@ -191,18 +221,18 @@ def test_edited_betas_win_over_the_spec_in_the_file(tmp_path):
     config = json.loads((tmp_path / "s.json").read_text())
     config["trained_betas"][4] = 0.25
     (tmp_path / "s.json").write_text(json.dumps(config))
-    back, found = load_schedule(tmp_path / "s.json")
-    assert back.beta[5] == 0.25
-    np.testing.assert_allclose(build(found).beta, back.beta, rtol=1e-6)
+    found = load_schedule(tmp_path / "s.json").spec
+    assert build(found).beta[5] == 0.25
+    np.testing.assert_array_equal(found.betas, config["trained_betas"])
 
 
 def test_a_diffusers_config_with_a_formula_is_read(tmp_path):
     config = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
     (tmp_path / "s.json").write_text(json.dumps(config | {"num_train_timesteps": 1000}))
-    back, spec = load_schedule(tmp_path / "s.json")
+    spec = load_schedule(tmp_path / "s.json").spec
     assert spec.preset == "scaled_linear"
     # Stable Diffusion's published last alpha-bar
-    assert back.alpha_bar[-1] == pytest.approx(4.66009851e-03, rel=1e-8)
+    assert build(spec).alpha_bar[-1] == pytest.approx(4.66009851e-03, rel=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -212,19 +242,23 @@ def test_a_diffusers_config_with_a_formula_is_read(tmp_path):
         ("s.json", "{", "not JSON"),
         ("s.json", "[" * 100_000, "not JSON"),
         ("s.json", "[]", "one JSON object"),
-        ("s.json", '{"beta_schedule": "laplace"}', "beta_schedule"),
+        ("s.json", '{"beta_schedule": "magic"}', "beta_schedule"),
         ("s.json", '{"beta_schedule": ["linear"]}', "beta_schedule"),
         ("s.json", '{"beta_schedule": "linear"}', "num_train_timesteps"),
         ("s.json", '{"trained_betas": [0.1, "x"]}', r"trained_betas\[1\]|trained_betas\[\.\.\.\]"),
         ("s.json", '{"trained_betas": []}', "T must be"),
-        ("s.json", '{"trained_betas": [0.1, 1.5]}', "beta_2"),
-        ("s.json", '{"trained_betas": [0.1], "rescale_betas_zero_snr": true}', "rescale"),
+        ("s.json", '{"trained_betas": [0.1, 1.5]}', r"trained_betas: .* 1\.5 at t = 2"),
+        ("s.json", '{"trained_betas": [0.1], "rescale_betas_zero_snr": 1}', "rescale"),
         ("s.csv", "", "'t'"),
         ("s.csv", "t,gamma\n0,0\n", "'beta'"),
         ("s.csv", "t,beta\n", "column t"),
         ("s.csv", "t,beta\n0,0\n2,0.1\n", "column t"),
         ("s.csv", "t,beta\n0,0\n1,x\n", "row 3"),
         ("s.csv", "t,beta\n0,0\n1\n", "row 3"),
+        ("s.csv", "t,beta\n0,0\n", "column beta: T must be in"),
+        ("s.csv", "t,beta\n0,0\n1,nan\n", "column beta: .*nan at t = 1"),
+        ("s.csv", "t,beta\n0,0\n1,1\n2,0.5\n", "column beta: β = 1 .* t = 1"),
+        ("s.csv", "t,beta\n0,0\n1," + "1" * 200_000, "not a table"),
         ("s.csv", "t,beta,alpha_bar\n0,0,1\n1,0.1,0.8\n", "alpha_bar at t = 1"),
     ],
 )
@@ -236,11 +270,11 @@ def test_an_unreadable_schedule_names_the_file_and_the_place(tmp_path, name, tex
     assert "\n" not in str(caught.value)
 
 
-def test_a_schedule_that_ends_without_signal_has_no_curve(tmp_path):
+def test_a_schedule_that_ends_without_signal_is_a_table_as_any_other(tmp_path):
     (tmp_path / "s.csv").write_text("t,beta\n1,0.5\n2,1.0\n")
-    schedule, spec = load_schedule(tmp_path / "s.csv")
-    assert schedule.alpha_bar.tolist() == [1.0, 0.5, 0.0]
-    assert spec is None
+    spec = load_schedule(tmp_path / "s.csv").spec
+    assert spec == ScheduleSpec("", 2, betas=(0.5, 1.0))
+    assert build(spec).alpha_bar.tolist() == [1.0, 0.5, 0.0]
 
 
 # --- pictures ------------------------------------------------------------------------------------

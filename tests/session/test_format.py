@@ -19,16 +19,20 @@ from diffusion_gui.engine.experiment import (
     MAX_SEED,
     PICTURES,
     Experiment,
+    Guidance,
     PictureRef,
     Sampling,
     Start,
 )
+from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.params import pack
 from diffusion_gui.engine.samplers import SAMPLERS
+from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import (
     PRESETS,
     SPACINGS,
     ControlPoint,
+    Family,
     ScheduleSpec,
     build,
     control_points,
@@ -64,21 +68,49 @@ def _specs(draw):
     given_values = {row.name: row.default for row in PRESETS[preset].params} | dict(values)
     if "start" in given_values:  # presets that run from start to end
         assume(given_values["end"] - given_values["start"] > 0.05)
-    return ScheduleSpec(preset, draw(st.integers(1, 200)), values, points)
+    assume(given_values.get("sigma_max", 1e9) > 1.02 * given_values.get("sigma_min", 0.0))
+    T, base_T = draw(st.integers(1, 200)), draw(st.sampled_from([0, 1, 70]))
+    if preset == "flow_dynamic":
+        values = ()  # not every size goes with every shift
+    if draw(st.booleans()) and PRESETS[preset].family is not Family.VE:
+        return ScheduleSpec(preset, T, values, base_T=base_T, zero_terminal=True, points=points)
+    if draw(st.booleans()):
+        betas = tuple(draw(st.lists(st.floats(1e-4, 0.9), min_size=1, max_size=5)))
+        return ScheduleSpec("", T, betas=betas, shift=draw(st.floats(-3, 3)), points=points)
+    family = draw(st.sampled_from(["", "vp", "flow"]))
+    return ScheduleSpec(preset, T, values, family=family, points=points)
+
+
+@st.composite
+def _guidances(draw):
+    method = draw(st.sampled_from(sorted(GUIDANCE)))
+    against = draw(st.sampled_from(["", *MODELS]))
+    return draw(
+        st.just(Guidance()) | st.builds(Guidance, st.just(method),
+                                        _values(GUIDANCE[method].params), st.just(against))
+    )  # fmt: skip
 
 
 @st.composite
 def _samplings(draw):
     sampler = draw(st.sampled_from(sorted(SAMPLERS)))
+    model = draw(st.sampled_from(sorted(MODELS)))
+    spacing = draw(st.sampled_from(sorted(SPACINGS)))
     start = st.builds(Start, st.text(max_size=8), st.integers(1, 1000))
     return Sampling(
-        model=draw(st.sampled_from(sorted(MODELS))),
+        model=model,
+        model_params=draw(_values(MODELS[model].params)),
+        label=draw(st.text(max_size=8)),
+        guidance=draw(_guidances()),
+        restart=draw(_values(RESTART_PARAMS)),
         data=draw(st.sampled_from([EMOJI, PICTURES])),
         size=draw(st.sampled_from(DATA_SIZES)),
         sampler=sampler,
         params=draw(_values(SAMPLERS[sampler].params)),
         steps=draw(st.integers(1, 1000)),
-        spacing=draw(st.sampled_from(sorted(SPACINGS))),
+        spacing=spacing,
+        spacing_params=draw(_values(SPACINGS[spacing].params)),
+        levels=tuple(draw(st.lists(st.floats(0.0, 1e6), max_size=4))),
         count=draw(st.integers(1, MAX_COUNT)),
         start=draw(st.none() | start),
     )

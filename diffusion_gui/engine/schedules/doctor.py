@@ -15,6 +15,7 @@ from enum import StrEnum
 import numpy as np
 
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.schedules import curve, operations
 from diffusion_gui.engine.schedules.build import build, control_points, with_points
 from diffusion_gui.engine.schedules.schedule import (
@@ -81,6 +82,7 @@ class Use:
     steps: int = 0
     prediction: str = ""
     """What a network predicts: "epsilon", "v_prediction", "sample"."""
+    spacing_params: Values = ()
 
 
 def examine(spec: ScheduleSpec, use: Use | None = None) -> tuple[Finding, ...]:
@@ -233,7 +235,7 @@ def _jump(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
 def _never_at_T(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
     if not use.spacing or use.spacing in ("times", "sigmas"):
         return None
-    first = float(grid(schedule, max(use.steps, 1), use.spacing)[0])
+    first = float(grid(schedule, max(use.steps, 1), use.spacing, use.spacing_params)[0])
     if first >= schedule.T - 1e-6:
         return None
     text = (
