@@ -30,10 +30,30 @@ class Model:
     build: Callable[..., Denoiser]
 
 
-def _exact(images: Tensor, poll: Poll) -> Denoiser:
+def _exact(images: Tensor, poll: Poll, *, temperature: float) -> Denoiser:
     from diffusion_gui.engine.denoisers.exact import Exact
 
-    return Exact(images, poll)
+    return Exact(images, poll, temperature=temperature)
+
+
+def _gaussian(images: Tensor, poll: Poll, *, kind: float, floor: float) -> Denoiser:
+    from diffusion_gui.engine.denoisers.gaussian import Gaussian, Stationary
+
+    return (Stationary if kind else Gaussian)(images, poll, floor=floor)
+
+
+def _smoothed(
+    images: Tensor, poll: Poll, *, spread: float, probes: float, bandwidth: float
+) -> Denoiser:
+    from diffusion_gui.engine.denoisers.smoothed import Smoothed
+
+    return Smoothed(images, poll, spread=spread, probes=round(probes), bandwidth=bandwidth)
+
+
+def _stack(images: Tensor, poll: Poll) -> Denoiser:
+    from diffusion_gui.engine.denoisers.stack import Stack
+
+    return Stack.fit(images, poll)
 
 
 MODELS: dict[str, Model] = {
@@ -42,9 +62,65 @@ MODELS: dict[str, Model] = {
         source="Closed form",
         explanation="Posterior mean over the images of the data set: the ideal score of exactly"
         " these images. It needs no training, and it can only reproduce them.",
-        params=(),
+        params=(
+            Param(
+                "temperature", "τ", 1.0, 0.1, 100.0,
+                "Divides the log-probabilities of the images: above 1 more of them blend."
+                " Range 0.1 to 100.", 2,
+            ),
+        ),
         build=_exact,
     ),
-}
+    "gaussian": Model(
+        title="Gaussian",
+        source="Wiener filter",
+        explanation="The best linear estimate from mean and covariance: what second-order"
+        " statistics give. Stationary works from one picture and makes textures.",
+        params=(
+            Param(
+                "kind", "covariance", 0.0, 0.0, 1.0,
+                "Covariance of all pixels, or the power spectrum of the pictures, the same"
+                " everywhere.", 0, ("full", "stationary"),
+            ),
+            Param(
+                "floor", "floor", 0.0, 0.0, 0.5,
+                "Standard deviation added in every direction, in units of [-1, 1]: grain beyond"
+                " what the images span. Range 0 to 0.5.", 3,
+            ),
+        ),
+        build=_gaussian,
+    ),
+    "smoothed": Model(
+        title="Smoothed",
+        source="Scarvelis et al. 2023",
+        explanation="The exact denoiser averaged around the picture: it ends between near"
+        " neighbours instead of on one image.",
+        params=(
+            Param(
+                "spread", "spread", 4.0, 0.0, 10.0,
+                "Standard deviation of the points averaged over, in units of [-1, 1]; 0 is exact."
+                " Range 0 to 10.", 2,
+            ),
+            Param(
+                "probes", "probes", 8.0, 1.0, 64.0,
+                "How many points are averaged; the time grows with it. Range 1 to 64.", 0,
+            ),
+            Param(
+                "bandwidth", "bandwidth", 0.0, 0.0, 0.5,
+                "Standard deviation of a Gaussian around every image, in units of [-1, 1]: adds"
+                " grain. Range 0 to 0.5.", 3,
+            ),
+        ),
+        build=_smoothed,
+    ),
+    "stack": Model(
+        title="Stack",
+        source="Non-negative least squares",
+        explanation="At every noise level the mixture of the others with the smallest error on"
+        " held-out images of the set.",
+        params=(),
+        build=_stack,
+    ),
+}  # fmt: skip
 
 __all__ = ["MODELS", "Denoiser", "Model"]

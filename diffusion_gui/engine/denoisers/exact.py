@@ -1,148 +1,336 @@
 """The exact denoiser: the posterior mean over a finite set of images, the ideal score of that set.
 
-    D(x) = sum_i w_i x_i,   w = softmax_i( (a x . x_i - a^2 |x_i|^2 / 2) / s^2 )
+    D(x) = sum_i w_i x_i,   w = softmax_i( p_i + (a x . x_i - a^2 |x_i|^2 / 2) / (tau s^2) )
 
-This is what a network trained for ever on exactly these images would compute; sampling with it
-reproduces them. Imports torch.
+with a log prior p (0 unless given) and a temperature tau (1 unless given). This is what a network
+trained for ever on exactly these images would compute; sampling with it reproduces them.
+
+Speed: a call is two float32 matrix products, queries x set and weights x set. The second is left
+out where few images carry the weight. Float64 is used where float32 would not do, see `Exact`.
+Imports torch.
 """
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag, pad
 
 from diffusion_gui.engine.errors import EngineError
 
 _ROWS = 16
 """Queries per matrix product, always padded to this: a row's result is the same in any batch."""
 _TILE_VALUES = 1 << 23
-"""Values of the set per matrix product (64 MiB in float64); the caller may cancel between two."""
+"""Values of the set per matrix product; the caller may cancel between two."""
+_WIDE_VALUES = 1 << 20
+"""Values of the set turned to float64 at once: 8 MiB, which stay in the processor's cache."""
 _OMITTED_MASS = 1e-6
 _LOGIT_TOLERANCE = 1e-3
-_FLOAT32_ERROR = 1e-6
-"""Error of a float32 dot product per unit of |q| |x_i| (measured up to 3e-7 at D = 12,288)."""
-_GATHER_VALUES = 1 << 22
+"""Nats by which float32 logits may be wrong before the important ones are computed again."""
+_WEIGHTED_TOLERANCE = 1e-4
+"""Posterior mass times nats that may stay wrong then."""
+_COHERENT_ERROR, _RANDOM_ERROR = 2e-6, 1e-7
+"""Error of a float32 dot product q . x_i per unit of max_i |q . x_i| and per unit of |q| |x_i|.
+
+Rounding grows with the partial sums: they reach the product itself where q looks like an image,
+and a random walk's sqrt(D) of it where q is noise. Measured for D = 48 to 49,152 and pictures of
+many kinds: at most 0.4 of the two together; without any noise, up to 2.6 for pictures of one colour
+(equal terms round alike). `_SAFETY` covers those where the choice of images depends on it.
+"""
+_SAFETY = 8.0
+_SPARSE = 16
+"""A row with weight on at most N / 16 images sums just these."""
+_FEW = 64
+"""So many images of a row, or N / 64, are cheaper in float64 than the whole set for all rows."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Posterior:
+    """What the exact posterior p(image | x_t) looks like, for each of B queries.
+
+    `indices` and `weights` [B, k] are its k most probable images, descending, `entropy` [B] is in
+    nats. `x0_hat` and `variance` [B, C, H, W] are the mean and variance of each pixel. Float64.
+    """
+
+    indices: Tensor
+    weights: Tensor
+    entropy: Tensor
+    x0_hat: Tensor
+    variance: Tensor
+
+    @property
+    def effective_number(self) -> Tensor:
+        """exp(entropy), [B]: among how many equally probable images the answer is still open."""
+        return self.entropy.exp()
+
+    @property
+    def max_weight(self) -> Tensor:
+        """The probability of the most probable image, [B]."""
+        return self.weights[:, 0]
 
 
 class Exact:
     """Posterior mean over `images` [N, C, H, W] in [-1, 1], streamed in tiles of the set.
 
     Logits come from one float32 product with the centred images. Where their rounding error would
-    matter (small noise) the candidates within reach of the largest logit are ranked again in
-    float64; what is left out has at most 1e-6 of the posterior mass. The softmax is float64.
+    matter (small noise) those of the images that carry the weight are computed again in float64.
+    The softmax is float64, the weighted sum float32; it may leave out 1e-6 of the posterior mass.
     """
 
-    def __init__(self, images: Tensor, poll: Callable[[], None] | None = None, tile: int = 0):
+    def __init__(
+        self,
+        images: Tensor,
+        poll: Callable[[], None] | None = None,
+        tile: int = 0,
+        *,
+        temperature: float = 1.0,
+        log_prior: Tensor | None = None,
+    ):
         """Keep `images` centred on their device; `poll` is called between tiles, may raise.
 
-        `tile` is the number of images per product, 0 for as many as fit 64 MiB.
+        `tile` is the number of images per product, 0 for as many as fit 32 MiB. `log_prior` [N]
+        is added to the logits; -inf leaves an image out.
         """
         if images.ndim != 4 or len(images) == 0:
             raise EngineError(f"images must be [N, C, H, W] with N >= 1, got {list(images.shape)}")
+        if not 0.0 < temperature < math.inf:
+            raise EngineError(f"the temperature must be > 0, got {temperature:g}")
         home = "cpu" if images.device.type == "mps" else images.device  # Apple's GPU has no float64
         flat = images.to(home).reshape(len(images), -1)
-        self._mean = flat.mean(dim=0, dtype=torch.float64)  # [D]
+        self._mean = flat.mean(dim=0, dtype=torch.float64).to(torch.float32)  # [D]
         self._images = (flat - self._mean).to(torch.float32)  # [N, D]
         self._tile = tile or max(1, _TILE_VALUES // flat.shape[1])
         self._half_norms = torch.cat(
             [0.5 * part.double().square().sum(dim=1) for part in self._images.split(self._tile)]
         )  # [N]
         self._reach = math.sqrt(2.0 * float(self._half_norms.max()))
-        self._margin = math.log(len(images) / _OMITTED_MASS)
         self._poll = poll or (lambda: None)
+        self._temperature = temperature
+        self._log_prior = self._checked(log_prior)
+        self._left_out: Tensor | None = None
+
+    def given(self, log_prior: Tensor | None) -> Exact:
+        """Return this denoiser with another log prior [N], sharing the images.
+
+        With log p(y | x_i) it denoises given y: the exact conditional denoiser.
+        """
+        other = copy.copy(self)
+        other._log_prior = self._checked(log_prior)
+        return other
+
+    def leave_out(self, indices: Tensor) -> Exact:
+        """Return this denoiser without image `indices[b]` for query b, sharing the images.
+
+        `indices` is [B] for batches of B, -1 to leave none out. On the set's own images it tells
+        how the denoiser does on pictures it has not seen.
+        """
+        count = len(self._images)
+        indices = indices.to(self._mean.device, torch.int64)
+        if indices.ndim != 1 or bool(((indices < -1) | (indices >= count)).any()):
+            raise EngineError(f"indices must be [B] in -1..{count - 1}, got {indices.tolist()}")
+        possible = count if self._log_prior is None else int(self._log_prior.isfinite().sum())
+        if possible == 1 and bool((indices >= 0).any()):
+            raise EngineError("there is only one image: leaving it out leaves none; add images")
+        other = copy.copy(self)
+        other._left_out = indices
+        return other
 
     def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
         """Return x0_hat [B, C, H, W] for x_t [B, C, H, W] at level (a, s), s > 0."""
-        flat = x.to(self._mean.device).reshape(len(x), -1)
-        queries = (flat - a * self._mean).to(torch.float32)  # [B, D]
-        means = [self._posterior_mean(rows, a, s) for rows in queries.split(_ROWS)]
-        return (torch.cat(means) + self._mean).to(x.dtype).reshape(x.shape).to(x.device)
+        blocks = [self._block_mean(*block, a, s) for block in self._blocks(x, a)]
+        mean = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
+        return (mean + self._mean).to(x.dtype).reshape(x.shape).to(x.device)
 
-    def _posterior_mean(self, queries: Tensor, a: float, s: float) -> Tensor:
-        """Return sum_i w_i x_i (centred) for at most _ROWS queries [R, D], float64."""
-        count = len(queries)
-        if count < _ROWS:
-            queries = torch.cat([queries, queries.new_zeros(_ROWS - count, queries.shape[1])])
-        logits = self._logits(queries, a, s)  # [_ROWS, N]
-        scale = a / s**2 * self._reach * (a * self._reach + s * math.sqrt(queries.shape[1]))
-        error = _FLOAT32_ERROR * scale
-        if error <= _LOGIT_TOLERANCE:
-            return self._mean_of_all(logits)[:count]
-        used = torch.arange(_ROWS, device=logits.device) < count
-        return self._precise_mean(queries, logits, used, error, a, s)[:count]
+    def posterior(self, x: Tensor, a: float, s: float, k: int = 8) -> Posterior:
+        """Return the k most probable images, the entropy and the pixels' variance; all float64.
 
-    def _precise_mean(
-        self, queries: Tensor, logits: Tensor, used: Tensor, error: float, a: float, s: float
-    ) -> Tensor:
-        """Return the means of the rows `used` where float32 logits, off by `error`, do not do.
-
-        A query with few candidates gets their float64 distances, one with many float64 products
-        with every image; each query is decided alone, so that the batch it is in does not matter.
+        The tensors are where the images are. Slower than a call: the sums are float64 too.
         """
-        threshold = logits.amax(dim=1, keepdim=True) - (self._margin + 2.0 * error)
-        candidates = (logits >= threshold).sum(dim=1)  # [R]
-        many = used & (candidates * _ROWS > len(self._images))
-        means = torch.zeros(queries.shape, dtype=torch.float64, device=queries.device)
-        if bool(many.any()):
-            means[many] = self._mean_of_all(self._logits(queries.double(), a, s))[many]
-        if bool((few := used & ~many).any()):
-            means[few] = self._mean_of_best(
-                queries[few], logits[few], threshold[few], int(candidates[few].max()), a, s
+        parts = [self._block_posterior(*block, a, s, k) for block in self._blocks(x, a)]
+        shape = (len(x), *x.shape[1:])
+        indices, weights, entropy, mean, variance = (
+            torch.cat(column) for column in zip(*parts, strict=True)
+        )
+        x0_hat = (mean + self._mean).reshape(shape)
+        return Posterior(indices, weights, entropy, x0_hat, variance.reshape(shape))
+
+    def _checked(self, log_prior: Tensor | None) -> Tensor | None:
+        """Return a log prior as float64 [N] with maximum 0."""
+        if log_prior is None:
+            return None
+        if log_prior.shape != (len(self._images),):
+            raise EngineError(
+                f"log_prior must be [{len(self._images)}], got {list(log_prior.shape)}"
             )
-        return means
+        prior = log_prior.to(self._mean.device, torch.float64)
+        highest = float(prior.max())
+        if not math.isfinite(highest) or bool(prior.isnan().any()):
+            raise EngineError(
+                "log_prior must be finite for an image at least, and never inf or nan"
+            )
+        return prior - highest
 
-    def _logits(self, queries: Tensor, a: float, s: float) -> Tensor:
-        """Return the log-posterior up to a constant, float64 [R, N].
+    def _blocks(self, x: Tensor, a: float) -> list[tuple[Tensor, Tensor | None]]:
+        """Split centred queries, float32 [B, D], and their left-out images into blocks of _ROWS."""
+        flat = x.to(self._mean.device).reshape(len(x), -1)
+        queries = torch.sub(flat, self._mean, alpha=a).to(torch.float32)
+        if self._left_out is None:
+            return [(rows, None) for rows in queries.split(_ROWS)]
+        if len(self._left_out) != len(x):
+            raise EngineError(
+                f"{len(self._left_out)} images are left out, one per picture of the batch;"
+                f" got a batch of {len(x)}"
+            )
+        return list(zip(queries.split(_ROWS), self._left_out.split(_ROWS), strict=True))
 
-        The products are in the precision of `queries`.
+    def _block_mean(self, queries: Tensor, left_out: Tensor | None, a: float, s: float) -> Tensor:
+        """Return sum_i w_i x_i (centred), [R, D].
+
+        Rows where few images have weight are summed one by one, the others by one product.
         """
+        count, total = len(queries), len(self._images)
+        weights = self._logits(queries, left_out, a, s).softmax(dim=1).to(torch.float32)
+        reached = weights > _OMITTED_MASS / total  # [_ROWS, N]
+        reached[count:] = False
+        numbers = reached.sum(dim=1)[:count]
+        sparse = numbers * _SPARSE <= total  # [R]
+        if not bool(sparse.any()):
+            return self._product_with_all(weights, reached)[:count]
+        if bool(sparse.all()):
+            return self._product_with_few(weights[:count], reached[:count], numbers)
+        rows = sparse.nonzero()[:, 0]
+        few = self._product_with_few(weights[rows], reached[rows], numbers[rows])
+        reached[rows] = False
+        return self._product_with_all(weights, reached)[:count].index_copy(0, rows, few)
+
+    def _product_with_few(self, weights: Tensor, reached: Tensor, numbers: Tensor) -> Tensor:
+        """Return weights [R, N] times images where each row has `reached` only a few, `numbers`."""
+        rows, index = reached.nonzero(as_tuple=True)
+        bags = numbers.cumsum(dim=0) - numbers
+        return embedding_bag(
+            index, self._images, bags, mode="sum", per_sample_weights=weights[rows, index]
+        )
+
+    def _product_with_all(self, weights: Tensor, reached: Tensor) -> Tensor:
+        """Return weights [_ROWS, N] times images; tiles that none has `reached` are left out."""
+        if len(self._images) <= self._tile:
+            self._poll()
+            return weights @ self._images
+        total = torch.zeros_like(self._mean, dtype=torch.float64).repeat(_ROWS, 1)
+        weights = torch.where(reached, weights, 0.0)
+        tiles = self._images.split(self._tile)
+        for part, tile in zip(weights.split(self._tile, dim=1), tiles, strict=True):
+            self._poll()
+            if bool(part.any()):
+                total += part @ tile
+        return total.to(torch.float32)
+
+    def _block_posterior(
+        self, queries: Tensor, left_out: Tensor | None, a: float, s: float, k: int
+    ) -> tuple[Tensor, ...]:
+        logits = self._logits(queries, left_out, a, s)[: len(queries)]
+        weights = logits.softmax(dim=1)  # [R, N]
+        best, indices = weights.topk(min(k, len(self._images)), dim=1)
+        mean = torch.zeros_like(queries, dtype=torch.float64)
+        square = torch.zeros_like(mean)
+        for part, tile in zip(
+            weights.split(self._wide_tile, dim=1), self._wide_tiles(), strict=True
+        ):
+            mean += part @ tile
+            square += part @ tile.square_()
+        variance = (square - mean.square()).clamp_(min=0.0)
+        return indices, best, torch.special.entr(weights).sum(dim=1), mean, variance
+
+    def _logits(self, queries: Tensor, left_out: Tensor | None, a: float, s: float) -> Tensor:
+        """Return the log posterior up to a constant per row, float64 [_ROWS, N], rows padded."""
+        if len(queries) < _ROWS:
+            queries = pad(queries, (0, 0, 0, _ROWS - len(queries)))
+        products = self._products(queries)
+        scale = a / (self._temperature * s * s)
+        logits = self._from_products(products, left_out, a, scale)
+        norms = self._reach * queries.norm(dim=1).double()
+        if scale * (_COHERENT_ERROR + _RANDOM_ERROR) * float(norms.max()) > _LOGIT_TOLERANCE:
+            low, high = products.aminmax(dim=1)
+            coherent = torch.maximum(high, -low).double()
+            errors = scale * (_COHERENT_ERROR * coherent + _RANDOM_ERROR * norms)
+            if float(errors.max()) > _LOGIT_TOLERANCE:
+                self._refine(logits, errors, queries.double(), left_out, a, scale)
+        return logits
+
+    def _refine(
+        self,
+        logits: Tensor,
+        errors: Tensor,
+        queries: Tensor,
+        left_out: Tensor | None,
+        a: float,
+        scale: float,
+    ) -> None:
+        """Compute the decisive ones of `logits` [_ROWS, N], off by `errors` [_ROWS], in float64.
+
+        What is not decisive has so little posterior mass that mass times error is negligible.
+        A row with few such images gets their distances, one with many a float64 product with every
+        image; each row is decided alone, so that the batch it is in does not matter.
+        """
+        doubt = (errors.clamp(max=1.0) * (logits.shape[1] / _WEIGHTED_TOLERANCE)).clamp(min=1.0)
+        top, best = logits.max(dim=1)
+        decisive = logits >= (top - doubt.log() - _SAFETY * errors)[:, None]  # [_ROWS, N]
+        decisive[errors <= _LOGIT_TOLERANCE] = False
+        many = decisive.sum(dim=1) > max(_FEW, logits.shape[1] // _FEW)  # [_ROWS]
+        if bool(many.any()):
+            wide = torch.cat([queries @ tile.T for tile in self._wide_tiles()], dim=1)
+            logits[many] = self._from_products(wide, left_out, a, scale)[many]
+            decisive[many] = False
+        rows, index = decisive.nonzero(as_tuple=True)  # [k]
+        exact = (-0.5 * scale / a) * self._distances(queries, rows, index, a)
+        if self._log_prior is not None:
+            exact += self._log_prior[index]
+        anchors = index == best[rows]
+        shift = torch.zeros_like(top)
+        shift[rows[anchors]] = top[rows[anchors]] - exact[anchors]
+        logits[rows, index] = exact + shift[rows]
+
+    def _distances(self, queries: Tensor, rows: Tensor, index: Tensor, a: float) -> Tensor:
+        """Return |q - a x_i|^2 in float64 for the pairs of `rows` and images `index` [k]."""
+        parts = []
+        chunk = max(2, _WIDE_VALUES // queries.shape[1])
+        for row, i in zip(rows.split(chunk), index.split(chunk), strict=True):
+            self._poll()
+            parts.append(torch.sub(queries[row], self._images[i], alpha=a).square_().sum(dim=1))
+        return torch.cat(parts)
+
+    def _products(self, queries: Tensor) -> Tensor:
+        """Return q . x_i, float32 [_ROWS, N]."""
         parts = []
         for tile in self._images.split(self._tile):
             self._poll()
-            parts.append(queries @ tile.to(queries.dtype).T)
-        products = torch.cat(parts, dim=1).double()  # [R, N]
-        return products.mul_(a).sub_(a * a * self._half_norms).div_(s * s)
+            parts.append(queries @ tile.T)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
-    def _mean_of_all(self, logits: Tensor) -> Tensor:
-        """Return the weighted mean of every image; float64 softmax, float32 products."""
-        weights = logits.softmax(dim=1).to(torch.float32)  # [R, N]
-        total = torch.zeros(len(logits), self._images.shape[1], dtype=torch.float64,
-                            device=logits.device)  # fmt: skip
-        for part, tile in zip(weights.split(self._tile, dim=1), self._images.split(self._tile),
-                              strict=True):  # fmt: skip
-            self._poll()
-            total += part @ tile
-        return total
-
-    def _mean_of_best(
-        self, queries: Tensor, logits: Tensor, threshold: Tensor, most: int, a: float, s: float
+    def _from_products(
+        self, products: Tensor, left_out: Tensor | None, a: float, scale: float
     ) -> Tensor:
-        """Rank the candidates above `threshold`, at most `most` a query, again in float64."""
-        rough, index = logits.topk(most, dim=1)  # [R, k]
-        exact = self._distances(queries, index, a).mul_(-0.5 / s**2)
-        exact.masked_fill_(rough < threshold, -torch.inf)
-        weights = exact.softmax(dim=1)  # [R, k]
-        mean = torch.zeros(queries.shape, dtype=torch.float64, device=queries.device)
-        for columns in self._column_chunks(queries, most):
-            chosen = self._images[index[:, columns]].double()  # [R, c, D]
-            mean += (weights[:, columns, None] * chosen).sum(dim=1)
-        return mean
+        """Turn q . x_i [_ROWS, N] into logits, float64."""
+        offset = (-a * scale) * self._half_norms
+        if self._log_prior is not None:
+            offset += self._log_prior
+        logits = torch.add(offset, products, alpha=scale)
+        if left_out is not None:
+            rows = (left_out >= 0).nonzero()[:, 0]
+            logits[rows, left_out[rows]] = -torch.inf
+        return logits
 
-    def _distances(self, queries: Tensor, index: Tensor, a: float) -> Tensor:
-        """Return |x - a x_i|^2 in float64 for the images `index` [R, k] of each query."""
-        wide = queries.double()[:, None]  # [R, 1, D]
-        parts = []
-        for columns in self._column_chunks(queries, index.shape[1]):
+    def _wide_tiles(self) -> Iterator[Tensor]:
+        """Yield the set in float64, in small tiles."""
+        for tile in self._images.split(self._wide_tile):
             self._poll()
-            chosen = self._images[index[:, columns]].double()  # [R, c, D]
-            parts.append((wide - a * chosen).square_().sum(dim=2))
-        return torch.cat(parts, dim=1)
+            yield tile.double()
 
-    @staticmethod
-    def _column_chunks(queries: Tensor, count: int) -> list[slice]:
-        """Split `count` candidates so that one gathered block stays small."""
-        step = max(1, _GATHER_VALUES // queries.numel())
-        return [slice(i, min(i + step, count)) for i in range(0, count, step)]
+    @property
+    def _wide_tile(self) -> int:
+        return min(self._tile, max(1, _WIDE_VALUES // self._images.shape[1]))
