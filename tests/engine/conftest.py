@@ -30,3 +30,10 @@ def grids() -> dict[str, Any]:
 def reference() -> dict[str, Any]:
     """Return values computed elsewhere in float64; presets are 0-based (index i is t = i + 1)."""
     return json.loads(Path(__file__).with_name("reference.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def local_golden() -> dict[str, Any]:
+    """Return the results of the local forms on a 4 x 4 toy, sigma 0.6, P = 3."""
+    path = Path(__file__).with_name("reference_denoisers.json")
+    return json.loads(path.read_text(encoding="utf-8"))["denoiser_golden"]

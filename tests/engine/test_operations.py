@@ -118,6 +118,11 @@ def test_a_drawn_or_shifted_curve_can_be_rescaled_too(spec: ScheduleSpec) -> Non
     assert_allclose(root[1:], expected, rtol=1e-9, atol=1e-15)
 
 
+def test_levels_that_have_no_signal_to_speak_of_still_fall() -> None:
+    spec = ScheduleSpec("linear_scaled", 119, pack({"beta_start": 0.875}))
+    assert np.all(np.diff(build(zero_terminal(spec)).log_snr) < 0.0)
+
+
 def test_it_is_done_once_and_an_exploding_process_refuses() -> None:
     once = zero_terminal(LINEAR)
     assert zero_terminal(once) == once

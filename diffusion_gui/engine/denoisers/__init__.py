@@ -50,6 +50,14 @@ def _smoothed(
     return Smoothed(images, poll, spread=spread, probes=round(probes), bandwidth=bandwidth)
 
 
+def _local(
+    images: Tensor, poll: Poll, *, freedom: float, temperature: float, patch: float
+) -> Denoiser:
+    from diffusion_gui.engine.denoisers.local import Local
+
+    return Local(images, poll, freedom=freedom, temperature=temperature, patch=round(patch))
+
+
 def _stack(images: Tensor, poll: Poll) -> Denoiser:
     from diffusion_gui.engine.denoisers.stack import Stack
 
@@ -112,6 +120,30 @@ MODELS: dict[str, Model] = {
             ),
         ),
         build=_smoothed,
+    ),
+    "local": Model(
+        title="Local",
+        source="Kamb & Ganguli 2024",
+        explanation="Posterior mean patch by patch: locally like the images, as a whole new."
+        " Freedom lets patches move; it costs time.",
+        params=(
+            Param(
+                "freedom", "freedom", 0.0, 0.0, 1.0,
+                "How far patches may move: 0 each at its place, 1 anywhere at the same distance"
+                " to the border. Time grows with its square. Range 0 to 1.", 3,
+            ),
+            Param(
+                "temperature", "τ", 1.0, 0.1, 100.0,
+                "Divides the log-probabilities of the patches: above 1 more of them blend."
+                " Range 0.1 to 100.", 2,
+            ),
+            Param(
+                "patch", "patch", 0.0, 0.0, 127.0,
+                "Side of the patches in pixels, odd; 0 lets the noise level and the images'"
+                " spectrum decide. Range 0 to 127.", 0,
+            ),
+        ),
+        build=_local,
     ),
     "stack": Model(
         title="Stack",

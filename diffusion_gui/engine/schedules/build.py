@@ -125,8 +125,12 @@ def zero_terminal_log_snr(log_snr: Array) -> Array:
     root = np.exp(-0.5 * np.logaddexp(0.0, -log_snr))
     if len(root) > 1:
         root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
-    signal = np.square(root[:-1])
-    return np.r_[np.log(signal) - np.log1p(-signal), -np.inf]
+    signal = np.maximum(np.square(root[:-1]), 1e-300)  # many levels may have underflowed
+    level = np.log(signal) - np.log1p(-signal)
+    if np.any(np.diff(level) >= 0.0):
+        fall = curve.MIN_FALL * np.arange(len(level))
+        level = np.minimum.accumulate(level + fall) - fall
+    return np.r_[level, -np.inf]
 
 
 def _limited(log_snr: Array, family: Family) -> Schedule:
