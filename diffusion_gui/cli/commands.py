@@ -187,7 +187,7 @@ def sample(
         spacing_params=options.read_settings(
             spacing_settings, SPACINGS[spacing].params, spacing, "--spacing-set"
         ),
-        levels=options.read_levels(levels),
+        levels=options.read_levels(levels, spacing),
         label=label,
         guidance=options.read_guidance(guidance, guidance_settings, against),
         restart=options.read_settings(restart_settings, RESTART_PARAMS, "Restart", "--restart-set"),

@@ -35,7 +35,7 @@ _MOST_TIMES = 64
 
 def names(known: Iterable[object]) -> str:
     """Return names as they stand in a sentence: "a, b, c"."""
-    return ", ".join(map(str, known))
+    return ", ".join(str(name) for name in known if name != "")
 
 
 def _one_of(known: Collection[Any]) -> Callable[[Any], Any]:
@@ -207,8 +207,11 @@ def read_guidance(method: str, settings: list[str] | None, against: str) -> Guid
     )
 
 
-def read_levels(text: str | None) -> tuple[float, ...]:
-    """Return the numbers in "14.6,3.9,0.9"."""
+def read_levels(text: str | None, spacing: str) -> tuple[float, ...]:
+    """Return the numbers in "14.6,3.9,0.9", which only the spacings that are lists take."""
+    listed = [name for name, row in SPACINGS.items() if row.listed]
+    if text is not None and spacing not in listed:
+        raise EngineError(f"--levels goes with --spacing {' or '.join(listed)}; leave it out")
     try:
         return tuple(float(part) for part in (text or "").split(",") if part.strip())
     except ValueError:

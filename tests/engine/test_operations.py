@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,24 @@ def test_a_drawn_or_shifted_curve_can_be_rescaled_too(spec: ScheduleSpec) -> Non
     root, plain = build(zero_terminal(spec)).a, build(spec).a
     expected = (plain[1:] - plain[-1]) * plain[1] / (plain[1] - plain[-1])
     assert_allclose(root[1:], expected, rtol=1e-9, atol=1e-15)
+
+
+def test_a_table_of_another_length_can_be_bent_and_resampled() -> None:
+    spec = replace(table(np.linspace(0.1, 0.5, 10)), T=20)
+    plain = build(spec).log_snr[1:]
+    assert_allclose(build(with_points(spec, control_points(spec))).log_snr[1:], plain, atol=1e-3)
+    assert build(resampled(spec, 39)).log_snr[1::2] == pytest.approx(plain, abs=1e-3)
+
+
+def test_a_bent_end_without_signal_survives_a_shift() -> None:
+    bent = zero_terminal(LINEAR)
+    bent = with_points(bent, control_points(bent))
+    for nats in (1.0, -1.0):
+        assert build(shifted(bent, nats)).alpha_bar[-1] == 0.0
+
+
+def test_a_rescaled_cosine_does_not_say_that_its_end_is_clipped() -> None:
+    assert build(zero_terminal(ScheduleSpec("cosine"))).notes == ()
 
 
 def test_levels_that_have_no_signal_to_speak_of_still_fall() -> None:

@@ -84,6 +84,12 @@ def test_twenty_steps_are_those_of_the_paper(name: str, grids: dict[str, Any]) -
     assert_array_equal(times[:-1] - 1, grids["timesteps_20"][name])
 
 
+@pytest.mark.parametrize("n", [3, 5, 20, 999])
+def test_linspace_rounds_ties_as_the_0_based_tables_do(n: int) -> None:
+    expected = np.linspace(0, 999, n).round()[::-1]
+    assert_array_equal(timesteps(1000, n, "linspace")[:-1] - 1, expected)
+
+
 def test_trailing_rounds_to_the_nearest_level() -> None:
     assert timesteps(1000, 7).tolist() == [1000, 857, 714, 571, 429, 286, 143, 0]
 

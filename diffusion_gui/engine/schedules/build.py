@@ -55,10 +55,15 @@ def family_of(spec: ScheduleSpec) -> Family:
     return Family(spec.family)
 
 
+def base_length(spec: ScheduleSpec) -> int:
+    """Return the length at which the base of `spec` is made, before it is resampled to T."""
+    return spec.base_T or len(spec.betas) or spec.T
+
+
 def with_points(spec: ScheduleSpec, points: tuple[ControlPoint, ...]) -> ScheduleSpec:
     """Return `spec` drawn through `points`: its base is bent, a drawn curve stays what it is."""
     drawn_alone = not spec.preset and not spec.betas
-    return replace(spec, points=points, base_T=0 if drawn_alone else spec.base_T or spec.T)
+    return replace(spec, points=points, base_T=0 if drawn_alone else base_length(spec))
 
 
 @lru_cache(maxsize=64)
@@ -77,19 +82,19 @@ def _cached_base(spec: ScheduleSpec) -> Schedule:
     if spec.zero_terminal:
         log_snr = zero_terminal_log_snr(log_snr)
     moved = _limited(log_snr + spec.shift, made.family)
-    return replace(moved, notes=moved.notes or made.notes)
+    ends_clipped = spec.zero_terminal and made.beta[:-1].max() < made.beta[-1]  # no more it does
+    return replace(moved, notes=moved.notes or (() if ends_clipped else made.notes))
 
 
 def _base(spec: ScheduleSpec) -> Schedule | None:
     """Return what the points bend, None where they are the whole curve."""
-    length = spec.base_T or len(spec.betas) or spec.T
     if not spec.preset and not spec.betas:
         if not spec.points:
             raise EngineError("the schedule has no preset, no betas and no points; give one")
         if spec.zero_terminal or spec.shift:
             raise EngineError("shift and zero_terminal change a formula or a table, not points")
         return None
-    return _cached_base(replace(spec, T=length, base_T=0, points=()))
+    return _cached_base(replace(spec, T=base_length(spec), base_T=0, points=()))
 
 
 def _preset(spec: ScheduleSpec) -> Schedule:

@@ -13,7 +13,12 @@ import numpy as np
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import curve
-from diffusion_gui.engine.schedules.build import build, family_of, zero_terminal_log_snr
+from diffusion_gui.engine.schedules.build import (
+    base_length,
+    build,
+    family_of,
+    zero_terminal_log_snr,
+)
 from diffusion_gui.engine.schedules.schedule import (
     MAX_STEPS,
     Array,
@@ -57,6 +62,9 @@ def shifted(spec: ScheduleSpec, nats: float) -> ScheduleSpec:
     if not abs(spec.shift + nats) <= LARGEST_SHIFT:
         raise EngineError(f"a shift must stay within +-{LARGEST_SHIFT:g} nats, got {nats:g}")
     points = tuple(replace(p, log_snr=p.log_snr + nats) for p in spec.points)
+    if points and np.isneginf(build(spec).log_snr[-1]):  # the end stays without signal
+        lowest = min(points[-1].log_snr, -curve.LOG_SNR_LIMIT)
+        points = (*points[:-1], replace(points[-1], log_snr=lowest))
     drawn_alone = not spec.preset and not spec.betas
     return replace(spec, points=points, shift=0.0 if drawn_alone else spec.shift + nats)
 
@@ -80,7 +88,7 @@ def resampled(spec: ScheduleSpec, T: int) -> ScheduleSpec:
     if not 1 <= T <= MAX_STEPS:
         raise EngineError(f"T must be in 1..{MAX_STEPS}, got {T}")
     drawn_alone = not spec.preset and not spec.betas
-    return replace(spec, T=T, base_T=0 if drawn_alone else spec.base_T or spec.T)
+    return replace(spec, T=T, base_T=0 if drawn_alone else base_length(spec))
 
 
 def blend(spec: ScheduleSpec, other: ScheduleSpec, ratio: float) -> ScheduleSpec:

@@ -82,7 +82,7 @@ def _leading(T: int, n: int) -> Array:
 
 
 def _linspace(T: int, n: int) -> Array:
-    return np.round(np.linspace(T, 1, n))
+    return np.round(np.linspace(T - 1, 0, n)) + 1.0  # ties as in the 0-based tables
 
 
 def _trailing(T: int, n: int) -> Array:
