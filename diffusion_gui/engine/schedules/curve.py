@@ -25,45 +25,44 @@ MIN_GAP = 1e-3
 
 
 def pchip(x: Array, y: Array, at: Array) -> Array:
-    """Interpolate (x, y) [n] at points `at` by the monotone piecewise cubic; n >= 2, x ascending.
+    """Interpolate (x [n], y [..., n]) at `at` [m] by the monotone piecewise cubic: [..., m].
 
-    Outside [x_0, x_{n-1}] the end pieces are continued. Agrees with scipy's PchipInterpolator.
+    n >= 2, x ascending. Outside [x_0, x_{n-1}] the end pieces are continued. Agrees with scipy's
+    PchipInterpolator.
     """
     width = np.diff(x)
     secant = np.diff(y) / width
     slope = _slopes(width, secant)
     piece = np.clip(np.searchsorted(x, at, side="right") - 1, 0, len(x) - 2)
-    h, d = width[piece], secant[piece]
-    m0, m1 = slope[piece], slope[piece + 1]
+    h, d = width[piece], secant[..., piece]
+    m0, m1 = slope[..., piece], slope[..., piece + 1]
     w = at - x[piece]
     quadratic = (3.0 * d - 2.0 * m0 - m1) / h
     cubic = (m0 + m1 - 2.0 * d) / h**2
-    result: Array = y[piece] + w * (m0 + w * (quadratic + w * cubic))
+    result: Array = y[..., piece] + w * (m0 + w * (quadratic + w * cubic))
     return result
 
 
 def _slopes(width: Array, secant: Array) -> Array:
     """Return the derivative at every knot: weighted harmonic means, 0 at a turning point."""
-    if len(secant) == 1:
-        return np.repeat(secant, 2)
+    if len(width) == 1:
+        return np.repeat(secant, 2, axis=-1)
     w1 = 2.0 * width[1:] + width[:-1]
     w2 = width[1:] + 2.0 * width[:-1]
-    same_sign = secant[:-1] * secant[1:] > 0.0
-    before, after = (np.where(same_sign, d, 1.0) for d in (secant[:-1], secant[1:]))
+    same_sign = secant[..., :-1] * secant[..., 1:] > 0.0
+    before, after = (np.where(same_sign, d, 1.0) for d in (secant[..., :-1], secant[..., 1:]))
     inner = np.where(same_sign, (w1 + w2) / (w1 / before + w2 / after), 0.0)
-    first = _end_slope(width[0], width[1], secant[0], secant[1])
-    last = _end_slope(width[-1], width[-2], secant[-1], secant[-2])
-    return np.r_[first, inner, last]
+    first = _end_slope(width[0], width[1], secant[..., :1], secant[..., 1:2])
+    last = _end_slope(width[-1], width[-2], secant[..., -1:], secant[..., -2:-1])
+    return np.concatenate([first, inner, last], axis=-1)
 
 
-def _end_slope(h0: float, h1: float, d0: float, d1: float) -> float:
+def _end_slope(h0: float, h1: float, d0: Array, d1: Array) -> Array:
     """Return the one-sided three-point derivative, limited so that the end stays monotone."""
     slope = ((2.0 * h0 + h1) * d0 - h0 * d1) / (h0 + h1)
-    if np.sign(slope) != np.sign(d0):
-        return 0.0
-    if np.sign(d0) != np.sign(d1) and abs(slope) > abs(3.0 * d0):
-        return 3.0 * d0
-    return slope
+    limit = np.where(np.sign(d0) != np.sign(d1), np.abs(3.0 * d0), np.inf)
+    slope = np.where(np.abs(slope) > limit, 3.0 * d0, slope)
+    return np.where(np.sign(slope) == np.sign(d0), slope, 0.0)
 
 
 def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None) -> Array:
