@@ -66,6 +66,12 @@ def with_points(spec: ScheduleSpec, points: tuple[ControlPoint, ...]) -> Schedul
     return replace(spec, points=points, base_T=0 if drawn_alone else base_length(spec))
 
 
+def base_curve(spec: ScheduleSpec) -> Array | None:
+    """Return log-SNR [base length] of what the points of `spec` bend, None where they are all."""
+    base = _base(spec)
+    return None if base is None else base.log_snr[1:]
+
+
 @lru_cache(maxsize=64)
 def control_points(spec: ScheduleSpec) -> tuple[ControlPoint, ...]:
     """Return the handles of a schedule: its own points, or a few that lie on its curve."""

@@ -81,12 +81,12 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
     u = np.linspace(0.0, 1.0, T)
     fall = MIN_FALL * np.arange(T)
     if base is None:
-        return _interpolate(x, y, u) - fall
+        return interpolate(x, y, u) - fall
     places = np.linspace(0.0, 1.0, len(base))
     no_signal = np.isneginf(base[-1]) and (not len(y) or y[-1] <= -LOG_SNR_LIMIT)
-    base = _finite(base)
+    base = finite(base)
     plain = np.interp(u, places, base) - (fall if len(base) == 1 else 0.0)
-    bent = plain + _interpolate(x, y - np.interp(x, places, base), u)
+    bent = plain + interpolate(x, y - np.interp(x, places, base), u)
     least = min(MIN_FALL, float(-np.diff(plain).max(initial=-np.inf)))
     if np.any(np.diff(bent) > -0.5 * least):  # pushed further than the base falls there
         piece = np.clip(np.searchsorted(x, u, side="right") - 1, 0, max(len(x) - 2, 0))
@@ -95,11 +95,15 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
     return np.r_[bent[:-1], -np.inf] if no_signal else bent
 
 
-def _interpolate(x: Array, y: Array, at: Array) -> Array:
-    return pchip(x, y, at) if len(x) > 1 else np.full(len(at), y[0] if len(y) else 0.0)
+def interpolate(x: Array, y: Array, at: Array) -> Array:
+    """Return the curve through (x [n], y [..., n]) at `at` [m]; one point is a level, none is 0."""
+    if len(x) > 1:
+        return pchip(x, y, at)
+    level = y[..., :1] if len(x) else np.zeros((*y.shape[:-1], 1))
+    return np.broadcast_to(level, (*y.shape[:-1], len(at))).copy()
 
 
-def _finite(log_snr: Array) -> Array:
+def finite(log_snr: Array) -> Array:
     """Return a curve whose last value, where no signal is left, is -20 or a little lower."""
     if not np.isneginf(log_snr[-1]):
         return log_snr
@@ -143,7 +147,7 @@ def handles(log_snr: Array, count: int = 8) -> tuple[ControlPoint, ...]:
 
     They are spread evenly along the line that alpha-bar draws over t, so that each can be held.
     """
-    T, log_snr = len(log_snr), _finite(log_snr)
+    T, log_snr = len(log_snr), finite(log_snr)
     u = np.linspace(0.0, 1.0, T)
     length = np.cumsum(np.hypot(np.diff(u, prepend=0.0), np.diff(logistic(log_snr), prepend=1.0)))
     wanted = np.linspace(length[0], length[-1], count)
