@@ -43,8 +43,8 @@ def test_a_point_reached_on_any_curve_is_the_same_schedule(name: str, nats: floa
     spec = SPECS[name]
     for index in range(1, len(control_points(spec)) - 1):
         t = round(time_of(spec, control_points(spec)[index]))
-        wanted = move_points(drag_point(spec, index, t, QUANTITIES["log_snr"],
-                                        control_points(spec)[index].log_snr), [index], 0, nats)  # fmt: skip
+        level = control_points(spec)[index].log_snr
+        wanted = drag_point(spec, index, t, QUANTITIES["log_snr"], level + nats)
         expected = build(wanted)
         for key, quantity in QUANTITIES.items():
             value = float(quantity.values(expected)[t])

@@ -104,11 +104,11 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "signal": Quantity(
         "√ᾱ", "signal, by amplitude", lambda _, level: np.exp(-0.5 * np.logaddexp(0.0, -level)),
-        lambda v: logit(max(v, 0.0) ** 2), unit_range=True,
+        lambda v: logit(min(max(v, 0.0), 1.0) ** 2), unit_range=True,
     ),
     "noise": Quantity(
         "√(1−ᾱ)", "noise, by amplitude", lambda _, level: np.exp(-0.5 * np.logaddexp(0.0, level)),
-        lambda v: -logit(max(v, 0.0) ** 2), unit_range=True,
+        lambda v: -logit(min(max(v, 0.0), 1.0) ** 2), unit_range=True,
     ),
     "step": Quantity("Δλ", "fall of log-SNR per step, in nats", _step, logarithmic=True),
     "flow": Quantity(
