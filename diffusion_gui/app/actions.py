@@ -44,6 +44,12 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("playTime", "View", "Play t from 0 to T", ("Ctrl+Space",)),
     ActionRow("earlier", "View", "t − 1 %", ("Ctrl+Left",)),
     ActionRow("later", "View", "t + 1 %", ("Ctrl+Right",)),
+    ActionRow("addPoint", "Schedule", "Add a point at t"),
+    ActionRow("removePoints", "Schedule", "Remove the chosen points"),
+    ActionRow("resetCurve", "Schedule", "Reset the curve to its preset"),
+    ActionRow("-", "Schedule"),
+    ActionRow("switchSides", "Schedule", "Switch between A and B", ("F7",)),
+    ActionRow("endSides", "Schedule", "Keep the side on show only"),
     ActionRow("runPause", "Sampling", "Run / pause", ("F5",)),
     ActionRow("step", "Sampling", "One step", ("F6",)),
     ActionRow("stop", "Sampling", "Stop", ("Esc",)),
@@ -56,8 +62,8 @@ ACTIONS: tuple[ActionRow, ...] = (
 
 def build_menus(
     window: QMainWindow, handlers: Mapping[str, Callable[[], object]]
-) -> dict[str, QAction]:
-    """Fill the window's menu bar from `ACTIONS` and return the actions by name.
+) -> tuple[dict[str, QAction], dict[str, QMenu]]:
+    """Fill the window's menu bar from `ACTIONS`; return the actions and the menus by name.
 
     Every row but separators must have a handler; raises KeyError otherwise.
     """
@@ -81,7 +87,7 @@ def build_menus(
         action.triggered.connect(lambda _checked=False, run=handler: run())
         menus[row.menu].addAction(action)
         actions[row.name] = action
-    return actions
+    return actions, menus
 
 
 def shortcut_lines() -> list[tuple[str, str]]:

@@ -40,7 +40,8 @@ class MainWindow(QMainWindow):
         self.setAcceptDrops(True)
         self.setMinimumSize(1100, 680)
         self._build_panels()
-        self.actions_by_name = build_menus(self, self._handlers())
+        self.actions_by_name, menus = build_menus(self, self._handlers())
+        self.schedule.set_menu(menus["Schedule"])
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
         self._bind()
@@ -51,7 +52,7 @@ class MainWindow(QMainWindow):
         p = self._parts
         common = (p.document, p.view)
         self.toolbar = Toolbar(*common, p.sampling, p.settings, p.theme)
-        self.schedule = ScheduleEditor(*common, p.theme)
+        self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.theme)
         self.images = ImagePanel(*common, p.store, p.preview, p.loader, p.theme)
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
@@ -93,6 +94,7 @@ class MainWindow(QMainWindow):
             "step": p.sampling.step,
             "stop": p.sampling.stop,
             "denoiseFromHere": self.sampling.denoise_from_here,
+            **self.schedule.handlers(),
             "shortcuts": self._show_shortcuts,
             "about": self._show_about,
         }
