@@ -352,7 +352,7 @@ def test_a_finding_is_marked_in_the_curve_and_mended_by_a_click(
     assert f"href='{index}'" in editor.doctor.text()
     editor.doctor.linkActivated.emit(str(index))
     assert all(f.kind != "end" or f.severity == "good" for f in editor.doctor.findings)
-    assert parts.document.history.undo_text == found.fix.title
+    assert parts.document.history.undo_text == found.fix.label.lower()
     parts.document.history.undo()
     assert found in editor.doctor.findings or any(f.kind == "end" for f in editor.doctor.findings)
 

@@ -69,7 +69,7 @@ class DoctorView(QLabel):
             if finding.fix is not None:
                 line += (
                     f" <a href='{index}' style='color:{tokens.accent}'>"
-                    f"{escape(finding.fix.title)}</a>"
+                    f"{escape(finding.fix.label)}</a>"
                 )
             lines.append(line)
         self.setText("<br>".join(lines))

@@ -238,12 +238,7 @@ class ScheduleEditor(Panel):
     @Slot(object)
     def _on_fix(self, finding: Finding) -> None:
         assert finding.fix is not None
-        try:
-            spec = finding.fix.make()
-        except EngineError as error:
-            self.bar.show_lines([str(error)])
-        else:
-            self.apply(spec, finding.fix.title)
+        self.apply(finding.fix.spec, finding.fix.label.lower())
 
     @Slot(object)
     def _on_pointed(self, finding: Finding | None) -> None:
