@@ -149,7 +149,7 @@ class MainWindow(QMainWindow):
 
         kinds = (
             "diffusers scheduler_config (*.json);;Table (*.csv);;NumPy arrays (*.npz);;"
-            "List of sigmas (*.txt);;Picture of the plot (*.png)"
+            "List of sigmas (*.txt);;Picture of the plot (*.png);;Python source (*.py)"
         )
         path = self._ask_target("Save schedule", "scheduler_config.json", kinds)
         if path:
