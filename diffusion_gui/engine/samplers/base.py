@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +29,8 @@ class Levels:
     t: NDArray[np.float64]
     a: NDArray[np.float64]
     s: NDArray[np.float64]
+    whole: int = 0
+    """Transitions of the run that these levels are a part of; 0 where they are all of it."""
 
     @classmethod
     def of(cls, schedule: Schedule, t: NDArray[Any]) -> Levels:
@@ -39,6 +41,16 @@ class Levels:
     def __len__(self) -> int:
         """The number of transitions n."""
         return len(self.t) - 1
+
+    @property
+    def run_length(self) -> int:
+        """The number of transitions of the run, also where these levels are a part of it."""
+        return self.whole or len(self)
+
+    def part(self, first: int, last: int) -> Levels:
+        """Return the levels `first` to `last`, as a part of the run."""
+        span = slice(first, last + 1)
+        return replace(self, t=self.t[span], a=self.a[span], s=self.s[span], whole=self.run_length)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
