@@ -16,6 +16,8 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QSizePolicy, QWidge
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Preset, ScheduleSpec, grid
+from diffusion_gui.engine.schedules.build import without_points
+from diffusion_gui.engine.schedules.describe import formula_of
 from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.params_form import ParamsForm
@@ -202,12 +204,12 @@ class ScheduleEditor(Panel):
 
     @Slot(object)
     def _on_params(self, values: Values) -> None:
-        spec = replace(self._spec, params=values, points=(), base_T=0)
+        spec = replace(without_points(self._spec), params=values)
         self.apply(spec, "schedule parameters", "schedule-params")
 
     @Slot()
     def _on_reset(self) -> None:
-        self.apply(replace(self._spec, points=(), base_T=0), "reset curve")
+        self.apply(without_points(self._spec), "reset curve")
 
     @Slot()
     def _on_notation(self) -> None:
@@ -284,11 +286,7 @@ class ScheduleEditor(Panel):
         self.params.show_values(row.params, spec.params)
         drawn = bool(spec.points) and bool(spec.preset or spec.betas)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
-        self.formula.setText(
-            f"{row.title} (T = {spec.base_T or spec.T}), bent through the points in log-SNR"
-            if drawn
-            else row.formula
-        )
+        self.formula.setText(formula_of(spec))
         self.formula.setToolTip(self.formula.text())
         self.reset.setVisible(drawn)
         self._show_steps()
