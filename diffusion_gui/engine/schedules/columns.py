@@ -179,7 +179,7 @@ def _check_fall(column: Column, numbers: Array, level: Array) -> None:
 
 
 def _bounds(column: Column, now: Schedule, t: int) -> tuple[float, float]:
-    """Return the numbers between which that at `t` must lie: its neighbours', or the range's end."""
+    """Return the numbers between which that at `t` must lie: its neighbours', the end at T."""
     numbers = column.values(now)
     end = np.inf if column.symbol == "σ" else 0.0
     low, high = sorted((float(numbers[t - 1]), float(numbers[t + 1]) if t < now.T else end))
