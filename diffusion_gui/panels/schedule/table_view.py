@@ -41,9 +41,9 @@ from diffusion_gui.state.editor_state import TABLE, EditorState
 from diffusion_gui.state.view_state import ViewState
 
 ROW = 20
-_TIME_WIDTH, _PADDING = 46, 8
-_WIDE = 64
-"""From this width of a column on its numbers are as large as other text."""
+_TIME_WIDTH = 44
+_SIZES = ((64, 12, 8), (54, 11, 8), (0, 10, 3))
+"""From a width of the columns on: the size of their figures and the room on the right."""
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _TYPED = frozenset("0123456789.,+-−∞")
 _KEYS = QKeySequence.StandardKey
@@ -84,6 +84,9 @@ class ScheduleTable(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.numbers)
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)  # else it has no place in the tab order
+        self.setTabOrder(self, self.numbers)  # late, but not last in the window
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     @Slot(int, str, str)
     def _on_number(self, t: int, name: str, text: str) -> None:
@@ -233,8 +236,11 @@ class NumbersView(QTableView):
             self.copy()
         elif event.matches(_KEYS.Paste):
             self.paste()
+        elif event.matches(_KEYS.SelectAll):
+            self.selectAll()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
-            if self.currentIndex().flags() & Qt.ItemFlag.ItemIsEditable:
+            editing = self.state() is QTableView.State.EditingState  # it comes from the field
+            if self.currentIndex().flags() & Qt.ItemFlag.ItemIsEditable and not editing:
                 self.edit(self.currentIndex())
         elif event.text().isprintable() and event.text() and event.text() not in _TYPED:
             event.ignore()
@@ -257,6 +263,13 @@ class NumbersView(QTableView):
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer copy and paste, at the current cell when asked for by a key."""
+        place = event.globalPos()
+        if event.reason() is QContextMenuEvent.Reason.Keyboard:
+            cell = self.visualRect(self.currentIndex())
+            place = self.viewport().mapToGlobal(cell.bottomLeft())
+        self._menu().popup(place)
+
+    def _menu(self) -> QMenu:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         menu.addAction("Copy\tCtrl+C", self.copy)
@@ -264,11 +277,7 @@ class NumbersView(QTableView):
         menu.addAction("Paste into this column\tCtrl+V", self.paste)
         menu.addSeparator()
         menu.addAction("Select all\tCtrl+A", self.selectAll)
-        place = event.globalPos()
-        if event.reason() is QContextMenuEvent.Reason.Keyboard:
-            cell = self.visualRect(self.currentIndex())
-            place = self.viewport().mapToGlobal(cell.bottomLeft())
-        menu.popup(place)
+        return menu
 
 
 class _Head(QHeaderView):
@@ -276,6 +285,7 @@ class _Head(QHeaderView):
 
     def __init__(self, view: NumbersView, theme: Theme) -> None:
         super().__init__(Qt.Orientation.Horizontal, view)
+        self._view = view
         self._theme = theme
         self.setSectionsClickable(True)
         self.setHighlightSections(False)
@@ -288,10 +298,11 @@ class _Head(QHeaderView):
         tokens = self._theme.tokens
         name = NAMES[logicalIndex]
         painter.fillRect(rect, QColor(tokens.panel))
-        painter.setFont(_font(self.font(), rect.width(), QFont.Weight.DemiBold))
+        font, room = _look(self.font(), self._view, QFont.Weight.DemiBold)
+        painter.setFont(font)
         painter.setPen(QColor(getattr(tokens, TOKENS.get(name, "secondary"))))
         text = self.model().headerData(logicalIndex, Qt.Orientation.Horizontal)
-        painter.drawText(rect.adjusted(0, 0, -_PADDING, -1), _RIGHT, text)
+        painter.drawText(rect.adjusted(0, 0, -room, -1), _RIGHT, text)
         painter.setPen(QColor(tokens.hairline))
         painter.drawLine(rect.bottomLeft(), rect.bottomRight())
 
@@ -313,10 +324,11 @@ class _Cells(QStyledItemDelegate):
         if here:
             self._mark(painter, rect, index.column() == 0)
         fixed = not index.flags() & Qt.ItemFlag.ItemIsEditable
-        painter.setFont(_font(option.font, rect.width()))
+        font, room = _look(option.font, self._view)
+        painter.setFont(font)
         painter.setPen(QColor(tokens.secondary if fixed and not here else tokens.text))
         text = self._view.model_.text(index.row(), index.column())
-        painter.drawText(rect.adjusted(0, 0, -_PADDING, 0), _RIGHT, text)
+        painter.drawText(rect.adjusted(0, 0, -room, 0), _RIGHT, text)
         if index == self._view.currentIndex() and self._view.hasFocus():
             painter.setPen(QColor(tokens.accent))
             painter.drawRect(rect.adjusted(0, 0, -1, -1))
@@ -347,10 +359,13 @@ class _Cells(QStyledItemDelegate):
         editor.setGeometry(rect)
 
 
-def _font(base: QFont, width: int, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
-    """Return the font of the numbers: figures of one width, smaller in narrow columns."""
+def _look(
+    base: QFont, view: NumbersView, weight: QFont.Weight = QFont.Weight.Normal
+) -> tuple[QFont, int]:
+    """Return the font of the numbers, figures of one width, and their room on the right."""
+    size, room = next(row[1:] for row in _SIZES if view.columnWidth(1) >= row[0])
     font = QFont(base)
-    font.setPixelSize(12 if width >= _WIDE else 11)
+    font.setPixelSize(size)
     font.setWeight(weight)
     font.setFeature(QFont.Tag("tnum"), 1)
-    return font
+    return font, room
