@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
 from diffusion_gui.engine.schedules import Schedule
@@ -71,9 +73,13 @@ class ScheduleModel(QAbstractTableModel):
             return "–"
         return short(float(self.values(name)[t]))
 
-    def exact(self, t: int, name: str) -> str:
-        """Return a number with all its digits, as it is copied and edited."""
-        return str(t) if name == "t" else repr(float(self.values(name)[t]))
+    def exact(self, name: str, rows: NDArray[np.intp] | slice) -> list[str]:
+        """Return numbers of a column with all their digits, as they are copied and edited."""
+        numbers = np.arange(self.T + 1) if name == "t" else self.values(name)
+        return [repr(number) for number in numbers[rows].tolist()]
+
+    def _exact(self, index: Index) -> str:
+        return self.exact(NAMES[index.column()], slice(index.row(), index.row() + 1))[0]
 
     # --- Qt's model -------------------------------------------------------------------------
 
@@ -100,9 +106,9 @@ class ScheduleModel(QAbstractTableModel):
             case Qt.ItemDataRole.DisplayRole:
                 return self.text(t, index.column())
             case Qt.ItemDataRole.EditRole:
-                return self.exact(t, name)
+                return self._exact(index)
             case Qt.ItemDataRole.ToolTipRole if name != "t":
-                return f"{COLUMNS[name].symbol} at t = {t}: {self.exact(t, name)}"
+                return f"{COLUMNS[name].symbol} at t = {t}: {self._exact(index)}"
             case Qt.ItemDataRole.TextAlignmentRole:
                 return Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         return None
@@ -112,7 +118,7 @@ class ScheduleModel(QAbstractTableModel):
         if role != Qt.ItemDataRole.EditRole:
             return False
         t, name = index.row(), NAMES[index.column()]
-        if str(value) != self.exact(t, name):
+        if str(value) != self._exact(index):
             self.number_typed.emit(t, name, str(value))
         return True
 

@@ -6,7 +6,7 @@ Built when it is first on show. Edits go through `engine/schedules/columns.py`.
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QEvent, QRect, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QItemSelectionModel, QRect, Qt, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -137,6 +137,7 @@ class NumbersView(QTableView):
         self.model_ = model
         self.t = -1
         """The row that is marked."""
+        self._fonts: dict[tuple[int, QFont.Weight], QFont] = {}
         self.setObjectName("scheduleTable")
         self.setProperty("role", "numbers")
         self.setAccessibleName("Numbers of the schedule")
@@ -178,6 +179,17 @@ class NumbersView(QTableView):
         if not self.viewport().rect().contains(self.visualRect(row)):
             self.scrollTo(row, QTableView.ScrollHint.PositionAtCenter)
 
+    def look(self, weight: QFont.Weight = QFont.Weight.Normal) -> tuple[QFont, int]:
+        """Return the font of the numbers, figures of one width, and their room on the right."""
+        size, room = next(row[1:] for row in _SIZES if self.columnWidth(1) >= row[0])
+        if (size, weight) not in self._fonts:
+            font = QFont(self.font())
+            font.setPixelSize(size)
+            font.setWeight(weight)
+            font.setFeature(QFont.Tag("tnum"), 1)
+            self._fonts[size, weight] = font
+        return self._fonts[size, weight], room
+
     # --- copy and paste ---------------------------------------------------------------------
 
     def copy(self) -> None:
@@ -187,16 +199,18 @@ class NumbersView(QTableView):
         if not rows.size:
             return
         names = [NAMES[place] for place in places]
-        listed = [
-            [self.model_.exact(t, name) if selected[t, place] else "" for t in rows.tolist()]
-            for place, name in zip(places, names, strict=True)
-        ]
+        listed = []
+        for place, name in zip(places, names, strict=True):
+            texts = self.model_.exact(name, rows)
+            chosen = selected[rows, place].tolist()
+            listed.append([text if on else "" for text, on in zip(texts, chosen, strict=True)])
         lines = ["\t".join(names), *("\t".join(row) for row in zip(*listed, strict=True))]
         QGuiApplication.clipboard().setText("\n".join(lines) + "\n")
 
     def copy_column(self) -> None:
         """Select the column of the current cell and copy it."""
-        self.selectColumn(self.currentIndex().column())
+        flag = QItemSelectionModel.SelectionFlag
+        self.selectionModel().select(self.currentIndex(), flag.ClearAndSelect | flag.Columns)
         self.copy()
 
     def paste(self) -> None:
@@ -298,7 +312,7 @@ class _Head(QHeaderView):
         tokens = self._theme.tokens
         name = NAMES[logicalIndex]
         painter.fillRect(rect, QColor(tokens.panel))
-        font, room = _look(self.font(), self._view, QFont.Weight.DemiBold)
+        font, room = self._view.look(QFont.Weight.DemiBold)
         painter.setFont(font)
         painter.setPen(QColor(getattr(tokens, TOKENS.get(name, "secondary"))))
         text = self.model().headerData(logicalIndex, Qt.Orientation.Horizontal)
@@ -324,7 +338,7 @@ class _Cells(QStyledItemDelegate):
         if here:
             self._mark(painter, rect, index.column() == 0)
         fixed = not index.flags() & Qt.ItemFlag.ItemIsEditable
-        font, room = _look(option.font, self._view)
+        font, room = self._view.look()
         painter.setFont(font)
         painter.setPen(QColor(tokens.secondary if fixed and not here else tokens.text))
         text = self._view.model_.text(index.row(), index.column())
@@ -357,15 +371,3 @@ class _Cells(QStyledItemDelegate):
         wide = max(rect.width(), editor.fontMetrics().horizontalAdvance("0" * 22))
         rect.setLeft(max(rect.right() + 1 - wide, 0))
         editor.setGeometry(rect)
-
-
-def _look(
-    base: QFont, view: NumbersView, weight: QFont.Weight = QFont.Weight.Normal
-) -> tuple[QFont, int]:
-    """Return the font of the numbers, figures of one width, and their room on the right."""
-    size, room = next(row[1:] for row in _SIZES if view.columnWidth(1) >= row[0])
-    font = QFont(base)
-    font.setPixelSize(size)
-    font.setWeight(weight)
-    font.setFeature(QFont.Tag("tnum"), 1)
-    return font, room
