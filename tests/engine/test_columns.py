@@ -249,6 +249,7 @@ def test_infinity_is_read_in_every_spelling() -> None:
         ("beta\n0.1\n1_0", "“1_0” in line 3"),
         ("1\t2\n3\t4", "2 columns, none named beta"),
         ("x" * 400, "…”, no numbers"),
+        ("0.1\n" * 10_002, "more than 10,001 numbers"),
     ],
 )
 def test_what_is_not_a_number_is_named_with_its_line(text: str, said: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PySide6.QtCore import QItemSelectionModel, QPoint, Qt
-from PySide6.QtGui import QColor, QContextMenuEvent, QGuiApplication, QImage
+from PySide6.QtGui import QColor, QContextMenuEvent, QFontMetrics, QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QLineEdit, QMenu
 from pytestqt.qtbot import QtBot
 
@@ -140,6 +140,11 @@ def test_no_number_is_cut_off_at_the_smallest_size(
         window.resize(width, 800)
         qtbot.waitUntil(lambda width=width: window.width() == width)
         assert table.horizontalHeader().length() <= table.viewport().width()
+        font, room = table.look()
+        for place in range(1, len(NAMES)):
+            texts = [table.model_.text(t, place) for t in (1, 3, 500, 999, 1000)]
+            widest = max(map(QFontMetrics(font).horizontalAdvance, texts))
+            assert widest + room <= table.columnWidth(place), (width, NAMES[place])
 
 
 def test_the_row_at_the_cursor_is_amber_and_stays_in_sight(

@@ -251,6 +251,11 @@ def read_numbers(text: str, name: str = "") -> list[float]:
             if value is None:
                 raise EngineError(f"{_short(word)} in line {place} is not a number; remove it")
             numbers.append(value)
+        if len(numbers) > MAX_STEPS + 1:
+            raise EngineError(
+                f"the clipboard holds more than {MAX_STEPS + 1:,} numbers, but a schedule has at"
+                f" most {MAX_STEPS:,} steps; copy fewer"
+            )
     return numbers
 
 
@@ -273,11 +278,11 @@ def _one_column(rows: list[tuple[int, str]], header: str, name: str) -> list[tup
 
 def _decimal_commas(lines: list[str]) -> bool:
     """Return whether commas are decimal points: no point anywhere, one comma a word, no list."""
+    if any("." in line for line in lines):
+        return False
     words = [word for line in lines for word in _SPACES.split(line) if "," in word]
-    return bool(words) and not any(
-        "." in line for line in lines
-    ) and all(w.count(",") == 1 and _number(w.replace(",", ".")) is not None and w[-1] != ","
-              for w in words)  # fmt: skip
+    single = all(word.count(",") == 1 and not word.endswith(",") for word in words)
+    return single and all(_number(word.replace(",", ".")) is not None for word in words)
 
 
 def _words(line: str, decimal: bool) -> list[str]:

@@ -116,7 +116,6 @@ QListView[role="tray"]::item:hover {{ background: {hover}; }}
 QListView[role="tray"]::item:selected {{ background: transparent; border: 2px solid {accent}; }}
 QTableView[role="numbers"] {{ background: {panel}; border: none; outline: none; }}
 QTableView[role="numbers"] QHeaderView {{ background: {panel}; border: none; }}
-QTableView[role="numbers"] QTableCornerButton::section {{ background: {panel}; border: none; }}
 QLineEdit[role="cell"] {{
     min-height: 0; max-height: 20px; padding: 0 4px; border-radius: 0;
     border: 1px solid {accent};
