@@ -114,6 +114,12 @@ QListView[role="tray"] {{ background: transparent; border: none; outline: none; 
 QListView[role="tray"]::item {{ border: 2px solid transparent; border-radius: 4px; }}
 QListView[role="tray"]::item:hover {{ background: {hover}; }}
 QListView[role="tray"]::item:selected {{ background: transparent; border: 2px solid {accent}; }}
+QTableView[role="numbers"] {{ background: {panel}; border: none; outline: none; }}
+QTableView[role="numbers"] QHeaderView {{ background: {panel}; border: none; }}
+QLineEdit[role="cell"] {{
+    min-height: 0; max-height: 20px; padding: 0 4px; border-radius: 0;
+    border: 1px solid {accent};
+}}
 QFrame[role="panel"][drop="true"] {{ border: 2px solid {accent}; }}
 QProgressBar {{
     background: {field}; border: 1px solid {hairline}; border-radius: 6px; color: {text};

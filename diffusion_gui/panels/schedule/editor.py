@@ -29,6 +29,7 @@ from diffusion_gui.panels.schedule.notation import NOTATIONS
 from diffusion_gui.panels.schedule.pane_chips import PaneChips
 from diffusion_gui.panels.schedule.plots import PlotStack
 from diffusion_gui.panels.schedule.point_row import PointRow
+from diffusion_gui.panels.schedule.table_view import ScheduleTable
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
@@ -115,6 +116,7 @@ class ScheduleEditor(Panel):
         self.plots = PlotStack(
             self._document, self._view, self._state, self._comparison, self.theme
         )
+        self.table = ScheduleTable(self._document, self._view, self._state, self.theme)
         self.chips = PaneChips(self._state)
         self.doctor = DoctorView(self.theme)
         below = QWidget()
@@ -122,7 +124,8 @@ class ScheduleEditor(Panel):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.chips)
         self.body.addWidget(self.points)
-        self.body.addWidget(self.plots, 1)
+        self.body.addWidget(self.plots, 2)
+        self.body.addWidget(self.table, 1)
         self.body.addWidget(below)
         self.body.addWidget(self.doctor)
 
@@ -147,8 +150,10 @@ class ScheduleEditor(Panel):
         self.notation.activated.connect(self._on_notation)
         for side in self.side.values():
             side.clicked.connect(self._on_side)
-        for part in (self.plots, self.points):
+        for part in (self.plots, self.points, self.table):
             part.edited.connect(self.apply)
+        self.table.refused.connect(lambda line: self.bar.show_lines([line]))
+        self.table.t_dragged.connect(self._view.set_t)
         self.points.finished.connect(document.end_gesture)
         self.points.add_wished.connect(lambda: self.plots.add_point(float(self._view.t)))
         self.points.remove_wished.connect(self.plots.remove_points)
