@@ -68,7 +68,14 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
     built = build_parts(qapp, settings, theme="light", device="cpu")
     yield built
     built.shutdown()
-    for owned in (built.sampling, built.loader, built.preview, built.view, built.document):
+    for owned in (
+        built.sampling,
+        built.loader,
+        built.preview,
+        built.view,
+        built.presets,
+        built.document,
+    ):
         owned.deleteLater()
     built.theme.deleteLater()
 

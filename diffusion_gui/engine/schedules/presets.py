@@ -398,7 +398,8 @@ PRESETS: dict[str, Preset] = {
         formula="ᾱₜ ∝ sig(end/τ) − sig( (u (end − start) + start)/τ ),  input times b",
         latex=(
             r"\bar\alpha_t\propto\mathrm{sig}\left(\frac{\text{end}}{\tau}\right)"
-            r"-\mathrm{sig}\left(\frac{u\,(\text{end}-\text{start})+\text{start}}{\tau}\right),\quad\text{input times }b"
+            r"-\mathrm{sig}\left(\frac{u\,(\text{end}-\text{start})+\text{start}}{\tau}\right),"
+            r"\quad\text{input times }b"
         ),
         params=_gamma_range(-3.0, 3.0, -6.0, 6.0),
         betas=_gamma_sigmoid,
