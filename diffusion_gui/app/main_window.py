@@ -51,7 +51,7 @@ class MainWindow(QMainWindow):
         p = self._parts
         common = (p.document, p.view)
         self.toolbar = Toolbar(*common, p.sampling, p.settings, p.theme)
-        self.schedule = ScheduleEditor(*common, p.theme)
+        self.schedule = ScheduleEditor(*common, p.presets, p.theme)
         self.images = ImagePanel(*common, p.store, p.preview, p.loader, p.theme)
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))

@@ -134,7 +134,7 @@ class UserPresets(QObject):
         shelf = self._current()
         plain = spec.preset and self.title(spec) == PRESETS[spec.preset].title
         if not plain and spec not in shelf.presets.values() and spec not in shelf.recent[:1]:
-            self._keep(shelf.presets, (spec, *_without(shelf.recent, spec)))
+            self._keep(shelf.presets, (spec, *_without(shelf.recent, spec)), quietly=True)
 
     def _loaded(self) -> Shelf:
         self.load()
@@ -148,7 +148,12 @@ class UserPresets(QObject):
             self._read()
         return self._shelf or shelf
 
-    def _keep(self, presets: Mapping[str, ScheduleSpec], recent: tuple[ScheduleSpec, ...]) -> None:
+    def _keep(
+        self,
+        presets: Mapping[str, ScheduleSpec],
+        recent: tuple[ScheduleSpec, ...],
+        quietly: bool = False,
+    ) -> None:
         """Make these the lists, in memory and on file."""
         from diffusion_gui.session import user_presets as files
 
@@ -157,7 +162,8 @@ class UserPresets(QObject):
             try:
                 files.write(self._path, self._shelf)
             except EngineError as error:
-                self.failed.emit(f"Your presets: {error}")
+                if not quietly:
+                    self.failed.emit(f"Your presets: {error}")
             self._stamp = self._seen()
         self.changed.emit()
 

@@ -6,20 +6,20 @@ from dataclasses import replace
 from html import escape
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSizePolicy
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtWidgets import QSizePolicy
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.params import Values
-from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Preset, Schedule, ScheduleSpec, curve
+from diffusion_gui.engine.schedules import PRESETS, Schedule, ScheduleSpec, curve
 from diffusion_gui.engine.schedules.build import control_points, with_points
 from diffusion_gui.engine.schedules.doctor import Severity, examine
-from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.plot import CurvePlot
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox, Panel, button, label
+from diffusion_gui.panels.common.widgets import Panel, button, label
 from diffusion_gui.panels.schedule.handles import HandlePlot
+from diffusion_gui.panels.schedule.preset_row import TABLE, PresetRow
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
 
 FINDING_LINES = 2
@@ -28,19 +28,19 @@ CURVE_POINTS = 600
 """Points drawn per curve, however large T is: more than a plot has pixels to show."""
 
 
-_TABLE = Preset("Table", "imported or joined", "βₜ from a table", (), lambda T, p: np.empty(0))
-"""What the head says of a schedule that has no formula."""
-
-
 class ScheduleEditor(Panel):
     """Edits the document's schedule; every change is live and undoable."""
 
-    def __init__(self, document: Document, view: ViewState, theme: Theme) -> None:
+    def __init__(
+        self, document: Document, view: ViewState, presets: UserPresets, theme: Theme
+    ) -> None:
         super().__init__("scheduleEditor", "Schedule", theme)
         self._document = document
         self._view = view
         self._build_head()
-        self._build_form()
+        self._library = presets
+        self.presets = PresetRow(theme, presets)
+        self.body.addWidget(self.presets)
         self._build_plots()
         self._bind()
         self._show_schedule()
@@ -52,33 +52,6 @@ class ScheduleEditor(Panel):
         keep.setRetainSizeWhenHidden(True)  # nothing may move under a held handle
         self.reset.setSizePolicy(keep)
         self.head.addWidget(self.reset)
-
-    def _build_form(self) -> None:
-        self.preset = QComboBox()
-        self.preset.setObjectName("presetCombo")
-        self.preset.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.preset.setMinimumContentsLength(7)
-        self.preset.setPlaceholderText(_TABLE.title)
-        self.preset.view().setMinimumWidth(190)
-        for key, preset in PRESETS.items():
-            self.preset.addItem(preset.title, key)
-        self.steps = IntegerBox(1, MAX_STEPS, 100)
-        self.steps.setObjectName("scheduleTSpin")
-        self.params = ParamsForm()
-        row = QHBoxLayout()
-        row.setSpacing(GAP)
-        top = Qt.AlignmentFlag.AlignTop
-        choice = Field("Preset", self.preset, "The formula the schedule starts from")
-        length = Field("T", self.steps, f"Number of noising steps, 1 to {MAX_STEPS:,}")
-        row.addWidget(choice, 2, top)
-        row.addWidget(length, 1, top)
-        row.addWidget(self.params, 3, top)
-        self.body.addLayout(row)
-        self.formula = label("", "caption")
-        self.formula.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.body.addWidget(self.formula)
 
     def _build_plots(self) -> None:
         self.alpha_bar = HandlePlot(self.theme, "alpha_bar")
@@ -108,11 +81,9 @@ class ScheduleEditor(Panel):
         self.body.addWidget(self._finding)
 
     def _bind(self) -> None:
-        self.preset.activated.connect(self._on_preset)
-        self.steps.valueChanged.connect(self._on_T)
-        self.params.edited.connect(self._on_params)
-        self.steps.editingFinished.connect(self._document.end_gesture)
-        self.params.finished.connect(self._document.end_gesture)
+        self.presets.edited.connect(self._replace)
+        self.presets.finished.connect(self._document.end_gesture)
+        self._library.failed.connect(self._show_failure)
         self.reset.clicked.connect(self._on_reset)
         self.alpha_bar.point_dragged.connect(self._on_point)
         self.alpha_bar.drag_finished.connect(self._document.end_gesture)
@@ -126,6 +97,11 @@ class ScheduleEditor(Panel):
     def _spec(self) -> ScheduleSpec:
         return self._document.experiment.schedule
 
+    @Slot(str)
+    def _show_failure(self, line: str) -> None:
+        self.bar.show_lines([line])
+
+    @Slot(object, str, str)
     def _replace(self, spec: ScheduleSpec, text: str, merge_key: str = "") -> None:
         try:
             self._document.replace_schedule(spec, text, merge_key)
@@ -133,21 +109,6 @@ class ScheduleEditor(Panel):
         except EngineError as error:
             self.bar.show_lines([str(error)])
             self._show_schedule()
-
-    @Slot()
-    def _on_preset(self) -> None:
-        key = self.preset.currentData()
-        spec = ScheduleSpec(preset=key, T=self._spec.T)
-        self._replace(spec, f"preset {PRESETS[key].title}")
-
-    @Slot(int)
-    def _on_T(self, T: int) -> None:
-        self._replace(replace(self._spec, T=T), f"T = {T}", "schedule-T")
-
-    @Slot(object)
-    def _on_params(self, values: Values) -> None:
-        spec = replace(self._spec, params=values, points=(), base_T=0)
-        self._replace(spec, "schedule parameters", "schedule-params")
 
     @Slot()
     def _on_reset(self) -> None:
@@ -163,19 +124,10 @@ class ScheduleEditor(Panel):
     @Slot()
     def _show_schedule(self) -> None:
         spec, schedule = self._spec, self._document.schedule
-        row = PRESETS.get(spec.preset, _TABLE)
-        with QSignalBlocker(self.preset), QSignalBlocker(self.steps):
-            self.preset.setCurrentIndex(self.preset.findData(spec.preset))
-            self.steps.setValue(spec.T)
-        self.params.show_values(row.params, spec.params)
+        self.presets.show_spec(spec)
+        row = PRESETS.get(spec.preset, TABLE)
         drawn = bool(spec.points) and bool(spec.preset or spec.betas)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
-        self.formula.setText(
-            f"{row.title} (T = {spec.base_T or spec.T}), bent through the points in log-SNR"
-            if drawn
-            else row.formula
-        )
-        self.formula.setToolTip(self.formula.text())
         self.reset.setVisible(drawn)
         self._show_curves(schedule)
         self._show_findings()
