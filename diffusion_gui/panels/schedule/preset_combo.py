@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QStandardItemModel
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox
 
 from diffusion_gui.engine.schedules import PRESETS
 
@@ -64,6 +64,16 @@ class PresetCombo(QComboBox):
         wanted = self.view().sizeHintForColumn(0) + 24
         self.view().setMinimumWidth(min(max(wanted, NARROWEST), WIDEST))
         super().showPopup()
+
+    def initStyleOption(self, option: QStyleOptionComboBox) -> None:
+        """End a name that is too long with an ellipsis; the style would cut it."""
+        super().initStyleOption(option)
+        place = self.style().subControlRect(
+            QStyle.ComplexControl.CC_ComboBox, option, QStyle.SubControl.SC_ComboBoxEditField, self
+        )
+        option.currentText = self.fontMetrics().elidedText(
+            option.currentText, Qt.TextElideMode.ElideRight, place.width() - 4
+        )
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """The menu key and Shift+F10 open the menu; all other keys choose."""

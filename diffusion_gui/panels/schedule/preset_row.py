@@ -10,15 +10,14 @@ from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Preset, ScheduleSpec
-from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox
+from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox, button
 from diffusion_gui.panels.schedule.formula import HEIGHT, FormulaLine
 from diffusion_gui.panels.schedule.name_row import NameRow
 from diffusion_gui.panels.schedule.preset_combo import OWN, RECENT, PresetCombo
@@ -50,26 +49,22 @@ class PresetRow(QWidget):
         self._build_fields()
         self._build_lines()
         self._bind()
-        self._tint()
         self.show_spec(self._spec)
 
     def _build_fields(self) -> None:
         self.preset = PresetCombo()
         self.preset.setPlaceholderText(TABLE.title)
-        self.save = QToolButton()
+        self.save = button("Save…", "Save the schedule as a preset of yours", "caption-link")
         self.save.setObjectName("savePresetButton")
+        self.save.setAccessibleName("Save as preset")
         self.steps = IntegerBox(1, MAX_STEPS, 100)
         self.steps.setObjectName("scheduleTSpin")
         self.params = ParamsForm()
-        choice = QHBoxLayout()
-        choice.setSpacing(4)
+        choice = Field("Preset", self.preset, PRESET_TIP, self.save)
         top = Qt.AlignmentFlag.AlignTop
-        choice.addWidget(Field("Preset", self.preset, PRESET_TIP), 1, top)
-        choice.addWidget(Field(" ", self.save, "Save as preset…"), 0, top)
-        self.save.setAccessibleName("Save as preset")
         self._fields = QHBoxLayout()
         self._fields.setSpacing(GAP)
-        self._fields.addLayout(choice, 2)
+        self._fields.addWidget(choice, 2, top)
         length = Field("T", self.steps, f"Number of noising steps, 1 to {MAX_STEPS:,}")
         self._fields.addWidget(length, 1, top)
         self._fields.addWidget(self.params, 3, top)
@@ -100,7 +95,6 @@ class PresetRow(QWidget):
         self.naming.entered.connect(self._on_name)
         self.naming.cancelled.connect(self._close_naming)
         self._library.changed.connect(self._on_library)
-        self._theme.changed.connect(self._tint)
 
     def show_spec(self, spec: ScheduleSpec) -> None:
         """Show a schedule's preset, T, parameters and formula; emits nothing."""
@@ -109,7 +103,7 @@ class PresetRow(QWidget):
         name = self._library.name_of(spec)
         self._last_own = name or self._last_own
         self.preset.choose(OWN + name if name else spec.preset)
-        self.preset.setToolTip(OWN_TIP if name else PRESET_TIP)
+        self.preset.setToolTip(f"{name}\n{OWN_TIP}" if name else PRESET_TIP)
         with QSignalBlocker(self.steps):
             self.steps.setValue(spec.T)
         self.params.show_values(row.params, spec.params)
@@ -210,10 +204,6 @@ class PresetRow(QWidget):
             if before.nextInFocusChain() is not control:
                 QWidget.setTabOrder(before, control)
             before = control
-
-    @Slot()
-    def _tint(self) -> None:
-        self.save.setIcon(icon("save", self._theme.tokens.secondary))
 
 
 def _changed(spec: ScheduleSpec) -> bool:
