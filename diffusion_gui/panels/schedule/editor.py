@@ -10,14 +10,14 @@ from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QSizePolicy
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.schedules import PRESETS, Schedule, ScheduleSpec, curve
+from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, curve
 from diffusion_gui.engine.schedules.build import control_points, with_points
 from diffusion_gui.engine.schedules.doctor import Severity, examine
 from diffusion_gui.panels.common.plot import CurvePlot
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import Panel, button, label
 from diffusion_gui.panels.schedule.handles import HandlePlot
-from diffusion_gui.panels.schedule.preset_row import TABLE, PresetRow
+from diffusion_gui.panels.schedule.preset_row import PresetRow, row_of
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
@@ -125,7 +125,7 @@ class ScheduleEditor(Panel):
     def _show_schedule(self) -> None:
         spec, schedule = self._spec, self._document.schedule
         self.presets.show_spec(spec)
-        row = PRESETS.get(spec.preset, TABLE)
+        row = row_of(spec)
         drawn = bool(spec.points) and bool(spec.preset or spec.betas)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
         self.reset.setVisible(drawn)

@@ -69,7 +69,7 @@ class FormulaLine(QWidget):
     def _place(self, drawing: QSvgRenderer) -> QRectF:
         """Return where a drawing goes: its own size, or as much of it as fits."""
         size = drawing.viewBoxF().size()
-        scale = min(1.0, self.width() / size.width(), self.height() / size.height())
+        scale = min(1.0, (self.width() - 2) / size.width(), self.height() / size.height())
         width, height = scale * size.width(), scale * size.height()
         return QRectF(0.0, 0.5 * (self.height() - height), width, height)
 

@@ -23,8 +23,9 @@ from diffusion_gui.panels.schedule.name_row import NameRow
 from diffusion_gui.panels.schedule.preset_combo import OWN, RECENT, PresetCombo
 from diffusion_gui.state.user_presets import UserPresets
 
-TABLE = Preset("Table", "imported or joined", "βₜ from a table", (), lambda T, p: np.empty(0))
-"""What is said of a schedule that has no formula."""
+_TABLE = Preset("Table", "imported or joined", "βₜ from a table", (), lambda T, p: np.empty(0))
+_DRAWN = Preset("Drawn", "by hand", "log-SNR through the points", (), lambda T, p: np.empty(0))
+"""What is said of schedules that have no formula."""
 PRESET_TIP = "The formula the schedule starts from, your presets and recent schedules"
 OWN_TIP = "Your preset. Right-click, or Shift+F10, to rename or delete it."
 
@@ -43,6 +44,7 @@ class PresetRow(QWidget):
         self._theme = theme
         self._library = library
         self._spec = ScheduleSpec()
+        self._row: Preset | None = None
         self._renamed = ""
         self._asked = ""
         self._last_own = ""
@@ -53,7 +55,6 @@ class PresetRow(QWidget):
 
     def _build_fields(self) -> None:
         self.preset = PresetCombo()
-        self.preset.setPlaceholderText(TABLE.title)
         self.save = button("Save…", "Save the schedule as a preset of yours", "caption-link")
         self.save.setObjectName("savePresetButton")
         self.save.setAccessibleName("Save as preset")
@@ -82,6 +83,8 @@ class PresetRow(QWidget):
         column.setSpacing(4)
         column.addLayout(self._fields)
         column.addWidget(self._line)
+        QWidget.setTabOrder(self.preset, self.save)
+        QWidget.setTabOrder(self.save, self.steps)
 
     def _bind(self) -> None:
         self.preset.activated.connect(self._on_preset)
@@ -94,20 +97,24 @@ class PresetRow(QWidget):
         self.params.finished.connect(self.finished)
         self.naming.entered.connect(self._on_name)
         self.naming.cancelled.connect(self._close_naming)
+        self.naming.field.textEdited.connect(self._forget_question)
         self._library.changed.connect(self._on_library)
 
     def show_spec(self, spec: ScheduleSpec) -> None:
         """Show a schedule's preset, T, parameters and formula; emits nothing."""
         self._spec = spec
-        row = PRESETS.get(spec.preset, TABLE)
+        row = row_of(spec)
         name = self._library.name_of(spec)
         self._last_own = name or self._last_own
+        self.preset.setPlaceholderText(row.title)
         self.preset.choose(OWN + name if name else spec.preset)
         self.preset.setToolTip(f"{name}\n{OWN_TIP}" if name else PRESET_TIP)
         with QSignalBlocker(self.steps):
             self.steps.setValue(spec.T)
         self.params.show_values(row.params, spec.params)
-        self._order_tabs(row)
+        if row is not self._row:
+            self._row = row
+            self._order_tabs(row)
         drawing = spec.preset if row.latex and not _changed(spec) else ""
         self.formula.show_formula(_described(spec, row), drawing, _meaning(row))
 
@@ -148,6 +155,10 @@ class PresetRow(QWidget):
             self.naming.say(str(error))
         else:
             self._close_naming()
+
+    @Slot()
+    def _forget_question(self) -> None:
+        self._asked = ""
 
     @Slot(str, QPoint)
     def _open_menu(self, name: str, place: QPoint) -> None:
@@ -197,13 +208,17 @@ class PresetRow(QWidget):
         self.show_spec(self._spec)
 
     def _order_tabs(self, row: Preset) -> None:
-        """Let Tab go from T through the parameters, which may have been made only now."""
+        """Let Tab go from T through the parameters, which have been made only now."""
         before: QWidget = self.steps
         for param in row.params:
             control = self.params.control(param.name)
-            if before.nextInFocusChain() is not control:
-                QWidget.setTabOrder(before, control)
+            QWidget.setTabOrder(before, control)
             before = control
+
+
+def row_of(spec: ScheduleSpec) -> Preset:
+    """Return the preset a schedule starts from, or what to say in the place of one."""
+    return PRESETS.get(spec.preset, _TABLE if spec.betas else _DRAWN)
 
 
 def _changed(spec: ScheduleSpec) -> bool:
