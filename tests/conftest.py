@@ -72,8 +72,10 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
         built.sampling,
         built.loader,
         built.preview,
-        built.view,
+        built.comparison,
+        built.editor,
         built.presets,
+        built.view,
         built.document,
     ):
         owned.deleteLater()

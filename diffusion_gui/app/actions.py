@@ -13,6 +13,8 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 class ActionRow:
     """A command: object name, menu, text, shortcuts; rows named "-" are separators.
 
+    A menu "Schedule/Copy as" is the one of that name inside the menu Schedule.
+
     Rows that share a `group` exclude one another and are checkable.
     """
 
@@ -28,13 +30,12 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("openFolder", "File", "Open folder…", ("Ctrl+Shift+O",)),
     ActionRow("-", "File"),
     ActionRow("saveGrid", "File", "Save grid as PNG…", ("Ctrl+S",)),
-    ActionRow("saveSchedule", "File", "Save schedule…", ("Ctrl+E",)),
     ActionRow("-", "File"),
     ActionRow("quit", "File", "Quit", ("Ctrl+Q",)),
     ActionRow("undo", "Edit", "Undo", ("Ctrl+Z",)),
     ActionRow("redo", "Edit", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
     ActionRow("-", "Edit"),
-    ActionRow("paste", "Edit", "Paste picture", ("Ctrl+V",)),
+    ActionRow("paste", "Edit", "Paste picture or schedule", ("Ctrl+V",)),
     ActionRow("reroll", "Edit", "New seed", ("Ctrl+R",)),
     ActionRow("resetAll", "Edit", "Start over with the bundled pictures"),
     ActionRow("themeSystem", "View", "Theme of the system", group="theme"),
@@ -44,6 +45,23 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("playTime", "View", "Play t from 0 to T", ("Ctrl+Space",)),
     ActionRow("earlier", "View", "t − 1 %", ("Ctrl+Left",)),
     ActionRow("later", "View", "t + 1 %", ("Ctrl+Right",)),
+    ActionRow("addPoint", "Schedule", "Add a point at t"),
+    ActionRow("removePoints", "Schedule", "Remove the chosen points"),
+    ActionRow("resetCurve", "Schedule", "Reset the curve to its preset"),
+    ActionRow("-", "Schedule"),
+    ActionRow("switchSides", "Schedule", "Switch between A and B", ("F7",)),
+    ActionRow("endSides", "Schedule", "Keep the side on show only"),
+    ActionRow("-", "Schedule"),
+    ActionRow("openSchedule", "Schedule", "Open schedule…", ("Ctrl+L",)),
+    ActionRow("openScheduleFolder", "Schedule", "Open schedule of a diffusers folder…"),
+    ActionRow("saveSchedule", "Schedule", "Save schedule…", ("Ctrl+E",)),
+    ActionRow("copyConfig", "Schedule/Copy as", "scheduler_config.json"),
+    ActionRow("copyNumpy", "Schedule/Copy as", "Python, NumPy", ("Ctrl+Shift+C",)),
+    ActionRow("copyDiffusers", "Schedule/Copy as", "Python, diffusers"),
+    ActionRow("copyKDiffusion", "Schedule/Copy as", "Python, k-diffusion"),
+    ActionRow("copySigmas", "Schedule/Copy as", "List of σ"),
+    ActionRow("copyTable", "Schedule/Copy as", "Table (CSV)"),
+    ActionRow("copyPlot", "Schedule/Copy as", "Picture of the plot"),
     ActionRow("runPause", "Sampling", "Run / pause", ("F5",)),
     ActionRow("step", "Sampling", "One step", ("F6",)),
     ActionRow("stop", "Sampling", "Stop", ("Esc",)),
@@ -56,8 +74,8 @@ ACTIONS: tuple[ActionRow, ...] = (
 
 def build_menus(
     window: QMainWindow, handlers: Mapping[str, Callable[[], object]]
-) -> dict[str, QAction]:
-    """Fill the window's menu bar from `ACTIONS` and return the actions by name.
+) -> tuple[dict[str, QAction], dict[str, QMenu]]:
+    """Fill the window's menu bar from `ACTIONS`; return the actions and the menus by name.
 
     Every row but separators must have a handler; raises KeyError otherwise.
     """
@@ -66,7 +84,9 @@ def build_menus(
     actions: dict[str, QAction] = {}
     for row in ACTIONS:
         if row.menu not in menus:
-            menus[row.menu] = window.menuBar().addMenu(row.menu)
+            parent, _, name = row.menu.rpartition("/")
+            owner = menus[parent] if parent else window.menuBar()
+            menus[row.menu] = owner.addMenu(name)
         if row.name == "-":
             menus[row.menu].addSeparator()
             continue
@@ -81,7 +101,7 @@ def build_menus(
         action.triggered.connect(lambda _checked=False, run=handler: run())
         menus[row.menu].addAction(action)
         actions[row.name] = action
-    return actions
+    return actions, menus
 
 
 def shortcut_lines() -> list[tuple[str, str]]:

@@ -11,7 +11,9 @@ from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.session import library
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.sampling import SamplingController
@@ -33,6 +35,8 @@ class Parts:
     document: Document
     presets: UserPresets
     view: ViewState
+    editor: EditorState
+    comparison: Comparison
     preview: ForwardPreview
     loader: PictureLoader
     sampling: SamplingController
@@ -69,6 +73,8 @@ def build_parts(
         document=document,
         presets=presets,
         view=view,
+        editor=EditorState(app),
+        comparison=Comparison(document, app),
         preview=ForwardPreview(document, view, store, app),
         loader=PictureLoader(document, view, store, app),
         sampling=SamplingController(document, store, device or settings.device, settings.live, app),

@@ -69,10 +69,11 @@ Output = Annotated[
 ]
 PresetName = Annotated[str | None, _choice("--preset", known=PRESETS, text="A named schedule")]
 ScheduleFile = Annotated[
-    Path | None, typer.Option("--from", help="Read a .csv, or a .json (also of diffusers).")
+    Path | None, typer.Option("--from", help=f"Read {names(READERS)}, or a diffusers folder.")
 ]
 ScheduleSource = Annotated[
-    str, typer.Option("--schedule", metavar="NAME|FILE", help=f"{names(PRESETS)}, .json or .csv.")
+    str,
+    typer.Option("--schedule", metavar="NAME|FILE", help=f"{names(PRESETS)}; {names(READERS)}."),
 ]
 Timesteps = Annotated[
     int | None,
@@ -162,7 +163,7 @@ def find_schedule(
     if not Path(source).suffix and not Path(source).exists():
         raise EngineError(
             f"schedule {source!r} is not known; choose one of: {names(PRESETS)},"
-            f" or give a {' or '.join(READERS)} file"
+            f" or give a file: {names(READERS)}"
         )
     if settings:
         raise EngineError(f"--set goes with a named schedule; leave it out for {source}")

@@ -22,11 +22,11 @@ from diffusion_gui.engine.schedules import (
     operations,
 )
 from diffusion_gui.engine.schedules.curve import MIN_FALL
-from diffusion_gui.engine.schedules.doctor import examine_table
 from diffusion_gui.engine.schedules.schedule import BETA_MAX, Array
 from diffusion_gui.session.diffusers_classes import Kind
 from diffusion_gui.session.diffusers_fields import Fields
 from diffusion_gui.session.format import convert
+from diffusion_gui.session.schedule_numbers import of_betas
 
 IMAGE_SIZES = (64, 2048)
 """Sides in pixels for which a flow may be shifted."""
@@ -59,18 +59,6 @@ def make(fields: Fields, image_size: int | None) -> ScheduleSpec:
     return spec
 
 
-def table_spec(betas: Array, name: str) -> ScheduleSpec:
-    """Return the spec of a table that was read; raises EngineError, with `name`, if it is none."""
-    if not 1 <= len(betas) <= MAX_STEPS:
-        raise EngineError(f"{name}: T must be in 1..{MAX_STEPS}, but there are {len(betas)} betas")
-    for finding in examine_table(betas):
-        raise EngineError(f"{name}: {finding.text}; correct it")
-    early = np.flatnonzero(betas[:-1] == 1.0)
-    if early.size:
-        raise EngineError(f"{name}: β = 1 before the end, at t = {early[0] + 1}; lower it")
-    return operations.table(betas)
-
-
 # --- betas ---------------------------------------------------------------------------------------
 
 
@@ -87,7 +75,7 @@ def _betas(fields: Fields, size: int) -> ScheduleSpec:
 
 def _table(fields: Fields) -> ScheduleSpec:
     values = convert(fields.value("trained_betas"), list[float], "trained_betas")
-    spec = table_spec(np.array(values), "trained_betas")
+    spec = of_betas(np.array(values), "trained_betas")
     if fields.given("num_train_timesteps") and _steps(fields) != spec.T:
         fields.notes.append(
             f"num_train_timesteps is {_steps(fields)}, but there are {spec.T} trained_betas:"

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
+import msgspec
 import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -20,15 +21,20 @@ from PIL.PngImagePlugin import PngInfo
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.images import Pixels, contact_sheet
-from diffusion_gui.engine.schedules import Family, Schedule, ScheduleSpec
+from diffusion_gui.engine.schedules import Family, Schedule, ScheduleSpec, operations
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session.diffusers_export import to_config
 from diffusion_gui.session.files import AnyPath, atomic_write, check_target
 from diffusion_gui.session.format import encode
+from diffusion_gui.session.schedule_source import numpy_source
 
 METADATA_KEY = "diffusion-gui"
 """The PNG text chunk that holds the picture's experiment as JSON."""
+SCHEDULE_KEY = "diffusion-gui-schedule"
+"""The PNG text chunk of a plot that holds its schedule as JSON."""
+FLOW_LINE = "# family: flow\n"
+"""The first line of a list that holds a flow's s; other families have a line like it."""
 ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
 CELL = 128
 """About how many pixels wide a sample is in a contact sheet."""
@@ -41,13 +47,20 @@ def save_schedule(
 ) -> None:
     """Write `schedule` in the format that the ending of `path` names (see SCHEDULE_WRITERS).
 
-    `spec`, if known, travels in the .json and titles the .png; `scheduler` is the diffusers class
-    of a .json, the usual one if empty. Raises EngineError for another ending or class, and for a
-    file that cannot be written.
+    `spec`, if known, travels in the .json and the .png and titles the latter; `scheduler` is the
+    diffusers class of a .json, the usual one if empty. Raises EngineError for another ending or
+    class, and for a file that cannot be written.
     """
     target = check_target(path, SCHEDULE_WRITERS)
-    content = SCHEDULE_WRITERS[target.suffix.lower()](schedule, spec, scheduler)
+    content = schedule_bytes(schedule, target.suffix.lower(), spec, scheduler)
     atomic_write(target, lambda file: file.write(content))
+
+
+def schedule_bytes(
+    schedule: Schedule, ending: str, spec: ScheduleSpec | None = None, scheduler: str = ""
+) -> bytes:
+    """Return what `save_schedule` writes into a file with this ending, one of SCHEDULE_WRITERS."""
+    return SCHEDULE_WRITERS[ending](schedule, spec, scheduler)
 
 
 def schedule_columns(schedule: Schedule) -> dict[str, Array]:
@@ -73,35 +86,53 @@ def _schedule_csv(schedule: Schedule, *_: object) -> bytes:
     columns = {name: values.tolist() for name, values in schedule_columns(schedule).items()}
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(["t", *columns])
-    rows.writerows(zip(range(schedule.T + 1), *columns.values(), strict=True))
+    rows.writerow(["t", *columns, "family"])
+    family = [schedule.family.value] * (schedule.T + 1)
+    rows.writerows(zip(range(schedule.T + 1), *columns.values(), family, strict=True))
     return text.getvalue().encode()
 
 
 def _schedule_npz(schedule: Schedule, *_: object) -> bytes:
     content = io.BytesIO()
     arrays: dict[str, Any] = {"t": np.arange(schedule.T + 1), **schedule_columns(schedule)}
-    np.savez(content, **arrays, a=schedule.a, s=schedule.s)
+    np.savez(content, **arrays, a=schedule.a, s=schedule.s, family=schedule.family.value)
     return content.getvalue()
 
 
 def _schedule_sigmas(schedule: Schedule, *_: object) -> bytes:
-    """Return sigma_T..sigma_1 and 0, one per line; of a flow its s, which diffusers calls sigma."""
+    """Return sigma_T..sigma_1 and 0, one per line; of a flow its s, which diffusers calls sigma.
+
+    Where the variance is not preserved, a first line that begins with # names the family.
+    """
     sigmas = (schedule.s if schedule.family is Family.FLOW else schedule.sigma)[::-1]
     if not np.all(np.isfinite(sigmas)):
         raise EngineError(
             "sigma is infinite where no signal is left (alpha_bar = 0), and a list of sigmas"
             " cannot hold it; save as .json or .csv"
         )
-    return "".join(f"{sigma!r}\n" for sigma in sigmas.tolist()).encode()
+    plain = schedule.family is Family.VP
+    head = "" if plain else FLOW_LINE.replace(Family.FLOW, schedule.family)
+    return (head + "".join(f"{sigma!r}\n" for sigma in sigmas.tolist())).encode()
+
+
+def _schedule_py(schedule: Schedule, spec: ScheduleSpec | None, _: str) -> bytes:
+    return numpy_source(schedule, spec).encode()
 
 
 def _schedule_png(schedule: Schedule, spec: ScheduleSpec | None, _: str) -> bytes:
     from diffusion_gui.session.schedule_plot import draw_schedule
 
     content = io.BytesIO()
-    _write_png(content, draw_schedule(schedule, spec), {})
+    kept = spec or operations.table(schedule.beta[1:], schedule.family.value)
+    text = {SCHEDULE_KEY: msgspec.json.encode(kept).decode()}
+    _write_png(content, draw_schedule(schedule, spec), text)
     return content.getvalue()
+
+
+def _schedule_svg(schedule: Schedule, spec: ScheduleSpec | None, _: str) -> bytes:
+    from diffusion_gui.session.schedule_svg import schedule_svg
+
+    return schedule_svg(schedule, spec).encode()
 
 
 def save_png(path: AnyPath, pixels: Pixels, text: dict[str, str]) -> None:
@@ -191,4 +222,6 @@ SCHEDULE_WRITERS: dict[str, Callable[[Schedule, ScheduleSpec | None, str], bytes
     ".npz": _schedule_npz,
     ".txt": _schedule_sigmas,
     ".png": _schedule_png,
+    ".svg": _schedule_svg,
+    ".py": _schedule_py,
 }

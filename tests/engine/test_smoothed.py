@@ -66,6 +66,19 @@ def test_the_spread_averages_exact_estimates_around_the_picture(a: float, s: flo
     assert_close(found, torch.stack(around).mean(0), rtol=0, atol=2e-5)
 
 
+@pytest.mark.parametrize(("a", "s"), LEVELS)
+def test_of_float64_images_all_is_float64(a: float, s: float) -> None:
+    images = _images().double() / 3.0
+    x = _noisy(images[:3], a, s)
+    expected = _kernel_mean(images, x, a, s, 0.05)
+    found = Smoothed(images, spread=0.0, bandwidth=0.05)(x, a, s)
+    assert_close(found, expected, rtol=0, atol=1e-9)
+    half = 0.7 * torch.from_numpy(gaussian_batch(4, range(3), 0, SHAPE))
+    around = [_kernel_mean(images, x + a * sign * xi, a, s, 0.0) for xi in half for sign in (1, -1)]
+    found = Smoothed(images, spread=0.7, probes=6, seed=4)(x, a, s)
+    assert_close(found, torch.stack(around).mean(0), rtol=0, atol=1e-9)
+
+
 def test_between_two_images_it_blends_where_the_exact_one_chooses() -> None:
     images = _images(2)
     x = 0.55 * images[:1] + 0.45 * images[1:]

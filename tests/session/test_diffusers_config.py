@@ -453,7 +453,7 @@ def test_a_saved_solver_with_minus_infinity_is_read_without_a_word():
         (of("DDPMScheduler", beta_schedule=["linear"]), "beta_schedule: a list is not known"),
         (of("DDPMScheduler", trained_betas="linear"), "trained_betas: expected array"),
         (of("DDPMScheduler", trained_betas=[]), "trained_betas: T must be in 1..10000"),
-        (of("DDPMScheduler", trained_betas=[0.1] * 10_001), "trained_betas: .* 10001 betas"),
+        (of("DDPMScheduler", trained_betas=[0.1] * 10_001), "trained_betas: .* 10001 values"),
         (of("DDPMScheduler", trained_betas=[0.1, 1.5]), "trained_betas: .* 1.5 at t = 2"),
         (of("DDPMScheduler", trained_betas=[0.1, math.nan]), "trained_betas: .*nan at t = 2"),
         (of("DDPMScheduler", trained_betas=[10**400]), "trained_betas"),

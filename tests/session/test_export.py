@@ -103,8 +103,9 @@ def test_csv_holds_every_number_exactly(tmp_path):
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == [
         *("t", "beta", "alpha", "alpha_bar"),
-        *("snr", "log_snr", "sigma", "posterior_variance"),
+        *("snr", "log_snr", "sigma", "posterior_variance", "family"),
     ]
+    assert {row["family"] for row in rows} == {"vp"}
     assert [int(row["t"]) for row in rows] == list(range(301))
     for name, values in schedule_columns(schedule).items():
         assert [float(row[name]) for row in rows] == values.tolist()
@@ -133,7 +134,9 @@ def test_txt_is_the_sigmas_from_noise_to_zero(tmp_path):
 def test_txt_of_a_flow_is_its_s_from_one_to_zero(tmp_path):
     schedule = build(ScheduleSpec("flow", 20, (("shift", 3.0),)))
     save_schedule(schedule, tmp_path / "s.txt")
-    levels = [float(line) for line in (tmp_path / "s.txt").read_text().splitlines()]
+    head, *lines = (tmp_path / "s.txt").read_text().splitlines()
+    levels = [float(line) for line in lines]
+    assert head == "# family: flow"
     assert levels == schedule.s[::-1].tolist()
     assert (levels[0], levels[-1]) == (1.0, 0.0)
 
@@ -191,7 +194,7 @@ def test_the_same_schedule_gives_the_same_bytes(tmp_path, ending):
     assert (tmp_path / f"a{ending}").read_bytes() == (tmp_path / f"b{ending}").read_bytes()
 
 
-@pytest.mark.parametrize("name", ["s.py", "s", "s.jpeg"])
+@pytest.mark.parametrize("name", ["s.doc", "s", "s.jpeg"])
 def test_an_unknown_ending_is_refused_with_the_known_ones(tmp_path, name):
     with pytest.raises(EngineError, match=r"\.json.*\.png"):
         save_schedule(build(ScheduleSpec()), tmp_path / name)
@@ -238,7 +241,7 @@ def test_a_diffusers_config_with_a_formula_is_read(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "reason"),
     [
-        ("s.npz", "", r"\.json or \.csv"),
+        ("s.doc", "", r"\.json, \.csv"),
         ("s.json", "{", "not JSON"),
         ("s.json", "[" * 100_000, "not JSON"),
         ("s.json", "[]", "one JSON object"),

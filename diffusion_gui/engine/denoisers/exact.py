@@ -5,8 +5,9 @@
 with a log prior p (0 unless given) and a temperature tau (1 unless given). This is what a network
 trained for ever on exactly these images would compute; sampling with it reproduces them.
 
-Speed: a call is two float32 matrix products, queries x set and weights x set. The second is left
-out where few images carry the weight. Float64 is used where float32 would not do, see `Exact`.
+Speed: a call is two matrix products, queries x set and weights x set, in the images' precision. The
+second is left out where few images carry the weight. Float64 is used where float32 would not do,
+see `Exact`.
 Imports torch.
 """
 
@@ -29,11 +30,6 @@ _TILE_VALUES = 1 << 23
 """Values of the set per matrix product; the caller may cancel between two."""
 _WIDE_VALUES = 1 << 20
 """Values of the set turned to float64 at once: 8 MiB, which stay in the processor's cache."""
-_OMITTED_MASS = 1e-6
-_LOGIT_TOLERANCE = 1e-3
-"""Nats by which float32 logits may be wrong before the important ones are computed again."""
-_WEIGHTED_TOLERANCE = 1e-4
-"""Posterior mass times nats that may stay wrong then."""
 _COHERENT_ERROR, _RANDOM_ERROR = 2e-6, 1e-7
 """Error of a float32 dot product q . x_i per unit of max_i |q . x_i| and per unit of |q| |x_i|.
 
@@ -47,6 +43,24 @@ _SPARSE = 16
 """A row with weight on at most N / 16 images sums just these."""
 _FEW = 64
 """So many images of a row, or N / 64, are cheaper in float64 than the whole set for all rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Precision:
+    """How the images are kept and multiplied, and what may be left out."""
+
+    dtype: torch.dtype
+    unit: float
+    """Rounding error of a number, in units of float32's."""
+    omitted_mass: float
+    logit_tolerance: float
+    """Nats by which logits may be wrong before the important ones are computed again."""
+    weighted_tolerance: float
+    """Posterior mass times nats that may stay wrong then."""
+
+
+_SINGLE = _Precision(torch.float32, 1.0, 1e-6, 1e-3, 1e-4)
+_DOUBLE = _Precision(torch.float64, 2.0**-29, 1e-16, 1e-11, 1e-12)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +94,7 @@ class Exact:
     Logits come from one float32 product with the centred images. Where their rounding error would
     matter (small noise) those of the images that carry the weight are computed again in float64.
     The softmax is float64, the weighted sum float32; it may leave out 1e-6 of the posterior mass.
+    Of float64 images all is float64, and the logits that matter are of differences, not products.
     """
 
     def __init__(
@@ -102,8 +117,9 @@ class Exact:
             raise EngineError(f"the temperature must be > 0, got {temperature:g}")
         home = "cpu" if images.device.type == "mps" else images.device  # Apple's GPU has no float64
         flat = images.to(home).reshape(len(images), -1)
-        self._mean = flat.mean(dim=0, dtype=torch.float64).to(torch.float32)  # [D]
-        self._images = (flat - self._mean).to(torch.float32)  # [N, D]
+        self._precision = _DOUBLE if flat.dtype == torch.float64 else _SINGLE
+        self._mean = flat.mean(dim=0, dtype=torch.float64).to(self._precision.dtype)  # [D]
+        self._images = (flat - self._mean).to(self._precision.dtype)  # [N, D]
         self._tile = tile or max(1, _TILE_VALUES // flat.shape[1])
         self._half_norms = torch.cat(
             [0.5 * part.double().square().sum(dim=1) for part in self._images.split(self._tile)]
@@ -176,9 +192,9 @@ class Exact:
         return prior - highest
 
     def _blocks(self, x: Tensor, a: float) -> list[tuple[Tensor, Tensor | None]]:
-        """Split centred queries, float32 [B, D], and their left-out images into blocks of _ROWS."""
+        """Split centred queries [B, D] and their left-out images into blocks of _ROWS."""
         flat = x.to(self._mean.device).reshape(len(x), -1)
-        queries = torch.sub(flat, self._mean, alpha=a).to(torch.float32)
+        queries = torch.sub(flat, self._mean, alpha=a).to(self._precision.dtype)
         if self._left_out is None:
             return [(rows, None) for rows in queries.split(_ROWS)]
         if len(self._left_out) != len(x):
@@ -194,8 +210,8 @@ class Exact:
         Rows where few images have weight are summed one by one, the others by one product.
         """
         count, total = len(queries), len(self._images)
-        weights = self._logits(queries, left_out, a, s).softmax(dim=1).to(torch.float32)
-        reached = weights > _OMITTED_MASS / total  # [_ROWS, N]
+        weights = self._logits(queries, left_out, a, s).softmax(dim=1).to(self._images.dtype)
+        reached = weights > self._precision.omitted_mass / total  # [_ROWS, N]
         reached[count:] = False
         numbers = reached.sum(dim=1)[:count]
         sparse = numbers * _SPARSE <= total  # [R]
@@ -228,7 +244,7 @@ class Exact:
             self._poll()
             if bool(part.any()):
                 total += part @ tile
-        return total.to(torch.float32)
+        return total.to(self._images.dtype)
 
     def _block_posterior(
         self, queries: Tensor, left_out: Tensor | None, a: float, s: float, k: int
@@ -242,7 +258,7 @@ class Exact:
             weights.split(self._wide_tile, dim=1), self._wide_tiles(), strict=True
         ):
             mean += part @ tile
-            square += part @ tile.square_()
+            square += part @ tile.square()
         variance = (square - mean.square()).clamp_(min=0.0)
         return indices, best, torch.special.entr(weights).sum(dim=1), mean, variance
 
@@ -254,11 +270,12 @@ class Exact:
         scale = a / (self._temperature * s * s)
         logits = self._from_products(products, left_out, a, scale)
         norms = self._reach * queries.norm(dim=1).double()
-        if scale * (_COHERENT_ERROR + _RANDOM_ERROR) * float(norms.max()) > _LOGIT_TOLERANCE:
+        rounding, tolerance = scale * self._precision.unit, self._precision.logit_tolerance
+        if rounding * (_COHERENT_ERROR + _RANDOM_ERROR) * float(norms.max()) > tolerance:
             low, high = products.aminmax(dim=1)
             coherent = torch.maximum(high, -low).double()
-            errors = scale * (_COHERENT_ERROR * coherent + _RANDOM_ERROR * norms)
-            if float(errors.max()) > _LOGIT_TOLERANCE:
+            errors = rounding * (_COHERENT_ERROR * coherent + _RANDOM_ERROR * norms)
+            if float(errors.max()) > tolerance:
                 self._refine(logits, errors, queries.double(), left_out, a, scale)
         return logits
 
@@ -275,13 +292,18 @@ class Exact:
 
         What is not decisive has so little posterior mass that mass times error is negligible.
         A row with few such images gets their distances, one with many a float64 product with every
-        image; each row is decided alone, so that the batch it is in does not matter.
+        image (no better than what float64 images have); each row is decided alone, so that the
+        batch it is in does not matter.
         """
-        doubt = (errors.clamp(max=1.0) * (logits.shape[1] / _WEIGHTED_TOLERANCE)).clamp(min=1.0)
+        total, precision = logits.shape[1], self._precision
+        doubt = errors.clamp(max=1.0) * (total / precision.weighted_tolerance)
         top, best = logits.max(dim=1)
-        decisive = logits >= (top - doubt.log() - _SAFETY * errors)[:, None]  # [_ROWS, N]
-        decisive[errors <= _LOGIT_TOLERANCE] = False
-        many = decisive.sum(dim=1) > max(_FEW, logits.shape[1] // _FEW)  # [_ROWS]
+        decisive = (
+            logits >= (top - doubt.clamp(min=1.0).log() - _SAFETY * errors)[:, None]
+        )  # [_ROWS, N]
+        decisive[errors <= precision.logit_tolerance] = False
+        few = max(_FEW, total // _FEW) if precision is _SINGLE else total
+        many = decisive.sum(dim=1) > few  # [_ROWS]
         if bool(many.any()):
             wide = torch.cat([queries @ tile.T for tile in self._wide_tiles()], dim=1)
             logits[many] = self._from_products(wide, left_out, a, scale)[many]
@@ -292,8 +314,9 @@ class Exact:
             exact += self._log_prior[index]
         anchors = index == best[rows]
         shift = torch.zeros_like(top)
-        shift[rows[anchors]] = top[rows[anchors]] - exact[anchors]
-        logits[rows, index] = exact + shift[rows]
+        shift[rows[anchors]] = exact[anchors] - top[rows[anchors]]
+        logits += shift[:, None]  # those from products are huge, they would swallow digits of these
+        logits[rows, index] = exact
 
     def _distances(self, queries: Tensor, rows: Tensor, index: Tensor, a: float) -> Tensor:
         """Return |q - a x_i|^2 in float64 for the pairs of `rows` and images `index` [k]."""
@@ -305,7 +328,7 @@ class Exact:
         return torch.cat(parts)
 
     def _products(self, queries: Tensor) -> Tensor:
-        """Return q . x_i, float32 [_ROWS, N]."""
+        """Return q . x_i, [_ROWS, N]."""
         parts = []
         for tile in self._images.split(self._tile):
             self._poll()

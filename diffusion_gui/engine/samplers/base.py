@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from diffusion_gui.engine.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+APART = 0.02
+"""Estimates closer than this part of a step count as one; the presets' grids hardly do."""
 
 Noise = Callable[[int], "Tensor"]
 """noise(i) -> standard normal [B, C, H, W] for transition i; pure: asking twice gives the same."""
@@ -29,6 +32,8 @@ class Levels:
     t: NDArray[np.float64]
     a: NDArray[np.float64]
     s: NDArray[np.float64]
+    whole: int = 0
+    """Transitions of the run that these levels are a part of; 0 where they are all of it."""
 
     @classmethod
     def of(cls, schedule: Schedule, t: NDArray[Any]) -> Levels:
@@ -39,6 +44,16 @@ class Levels:
     def __len__(self) -> int:
         """The number of transitions n."""
         return len(self.t) - 1
+
+    @property
+    def run_length(self) -> int:
+        """The number of transitions of the run, also where these levels are a part of it."""
+        return self.whole or len(self)
+
+    def part(self, first: int, last: int) -> Levels:
+        """Return the levels `first` to `last`, as a part of the run."""
+        span = slice(first, last + 1)
+        return replace(self, t=self.t[span], a=self.a[span], s=self.s[span], whole=self.run_length)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,6 +154,20 @@ def fresh_noise(jump: Jump, noise: Noise, kept: float, x: Tensor) -> Tensor:
     """Return s' sqrt(1 - kept^2) z, the fresh noise that fills what `kept` leaves, or zeros."""
     amount = jump.s_next * math.sqrt(max(1.0 - kept * kept, 0.0))
     return amount * noise(jump.index) if amount > 0.0 else 0.0 * x
+
+
+def apart(places: Sequence[float], step: float) -> list[int]:
+    """Return which estimates at `places`, newest first, a step of size `step` can use.
+
+    The newest, and each older one that is some way from the one before. Of estimates much closer
+    to each other than the step is long, an extrapolation is only their rounding error: so it is
+    where a schedule is all but flat.
+    """
+    kept = [0]
+    for i in range(1, len(places)):
+        if abs(places[i] - places[kept[-1]]) >= APART * abs(step):
+            kept.append(i)
+    return kept
 
 
 def lagrange(nodes: Sequence[float], j: int, at: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -78,13 +78,13 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
     x = np.array([p.u for p in points])
     y = np.array([p.log_snr for p in points])
     _check_points(x, y)
-    u = np.linspace(0.0, 1.0, T)
+    u = np.linspace(0.0, 1.0, T) if T > 1 else np.ones(1)  # one step goes to the end
     fall = MIN_FALL * np.arange(T)
     if base is None:
         return interpolate(x, y, u) - fall
     places = np.linspace(0.0, 1.0, len(base))
     no_signal = np.isneginf(base[-1]) and (not len(y) or y[-1] <= -LOG_SNR_LIMIT)
-    base = finite(base)
+    base = finite_end(base)
     plain = np.interp(u, places, base) - (fall if len(base) == 1 else 0.0)
     bent = plain + interpolate(x, y - np.interp(x, places, base), u)
     least = min(MIN_FALL, float(-np.diff(plain).max(initial=-np.inf)))
@@ -103,7 +103,7 @@ def interpolate(x: Array, y: Array, at: Array) -> Array:
     return np.broadcast_to(level, (*y.shape[:-1], len(at))).copy()
 
 
-def finite(log_snr: Array) -> Array:
+def finite_end(log_snr: Array) -> Array:
     """Return a curve whose last value, where no signal is left, is -20 or a little lower."""
     if not np.isneginf(log_snr[-1]):
         return log_snr
@@ -147,7 +147,7 @@ def handles(log_snr: Array, count: int = 8) -> tuple[ControlPoint, ...]:
 
     They are spread evenly along the line that alpha-bar draws over t, so that each can be held.
     """
-    T, log_snr = len(log_snr), finite(log_snr)
+    T, log_snr = len(log_snr), finite_end(log_snr)
     u = np.linspace(0.0, 1.0, T)
     length = np.cumsum(np.hypot(np.diff(u, prepend=0.0), np.diff(logistic(log_snr), prepend=1.0)))
     wanted = np.linspace(length[0], length[-1], count)

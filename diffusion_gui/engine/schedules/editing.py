@@ -96,7 +96,7 @@ def add_point(spec: ScheduleSpec, t: float) -> tuple[ScheduleSpec, int]:
         if abs(point.u - u) < step:
             return spec, index
     index = int(np.searchsorted([point.u for point in points], u))
-    level = float(curve.finite(build(spec).log_snr[1:])[round(u * (T - 1))])
+    level = float(curve.finite_end(build(spec).log_snr[1:])[round(u * (T - 1))])
     low = points[index].log_snr + curve.MIN_GAP if index < len(points) else -np.inf
     high = points[index - 1].log_snr - curve.MIN_GAP if index else np.inf
     if low > high:
@@ -123,11 +123,11 @@ def levels_through(
     y = np.tile([point.log_snr for point in points], (len(levels), 1))
     y[:, index] = levels
     base = base_curve(spec)
-    u = (t - 1.0) / max(spec.T - 1, 1)
+    u = (t - 1.0) / (spec.T - 1) if spec.T > 1 else np.ones(len(t))  # one step goes to the end
     if base is None:
         bent = curve.interpolate(x, y, u) - curve.MIN_FALL * (t - 1.0)
     else:
-        base, places = curve.finite(base), np.linspace(0.0, 1.0, len(base))
+        base, places = curve.finite_end(base), np.linspace(0.0, 1.0, len(base))
         bent = np.interp(u, places, base) + curve.interpolate(x, y - np.interp(x, places, base), u)
     return np.where(t >= 1.0, bent, np.inf)
 

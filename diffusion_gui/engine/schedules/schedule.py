@@ -22,6 +22,7 @@ Array = NDArray[np.float64]
 MAX_STEPS = 10_000
 BETA_MAX = 0.999
 """Largest beta a preset or a drawn curve may reach: one step keeps at least 0.1 % of alpha-bar."""
+_BELOW_ONE = 1.0 - 2.0**-53
 
 
 class Family(StrEnum):
@@ -160,14 +161,15 @@ class Schedule:
 def scales(log_snr: Array, family: Family) -> tuple[Array, Array]:
     """Return (a, s) of log-SNR values in a family of processes, without cancellation.
 
-    Raises EngineError for a variance-exploding process without signal (log-SNR -inf).
+    Raises EngineError for a variance-exploding process whose sigma is beyond float64.
     """
     with np.errstate(over="ignore"):
         sigma, root = np.exp(-0.5 * log_snr), np.exp(0.5 * log_snr)
         match family:
-            case Family.VE if np.any(np.isneginf(log_snr)):
+            case Family.VE if not np.isfinite(sigma).all():
                 raise EngineError(
                     "a variance-exploding process always keeps its signal; choose another family"
+                    " or raise log-SNR above -1400"
                 )
             case Family.VE:
                 return np.ones_like(sigma), sigma
@@ -225,6 +227,8 @@ def from_log_snr(
         raise EngineError(f"log-SNR must fall at every step, but it does not at t = {t}")
     log_abar = -np.logaddexp(0.0, -log_snr)
     betas = -np.expm1(np.diff(log_abar, prepend=0.0))
+    signal = np.isfinite(log_snr)  # rounding must not take it all
+    betas[signal] = np.minimum(betas[signal], _BELOW_ONE)
     return _assemble(betas, log_abar, -np.logaddexp(0.0, log_snr), notes, family)
 
 

@@ -2,7 +2,7 @@
 
 pyqtgraph draws; the mouse is handled here, because its own draggable items ignore log axes. The
 value axis shows whatever numbers the curve is given: a log axis is a curve of log10 values with
-`power_ticks`.
+`set_power_ticks`.
 """
 
 from __future__ import annotations
@@ -20,26 +20,31 @@ from diffusion_gui.panels.common.theme import Theme
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
-class _PowerAxis(pg.AxisItem):
-    """Ticks at whole powers of ten, for curves given as log10 values."""
+class _ValueAxis(pg.AxisItem):
+    """A value axis; with `powers` its ticks are whole powers of ten, for curves of log10 values."""
+
+    powers = False
 
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
-        """Return one level of ticks, at least one unit apart."""
+        """Return one level of ticks, at least one unit apart, for powers."""
+        if not self.powers:
+            return super().tickSpacing(minVal, maxVal, size)
         room = max(size / 22.0, 1.0)
         step = max(1.0, np.ceil((maxVal - minVal) / room))
         return [(step, 0.0)]
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
-        """Return 10 to the power of each value."""
+        """Return 10 to the power of each value, for powers."""
+        if not self.powers:
+            return super().tickStrings(values, scale, spacing)
         return ["10" + str(round(v)).translate(_SUPERSCRIPT) for v in values]
 
 
 class Plot(pg.PlotWidget):
     """A still plot in the theme's colours: no pan, no zoom, no context menu."""
 
-    def __init__(self, theme: Theme, power_ticks: bool = False, small: bool = False) -> None:
-        axes = {"left": _PowerAxis("left")} if power_ticks else {}
-        super().__init__(axisItems=axes, enableMenu=False)
+    def __init__(self, theme: Theme, small: bool = False) -> None:
+        super().__init__(axisItems={"left": _ValueAxis("left")}, enableMenu=False)
         self.theme = theme
         self._small = small
         self._pens: list[tuple[pg.PlotDataItem, str, float, bool]] = []
@@ -52,6 +57,7 @@ class Plot(pg.PlotWidget):
         for name in ("left", "bottom"):
             axis = self.getAxis(name)
             axis.setZValue(-10)  # grid lines stay below curves and handles
+            axis.setCacheMode(axis.CacheMode.DeviceCoordinateCache)  # 14 of 17 ms of a repaint
             axis.setStyle(
                 tickFont=font, tickLength=4, tickTextOffset=4, hideOverlappingLabels=False
             )
@@ -72,6 +78,14 @@ class Plot(pg.PlotWidget):
         self._pens.append((curve, token, width, dashed))
         curve.setPen(self._pen(token, width, dashed))
         return curve
+
+    def set_power_ticks(self, powers: bool) -> None:
+        """Label the value axis with powers of ten, for curves given as log10 values, or not."""
+        axis = self.getAxis("left")
+        if axis.powers != powers:
+            axis.powers = powers
+            axis.picture = None
+            axis.update()
 
     def _pen(self, token: str, width: float, dashed: bool = False) -> QPen:
         style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
@@ -94,13 +108,15 @@ class CurvePlot(Plot):
 
     t_dragged = Signal(int)
 
-    def __init__(self, theme: Theme, token: str, power_ticks: bool = False) -> None:
+    def __init__(self, theme: Theme, token: str) -> None:
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._readout = pg.TextItem(anchor=(0, 0))
         self._token = token
-        super().__init__(theme, power_ticks)
+        super().__init__(theme)
         self.curve = self.add_curve(token)
         self._T = 1
+        self.span = (0.0, 1.0)
+        """Lowest and highest value of the axis, without its margin."""
         self._cursor.setZValue(5)
         self._readout.setZValue(6)
         self.addItem(self._cursor, ignoreBounds=True)
@@ -119,11 +135,12 @@ class CurvePlot(Plot):
         low, high = self.getViewBox().viewRange()[1]
         above = value < 0.5 * (low + high)
         self._readout.setAnchor((1.05 if t > 0.5 * self._T else -0.05, 0.0 if above else 1.0))
-        self._readout.setPos(t, high if above else low)
+        margin = 0.0 if above else 0.06 * (high - low)  # clear of what stands on the axis
+        self._readout.setPos(t, high if above else low + margin)
 
     def set_ranges(self, T: int, low: float, high: float) -> None:
         """Show t = 0..T and values low..high, with a margin for handles at the ends."""
-        self._T = T
+        self._T, self.span = T, (low, high)
         self.setXRange(-0.015 * T, 1.05 * T, padding=0)  # room for the label of T
         self.setYRange(low, high, padding=0.04)
 

@@ -52,6 +52,16 @@ QPushButton[role="link"]:focus, QPushButton[role="caption-link"]:focus {{
     text-decoration: underline;
 }}
 
+QPushButton[role="chip"] {{
+    padding: 0 7px; min-height: 20px; max-height: 20px; font-size: 11px; color: {secondary};
+    min-width: 12px;
+}}
+QPushButton[role="chip"]:checked {{
+    color: {accent}; border: 1px solid {accent}; background: {panel};
+}}
+QPushButton[role="menu"] {{ padding: 0 6px; }}
+QPushButton[role="menu"]::menu-indicator {{ image: none; width: 0; }}
+
 QComboBox {{ padding-right: 2px; }}
 QComboBox::drop-down {{ border: none; width: 22px; }}
 QComboBox::down-arrow {{ image: url("{chevron}"); width: 12px; height: 12px; }}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QStackedLayout, QVBoxLayout, QWidget
 
@@ -21,7 +21,12 @@ from diffusion_gui.state.view_state import ViewState
 
 
 class ImagePanel(Panel):
-    """Shows the forward process on the chosen picture; takes drops of files and pictures."""
+    """Shows the forward process on the chosen picture; takes drops of files and pictures.
+
+    `paths_dropped` hands files and folders on: they may be schedules as well.
+    """
+
+    paths_dropped = Signal(list)
 
     def __init__(
         self,
@@ -177,7 +182,7 @@ class ImagePanel(Panel):
         event.acceptProposedAction()
         self.bar.clear()
         if paths := paths_from(event.mimeData()):
-            self._loader.open(paths)
+            self.paths_dropped.emit(paths)
         elif picture := image_from(event.mimeData()):
             self._loader.add(picture, "dropped")
         else:

@@ -1,108 +1,160 @@
-"""The schedule editor: preset, T and parameters, alpha-bar_t with handles, beta_t, findings."""
+"""The schedule editor: preset and parameters, curves with handles, tools, findings.
+
+Every part of it proposes edits, `edited(spec, text, merge key)`; this widget alone hands them to
+the document and says what was refused.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from html import escape
 
 import numpy as np
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QSizePolicy
+from PySide6.QtCore import QSignalBlocker, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QWidget
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, curve
-from diffusion_gui.engine.schedules.build import control_points, with_points
-from diffusion_gui.engine.schedules.doctor import Severity, examine
-from diffusion_gui.panels.common.plot import CurvePlot
+from diffusion_gui.engine.schedules import ScheduleSpec, grid
+from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
+from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import Panel, button, label
+from diffusion_gui.panels.common.widgets import Panel, button
+from diffusion_gui.panels.schedule.doctor_view import TOKENS, DoctorView
 from diffusion_gui.panels.schedule.handles import HandlePlot
+from diffusion_gui.panels.schedule.notation import NOTATIONS
+from diffusion_gui.panels.schedule.pane_chips import PaneChips
+from diffusion_gui.panels.schedule.plots import PlotStack
+from diffusion_gui.panels.schedule.point_row import PointRow
 from diffusion_gui.panels.schedule.preset_row import PresetRow, row_of
+from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
-
-FINDING_LINES = 2
-"""Lines kept free for the doctor, so that the plots do not move when it has less to say."""
-CURVE_POINTS = 600
-"""Points drawn per curve, however large T is: more than a plot has pixels to show."""
 
 
 class ScheduleEditor(Panel):
     """Edits the document's schedule; every change is live and undoable."""
 
+    grid_changed = Signal()
+
     def __init__(
-        self, document: Document, view: ViewState, presets: UserPresets, theme: Theme
+        self,
+        document: Document,
+        view: ViewState,
+        state: EditorState,
+        comparison: Comparison,
+        library: UserPresets,
+        theme: Theme,
     ) -> None:
         super().__init__("scheduleEditor", "Schedule", theme)
         self._document = document
         self._view = view
+        self._state = state
+        self._comparison = comparison
+        self._library = library
         self._build_head()
-        self._library = presets
-        self.presets = PresetRow(theme, presets)
-        self.body.addWidget(self.presets)
+        self._build_form()
         self._build_plots()
         self._bind()
-        self._show_schedule()
+        self._on_theme()
 
     def _build_head(self) -> None:
         self.reset = button("Reset curve", "Drop the drawn curve and return to the preset", "link")
         self.reset.setObjectName("resetCurveButton")
-        keep = self.reset.sizePolicy()
-        keep.setRetainSizeWhenHidden(True)  # nothing may move under a held handle
-        self.reset.setSizePolicy(keep)
-        self.head.addWidget(self.reset)
+        self.side = {}
+        for name in "AB":
+            side = button(name, f"Show schedule {name}; F7 switches between A and B", "chip")
+            side.setObjectName(f"side{name}Button")
+            side.setCheckable(True)
+            self.side[name] = side
+        self.notation = QComboBox()
+        self.notation.setObjectName("notationCombo")
+        self.notation.setAccessibleName("Notation")
+        self.notation.setToolTip("The notation in which curves and numbers are named")
+        for key, row in NOTATIONS.items():
+            self.notation.addItem(row.title, key)
+        self.more = button("", "All that can be done with the schedule", "menu")
+        self.more.setObjectName("scheduleMenuButton")
+        self.more.setAccessibleName("Schedule menu")
+        for widget in (self.reset, *self.side.values(), self.notation, self.more):
+            self.head.addWidget(widget)
+
+    def _build_form(self) -> None:
+        self.presets = PresetRow(self.theme, self._library)
+        self.body.addWidget(self.presets)
 
     def _build_plots(self) -> None:
-        self.alpha_bar = HandlePlot(self.theme, "alpha_bar")
-        self.alpha_bar.setObjectName("alphaBarPlot")
-        self.alpha_bar.setAccessibleName("alpha-bar over t")
-        self.alpha_bar.setToolTip(
-            "ᾱₜ: share of the signal's variance left at t, 0 to 1.\nDrag a point to reshape the"
-            " curve, drag elsewhere to move t.\nKeys: [ ] choose a point, arrows move it, Shift"
-            " for fine steps."
+        self.points = PointRow(self._document, self._state, self.theme)
+        self.plots = PlotStack(
+            self._document, self._view, self._state, self._comparison, self.theme
         )
-        self.beta = CurvePlot(self.theme, "beta", power_ticks=True)
-        self.beta.setObjectName("betaPlot")
-        self.beta.setAccessibleName("beta over t")
-        self.beta.setToolTip("βₜ: variance added by step t, 0 to 1, on a logarithmic axis.")
-        for axis in (self.alpha_bar.getAxis("left"), self.beta.getAxis("left")):
-            axis.setWidth(38)
-        self._finding = label("")
-        self._finding.setTextFormat(Qt.TextFormat.RichText)
-        self._finding.setObjectName("doctorLabel")
-        self._finding.setMinimumHeight(FINDING_LINES * self._finding.fontMetrics().lineSpacing())
-        self._finding.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self._finding.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.body.addWidget(label("ᾱₜ   signal left, by variance", "caption"))
-        self.body.addWidget(self.alpha_bar, 6)
-        self.body.addWidget(label("βₜ   noise added per step, by variance", "caption"))
-        self.body.addWidget(self.beta, 4)
-        self.body.addWidget(self._finding)
+        self.chips = PaneChips(self._state)
+        self.doctor = DoctorView(self.theme)
+        below = QWidget()
+        row = QHBoxLayout(below)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.chips)
+        self.body.addWidget(self.points)
+        self.body.addWidget(self.plots, 1)
+        self.body.addWidget(below)
+        self.body.addWidget(self.doctor)
+
+    @property
+    def alpha_bar(self) -> HandlePlot:
+        """The plot of alpha-bar over t."""
+        return self.plots.plot("alpha_bar")
+
+    @property
+    def beta(self) -> HandlePlot:
+        """The plot of beta over t."""
+        return self.plots.plot("beta")
 
     def _bind(self) -> None:
-        self.presets.edited.connect(self._replace)
-        self.presets.finished.connect(self._document.end_gesture)
-        self._library.failed.connect(self._show_failure)
+        document = self._document
         self.reset.clicked.connect(self._on_reset)
-        self.alpha_bar.point_dragged.connect(self._on_point)
-        self.alpha_bar.drag_finished.connect(self._document.end_gesture)
-        self.alpha_bar.t_dragged.connect(self._view.set_t)
-        self.beta.t_dragged.connect(self._view.set_t)
-        self._document.schedule_changed.connect(self._show_schedule)
-        self._view.t_changed.connect(self._show_time)
-        self.theme.changed.connect(self._show_schedule)
+        self.notation.activated.connect(self._on_notation)
+        for side in self.side.values():
+            side.clicked.connect(self._on_side)
+        for part in (self.presets, self.plots, self.points):
+            part.edited.connect(self.apply)
+        self.presets.finished.connect(document.end_gesture)
+        self._library.failed.connect(self._on_failure)
+        self.points.finished.connect(document.end_gesture)
+        self.points.add_wished.connect(lambda: self.plots.add_point(float(self._view.t)))
+        self.points.remove_wished.connect(self.plots.remove_points)
+        self.plots.gesture_finished.connect(document.end_gesture)
+        self.plots.t_dragged.connect(self._view.set_t)
+        self.plots.mark_dragged.connect(self._on_mark)
+        self.doctor.fix_wished.connect(self._on_fix)
+        self.doctor.pointed_at.connect(self._on_pointed)
+        document.schedule_changed.connect(self._show_schedule)
+        document.sampling_changed.connect(self._show_steps)
+        self._comparison.changed.connect(self._show_sides)
+        self._view.t_changed.connect(self.plots.show_time)
+        self.theme.changed.connect(self._on_theme)
+
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        """Return what the schedule's commands do, by the names of `app/actions.py`."""
+        return {
+            "addPoint": lambda: self.plots.add_point(float(self._view.t)),
+            "removePoints": lambda: self.plots.remove_points(sorted(self._state.chosen)),
+            "resetCurve": self._on_reset,
+            "switchSides": self._comparison.switch,
+            "endSides": self._comparison.end,
+        }
+
+    def set_menu(self, menu: QMenu) -> None:
+        """Offer the window's schedule menu here too."""
+        self.more.setMenu(menu)
 
     @property
     def _spec(self) -> ScheduleSpec:
         return self._document.experiment.schedule
 
-    @Slot(str)
-    def _show_failure(self, line: str) -> None:
-        self.bar.show_lines([line])
-
     @Slot(object, str, str)
-    def _replace(self, spec: ScheduleSpec, text: str, merge_key: str = "") -> None:
+    def apply(self, spec: ScheduleSpec, text: str, merge_key: str = "") -> None:
+        """Make `spec` the document's schedule, or say why it cannot be."""
         try:
             self._document.replace_schedule(spec, text, merge_key)
             self.bar.clear()
@@ -110,63 +162,104 @@ class ScheduleEditor(Panel):
             self.bar.show_lines([str(error)])
             self._show_schedule()
 
+    # --- what a person did --------------------------------------------------------------------
+
     @Slot()
     def _on_reset(self) -> None:
-        self._replace(replace(self._spec, points=(), base_T=0), "reset curve")
+        self.apply(replace(self._spec, points=(), base_T=0), "reset curve")
 
-    @Slot(int, float, float)
-    def _on_point(self, index: int, t: float, alpha_bar: float) -> None:
-        spec = self._spec
-        u = (t - 1.0) / max(spec.T - 1, 1)
-        points = curve.move(control_points(spec), index, u, curve.logit(alpha_bar), spec.T)
-        self._replace(with_points(spec, points), "drag curve", "curve")
+    @Slot()
+    def _on_notation(self) -> None:
+        key = self.notation.currentData()
+        self._state.set_notation(key)
+        level = NOTATIONS[key].level
+        self._state.show_pane("" if level == "alpha_bar" else level)
+
+    @Slot()
+    def _on_side(self) -> None:
+        pressed = next(name for name, side in self.side.items() if side is self.sender())
+        if pressed != self._comparison.side or self._comparison.other is None:
+            self._comparison.switch()
+        self._show_sides()
+
+    @Slot(int, float)
+    def _on_mark(self, index: int, t: float) -> None:
+        """Move one of the sampler's steps: the grid becomes a list of t."""
+        times = self._grid()
+        if 0 <= index < len(times):
+            times[index] = min(max(round(t), 1), self._document.schedule.T)
+            levels = tuple(sorted({float(time) for time in times}, reverse=True))
+            self._document.replace_sampling(
+                "move a sampling step", "sampling-mark", spacing="times", levels=levels,
+                spacing_params=(),
+            )  # fmt: skip
+
+    @Slot(str)
+    def _on_failure(self, line: str) -> None:
+        self.bar.show_lines([line])
+
+    @Slot(object)
+    def _on_fix(self, finding: Finding) -> None:
+        assert finding.fix is not None
+        self.apply(finding.fix.spec, finding.fix.label.lower())
+
+    @Slot(object)
+    def _on_pointed(self, finding: Finding | None) -> None:
+        self._show_range(finding)
+
+    # --- what is on show ------------------------------------------------------------------------
+
+    def _grid(self) -> np.ndarray:
+        """Return the times the sampler visits, descending, without 0; none where it cannot run."""
+        sampling = self._document.experiment.sampling
+        try:
+            times = grid(
+                self._document.schedule, sampling.steps, sampling.spacing,
+                sampling.spacing_params, sampling.levels,
+            )  # fmt: skip
+        except EngineError:
+            return np.zeros(0)
+        return times[:-1]
+
+    @Slot()
+    def _on_theme(self) -> None:
+        set_icon(self.more, "ellipsis", self.theme.tokens.text, self.theme.tokens.disabled)
+        self._show_schedule()
+
+    @Slot()
+    def _show_steps(self) -> None:
+        self.plots.set_steps(self._grid())
+
+    @Slot()
+    def _show_sides(self) -> None:
+        for name, side in self.side.items():
+            with QSignalBlocker(side):
+                both = self._comparison.other is not None
+                side.setChecked(both and name == self._comparison.side)
 
     @Slot()
     def _show_schedule(self) -> None:
-        spec, schedule = self._spec, self._document.schedule
-        self.presets.show_spec(spec)
+        spec = self._spec
         row = row_of(spec)
+        self.presets.show_spec(spec)
         drawn = bool(spec.points) and bool(spec.preset or spec.betas)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
         self.reset.setVisible(drawn)
-        self._show_curves(schedule)
+        self._show_steps()
+        self.plots.show_schedule()
+        self.points.show_point()
         self._show_findings()
-        self._show_time()
-
-    def _show_curves(self, schedule: Schedule) -> None:
-        T = schedule.T
-        spread = np.linspace(0, T, min(T + 1, CURVE_POINTS)).round().astype(int)
-        t = np.array(sorted({*spread.tolist(), 1, T - 1}))
-        self.alpha_bar.set_ranges(T, 0.0, 1.0)
-        self.alpha_bar.curve.setData(t, schedule.alpha_bar[t])
-        log_beta = np.log10(np.maximum(schedule.beta[1:], 1e-12))
-        self.beta.set_ranges(T, float(np.floor(log_beta.min())), 0.0)
-        self.beta.curve.setData(t[1:], log_beta[t[1:] - 1])
-        points = control_points(self._spec)
-        times = [1.0 + p.u * (T - 1) for p in points]
-        values = np.interp(times, np.arange(T + 1), schedule.alpha_bar)  # on the curve, if limited
-        self.alpha_bar.set_points(list(zip(times, values.tolist(), strict=True)))
 
     def _show_findings(self) -> None:
-        findings = examine(self._spec)
-        tokens = self.theme.tokens
-        colours = {
-            Severity.GOOD: tokens.good,
-            Severity.NOTE: tokens.secondary,
-            Severity.WARNING: tokens.warning,
-            Severity.ERROR: tokens.error,
-        }
-        lines = (
-            f"<span style='color:{colours[finding.severity]}'>●</span> {escape(finding.text)}"
-            for finding in findings
-        )
-        self._finding.setText("<br>".join(lines))
-        self._finding.setToolTip("\n".join(finding.text for finding in findings))
+        sampling = self._document.experiment.sampling
+        use = Use(sampling.spacing, sampling.steps, spacing_params=sampling.spacing_params)
+        self.doctor.show_findings(examine(self._spec, use))
+        self._show_range(None)
 
-    @Slot()
-    def _show_time(self) -> None:
-        schedule, t = self._document.schedule, min(self._view.t, self._document.schedule.T)
-        alpha_bar, beta = float(schedule.alpha_bar[t]), float(schedule.beta[t])
-        self.alpha_bar.set_time(t, alpha_bar, f"ᾱ = {alpha_bar:.4g}")
-        text = f"β = {beta:.4g}" if t else "β is added from t = 1 on"
-        self.beta.set_time(t, float(np.log10(max(beta, 1e-12))), text)
+    def _show_range(self, pointed: Finding | None) -> None:
+        """Mark where a finding is: the one pointed at, else the worst warning."""
+        bad = (Severity.WARNING, Severity.ERROR)
+        worst = next((f for f in self.doctor.findings if f.severity in bad), None)
+        shown = pointed or worst
+        times = shown.times if shown is not None else None
+        self.plots.show_range(times, TOKENS[shown.severity] if shown else "warning")

@@ -1,131 +1,266 @@
-"""The alpha-bar curve with its control points, dragged by mouse and nudged by keys."""
+"""A curve with its control points: chosen, dragged and nudged by mouse and keys.
+
+The plot knows places on its axes and the numbers of points, nothing of schedules: it says what a
+person did with them, and shows what it is told.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from enum import Enum, auto
 
+import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QRubberBand
 
 from diffusion_gui.panels.common.plot import CurvePlot
 from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.schedule.marks import Marks
 
 HANDLE = 13
 """Diameter of a handle in pixels."""
 REACH = 14.0
 """A press within this many pixels of a handle's centre takes hold of it."""
+LANE = 14
+"""Height in pixels above the axis in which the sampler's steps are taken hold of."""
+ADD = Qt.KeyboardModifier.ControlModifier
+BAND = Qt.KeyboardModifier.ShiftModifier
+
+_NUDGES = {
+    Qt.Key.Key_Up: (0.0, 1.0),
+    Qt.Key.Key_Down: (0.0, -1.0),
+    Qt.Key.Key_Left: (-1.0, 0.0),
+    Qt.Key.Key_Right: (1.0, 0.0),
+}
+
+
+class _Gesture(Enum):
+    NONE = auto()
+    HANDLE = auto()
+    CURSOR = auto()
+    BAND = auto()
+    STROKE = auto()
+    MARK = auto()
+    GRIP = auto()
 
 
 class HandlePlot(CurvePlot):
-    """A curve with draggable points.
+    """A curve with draggable points; pressing elsewhere moves the time cursor.
 
-    `point_dragged(index, t, value)` follows every mouse move and key press in data units;
-    `drag_finished()` says that the gesture is over. Pressing elsewhere moves the time cursor.
+    `point_dragged(index, t, value)` follows every mouse move and `points_nudged(steps, value)`
+    every key, in units of the axes; `gesture_finished()` says that it is over.
     """
 
+    point_chosen = Signal(int, bool)
+    """A point was pressed; True when it is to be added to those chosen."""
+    points_chosen = Signal(object)
     point_dragged = Signal(int, float, float)
-    drag_finished = Signal()
+    points_nudged = Signal(float, float)
+    add_wished = Signal(float)
+    remove_wished = Signal(object)
+    stroke_drawn = Signal(object)
+    mark_dragged = Signal(int, float)
+    grip_dragged = Signal(int, float, float)
+    gesture_finished = Signal()
 
     def __init__(self, theme: Theme, token: str) -> None:
         self._handles = pg.ScatterPlotItem(size=HANDLE, pxMode=True)
         self._points: list[tuple[float, float]] = []
+        self._chosen: frozenset[int] = frozenset()
+        self._lead = -1
+        self._gesture = _Gesture.NONE
         self._held = -1
-        self._chosen = -1
         self._offset = QPointF()
+        self._pressed = QPoint()
+        self._stroke: list[tuple[float, float]] = []
+        self.drawing = False
         super().__init__(theme, token)
+        self.marks = Marks(self, theme, token)
         self._handles.setZValue(10)
         self.addItem(self._handles, ignoreBounds=True)
+        self._band = QRubberBand(QRubberBand.Shape.Rectangle, self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self._tint()
 
     @property
     def points(self) -> list[tuple[float, float]]:
-        """The handles as (t, value)."""
+        """The handles as (t, value) on the axes."""
         return list(self._points)
 
     def set_points(self, points: Sequence[tuple[float, float]]) -> None:
         """Place the handles."""
         self._points = list(points)
-        if self._chosen >= len(self._points):
-            self._chosen = -1
         self._draw_handles()
+
+    def set_chosen(self, chosen: Collection[int], lead: int) -> None:
+        """Mark the chosen points; keys speak of `lead`."""
+        self._chosen, self._lead = frozenset(chosen), lead
+        self._draw_handles()
+
+    @property
+    def held(self) -> bool:
+        """Whether the mouse holds something of this plot that changes the schedule."""
+        return self._gesture not in (_Gesture.NONE, _Gesture.CURSOR, _Gesture.BAND)
+
+    # --- mouse ------------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Take hold of a handle, or move the time cursor."""
+        """Begin a gesture: what lies under the mouse and the keys held decide which."""
         if event.button() is not Qt.MouseButton.LeftButton:
             return
-        self._held = self._chosen = self._near(event.position())
-        if self._held < 0:
-            super().mousePressEvent(event)
+        place, keys = event.position(), event.modifiers()
+        self._pressed = place.toPoint()
+        if self.drawing:
+            self._gesture, self._stroke = _Gesture.STROKE, []
+            self._draw_on(place)
+        elif (index := self._near(place, self.marks.grips)) >= 0:
+            self._hold(_Gesture.GRIP, index, self.marks.grips[index], place)
+        elif (index := self._near(place, self._points)) >= 0:
+            self.point_chosen.emit(index, bool(keys & (ADD | BAND)))
+            self._hold(_Gesture.HANDLE, index, self._points[index], place)
+        elif (index := self._mark_at(place)) >= 0:
+            self._hold(_Gesture.MARK, index, (self.marks.times[index], 0.0), place)
+        elif keys & BAND:
+            self._gesture = _Gesture.BAND
+            self._band.setGeometry(QRect(self._pressed, QSize()))
+            self._band.show()
         else:
-            self._offset = self.to_pixel(*self._points[self._held]) - event.position()
-        self._draw_handles()
+            self._gesture = _Gesture.CURSOR
+            super().mousePressEvent(event)
+
+    def _hold(self, gesture: _Gesture, index: int, at: tuple[float, float], place: QPointF) -> None:
+        self._gesture, self._held = gesture, index
+        self._offset = self.to_pixel(*at) - place
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Let the held handle follow the mouse."""
-        if self._held >= 0:
-            place = self.to_data(event.position() + self._offset)
-            self.point_dragged.emit(self._held, place.x(), place.y())
-            return
-        near = self._near(event.position()) >= 0
-        self.setCursor(Qt.CursorShape.SizeAllCursor if near else Qt.CursorShape.ArrowCursor)
-        super().mouseMoveEvent(event)
+        """Let what is held follow the mouse."""
+        place = event.position()
+        there = self.to_data(place + self._offset)
+        match self._gesture:
+            case _Gesture.HANDLE:
+                self.point_dragged.emit(self._held, there.x(), there.y())
+            case _Gesture.GRIP:
+                self.grip_dragged.emit(self._held, there.x(), there.y())
+            case _Gesture.MARK:
+                self.mark_dragged.emit(self._held, there.x())
+            case _Gesture.STROKE:
+                self._draw_on(place)
+            case _Gesture.BAND:
+                self._band.setGeometry(QRect(self._pressed, place.toPoint()).normalized())
+            case _Gesture.CURSOR:
+                super().mouseMoveEvent(event)
+            case _Gesture.NONE:
+                self._show_cursor(place)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Let go."""
-        if self._held >= 0:
-            self._held = -1
-            self.drag_finished.emit()
+        """End the gesture."""
+        gesture, self._gesture, self._held = self._gesture, _Gesture.NONE, -1
+        self._offset = QPointF()
+        if gesture is _Gesture.BAND:
+            self._band.hide()
+            inside = QRect(self._pressed, event.position().toPoint()).normalized()
+            self.points_chosen.emit(
+                [i for i, p in enumerate(self._points) if inside.contains(self._pixel(p))]
+            )
+        elif gesture not in (_Gesture.NONE, _Gesture.CURSOR):
+            self.gesture_finished.emit()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Remove the point under the mouse, or add one to the curve there."""
+        if event.button() is not Qt.MouseButton.LeftButton or self.drawing:
+            return
+        index = self._near(event.position(), self._points)
+        if index >= 0:
+            self.remove_wished.emit([index])
+        else:
+            self.add_wished.emit(self.to_data(event.position()).x())
+
+    def _draw_on(self, place: QPointF) -> None:
+        there = self.to_data(place)
+        self._stroke.append((there.x(), there.y()))
+        self.stroke_drawn.emit(list(self._stroke))
+
+    def _show_cursor(self, place: QPointF) -> None:
+        shape = Qt.CursorShape.ArrowCursor
+        if self.drawing:
+            shape = Qt.CursorShape.CrossCursor
+        elif self._near(place, self._points) >= 0 or self._near(place, self.marks.grips) >= 0:
+            shape = Qt.CursorShape.SizeAllCursor
+        elif self._mark_at(place) >= 0:
+            shape = Qt.CursorShape.SizeHorCursor
+        self.setCursor(shape)
+
+    # --- keys -------------------------------------------------------------------------------
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Choose a handle with Tab-free keys [ and ], nudge it with the arrows (Shift: fine)."""
+        """Choose points with [ and ], nudge with the arrows (Shift: fine), add and remove."""
         key, count = event.key(), len(self._points)
         if key in (Qt.Key.Key_BracketLeft, Qt.Key.Key_BracketRight) and count:
             step = 1 if key == Qt.Key.Key_BracketRight else -1
-            self._chosen = (self._chosen + step) % count
-            self._draw_handles()
-            return
-        moves = {
-            Qt.Key.Key_Up: (0.0, 1.0),
-            Qt.Key.Key_Down: (0.0, -1.0),
-            Qt.Key.Key_Left: (-1.0, 0.0),
-            Qt.Key.Key_Right: (1.0, 0.0),
-        }
-        if key in moves and 0 <= self._chosen < count:
-            fine = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-            t, value = self._points[self._chosen]
-            dt, dv = moves[Qt.Key(key)]
-            t += dt * (1.0 if fine else max(1.0, self._T / 100.0))
-            self.point_dragged.emit(self._chosen, t, value + dv * (0.001 if fine else 0.01))
-            return
-        super().keyPressEvent(event)
+            at = (self._lead + step) % count if self._lead >= 0 else (0 if step > 0 else count - 1)
+            self.point_chosen.emit(at, False)
+        elif key == Qt.Key.Key_A and event.modifiers() & ADD:
+            self.points_chosen.emit(list(range(count)))
+        elif key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.remove_wished.emit(sorted(self._chosen))
+        elif key == Qt.Key.Key_Insert:
+            self.add_wished.emit(float(self._cursor.value()))
+        elif key in _NUDGES and 0 <= self._lead < count and not event.modifiers() & ADD:
+            self._nudge(*_NUDGES[Qt.Key(key)], bool(event.modifiers() & BAND))
+        else:
+            super().keyPressEvent(event)
+
+    def _nudge(self, right: float, up: float, fine: bool) -> None:
+        low, high = self.span
+        steps = 1.0 if fine else max(1.0, round(self._T / 100.0))
+        self.points_nudged.emit(right * steps, up * (high - low) * (0.001 if fine else 0.01))
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         """A key that was held down is one gesture."""
-        if not event.isAutoRepeat():
-            self.drag_finished.emit()
+        if not event.isAutoRepeat() and event.key() in _NUDGES:
+            self.gesture_finished.emit()
         super().keyReleaseEvent(event)
 
-    def _near(self, position: QPointF) -> int:
-        """Return the handle under the mouse, or -1."""
+    # --- places -----------------------------------------------------------------------------
+
+    def _pixel(self, point: tuple[float, float]) -> QPoint:
+        return self.to_pixel(*point).toPoint() if np.isfinite(point[1]) else QPoint(-999, -999)
+
+    def _near(self, position: QPointF, points: Sequence[tuple[float, float]]) -> int:
+        """Return the point nearest to the mouse and within reach, or -1."""
         best, reach = -1, REACH
-        for index, point in enumerate(self._points):
+        for index, point in enumerate(points):
+            if not np.isfinite(point[1]):
+                continue
             offset = self.to_pixel(*point) - position
             distance = (offset.x() ** 2 + offset.y() ** 2) ** 0.5
             if distance <= reach:
                 best, reach = index, distance
         return best
 
+    def _mark_at(self, position: QPointF) -> int:
+        """Return the sampler's step under the mouse, in the lane along the axis, or -1."""
+        times = self.marks.times
+        if not len(times):
+            return -1
+        floor = self.to_pixel(0.0, self.getViewBox().viewRange()[1][0])
+        if not 0.0 <= floor.y() - position.y() <= LANE:
+            return -1
+        nearest = int(np.argmin(np.abs(times - self.to_data(position).x())))
+        away = self.to_pixel(float(times[nearest]), 0.0).x() - position.x()
+        return nearest if abs(away) <= 5.0 else -1
+
     def _draw_handles(self) -> None:
         tokens = self.theme.tokens
-        ring = pg.mkPen(tokens.panel, width=2)
-        chosen = pg.mkPen(tokens.text, width=2)
+        ring, chosen = pg.mkPen(tokens.panel, width=2), pg.mkPen(tokens.text, width=2)
+        shown = [i for i, p in enumerate(self._points) if np.isfinite(p[1])]
         self._handles.setData(
-            x=[p[0] for p in self._points],
-            y=[p[1] for p in self._points],
-            pen=[chosen if i == self._chosen else ring for i in range(len(self._points))],
+            x=[self._points[i][0] for i in shown],
+            y=[self._points[i][1] for i in shown],
+            pen=[chosen if i in self._chosen else ring for i in shown],
             brush=pg.mkBrush(getattr(tokens, self._token)),
         )
 

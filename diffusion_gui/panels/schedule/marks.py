@@ -1,0 +1,164 @@
+"""What a curve is compared and annotated with: other curves, a range, the sampler's steps, grips.
+
+Items are made when they are first needed, so that a plot without them costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyqtgraph as pg
+from PySide6.QtCore import QObject, Slot
+from PySide6.QtGui import QColor, QPainterPath
+
+from diffusion_gui.engine.schedules.schedule import Array
+from diffusion_gui.panels.common.plot import CurvePlot
+from diffusion_gui.panels.common.theme import Theme
+
+DASHES = ([6.0, 3.0], [2.0, 2.5], [8.0, 3.0, 2.0, 3.0], [3.0, 5.0])
+"""Dash patterns of the compared curves, in pen widths: told apart without colour too."""
+TOKENS = ("secondary", "sigma", "log_snr", "beta")
+"""Their colours."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Overlay:
+    """A curve to compare with: its places on the axes, and which of the patterns it wears."""
+
+    t: Array
+    values: Array
+    style: int
+
+
+class Marks(QObject):
+    """The annotations of one plot."""
+
+    def __init__(self, plot: CurvePlot, theme: Theme, token: str) -> None:
+        super().__init__(plot)
+        self._plot = plot
+        self._theme = theme
+        self._token = token
+        self._overlays: list[pg.PlotDataItem] = []
+        self._styles: list[int] = []
+        self._companion: pg.PlotDataItem | None = None
+        self._range: pg.LinearRegionItem | None = None
+        self._steps: pg.ScatterPlotItem | None = None
+        self._lane: pg.ScatterPlotItem | None = None
+        self._grips: pg.ScatterPlotItem | None = None
+        self.times: Array = np.zeros(0)
+        """The sampler's steps that can be dragged, t."""
+        self.grips: list[tuple[float, float]] = []
+        """The handles of the whole curve, places on the axes."""
+        theme.changed.connect(self._tint)
+
+    def show_overlays(self, overlays: Sequence[Overlay]) -> None:
+        """Show these curves behind the plot's own."""
+        while len(self._overlays) < len(overlays):
+            item = pg.PlotDataItem(connect="finite", antialias=True)
+            item.setZValue(-1)
+            self._plot.addItem(item, ignoreBounds=True)
+            self._overlays.append(item)
+        for item in self._overlays[len(overlays) :]:
+            item.setData([], [])
+        for item, overlay in zip(self._overlays, overlays, strict=False):
+            item.setData(overlay.t, overlay.values)
+        styles = [overlay.style for overlay in overlays]
+        if styles != self._styles:
+            self._styles = styles
+            self._tint()
+
+    def show_companion(self, t: Array, values: Array) -> None:
+        """Show a second curve of the same plot: the noise beside the signal."""
+        if self._companion is None:
+            if not len(t):
+                return
+            self._companion = self._plot.add_curve("secondary", width=1.8)
+        self._companion.setData(t, values)
+
+    def show_range(self, times: tuple[int, int] | None, token: str = "warning") -> None:
+        """Shade the t that a finding is about, or nothing."""
+        if self._range is None:
+            if times is None:
+                return
+            self._range = pg.LinearRegionItem(movable=False)
+            self._range.setZValue(-5)
+            self._plot.addItem(self._range, ignoreBounds=True)
+        self._range.setVisible(times is not None)
+        if times is None:
+            return
+        colour = QColor(getattr(self._theme.tokens, token))
+        pen = QColor(colour)
+        colour.setAlpha(34)
+        pen.setAlpha(120)
+        self._range.setBrush(colour)
+        for line in self._range.lines:
+            line.setPen(pg.mkPen(pen, width=1))
+        half = 0.004 * self._plot.getViewBox().viewRect().width()  # a single t stays visible
+        self._range.setRegion((times[0] - half, times[1] + half))
+
+    def show_steps(self, t: Array, values: Array, draggable: bool) -> None:
+        """Show the levels that the sampler visits: on the curve, and in the lane along the axis."""
+        if self._steps is None:
+            if not len(t):
+                return
+            self._steps, self._lane = (
+                pg.ScatterPlotItem(symbol=symbol, size=size, pxMode=True)
+                for symbol, size in ((_tick(), 9), (_wedge(), 8))
+            )
+            for item, z in ((self._steps, 3), (self._lane, 4)):
+                item.setZValue(z)
+                self._plot.addItem(item, ignoreBounds=True)
+            self._tint()
+        assert self._lane is not None
+        self._steps.setData(x=t, y=values)
+        low = self._plot.getViewBox().viewRange()[1][0]
+        self._lane.setData(x=t if draggable else [], y=np.full(len(t), low) if draggable else [])
+        self.times = np.asarray(t if draggable else [], dtype=np.float64)
+
+    def show_grips(self, places: Sequence[tuple[float, float]]) -> None:
+        """Show the handles of the whole curve: diamonds."""
+        self.grips = list(places)
+        if self._grips is None:
+            if not places:
+                return
+            self._grips = pg.ScatterPlotItem(symbol="d", size=17, pxMode=True)
+            self._grips.setZValue(11)
+            self._plot.addItem(self._grips, ignoreBounds=True)
+            self._tint()
+        self._grips.setData(x=[x for x, _ in places], y=[y for _, y in places])
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        for item, style in zip(self._overlays, self._styles, strict=False):
+            colour = getattr(tokens, TOKENS[style % len(TOKENS)])
+            pen = pg.mkPen(colour, width=1.4)
+            pen.setDashPattern(DASHES[style % len(DASHES)])
+            item.setPen(pen)
+        for item in (self._steps, self._lane):
+            if item is not None:
+                item.setPen(pg.mkPen(tokens.secondary, width=1.0))
+                item.setBrush(pg.mkBrush(tokens.secondary))
+        if self._grips is not None:
+            self._grips.setPen(pg.mkPen(tokens.panel, width=2))
+            self._grips.setBrush(pg.mkBrush(tokens.cursor))
+
+
+def _tick() -> QPainterPath:
+    """Return a short upright stroke as a symbol."""
+    path = QPainterPath()
+    path.moveTo(0.0, -0.5)
+    path.lineTo(0.0, 0.5)
+    return path
+
+
+def _wedge() -> QPainterPath:
+    """Return a small triangle that points up from the axis."""
+    path = QPainterPath()
+    path.moveTo(-0.45, 0.0)
+    path.lineTo(0.45, 0.0)
+    path.lineTo(0.0, -0.9)
+    path.closeSubpath()
+    return path

@@ -1,0 +1,147 @@
+"""The row of tools over the plots: draw, snap, and the chosen point in numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QSignalBlocker, Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
+
+from diffusion_gui.engine.schedules import MAX_STEPS, ScheduleSpec, control_points, editing
+from diffusion_gui.engine.schedules.quantities import QUANTITIES
+from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import GAP, IntegerBox, NumberBox, button, label
+from diffusion_gui.panels.schedule.notation import NOTATIONS
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.editor_state import EditorState, Tool
+
+_RANGES = {"alpha_bar": (0.0, 1.0), "sigma": (0.0, 1e6), "flow": (0.0, 1.0), "log_snr": (-20, 20)}
+
+
+class PointRow(QWidget):
+    """Edits the leading chosen point by numbers; `edited(spec, text, merge key)`."""
+
+    edited = Signal(object, str, str)
+    finished = Signal()
+    add_wished = Signal()
+    remove_wished = Signal(object)
+
+    def __init__(self, document: Document, state: EditorState, theme: Theme) -> None:
+        super().__init__()
+        self._document = document
+        self._state = state
+        self._theme = theme
+        self._build()
+        self._bind()
+        self._tint()
+        self.show_point()
+
+    def _build(self) -> None:
+        self.draw = button("Draw", "Draw ᾱ or β with the mouse; the stroke becomes a schedule (D)")
+        self.draw.setObjectName("drawButton")
+        self.draw.setCheckable(True)
+        self.snap = button("Snap", "Dragged points stop at round values")
+        self.snap.setObjectName("snapButton")
+        self.snap.setCheckable(True)
+        self.add = button("", "Add a point to the curve at the time cursor (Ins)")
+        self.add.setObjectName("addPointButton")
+        self.add.setAccessibleName("Add a point at t")
+        self.remove = button("", "Remove the chosen points (Del); the ends stay")
+        self.remove.setObjectName("removePointButton")
+        self.remove.setAccessibleName("Remove the chosen points")
+        self.t = IntegerBox(1, MAX_STEPS)
+        self.t.setObjectName("pointTSpin")
+        self.t.setAccessibleName("t of the chosen point")
+        self.t.setToolTip("t: the time of the chosen point, in steps; the ends keep theirs")
+        self.value = NumberBox(0.0, 1.0, 6)
+        self.value.setObjectName("pointValueSpin")
+        self.t_name, self.value_name = label("t", "caption"), QLabel()
+        self.value_name.setProperty("role", "caption")
+        self.what = label("", "caption")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GAP)
+        for tool in (self.draw, self.snap, self.add, self.remove):
+            row.addWidget(tool)
+        row.addStretch(1)
+        for shown in (self.what, self.t_name, self.t, self.value_name, self.value):
+            row.addWidget(shown)
+
+    def _bind(self) -> None:
+        self.draw.toggled.connect(lambda on: self._state.set_tool(Tool.DRAW if on else Tool.POINTS))
+        self.snap.toggled.connect(self._on_snap)
+        self.add.clicked.connect(self.add_wished)
+        self.remove.clicked.connect(lambda: self.remove_wished.emit(sorted(self._state.chosen)))
+        self.t.valueChanged.connect(self._on_t)
+        self.value.valueChanged.connect(self._on_value)
+        for box in (self.t, self.value):
+            box.editingFinished.connect(self.finished)
+        self._state.tool_changed.connect(self._on_tool)
+        self._state.chosen_changed.connect(self.show_point)
+        self._state.notation_changed.connect(self.show_point)
+        self._theme.changed.connect(self._tint)
+
+    @property
+    def _key(self) -> str:
+        return NOTATIONS[self._state.notation].level
+
+    @Slot()
+    def _on_tool(self) -> None:
+        with QSignalBlocker(self.draw):
+            self.draw.setChecked(self._state.tool is Tool.DRAW)
+
+    @Slot(bool)
+    def _on_snap(self, on: bool) -> None:
+        self._state.snap = on
+
+    @Slot(int)
+    def _on_t(self, t: int) -> None:
+        spec, lead = self._document.experiment.schedule, self._state.lead
+        points = control_points(spec)
+        if 0 <= lead < len(points):
+            steps = t - editing.time_of(spec, points[lead])
+            self.edited.emit(editing.move_points(spec, {lead}, steps, 0.0), "move point", "point")
+
+    @Slot(float)
+    def _on_value(self, value: float) -> None:
+        spec, lead = self._document.experiment.schedule, self._state.lead
+        points = control_points(spec)
+        if 0 <= lead < len(points):
+            t = editing.time_of(spec, points[lead])
+            moved = editing.drag_point(spec, lead, t, QUANTITIES[self._key], value)
+            self.edited.emit(moved, "move point", "point")
+
+    @Slot()
+    def show_point(self) -> None:
+        """Show the leading chosen point, or say that none is chosen."""
+        spec, lead = self._document.experiment.schedule, self._state.lead
+        points = control_points(spec)
+        chosen = 0 <= lead < len(points)
+        for widget in (self.t_name, self.t, self.value_name, self.value):
+            widget.setVisible(chosen)
+        inner = set(self._state.chosen) - {0, len(points) - 1}
+        self.remove.setEnabled(bool(inner))
+        many = len(self._state.chosen)
+        self.what.setText(f"{many} points" if many > 1 else "" if chosen else "no point chosen")
+        if chosen:
+            self._show_numbers(spec, lead)
+
+    def _show_numbers(self, spec: ScheduleSpec, lead: int) -> None:
+        point, row = control_points(spec)[lead], QUANTITIES[self._key]
+        value = float(row.of_levels(np.array(np.nan), np.array(point.log_snr)))
+        low, high = _RANGES[self._key]
+        self.value_name.setText(row.symbol)
+        with QSignalBlocker(self.t), QSignalBlocker(self.value):
+            self.t.setRange(1, spec.T)
+            self.t.setValue(round(editing.time_of(spec, point)))
+            self.t.setEnabled(0 < lead < len(control_points(spec)) - 1)
+            self.value.setRange(low, high)
+            self.value.setValue(value)
+        self.value.setAccessibleName(f"{row.symbol} of the chosen point")
+        self.value.setToolTip(f"{row.symbol}: {row.meaning}, of the chosen point")
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        for widget, name in ((self.draw, "spline"), (self.add, "plus"), (self.remove, "minus")):
+            set_icon(widget, name, tokens.text, tokens.disabled)

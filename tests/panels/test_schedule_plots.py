@@ -1,0 +1,361 @@
+"""The linked curves: one point on many plots, several points, panes, axes, notations, steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from PySide6.QtCore import QPoint, Qt
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.main_window import MainWindow
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine.schedules import ScheduleSpec, build, control_points, grid
+from diffusion_gui.engine.schedules.quantities import QUANTITIES
+from diffusion_gui.panels.schedule.editor import ScheduleEditor
+from diffusion_gui.panels.schedule.handles import HandlePlot
+from diffusion_gui.panels.schedule.notation import NOTATIONS
+
+LEFT = Qt.MouseButton.LeftButton
+SHIFT, CTRL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
+
+
+@pytest.fixture
+def editor(window: MainWindow, parts: Parts) -> ScheduleEditor:
+    parts.sampling.live = False
+    return window.schedule
+
+
+def _handle(plot: HandlePlot, index: int) -> QPoint:
+    return plot.to_pixel(*plot.points[index]).toPoint()
+
+
+def _drag(
+    qtbot: QtBot, plot: HandlePlot, start: QPoint, *stops: QPoint, keys: Qt.KeyboardModifier = SHIFT
+) -> None:
+    view, held = plot.viewport(), keys if keys is not SHIFT else Qt.KeyboardModifier.NoModifier
+    qtbot.mousePress(view, LEFT, held, start)
+    for stop in stops:
+        qtbot.mouseMove(view, stop)
+    qtbot.mouseRelease(view, LEFT, held, stops[-1])
+
+
+def _press(window: MainWindow, name: str) -> None:
+    window.actions_by_name[name].trigger()
+
+
+# --- one schedule, many curves ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pane", ["beta", "log_snr", "sigma", "signal", "step", "flow"])
+def test_a_point_dragged_on_any_curve_moves_all_of_them(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, pane: str
+) -> None:
+    if pane != "beta":
+        qtbot.mouseClick(editor.chips.chips[pane], LEFT)
+    plot = editor.plots.plot(pane)
+    qtbot.waitUntil(lambda: plot.isVisible() and len(plot.points) > 4)
+    before, index = parts.document.schedule, 4
+    t = round(plot.points[index][0])
+    start = _handle(plot, index)
+    _drag(qtbot, plot, start, start + QPoint(0, 3), start + QPoint(0, 6))
+    schedule = parts.document.schedule
+    assert schedule.log_snr[t] != pytest.approx(before.log_snr[t], abs=1e-3)
+    assert parts.document.history.count == 1
+    for key, other in editor.plots.panes.items():
+        shown = QUANTITIES[key].on_axis(QUANTITIES[key].values(schedule), other.logarithmic)
+        at, value = other.plot.points[index]
+        low, high = other.plot.span
+        assert value == pytest.approx(float(np.clip(shown[round(at)], low, high)), abs=1e-6)
+
+
+def test_the_same_place_reached_on_three_curves_is_the_same_schedule(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    """Drag on beta, on log-SNR and on alpha-bar of the same point (to 1e-9)."""
+    editor.chips.chips["log_snr"].click()
+    original = parts.document.experiment.schedule
+    index, t = 4, round(1 + control_points(original)[4].u * 999)
+    found = {}
+    for key in ("alpha_bar", "log_snr", "beta"):
+        plot = editor.plots.plot(key)
+        target = build(
+            ScheduleSpec("cosine", points=_lowered(control_points(original), index), base_T=1000)
+        )
+        quantity = QUANTITIES[key]
+        logarithmic = editor.plots.panes[key].logarithmic
+        place = float(quantity.on_axis(quantity.values(target), logarithmic)[t])
+        plot.point_chosen.emit(index, False)
+        plot.point_dragged.emit(index, float(t), place)
+        plot.gesture_finished.emit()
+        found[key] = parts.document.schedule
+        parts.document.history.undo()
+        assert parts.document.experiment.schedule == original
+    for key in ("log_snr", "beta"):
+        for name in ("alpha_bar", "beta"):
+            assert_allclose(
+                getattr(found[key], name), getattr(found["alpha_bar"], name), rtol=0, atol=1e-9
+            )
+
+
+def _lowered(points: tuple, index: int) -> tuple:
+    from dataclasses import replace
+
+    T = 1000
+    u = (round(1 + points[index].u * (T - 1)) - 1) / (T - 1)
+    moved = replace(points[index], u=u, log_snr=points[index].log_snr - 0.35)
+    return (*points[:index], moved, *points[index + 1 :])
+
+
+def test_going_back_while_the_mouse_is_down_leads_back(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    plot = editor.alpha_bar
+    start = _handle(plot, 4)
+    _drag(qtbot, plot, start, start + QPoint(2, 3))  # points sit on whole steps from here on
+    settled = parts.document.schedule.alpha_bar.copy()
+    start = _handle(plot, 4)
+    _drag(qtbot, plot, start, start + QPoint(0, 300), start - QPoint(0, 300), start)
+    assert_allclose(parts.document.schedule.alpha_bar, settled, rtol=0, atol=2e-3)
+
+
+# --- several points ----------------------------------------------------------------------------
+
+
+def test_a_rubber_band_chooses_points_and_they_move_together(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    plot = editor.alpha_bar
+    corners = [_handle(plot, 3) - QPoint(12, 14), _handle(plot, 5) + QPoint(12, 14)]
+    view = plot.viewport()
+    qtbot.mousePress(view, LEFT, SHIFT, corners[0])
+    qtbot.mouseMove(view, corners[1])
+    qtbot.mouseRelease(view, LEFT, SHIFT, corners[1])
+    assert parts.editor.chosen == {3, 4, 5}
+    before = control_points(parts.document.experiment.schedule)
+    start = _handle(plot, 4)
+    _drag(qtbot, plot, start, start + QPoint(0, 8))
+    after = control_points(parts.document.experiment.schedule)
+    falls = [before[i].log_snr - after[i].log_snr for i in (3, 4, 5)]
+    assert falls[1] > 0.05
+    assert_allclose(falls, falls[1], atol=1e-9)
+    assert after[2] == before[2]
+    assert after[6] == before[6]
+    assert parts.document.history.count == 1
+
+
+def test_ctrl_adds_to_the_choice_and_takes_from_it(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    plot = editor.alpha_bar
+    for index in (2, 5):
+        qtbot.mouseClick(plot.viewport(), LEFT, CTRL, _handle(plot, index))
+    assert parts.editor.chosen == {2, 5}
+    qtbot.mouseClick(plot.viewport(), LEFT, CTRL, _handle(plot, 2))
+    assert parts.editor.chosen == {5}
+    qtbot.keyClick(plot, Qt.Key.Key_A, CTRL)
+    assert len(parts.editor.chosen) == len(plot.points)
+    assert parts.document.history.count == 0
+
+
+def test_a_double_click_adds_a_point_and_removes_it(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    plot, count = editor.alpha_bar, len(editor.alpha_bar.points)
+    between = 0.5 * (plot.points[3][0] + plot.points[4][0])
+    place = plot.to_pixel(between, float(parts.document.schedule.alpha_bar[round(between)]))
+    qtbot.mouseDClick(plot.viewport(), LEFT, pos=place.toPoint())
+    assert len(plot.points) == count + 1
+    assert plot.points[4][0] == pytest.approx(between, abs=3)
+    assert parts.editor.chosen == {4}
+    qtbot.mouseDClick(plot.viewport(), LEFT, pos=_handle(plot, 4))
+    assert len(plot.points) == count
+    assert parts.document.history.count == 2
+
+
+def test_points_are_added_and_removed_by_keys_buttons_and_menu(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    plot, count = editor.alpha_bar, len(editor.alpha_bar.points)
+    parts.view.set_t(500)
+    plot.setFocus()
+    for add in (
+        lambda: qtbot.keyClick(plot, Qt.Key.Key_Insert),
+        lambda: qtbot.mouseClick(editor.points.add, LEFT),
+        lambda: _press(window, "addPoint"),
+    ):
+        add()
+        assert len(plot.points) == count + 1
+        assert any(t == pytest.approx(500) for t, _ in plot.points)
+        for remove in (
+            lambda: qtbot.keyClick(plot, Qt.Key.Key_Delete),
+            lambda: qtbot.mouseClick(editor.points.remove, LEFT),
+            lambda: _press(window, "removePoints"),
+        ):
+            remove()
+            assert len(plot.points) == count
+            parts.document.history.undo()
+            lead = next(i for i, (t, _) in enumerate(plot.points) if t == pytest.approx(500))
+            parts.editor.choose({lead})
+        parts.document.history.undo()
+
+
+def test_the_chosen_point_is_edited_in_numbers(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    row = editor.points
+    assert not row.t.isVisible()
+    qtbot.mouseClick(editor.alpha_bar.viewport(), LEFT, pos=_handle(editor.alpha_bar, 4))
+    assert row.t.isVisible()
+    for box, text in ((row.t, "600"), (row.value, "0.25")):
+        box.setFocus()
+        box.selectAll()
+        qtbot.keyClicks(box, text)
+        qtbot.keyClick(box, Qt.Key.Key_Return)
+    assert parts.document.schedule.alpha_bar[600] == pytest.approx(0.25, abs=1e-9)
+    parts.editor.set_notation("edm")
+    assert row.value.value() == pytest.approx(3**0.5, abs=1e-5)
+    assert row.value_name.text() == "σ"
+
+
+def test_snapped_points_stop_at_round_values(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    qtbot.mouseClick(editor.points.snap, LEFT)
+    plot = editor.alpha_bar
+    start = _handle(plot, 4)
+    _drag(qtbot, plot, start, start + QPoint(7, 9))
+    t, value = plot.points[4]
+    assert t % 50 == pytest.approx(0, abs=1e-6)
+    assert value / 0.05 == pytest.approx(round(value / 0.05), abs=1e-6)
+
+
+# --- panes, axes, notations ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pane", ["log_snr", "sigma", "signal", "step", "flow"])
+def test_a_chip_shows_its_curve_below_the_two_that_stay(
+    editor: ScheduleEditor, qtbot: QtBot, pane: str
+) -> None:
+    chip = editor.chips.chips[pane]
+    qtbot.mouseClick(chip, LEFT)
+    assert editor.alpha_bar.isVisible()
+    assert editor.beta.isVisible()
+    assert editor.plots.plot(pane).isVisible()
+    assert editor.plots.plot(pane).height() >= 60
+    qtbot.mouseClick(chip, LEFT)
+    assert not editor.plots.plot(pane).isVisible()
+    assert editor.alpha_bar.isVisible()
+
+
+def test_the_axis_of_alpha_bar_can_be_logarithmic_and_handles_follow(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    pane = editor.plots.panes["alpha_bar"]
+    qtbot.mouseClick(pane.log, LEFT)
+    schedule = parts.document.schedule
+    t, place = pane.plot.points[5]
+    assert place == pytest.approx(np.log10(schedule.alpha_bar[round(t)]), abs=1e-3)
+    start = _handle(pane.plot, 5)
+    _drag(qtbot, pane.plot, start, start + QPoint(0, 5))
+    assert parts.document.schedule.alpha_bar[round(t)] < schedule.alpha_bar[round(t)]
+    qtbot.mouseClick(editor.plots.panes["beta"].log, LEFT)
+    t, place = editor.beta.points[4]
+    assert place == pytest.approx(parts.document.schedule.beta[round(t)], abs=1e-3)
+
+
+@pytest.mark.parametrize("key", list(NOTATIONS))
+def test_a_notation_names_curves_readouts_and_tooltips(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, key: str
+) -> None:
+    parts.view.set_t(400)
+    editor.notation.setCurrentIndex(editor.notation.findData(key))
+    editor.notation.activated.emit(editor.notation.currentIndex())
+    row = NOTATIONS[key]
+    for name in ("alpha_bar", "beta"):
+        pane = editor.plots.panes[name]
+        assert row.formulas[name] in pane.heading.text()
+        assert row.formulas[name] in pane.plot.toolTip()
+    schedule = parts.document.schedule
+    expected = {
+        "ddpm": f"ᾱ = {schedule.alpha_bar[400]:.4g}",
+        "edm": f"σ = {schedule.sigma[400]:.4g}",
+        "flow": f"s = {schedule.sigma[400] / (1 + schedule.sigma[400]):.4g}",
+        "snr": f"SNR = {schedule.snr_db(400):.1f} dB",
+    }
+    assert expected[key] in editor.alpha_bar.readout
+    if key != "ddpm":
+        assert editor.plots.plot(row.level).isVisible()
+
+
+def test_the_time_cursor_runs_through_all_curves_and_is_dragged_on_any(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    editor.chips.chips["sigma"].click()
+    for t, (key, pane) in zip((300, 500, 700), editor.plots.panes.items(), strict=True):
+        low, high = pane.plot.span
+        place = pane.plot.to_pixel(t, low + 0.95 * (high - low)).toPoint()
+        qtbot.mouseClick(pane.plot.viewport(), LEFT, pos=place)
+        assert parts.view.t == pytest.approx(t, abs=4), key
+        for other in editor.plots.panes.values():
+            assert other.plot._cursor.value() == parts.view.t
+
+
+# --- the sampler's steps -------------------------------------------------------------------
+
+
+def test_the_samplers_steps_are_marked_and_follow_its_settings(
+    editor: ScheduleEditor, parts: Parts
+) -> None:
+    marks = editor.alpha_bar.marks
+    document = parts.document
+    assert_allclose(marks.times, grid(document.schedule, 20)[:-1])
+    document.replace_sampling("steps", steps=5, spacing="karras")
+    assert_allclose(marks.times, grid(document.schedule, 5, "karras")[:-1])
+    document.replace_schedule(ScheduleSpec("linear", 300), "preset")
+    assert_allclose(marks.times, grid(document.schedule, 5, "karras")[:-1])
+
+
+def test_a_step_dragged_along_the_axis_makes_the_grid_a_list(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    plot = editor.alpha_bar
+    assert plot.marks.times[10] == 500
+    low = plot.getViewBox().viewRange()[1][0]
+    start = plot.to_pixel(500, low).toPoint() - QPoint(0, 4)
+    aim = QPoint(plot.to_pixel(530, low).toPoint().x(), start.y())
+    _drag(qtbot, plot, start, start + QPoint(3, 0), aim)
+    sampling = parts.document.experiment.sampling
+    assert sampling.spacing == "times"
+    assert len(sampling.levels) == 20
+    assert sampling.levels[10] == pytest.approx(530, abs=4)
+    assert sampling.levels[9] == 550
+    assert parts.document.history.count == 1
+    parts.document.history.undo()
+    assert parts.document.experiment.sampling.spacing == "trailing"
+
+
+# --- the doctor ----------------------------------------------------------------------------
+
+
+def test_a_finding_is_marked_in_the_curve_and_mended_by_a_click(
+    editor: ScheduleEditor, parts: Parts
+) -> None:
+    parts.document.replace_schedule(ScheduleSpec("linear", 100), "preset")
+    found = next(f for f in editor.doctor.findings if f.fix is not None and f.kind == "end")
+    marked = editor.alpha_bar.marks._range
+    assert marked is not None
+    assert marked.isVisible()
+    low, high = marked.getRegion()
+    assert low <= 100 <= high
+    index = editor.doctor.findings.index(found)
+    assert f"href='{index}'" in editor.doctor.text()
+    editor.doctor.linkActivated.emit(str(index))
+    assert all(f.kind != "end" or f.severity == "good" for f in editor.doctor.findings)
+    assert parts.document.history.undo_text == found.fix.label.lower()
+    parts.document.history.undo()
+    assert found in editor.doctor.findings or any(f.kind == "end" for f in editor.doctor.findings)
+
+
+def test_a_good_schedule_says_what_is_good(editor: ScheduleEditor) -> None:
+    assert "Reaches noise" in editor.doctor.text()
