@@ -103,6 +103,7 @@ class Starter(QObject):
         if self._paths:
             self._window.open(self._paths)
         self._parts.sampling.run()
+        self._parts.presets.load()
 
 
 class Screenshot(QObject):

@@ -52,7 +52,7 @@ class MainWindow(QMainWindow):
         p = self._parts
         common = (p.document, p.view)
         self.toolbar = Toolbar(*common, p.sampling, p.settings, p.theme)
-        self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.theme)
+        self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.presets, p.theme)
         self.schedule_files = ScheduleFiles(p.document, p.settings, self.schedule)
         self.images = ImagePanel(*common, p.store, p.preview, p.loader, p.theme)
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)

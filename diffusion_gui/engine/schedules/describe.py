@@ -22,8 +22,13 @@ def formula_of(spec: ScheduleSpec) -> str:
     SNR, shift (with its name for a flow), T or the resampling, another family, bending points.
     Raises EngineError for a family that is not known.
     """
-    parts = [_base(spec), _zero_terminal(spec), _shift(spec), _length(spec), _family(spec)]
-    return "; ".join(part for part in [*parts, _points(spec)] if part)
+    return "; ".join([_base(spec), *changes_of(spec)])
+
+
+def changes_of(spec: ScheduleSpec) -> tuple[str, ...]:
+    """Return what `formula_of` says after the formula or the table: the length and the changes."""
+    parts = _zero_terminal(spec), _shift(spec), _length(spec), _family(spec), _points(spec)
+    return tuple(part for part in parts if part)
 
 
 def _base(spec: ScheduleSpec) -> str:

@@ -44,7 +44,13 @@ QPushButton[role="link"] {{
     background: transparent; border: none; color: {accent}; padding: 0 2px;
     min-height: 18px; max-height: 18px;
 }}
-QPushButton[role="link"]:focus {{ text-decoration: underline; }}
+QPushButton[role="caption-link"] {{
+    background: transparent; border: none; color: {accent}; padding: 0; font-size: 11px;
+    min-height: 13px; max-height: 13px;
+}}
+QPushButton[role="link"]:focus, QPushButton[role="caption-link"]:focus {{
+    text-decoration: underline;
+}}
 
 QPushButton[role="chip"] {{
     padding: 0 7px; min-height: 20px; max-height: 20px; font-size: 11px; color: {secondary};

@@ -7,36 +7,31 @@ the document and says what was refused.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QSizePolicy, QWidget
+from PySide6.QtCore import QSignalBlocker, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QWidget
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.params import Values
-from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Preset, ScheduleSpec, grid
+from diffusion_gui.engine.schedules import ScheduleSpec, grid
 from diffusion_gui.engine.schedules.build import without_points
-from diffusion_gui.engine.schedules.describe import formula_of
 from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
 from diffusion_gui.panels.common.icons import set_icon
-from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox, Panel, button, label
+from diffusion_gui.panels.common.widgets import Panel, button
 from diffusion_gui.panels.schedule.doctor_view import TOKENS, DoctorView
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.notation import NOTATIONS
 from diffusion_gui.panels.schedule.pane_chips import PaneChips
 from diffusion_gui.panels.schedule.plots import PlotStack
 from diffusion_gui.panels.schedule.point_row import PointRow
+from diffusion_gui.panels.schedule.preset_row import PresetRow, row_of
 from diffusion_gui.panels.schedule.table_view import ScheduleTable
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
+from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
-
-_TABLE = Preset("Table", "imported or joined", "βₜ from a table", (), lambda T, p: np.empty(0))
-"""What the head says of a schedule that has no formula."""
 
 
 class ScheduleEditor(Panel):
@@ -50,6 +45,7 @@ class ScheduleEditor(Panel):
         view: ViewState,
         state: EditorState,
         comparison: Comparison,
+        library: UserPresets,
         theme: Theme,
     ) -> None:
         super().__init__("scheduleEditor", "Schedule", theme)
@@ -57,6 +53,7 @@ class ScheduleEditor(Panel):
         self._view = view
         self._state = state
         self._comparison = comparison
+        self._library = library
         self._build_head()
         self._build_form()
         self._build_plots()
@@ -85,31 +82,8 @@ class ScheduleEditor(Panel):
             self.head.addWidget(widget)
 
     def _build_form(self) -> None:
-        self.preset = QComboBox()
-        self.preset.setObjectName("presetCombo")
-        self.preset.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.preset.setMinimumContentsLength(7)
-        self.preset.setPlaceholderText(_TABLE.title)
-        self.preset.view().setMinimumWidth(190)
-        for key, preset in PRESETS.items():
-            self.preset.addItem(preset.title, key)
-        self.steps = IntegerBox(1, MAX_STEPS, 100)
-        self.steps.setObjectName("scheduleTSpin")
-        self.params = ParamsForm()
-        row = QHBoxLayout()
-        row.setSpacing(GAP)
-        top = Qt.AlignmentFlag.AlignTop
-        choice = Field("Preset", self.preset, "The formula the schedule starts from")
-        length = Field("T", self.steps, f"Number of noising steps, 1 to {MAX_STEPS:,}")
-        row.addWidget(choice, 2, top)
-        row.addWidget(length, 1, top)
-        row.addWidget(self.params, 3, top)
-        self.body.addLayout(row)
-        self.formula = label("", "caption")
-        self.formula.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.body.addWidget(self.formula)
+        self.presets = PresetRow(self.theme, self._library)
+        self.body.addWidget(self.presets)
 
     def _build_plots(self) -> None:
         self.points = PointRow(self._document, self._state, self.theme)
@@ -141,17 +115,14 @@ class ScheduleEditor(Panel):
 
     def _bind(self) -> None:
         document = self._document
-        self.preset.activated.connect(self._on_preset)
-        self.steps.valueChanged.connect(self._on_T)
-        self.params.edited.connect(self._on_params)
-        self.steps.editingFinished.connect(document.end_gesture)
-        self.params.finished.connect(document.end_gesture)
         self.reset.clicked.connect(self._on_reset)
         self.notation.activated.connect(self._on_notation)
         for side in self.side.values():
             side.clicked.connect(self._on_side)
-        for part in (self.plots, self.points, self.table):
+        for part in (self.presets, self.plots, self.points, self.table):
             part.edited.connect(self.apply)
+        self.presets.finished.connect(document.end_gesture)
+        self._library.failed.connect(self._on_failure)
         self.table.refused.connect(lambda line: self.bar.show_lines([line]))
         self.table.t_dragged.connect(self._view.set_t)
         self.points.finished.connect(document.end_gesture)
@@ -199,20 +170,6 @@ class ScheduleEditor(Panel):
     # --- what a person did --------------------------------------------------------------------
 
     @Slot()
-    def _on_preset(self) -> None:
-        key = self.preset.currentData()
-        self.apply(ScheduleSpec(preset=key, T=self._spec.T), f"preset {PRESETS[key].title}")
-
-    @Slot(int)
-    def _on_T(self, T: int) -> None:
-        self.apply(replace(self._spec, T=T), f"T = {T}", "schedule-T")
-
-    @Slot(object)
-    def _on_params(self, values: Values) -> None:
-        spec = replace(without_points(self._spec), params=values)
-        self.apply(spec, "schedule parameters", "schedule-params")
-
-    @Slot()
     def _on_reset(self) -> None:
         self.apply(without_points(self._spec), "reset curve")
 
@@ -241,6 +198,10 @@ class ScheduleEditor(Panel):
                 "move a sampling step", "sampling-mark", spacing="times", levels=levels,
                 spacing_params=(),
             )  # fmt: skip
+
+    @Slot(str)
+    def _on_failure(self, line: str) -> None:
+        self.bar.show_lines([line])
 
     @Slot(object)
     def _on_fix(self, finding: Finding) -> None:
@@ -284,15 +245,10 @@ class ScheduleEditor(Panel):
     @Slot()
     def _show_schedule(self) -> None:
         spec = self._spec
-        row = PRESETS.get(spec.preset, _TABLE)
-        with QSignalBlocker(self.preset), QSignalBlocker(self.steps):
-            self.preset.setCurrentIndex(self.preset.findData(spec.preset))
-            self.steps.setValue(spec.T)
-        self.params.show_values(row.params, spec.params)
+        row = row_of(spec)
+        self.presets.show_spec(spec)
         drawn = bool(spec.points) and bool(spec.preset or spec.betas)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
-        self.formula.setText(formula_of(spec))
-        self.formula.setToolTip(self.formula.text())
         self.reset.setVisible(drawn)
         self._show_steps()
         self.plots.show_schedule()
