@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 class ActionRow:
     """A command: object name, menu, text, shortcuts; rows named "-" are separators.
 
-    Rows that share a `group` exclude one another and are checkable.
+    Rows that share a `group` exclude one another and are checkable; a `submenu` row has no handler,
+    who is given its menu fills it.
     """
 
     name: str
@@ -21,6 +22,7 @@ class ActionRow:
     text: str = ""
     shortcuts: tuple[str, ...] = ()
     group: str = ""
+    submenu: bool = False
 
 
 ACTIONS: tuple[ActionRow, ...] = (
@@ -50,6 +52,10 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("-", "Schedule"),
     ActionRow("switchSides", "Schedule", "Switch between A and B", ("F7",)),
     ActionRow("endSides", "Schedule", "Keep the side on show only"),
+    ActionRow("-", "Schedule"),
+    ActionRow("pinSchedule", "Schedule", "Pin this schedule", ("Ctrl+P",)),
+    ActionRow("pinPreset", "Schedule", "Pin a preset", submenu=True),
+    ActionRow("clearPins", "Schedule", "Remove all pins"),
     ActionRow("runPause", "Sampling", "Run / pause", ("F5",)),
     ActionRow("step", "Sampling", "One step", ("F6",)),
     ActionRow("stop", "Sampling", "Stop", ("Esc",)),
@@ -65,7 +71,7 @@ def build_menus(
 ) -> tuple[dict[str, QAction], dict[str, QMenu]]:
     """Fill the window's menu bar from `ACTIONS`; return the actions and the menus by name.
 
-    Every row but separators must have a handler; raises KeyError otherwise.
+    Every row but separators and submenus must have a handler; raises KeyError otherwise.
     """
     menus: dict[str, QMenu] = {}
     groups: dict[str, QActionGroup] = {}
@@ -75,6 +81,11 @@ def build_menus(
             menus[row.menu] = window.menuBar().addMenu(row.menu)
         if row.name == "-":
             menus[row.menu].addSeparator()
+            continue
+        if row.submenu:
+            menus[row.name] = menus[row.menu].addMenu(row.text)
+            actions[row.name] = menus[row.name].menuAction()
+            actions[row.name].setObjectName(row.name)
             continue
         action = QAction(row.text, window)
         action.setObjectName(row.name)
