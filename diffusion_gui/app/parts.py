@@ -61,6 +61,7 @@ def build_parts(
     T = document.schedule.T
     view = ViewState(T, round(FIRST_T * T), refs[0].id if refs else "", app)
     document.schedule_changed.connect(lambda: view.set_T(document.schedule.T))
+    comparison = Comparison(document, app)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -68,8 +69,8 @@ def build_parts(
         document=document,
         view=view,
         editor=EditorState(app),
-        comparison=Comparison(document, app),
-        preview=ForwardPreview(document, view, store, app),
+        comparison=comparison,
+        preview=ForwardPreview(document, view, store, comparison, app),
         loader=PictureLoader(document, view, store, app),
         sampling=SamplingController(document, store, device or settings.device, settings.live, app),
         first_experiment=experiment,

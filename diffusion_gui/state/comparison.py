@@ -14,7 +14,6 @@ from PySide6.QtCore import QObject, Signal, Slot
 from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec
 from diffusion_gui.state.document import Document
 
-
 OTHER = -1
 """The style of the side not on show; pins count from 0."""
 

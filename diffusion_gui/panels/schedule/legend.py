@@ -119,7 +119,9 @@ class Legend(QScrollArea):
         self.setVisible(bool(self.entries))
         self._place()
         if focused >= 0 and self.entries:
-            self.entries[min(focused, len(self.entries) - 1)].setFocus(Qt.FocusReason.TabFocusReason)
+            self.entries[min(focused, len(self.entries) - 1)].setFocus(
+                Qt.FocusReason.TabFocusReason
+            )
 
     def _entry(self, pin: Pin) -> Entry:
         entry = Entry(pin, self._theme)
