@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRect, QSize, Qt, Signal, Slot
+from itertools import pairwise
+
+from PySide6.QtCore import QPointF, QRect, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QIcon, QKeyEvent, QPainter, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QToolButton, QWidget
 
@@ -86,12 +88,14 @@ class Legend(QScrollArea):
 
     edited = Signal(object, str, str)
 
-    def __init__(self, comparison: Comparison, theme: Theme) -> None:
+    def __init__(self, comparison: Comparison, theme: Theme, before: QWidget) -> None:
+        """Come after the widget `before` when the keyboard goes from one to the next."""
         super().__init__()
         self.setObjectName("legend")
         self.setAccessibleName("Compared curves")
         self._comparison = comparison
         self._theme = theme
+        self._before = before
         self.entries: list[Entry] = []
         self._content = QWidget()
         self._content.setObjectName("legendContent")
@@ -101,12 +105,11 @@ class Legend(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.viewport().setAutoFillBackground(False)
         self._content.setAutoFillBackground(False)
-        comparison.changed.connect(self._show)
+        comparison.changed.connect(self.show_compared)
         theme.changed.connect(self._tint)
-        self._show()
 
     @Slot()
-    def _show(self) -> None:
+    def show_compared(self) -> None:
         """Show what is compared now; the keyboard stays where it was in the list."""
         compared = self._comparison.compared()
         if compared == tuple(entry.pin for entry in self.entries):
@@ -118,6 +121,8 @@ class Legend(QScrollArea):
         self.entries = [self._entry(pin) for pin in compared]
         self.setVisible(bool(self.entries))
         self._place()
+        for before, entry in pairwise((self._before, *self.entries)):
+            QWidget.setTabOrder(before, entry)
         if focused >= 0 and self.entries:
             self.entries[min(focused, len(self.entries) - 1)].setFocus(
                 Qt.FocusReason.TabFocusReason
@@ -181,7 +186,8 @@ def _sample(theme: Theme, style: int) -> QIcon:
         pen.setCosmetic(False)
         pen.setCapStyle(Qt.PenCapStyle.FlatCap)
         painter.setPen(pen)
-        painter.drawLine(1, _SAMPLE.height() // 2, _SAMPLE.width() - 3, _SAMPLE.height() // 2)
+        middle = 0.5 * (_SAMPLE.height() + 1)  # whole pixels
+        painter.drawLine(QPointF(1.0, middle), QPointF(_SAMPLE.width() - 3.0, middle))
         painter.end()
         result.addPixmap(pixmap)
     return result

@@ -300,9 +300,11 @@ class PlotStack(QWidget):
     @Slot()
     def _show_compared(self) -> None:
         if self._legend is None and self._comparison.compared():
-            self._legend = Legend(self._comparison, self._theme)
+            pane = self.panes["alpha_bar"]
+            self._legend = Legend(self._comparison, self._theme, pane.log)
             self._legend.edited.connect(self.edited)
-            self.panes["alpha_bar"].column.insertWidget(1, self._legend)
+            pane.column.insertWidget(1, self._legend)
+            self._legend.show_compared()
         self._show_overlays()
 
     def _show_overlays(self) -> None:
