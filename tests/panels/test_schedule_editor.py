@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build_preset, formula_of
+from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build_preset
 from diffusion_gui.engine.schedules.operations import resampled
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
 from diffusion_gui.panels.schedule.handles import HandlePlot
@@ -176,10 +176,10 @@ def test_reset_and_a_changed_parameter_keep_a_resampling(
     assert "resampled from T = 1,000 to 100" in editor.presets.formula.text
     start = _handle(editor.alpha_bar, 3)
     _drag(qtbot, editor.alpha_bar, start, start + QPoint(0, 25))
-    assert "bent through" in editor.formula.text()
+    assert "bent through" in editor.presets.formula.text
     qtbot.mouseClick(editor.reset, LEFT)
     assert parts.document.experiment.schedule == spec
-    editor.params.edited.emit((("beta_end", 0.03),))
+    editor.presets.params.edited.emit((("beta_end", 0.03),))
     assert parts.document.experiment.schedule == replace(spec, params=(("beta_end", 0.03),))
 
 

@@ -176,6 +176,9 @@ class CurvePlot(Plot):
         super()._tint()
         self._cursor.setPen(pg.mkPen(self.theme.tokens.cursor, width=2))
         self._readout.setColor(QColor(getattr(self.theme.tokens, self._token)))
+        behind = QColor(self.theme.tokens.panel)
+        behind.setAlpha(200)  # legible over curves that it is compared with
+        self._readout.fill = pg.mkBrush(behind)
 
 
 class MiniChart(Plot):

@@ -59,6 +59,17 @@ QPushButton[role="chip"] {{
 QPushButton[role="chip"]:checked {{
     color: {accent}; border: 1px solid {accent}; background: {panel};
 }}
+QPushButton[role="legend"] {{
+    background: transparent; border: 1px solid transparent; border-radius: 4px; font-size: 11px;
+    min-height: 18px; max-height: 18px; padding: 0 20px 0 3px; text-align: left; color: {text};
+}}
+QPushButton[role="legend"]:hover {{ background: {hover}; }}
+QPushButton[role="legend"]:focus {{ border: 1px solid {accent}; }}
+QToolButton[role="bare"] {{
+    background: transparent; border: none; border-radius: 4px; padding: 0;
+    min-width: 16px; max-width: 16px; min-height: 16px; max-height: 16px;
+}}
+QToolButton[role="bare"]:hover {{ background: {hairline}; }}
 QPushButton[role="menu"] {{ padding: 0 6px; }}
 QPushButton[role="menu"]::menu-indicator {{ image: none; width: 0; }}
 

@@ -23,11 +23,12 @@ from diffusion_gui.panels.schedule.doctor_view import TOKENS, DoctorView
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.notation import NOTATIONS
 from diffusion_gui.panels.schedule.pane_chips import PaneChips
+from diffusion_gui.panels.schedule.pin_menu import PinMenu
 from diffusion_gui.panels.schedule.plots import PlotStack
 from diffusion_gui.panels.schedule.point_row import PointRow
 from diffusion_gui.panels.schedule.preset_row import PresetRow, row_of
 from diffusion_gui.panels.schedule.table_view import ScheduleTable
-from diffusion_gui.state.comparison import Comparison
+from diffusion_gui.state.comparison import Comparison, side_texts
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.user_presets import UserPresets
@@ -65,7 +66,7 @@ class ScheduleEditor(Panel):
         self.reset.setObjectName("resetCurveButton")
         self.side = {}
         for name in "AB":
-            side = button(name, f"Show schedule {name}; F7 switches between A and B", "chip")
+            side = button(name, "", "chip")
             side.setObjectName(f"side{name}Button")
             side.setCheckable(True)
             self.side[name] = side
@@ -147,11 +148,14 @@ class ScheduleEditor(Panel):
             "resetCurve": self._on_reset,
             "switchSides": self._comparison.switch,
             "endSides": self._comparison.end,
+            "pinSchedule": lambda: self._comparison.pin(self._spec),
+            "clearPins": self._comparison.clear_pins,
         }
 
-    def set_menu(self, menu: QMenu) -> None:
-        """Offer the window's schedule menu here too."""
+    def set_menu(self, menu: QMenu, pins: QMenu) -> None:
+        """Offer the window's schedule menu here too; fill its submenu of presets to pin."""
         self.more.setMenu(menu)
+        self.pin_menu = PinMenu(self._document, self._comparison, pins)
 
     @property
     def _spec(self) -> ScheduleSpec:
@@ -183,7 +187,7 @@ class ScheduleEditor(Panel):
     @Slot()
     def _on_side(self) -> None:
         pressed = next(name for name, side in self.side.items() if side is self.sender())
-        if pressed != self._comparison.side or self._comparison.other is None:
+        if pressed != self._comparison.side:
             self._comparison.switch()
         self._show_sides()
 
@@ -237,10 +241,11 @@ class ScheduleEditor(Panel):
 
     @Slot()
     def _show_sides(self) -> None:
+        texts = side_texts(self._comparison)
         for name, side in self.side.items():
+            side.setToolTip(texts[name])
             with QSignalBlocker(side):
-                both = self._comparison.other is not None
-                side.setChecked(both and name == self._comparison.side)
+                side.setChecked(name == self._comparison.side)
 
     @Slot()
     def _show_schedule(self) -> None:
@@ -250,6 +255,7 @@ class ScheduleEditor(Panel):
         drawn = bool(spec.points) and bool(spec.preset or spec.betas)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
         self.reset.setVisible(drawn)
+        self._show_sides()
         self._show_steps()
         self.plots.show_schedule()
         self.points.show_point()

@@ -11,16 +11,28 @@ from dataclasses import dataclass
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtGui import QColor, QPainterPath
+from PySide6.QtGui import QColor, QPainterPath, QPen
 
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.panels.common.plot import CurvePlot
 from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.tokens import Tokens
+from diffusion_gui.state.comparison import OTHER
 
 DASHES = ([6.0, 3.0], [2.0, 2.5], [8.0, 3.0, 2.0, 3.0], [3.0, 5.0])
 """Dash patterns of the compared curves, in pen widths: told apart without colour too."""
-TOKENS = ("secondary", "sigma", "log_snr", "beta")
-"""Their colours."""
+
+
+def overlay_pen(tokens: Tokens, style: int) -> QPen:
+    """Return the pen of a compared curve: the other side stronger than pins, 16 kinds of pins."""
+    colours = len(tokens.pins)
+    if style == OTHER:
+        pen, dashes = pg.mkPen(tokens.text, width=1.6), DASHES[0]
+    else:
+        pen = pg.mkPen(tokens.pins[style % colours], width=1.4)
+        dashes = DASHES[(style + style // colours) % len(DASHES)]
+    pen.setDashPattern(dashes)
+    return pen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,10 +145,7 @@ class Marks(QObject):
     def _tint(self) -> None:
         tokens = self._theme.tokens
         for item, style in zip(self._overlays, self._styles, strict=False):
-            colour = getattr(tokens, TOKENS[style % len(TOKENS)])
-            pen = pg.mkPen(colour, width=1.4)
-            pen.setDashPattern(DASHES[style % len(DASHES)])
-            item.setPen(pen)
+            item.setPen(overlay_pen(tokens, style))
         for item in (self._steps, self._lane):
             if item is not None:
                 item.setPen(pg.mkPen(tokens.secondary, width=1.0))

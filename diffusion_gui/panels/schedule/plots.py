@@ -18,6 +18,7 @@ from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, button, label
 from diffusion_gui.panels.schedule.axes import axis_range, snapped
 from diffusion_gui.panels.schedule.handles import HandlePlot
+from diffusion_gui.panels.schedule.legend import Legend
 from diffusion_gui.panels.schedule.marks import Overlay
 from diffusion_gui.panels.schedule.notation import NOTATIONS, level_text
 from diffusion_gui.state.comparison import Comparison
@@ -58,11 +59,13 @@ class CurvePane(QWidget):
         self.head.addWidget(self.log)
         self.plot = HandlePlot(theme, TOKENS.get(key, key))
         self.plot.getAxis("left").setWidth(40)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addLayout(self.head)
-        column.addWidget(self.plot, 1)
+        self.overlaid: object = None
+        """What the compared curves on show were made from."""
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(2)
+        self.column.addLayout(self.head)
+        self.column.addWidget(self.plot, 1)
         self.name_in_notation()
 
     @property
@@ -123,7 +126,8 @@ class PlotStack(QWidget):
         state.axes_changed.connect(self._on_names)
         state.notation_changed.connect(self._on_names)
         state.tool_changed.connect(self._on_tool)
-        comparison.changed.connect(self._show_overlays)
+        self._legend: Legend | None = None
+        comparison.changed.connect(self._show_compared)
 
     def _add_pane(self, key: str) -> CurvePane:
         pane = CurvePane(self._theme, key, self._state)
@@ -294,14 +298,25 @@ class PlotStack(QWidget):
             pane.plot.set_chosen(self._state.chosen, self._state.lead)
 
     @Slot()
+    def _show_compared(self) -> None:
+        if self._legend is None and self._comparison.compared():
+            pane = self.panes["alpha_bar"]
+            self._legend = Legend(self._comparison, self._theme, pane.log)
+            self._legend.edited.connect(self.edited)
+            pane.column.insertWidget(1, self._legend)
+            self._legend.show_compared()
+        self._show_overlays()
+
     def _show_overlays(self) -> None:
-        compared = [(pin.spec, pin.style) for pin in self._comparison.pins]
-        if self._comparison.other is not None:
-            compared.append((self._comparison.other, 0))
+        """Draw the compared curves, where they are not on show already: an edit leaves them be."""
+        compared, T = self._comparison.compared(), self._document.schedule.T
         for pane in self._visible():
-            pane.plot.marks.show_overlays(
-                [self._overlay(pane, build(spec), style) for spec, style in compared]
-            )
+            wanted = (compared, T, pane.logarithmic)
+            if wanted != pane.overlaid:
+                pane.overlaid = wanted
+                pane.plot.marks.show_overlays(
+                    [self._overlay(pane, build(pin.spec), pin.style) for pin in compared]
+                )
 
     def _overlay(self, pane: CurvePane, schedule: Schedule, style: int) -> Overlay:
         quantity, own = QUANTITIES[pane.key], self._document.schedule.T
