@@ -106,6 +106,8 @@ def _cached_base(spec: ScheduleSpec) -> Schedule:
 
 def _base(spec: ScheduleSpec) -> Schedule | None:
     """Return what the points bend, None where they are the whole curve."""
+    if spec.preset and spec.betas:
+        raise EngineError("a schedule has a preset or a table of betas, not both; leave one out")
     if not spec.preset and not spec.betas:
         if not spec.points:
             raise EngineError("the schedule has no preset, no betas and no points; give one")

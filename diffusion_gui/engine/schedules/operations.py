@@ -29,6 +29,8 @@ from diffusion_gui.engine.schedules.schedule import (
 )
 
 LARGEST_SHIFT = 20.0
+DEEPEST_FIRST = -23.0
+"""Lowest log-SNR at t = 1 that a table of betas still holds to 1e-6 nats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def split(spec: ScheduleSpec, log_snr: float) -> tuple[ScheduleSpec, ScheduleSpe
     """Return the part of `spec` cleaner than a level, and the rest: tables of T' and T - T' steps.
 
     The second part begins with one step from the clean picture to its first level. Raises
-    EngineError where one of them would be empty.
+    EngineError where one of them would be empty, and where that step is beyond a table's digits.
     """
     levels = build(spec).log_snr[1:]
     clean = int(np.count_nonzero(levels >= log_snr))
@@ -120,6 +122,11 @@ def split(spec: ScheduleSpec, log_snr: float) -> tuple[ScheduleSpec, ScheduleSpe
         raise EngineError(
             f"log-SNR {log_snr:g} does not divide a schedule from {levels[0]:.4g} to"
             f" {levels[-1]:.4g}; choose a level between"
+        )
+    if -np.inf < levels[clean] < DEEPEST_FIRST:
+        raise EngineError(
+            f"the second part would begin at log-SNR {levels[clean]:.4g}, where its first beta is 1"
+            f" but for rounding; choose a level above {DEEPEST_FIRST:g}"
         )
     family = family_of(spec)
     return of_log_snr(levels[:clean], family), of_log_snr(levels[clean:], family)
