@@ -17,13 +17,13 @@ def choose_points(
     error: Callable[[Array], Array],
     most: int,
     base: Array | None = None,
-    apart: float = 0.0,
+    apart: float | Array = 0.0,
 ) -> list[int]:
     """Return places of `target` (log-SNR [n] at `u` [n], both in order) that draw it well.
 
     They are `chosen` and, one after the other, the place where `error(curve drawn)` [n] is
     largest, until it is nowhere above 1 or there are `most`. With a `base` [n] the points bend it.
-    A new point keeps `apart` in u from the others.
+    A new point keeps `apart` (one number, or one per place) in u from the others.
     """
     chosen = sorted(chosen)
     plain = np.zeros(len(u)) if base is None else base

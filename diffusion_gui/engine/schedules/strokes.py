@@ -273,8 +273,9 @@ def _points(spec: ScheduleSpec, joined: _Joined, quantity: Quantity) -> tuple[Co
         off[inside] = np.abs(_shown(quantity, drawn[inside]) - wanted)
         return off
 
-    most = len(joined.chosen) + MORE_POINTS
-    chosen = choose_points(u, joined.level, joined.chosen, error, most, plain, _APART)
+    most, apart = len(joined.chosen) + MORE_POINTS, np.zeros(len(u))
+    apart[inside] = _APART
+    chosen = choose_points(u, joined.level, joined.chosen, error, most, plain, apart)
     level = _apart(joined.level[chosen], chosen.index(inside.start))
     return tuple(ControlPoint(float(u[k]), float(y)) for k, y in zip(chosen, level, strict=True))
 
