@@ -34,7 +34,7 @@ SPECS = {
     "cosine": ScheduleSpec("cosine", 1000),
     "bent": editing.move_points(ScheduleSpec("linear", 300), {2, 4}, 5, -0.4),
     "alone": operations.fit(ScheduleSpec("cosine", 200)),
-    "table": operations.blended(ScheduleSpec("linear", 60), ScheduleSpec("cosine", 60), 0.5),
+    "table": operations.blend(ScheduleSpec("linear", 60), ScheduleSpec("cosine", 60), 0.5),
     "zero": ScheduleSpec("scaled_linear", 100, zero_terminal=True),
     "flow": ScheduleSpec("flow", 50),
     "ve": ScheduleSpec("ve", 40),

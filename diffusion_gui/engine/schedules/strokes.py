@@ -227,8 +227,8 @@ def _joined(spec: ScheduleSpec, whole: Array, steps: Array, levels: Array) -> _J
     times = np.array([1.0 + point.u * (spec.T - 1) for point in points])
     own = np.array([point.log_snr for point in points])
     gap, joint = curve.MIN_GAP, max(1.0, round(JOINT * (spec.T - 1)))
-    left, kept_left = _beside(times, 1.0, steps[0] - joint, steps[0])
-    right, kept_right = _beside(times, steps[-1] + joint, float(spec.T), steps[-1])
+    left, kept_left = _beside(times, 1.0, steps[0], joint)
+    right, kept_right = _beside(times, float(spec.T), steps[-1], joint)
     old = [np.interp(t, np.arange(1.0, spec.T + 1), whole) for t in (left, right)]
     for t, level in zip((left, right), old, strict=True):
         level[np.isin(t, times)] = own[np.isin(times, t)]  # exactly, not off a table
@@ -241,21 +241,22 @@ def _joined(spec: ScheduleSpec, whole: Array, steps: Array, levels: Array) -> _J
     return _Joined(np.r_[left, steps, right], level, sorted(chosen), slice(start, stop))
 
 
-def _beside(times: Array, first: float, last: float, edge: float) -> tuple[Array, list[int]]:
-    """Return the times looked at on one side of a stroke, and the places of control points there.
+def _beside(times: Array, end: float, edge: float, width: float) -> tuple[Array, list[int]]:
+    """Return the times looked at between a stroke's edge and an end, and the control points there.
 
-    They run from `first` to `last`, of which one is the joint; a stroke that ends nearer to an end
-    of the schedule than a joint is wide has only that end beside it.
+    The nearest of them is the joint, `width` beside the stroke; without room for it, the end is.
     """
-    if first >= last:  # no room for a joint
-        end = first if edge > first else last
-        return (np.array([end]), [0]) if edge != end else (np.zeros(0), [])
+    if end == edge:
+        return np.zeros(0), []
+    side = np.sign(end - edge)
+    joint = edge + side * width
+    if side * (end - joint) <= 0.0:
+        return np.array([end]), [0]
+    first, last = sorted((end, joint))
     inside = times[(times >= first) & (times <= last)]
     spread = np.linspace(first, last, int(min(PLACES // 2, last - first + 1))).round()
-    t = np.unique(np.r_[spread, first, last, inside])
-    joint = last if edge > last else first
-    near = np.abs(inside - joint) < 0.5 * abs(edge - joint)
-    kept = inside[~near | (inside == joint)]
+    t = np.unique(np.r_[spread, inside])
+    kept = inside[(np.abs(inside - joint) >= 0.5 * width) | (inside == end)]
     return t, np.searchsorted(t, np.r_[kept, joint]).tolist()
 
 
