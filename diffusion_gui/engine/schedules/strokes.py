@@ -33,6 +33,8 @@ JOINT = 0.02
 """Share of T beside a stroke in which the curve comes back to what it was."""
 MORE_POINTS = 14
 """Most control points that a stroke brings, besides its own ends and joints."""
+_LEAST_SHARE = 1e-13
+"""Least beta, as a share of -ln alpha-bar before it, that still lowers a log-SNR in float64."""
 _APART = 0.015
 """Least distance in u between the points of a stroke, so that each can be taken hold of."""
 _SHARE, _NATS, _KEPT = 0.004, 0.05, 0.02
@@ -70,13 +72,18 @@ def draw_betas(spec: ScheduleSpec, stroke: Stroke) -> ScheduleSpec:
     """Return a table of the betas of `spec`, replaced by the stroke's over the t it covers.
 
     Between samples log10 of beta is linear, clipped to 1e-8..0.999; every other beta is kept, so
-    that alpha-bar changes from the first t of the stroke on. The family is kept.
+    that alpha-bar changes from the first t of the stroke on. The family is kept. Only a beta too
+    small to change the digits of an alpha-bar that has become tiny is raised until it does.
     """
     painted = _painted(QUANTITIES["beta"], stroke, spec.T)
     if painted is None:
         return spec
     betas = build(spec).beta[1:].copy()
     betas[painted[0] - 1] = np.clip(10.0 ** painted[1], LEAST_BETA, BETA_MAX)
+    first = int(painted[0][0])
+    with np.errstate(divide="ignore"):
+        log_abar = np.cumsum(np.log1p(-betas))
+    betas[first:] = np.maximum(betas[first:], _LEAST_SHARE * -log_abar[first - 1 : -1])
     return operations.table(betas, family_of(spec).value)
 
 
@@ -94,9 +101,9 @@ def draw_falls(spec: ScheduleSpec, stroke: Stroke) -> ScheduleSpec:
     drawn = steps > 0
     change = np.zeros(len(levels))
     with np.errstate(invalid="ignore"):
-        change[steps[drawn]] = np.maximum(falls, curve.MIN_FALL)[drawn] + np.diff(levels)[
-            steps[drawn] - 1
-        ]
+        change[steps[drawn]] = (
+            np.maximum(falls, curve.MIN_FALL)[drawn] + np.diff(levels)[steps[drawn] - 1]
+        )
     if np.isneginf(levels[-1]) and drawn.any() and steps[-1] == len(levels) - 1:
         change[-1] = 0.0  # no fall leads out of a level without signal: it stays
     limited, _ = curve.limit_betas(_strictly(levels - np.cumsum(change)))
@@ -232,9 +239,7 @@ def _joined(spec: ScheduleSpec, whole: Array, steps: Array, levels: Array) -> _J
     old = [np.interp(t, np.arange(1.0, spec.T + 1), whole) for t in (left, right)]
     for t, level in zip((left, right), old, strict=True):
         level[np.isin(t, times)] = own[np.isin(times, t)]  # exactly, not off a table
-    level = np.r_[
-        np.maximum(old[0], levels[0] + gap), levels, np.minimum(old[1], levels[-1] - gap)
-    ]
+    level = np.r_[np.maximum(old[0], levels[0] + gap), levels, np.minimum(old[1], levels[-1] - gap)]
     start, stop = len(left), len(left) + len(steps)
     chosen = {0, len(level) - 1, start, stop - 1}
     chosen |= set(kept_left) | {stop + place for place in kept_right}
@@ -251,13 +256,13 @@ def _beside(times: Array, end: float, edge: float, width: float) -> tuple[Array,
     side = np.sign(end - edge)
     joint = edge + side * width
     if side * (end - joint) <= 0.0:
-        return np.array([end]), [0]
+        return np.full(1, end), [0]
     first, last = sorted((end, joint))
     inside = times[(times >= first) & (times <= last)]
     spread = np.linspace(first, last, int(min(PLACES // 2, last - first + 1))).round()
-    t = np.unique(np.r_[spread, inside])
+    t: Array = np.unique(np.r_[spread, inside])
     kept = inside[(np.abs(inside - joint) >= 0.5 * width) | (inside == end)]
-    return t, np.searchsorted(t, np.r_[kept, joint]).tolist()
+    return t, [int(np.searchsorted(t, time)) for time in (*kept.tolist(), float(joint))]
 
 
 def _points(spec: ScheduleSpec, joined: _Joined, quantity: Quantity) -> tuple[ControlPoint, ...]:

@@ -127,6 +127,11 @@ class CurvePlot(Plot):
         """The text beside the cursor."""
         return str(self._readout.toPlainText())
 
+    @property
+    def T(self) -> int:
+        """The last t of the axis."""
+        return self._T
+
     def set_time(self, t: int, value: float, text: str) -> None:
         """Move the cursor and write `text` beside it, away from the curve's `value` there."""
         self._cursor.setPos(t)

@@ -1,4 +1,4 @@
-"""What a curve is compared and annotated with: other curves, a range, the sampler's steps, grips.
+"""What a curve is annotated with: other curves, a range, the sampler's steps, grips, a stroke.
 
 Items are made when they are first needed, so that a plot without them costs nothing.
 """
@@ -47,6 +47,7 @@ class Marks(QObject):
         self._steps: pg.ScatterPlotItem | None = None
         self._lane: pg.ScatterPlotItem | None = None
         self._grips: pg.ScatterPlotItem | None = None
+        self._stroke: pg.PlotDataItem | None = None
         self.times: Array = np.zeros(0)
         """The sampler's steps that can be dragged, t."""
         self.grips: list[tuple[float, float]] = []
@@ -129,6 +130,17 @@ class Marks(QObject):
             self._tint()
         self._grips.setData(x=[x for x, _ in places], y=[y for _, y in places])
 
+    def show_stroke(self, places: Sequence[tuple[float, float]]) -> None:
+        """Show the line that is being drawn by hand, or none."""
+        if self._stroke is None:
+            if not places:
+                return
+            self._stroke = pg.PlotDataItem(antialias=True)
+            self._stroke.setZValue(8)
+            self._plot.addItem(self._stroke, ignoreBounds=True)
+            self._tint()
+        self._stroke.setData([x for x, _ in places], [y for _, y in places])
+
     @Slot()
     def _tint(self) -> None:
         tokens = self._theme.tokens
@@ -144,6 +156,8 @@ class Marks(QObject):
         if self._grips is not None:
             self._grips.setPen(pg.mkPen(tokens.panel, width=2))
             self._grips.setBrush(pg.mkBrush(tokens.cursor))
+        if self._stroke is not None:
+            self._stroke.setPen(pg.mkPen(tokens.text, width=1.2))
 
 
 def _tick() -> QPainterPath:
