@@ -40,6 +40,12 @@ class _ValueAxis(pg.AxisItem):
         return ["10" + str(round(v)).translate(_SUPERSCRIPT) for v in values]
 
 
+def show_line(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray) -> None:
+    """Let `item` show a line; none where no value is finite, a path that crashes Qt's painter."""
+    some = bool(np.isfinite(y).any())
+    item.setData(x if some else [], y if some else [])
+
+
 class Plot(pg.PlotWidget):
     """A still plot in the theme's colours: no pan, no zoom, no context menu."""
 

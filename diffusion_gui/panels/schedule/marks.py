@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QColor, QPainterPath
 
 from diffusion_gui.engine.schedules.schedule import Array
-from diffusion_gui.panels.common.plot import CurvePlot
+from diffusion_gui.panels.common.plot import CurvePlot, show_line
 from diffusion_gui.panels.common.theme import Theme
 
 DASHES = ([6.0, 3.0], [2.0, 2.5], [8.0, 3.0, 2.0, 3.0], [3.0, 5.0])
@@ -64,7 +64,7 @@ class Marks(QObject):
         for item in self._overlays[len(overlays) :]:
             item.setData([], [])
         for item, overlay in zip(self._overlays, overlays, strict=False):
-            item.setData(overlay.t, overlay.values)
+            show_line(item, overlay.t, overlay.values)
         styles = [overlay.style for overlay in overlays]
         if styles != self._styles:
             self._styles = styles
@@ -113,7 +113,8 @@ class Marks(QObject):
                 self._plot.addItem(item, ignoreBounds=True)
             self._tint()
         assert self._lane is not None
-        self._steps.setData(x=t, y=values)
+        shown = np.isfinite(values)
+        self._steps.setData(x=t[shown], y=values[shown])
         low = self._plot.getViewBox().viewRange()[1][0]
         self._lane.setData(x=t if draggable else [], y=np.full(len(t), low) if draggable else [])
         self.times = np.asarray(t if draggable else [], dtype=np.float64)

@@ -111,7 +111,9 @@ class Pen(QObject):
         if self._stroke:
             place = self._stroke[-1][1]
         else:
-            place = float(np.interp(moved, *self._plot.curve.getData()))
+            t_shown, shown = self._plot.curve.getData()
+            place = float(np.interp(moved, t_shown, shown)) if t_shown is not None else low
+            place = min(max(place, low), high) if np.isfinite(place) else low
         place += up * (high - low) * (0.001 if fine else 0.01)
         if self._stroke or up:
             self.move(float(moved), min(max(place, low), high))

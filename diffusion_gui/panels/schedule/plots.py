@@ -21,6 +21,7 @@ from diffusion_gui.engine.schedules import (
 )
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.engine.schedules.schedule import Array
+from diffusion_gui.panels.common.plot import show_line
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, button, label
 from diffusion_gui.panels.schedule.axes import axis_range, snapped
@@ -296,7 +297,7 @@ class PlotStack(QWidget):
         if not plot.held:
             plot.set_ranges(T, *axis_range(quantity, values, pane.logarithmic))
         t = _times(T)
-        plot.curve.setData(t[first:], shown[t[first:]])
+        show_line(plot.curve, t[first:], shown[t[first:]])
         if pane.key == "signal":
             noise = QUANTITIES["noise"].values(schedule)
             plot.marks.show_companion(t, QUANTITIES["noise"].on_axis(noise, pane.logarithmic)[t])
