@@ -157,25 +157,33 @@ def test_esc_takes_the_stroke_back_and_does_not_stop_the_sampler(
 
 
 @pytest.mark.parametrize("T", [1, 2, 3, 10_000])
-@pytest.mark.parametrize("key", ["alpha_bar", "beta", "sigma", "step"])
 def test_wild_strokes_are_legal_on_every_curve(
-    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, T: int, key: str
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, T: int
 ) -> None:
-    editor.steps.setValue(T)
-    if key not in ("alpha_bar", "beta"):
-        parts.editor.show_pane(key)
-    plot = editor.plots.plot(key)
-    rect = plot.viewport().rect()
-    wild = [rect.topLeft(), rect.bottomRight(), rect.center(), QPoint(-300, 900), rect.topRight()]
-    qtbot.mousePress(plot.viewport(), LEFT, pos=rect.center())
-    for place in wild:
-        qtbot.mouseMove(plot.viewport(), place)
-    qtbot.mouseRelease(plot.viewport(), LEFT, pos=rect.center())
-    schedule = parts.document.schedule
-    assert np.isfinite(schedule.beta).all()
-    assert (schedule.beta[1:] > 0.0).all()
-    assert (np.diff(schedule.log_snr[1:]) < 0.0).all()
-    assert not editor.bar.isVisible()
+    for key in ("alpha_bar", "beta", "sigma", "step"):
+        editor.steps.setValue(T)
+        parts.editor.show_pane("" if key in ("alpha_bar", "beta") else key)
+        plot = editor.plots.plot(key)
+        view = plot.viewport().rect()
+        outside = QPoint(-300, 900)
+        stops = (view.topLeft(), view.bottomRight(), view.center(), outside, view.topRight())
+        qtbot.mousePress(plot.viewport(), LEFT, pos=view.center())
+        for place in stops:
+            qtbot.mouseMove(plot.viewport(), place)
+        qtbot.mouseRelease(plot.viewport(), LEFT, pos=view.center())
+        schedule = parts.document.schedule
+        assert np.isfinite(schedule.beta).all()
+        assert (schedule.beta[1:] > 0.0).all()
+        assert (np.diff(schedule.log_snr[1:]) < 0.0).all()
+        assert not editor.bar.isVisible()
+
+
+def test_a_curve_without_a_value_is_shown_empty(
+    editor: ScheduleEditor, parts: Parts, window: MainWindow
+) -> None:
+    editor.steps.setValue(1)
+    parts.editor.show_pane("step")  # the only step falls from infinity
+    assert not window.grab().isNull()
 
 
 def test_handles_of_a_drawn_curve_can_be_taken_hold_of(

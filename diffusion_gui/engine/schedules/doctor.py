@@ -204,7 +204,8 @@ def _overflow(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | Non
                               & np.isfinite(log_snr))  # fmt: skip
     if not over.size:
         return None
-    largest = float(np.exp(0.5 * np.logaddexp(0.0, -log_snr[over - 1].min())))
+    lost = 0.5 * float(np.logaddexp(0.0, -log_snr[over - 1].min()))
+    largest = math.exp(min(lost, 700.0))  # all that float64 holds
     text = f"1/√ᾱ reaches {largest:.2g} from t = {over[0]} on: more than float16 can hold"
     floor = -2.0 * math.log(0.9 * HALF_MAX)
     fix = Fix("raise ᾱ there", lambda: _raised(schedule, floor))
