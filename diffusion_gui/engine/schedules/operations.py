@@ -19,6 +19,7 @@ from diffusion_gui.engine.schedules.build import (
     family_of,
     zero_terminal_log_snr,
 )
+from diffusion_gui.engine.schedules.fitting import choose_points
 from diffusion_gui.engine.schedules.schedule import (
     MAX_STEPS,
     Array,
@@ -151,16 +152,11 @@ def fit(spec: ScheduleSpec, tolerance: float = 0.05, most: int = 24) -> Schedule
     beyond +-20 nats are drawn at +-20.
     """
     log_snr = np.clip(build(spec).log_snr[1:], -curve.LOG_SNR_LIMIT, curve.LOG_SNR_LIMIT)
-    T = len(log_snr)
-    target = np.minimum.accumulate(log_snr)
-    chosen = sorted({0, T - 1})
-    while len(chosen) < min(most, T):
-        error = np.abs(curve.to_log_snr(_points(target, chosen), T) - target)
-        error[chosen] = 0.0
-        worst = int(np.argmax(error))
-        if error[worst] <= tolerance:
-            break
-        chosen = sorted({*chosen, worst})
+    target, T = np.minimum.accumulate(log_snr), len(log_snr)
+    chosen = choose_points(
+        np.linspace(0.0, 1.0, T), target, {0, T - 1},
+        lambda drawn: np.abs(drawn - target) / tolerance, most,
+    )  # fmt: skip
     return ScheduleSpec("", T, points=_points(target, chosen), family=family_of(spec).value)
 
 

@@ -40,6 +40,12 @@ class _ValueAxis(pg.AxisItem):
         return ["10" + str(round(v)).translate(_SUPERSCRIPT) for v in values]
 
 
+def show_line(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray) -> None:
+    """Let `item` show a line; none where no value is finite, a path that crashes Qt's painter."""
+    some = bool(np.isfinite(y).any())
+    item.setData(x if some else [], y if some else [])
+
+
 class Plot(pg.PlotWidget):
     """A still plot in the theme's colours: no pan, no zoom, no context menu."""
 
@@ -127,6 +133,11 @@ class CurvePlot(Plot):
     def readout(self) -> str:
         """The text beside the cursor."""
         return str(self._readout.toPlainText())
+
+    @property
+    def T(self) -> int:
+        """The last t of the axis."""
+        return self._T
 
     def set_time(self, t: int, value: float, text: str) -> None:
         """Move the cursor and write `text` beside it, away from the curve's `value` there."""

@@ -1,4 +1,4 @@
-"""What a curve is compared and annotated with: other curves, a range, the sampler's steps, grips.
+"""What a curve is annotated with: other curves, a range, the sampler's steps, grips, a stroke.
 
 Items are made when they are first needed, so that a plot without them costs nothing.
 """
@@ -14,7 +14,7 @@ from PySide6.QtCore import QObject, Slot
 from PySide6.QtGui import QColor, QPainterPath, QPen
 
 from diffusion_gui.engine.schedules.schedule import Array
-from diffusion_gui.panels.common.plot import CurvePlot
+from diffusion_gui.panels.common.plot import CurvePlot, show_line
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.tokens import Tokens
 from diffusion_gui.state.comparison import OTHER
@@ -59,6 +59,7 @@ class Marks(QObject):
         self._steps: pg.ScatterPlotItem | None = None
         self._lane: pg.ScatterPlotItem | None = None
         self._grips: pg.ScatterPlotItem | None = None
+        self._stroke: pg.PlotDataItem | None = None
         self.times: Array = np.zeros(0)
         """The sampler's steps that can be dragged, t."""
         self.grips: list[tuple[float, float]] = []
@@ -75,7 +76,7 @@ class Marks(QObject):
         for item in self._overlays[len(overlays) :]:
             item.setData([], [])
         for item, overlay in zip(self._overlays, overlays, strict=False):
-            item.setData(overlay.t, overlay.values)
+            show_line(item, overlay.t, overlay.values)
         styles = [overlay.style for overlay in overlays]
         if styles != self._styles:
             self._styles = styles
@@ -124,7 +125,8 @@ class Marks(QObject):
                 self._plot.addItem(item, ignoreBounds=True)
             self._tint()
         assert self._lane is not None
-        self._steps.setData(x=t, y=values)
+        shown = np.isfinite(values)
+        self._steps.setData(x=t[shown], y=values[shown])
         low = self._plot.getViewBox().viewRange()[1][0]
         self._lane.setData(x=t if draggable else [], y=np.full(len(t), low) if draggable else [])
         self.times = np.asarray(t if draggable else [], dtype=np.float64)
@@ -141,6 +143,17 @@ class Marks(QObject):
             self._tint()
         self._grips.setData(x=[x for x, _ in places], y=[y for _, y in places])
 
+    def show_stroke(self, places: Sequence[tuple[float, float]]) -> None:
+        """Show the line that is being drawn by hand, or none."""
+        if self._stroke is None:
+            if not places:
+                return
+            self._stroke = pg.PlotDataItem(antialias=True)
+            self._stroke.setZValue(8)
+            self._plot.addItem(self._stroke, ignoreBounds=True)
+            self._tint()
+        self._stroke.setData([x for x, _ in places], [y for _, y in places])
+
     @Slot()
     def _tint(self) -> None:
         tokens = self._theme.tokens
@@ -153,6 +166,8 @@ class Marks(QObject):
         if self._grips is not None:
             self._grips.setPen(pg.mkPen(tokens.panel, width=2))
             self._grips.setBrush(pg.mkBrush(tokens.cursor))
+        if self._stroke is not None:
+            self._stroke.setPen(pg.mkPen(tokens.text, width=1.2))
 
 
 def _tick() -> QPainterPath:
