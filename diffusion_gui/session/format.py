@@ -38,11 +38,14 @@ from diffusion_gui.engine.schedules import (
     ScheduleSpec,
     build,
 )
-from diffusion_gui.engine.schedules.operations import LARGEST_SHIFT
+from diffusion_gui.engine.schedules.operations import (
+    LARGEST_LOG_SNR,
+    LARGEST_SCALE,
+    LARGEST_SHIFT,
+    LEAST_SCALE,
+)
 
 FORMAT = "diffusion-gui/1"
-LOG_SNR_MOST = 500.0
-"""Control points in files may leave the editor's +-20 nats, but not the range of float64."""
 
 _T = TypeVar("_T")
 
@@ -106,6 +109,7 @@ def check_schedule(spec: ScheduleSpec, path: str = "experiment.schedule") -> Non
         row = PRESETS[spec.preset]
         _check_params(f"{path}.params", row.params, spec.params, row.title)
     _check_range(f"{path}.base_T", spec.base_T, 0, MAX_STEPS)
+    _check_range(f"{path}.scale", spec.scale, LEAST_SCALE, LARGEST_SCALE)
     _check_range(f"{path}.shift", spec.shift, -LARGEST_SHIFT, LARGEST_SHIFT)
     _check_points(f"{path}.points", spec.points)
     _under(path, lambda: build(spec))
@@ -155,10 +159,10 @@ def _check_points(path: str, points: tuple[ControlPoint, ...]) -> None:
     log_snr = np.array([point.log_snr for point in points])
     if not (np.all((u >= 0.0) & (u <= 1.0)) and np.all(np.diff(u) > 1e-9)):
         raise EngineError(f"{path}: u must rise from point to point within 0 to 1; sort the points")
-    if not (np.all(np.abs(log_snr) <= LOG_SNR_MOST) and np.all(np.diff(log_snr) < 0.0)):
+    if not (np.all(np.abs(log_snr) <= LARGEST_LOG_SNR) and np.all(np.diff(log_snr) < 0.0)):
         raise EngineError(
             f"{path}: log_snr must fall from point to point within"
-            f" {LOG_SNR_MOST:g} to {-LOG_SNR_MOST:g}; move the points"
+            f" {LARGEST_LOG_SNR:g} to {-LARGEST_LOG_SNR:g}; move the points"
         )
 
 
