@@ -19,6 +19,8 @@ from diffusion_gui.panels.common.theme import Theme
 
 DASHES = ([6.0, 3.0], [2.0, 2.5], [8.0, 3.0, 2.0, 3.0], [3.0, 5.0])
 """Dash patterns of the compared curves, in pen widths: told apart without colour too."""
+GRIPS = ("shift", "scale")
+"""What each handle of the whole curve does to it."""
 TOKENS = ("secondary", "sigma", "log_snr", "beta")
 """Their colours."""
 
@@ -47,6 +49,7 @@ class Marks(QObject):
         self._steps: pg.ScatterPlotItem | None = None
         self._lane: pg.ScatterPlotItem | None = None
         self._grips: pg.ScatterPlotItem | None = None
+        self._grip_names: list[pg.TextItem] = []
         self.times: Array = np.zeros(0)
         """The sampler's steps that can be dragged, t."""
         self.grips: list[tuple[float, float]] = []
@@ -118,7 +121,7 @@ class Marks(QObject):
         self.times = np.asarray(t if draggable else [], dtype=np.float64)
 
     def show_grips(self, places: Sequence[tuple[float, float]]) -> None:
-        """Show the handles of the whole curve: diamonds."""
+        """Show the handles of the whole curve: diamonds with their names."""
         self.grips = list(places)
         if self._grips is None:
             if not places:
@@ -126,8 +129,23 @@ class Marks(QObject):
             self._grips = pg.ScatterPlotItem(symbol="d", size=17, pxMode=True)
             self._grips.setZValue(11)
             self._plot.addItem(self._grips, ignoreBounds=True)
+            self._grip_names = [pg.TextItem(name) for name in GRIPS]
+            for item in self._grip_names:
+                item.setZValue(11)
+                self._plot.addItem(item, ignoreBounds=True)
             self._tint()
         self._grips.setData(x=[x for x, _ in places], y=[y for _, y in places])
+        self._name_grips()
+
+    def _name_grips(self) -> None:
+        """Write each handle's name on the side that the curve leaves free."""
+        places = self.grips
+        falls = len(places) < 2 or (places[1][0] > places[0][0]) == (places[1][1] < places[0][1])
+        for index, item in enumerate(self._grip_names):
+            item.setVisible(index < len(places))
+            if index < len(places):
+                item.setAnchor((-0.12, 1.0 if falls else 0.0))
+                item.setPos(*places[index])
 
     @Slot()
     def _tint(self) -> None:
@@ -144,6 +162,8 @@ class Marks(QObject):
         if self._grips is not None:
             self._grips.setPen(pg.mkPen(tokens.panel, width=2))
             self._grips.setBrush(pg.mkBrush(tokens.cursor))
+        for name in self._grip_names:
+            name.setColor(tokens.cursor)
 
 
 def _tick() -> QPainterPath:

@@ -231,6 +231,8 @@ class BlendPage(OperationPage):
         self._comparison = comparison
         self._spec = ScheduleSpec()
         self._specs: list[tuple[str, ScheduleSpec]] = []
+        self._chosen = ""
+        """What a person chose last."""
         self.other = QComboBox()
         self.other.setObjectName("blendCombo")
         self.other.setAccessibleName("Other schedule")
@@ -248,7 +250,7 @@ class BlendPage(OperationPage):
         for row, (name, control) in enumerate((("with", self.other), ("share r", self.ratio))):
             grid.addWidget(_caption(name, control), row, 0)
             grid.addWidget(control, row, 1)
-        self.other.activated.connect(self.changed)
+        self.other.activated.connect(self._on_chosen)
         self.ratio.changed.connect(self.changed)
         comparison.changed.connect(self._list)
 
@@ -266,21 +268,25 @@ class BlendPage(OperationPage):
         """Name the other schedule."""
         return f"blend with {self._other[0]}"
 
+    @Slot()
+    def _on_chosen(self) -> None:
+        self._chosen = self.other.currentText()
+        self.changed.emit()
+
     @property
     def _other(self) -> tuple[str, ScheduleSpec]:
         return self._specs[self.other.currentIndex()]
 
     @Slot()
     def _list(self) -> None:
-        """List what there is, the choice kept by its name."""
+        """List what there is; what a person chose stays chosen, by its name."""
         specs = self._choices()
         if specs == self._specs:
             return
-        chosen = self.other.currentText()
         with QSignalBlocker(self.other):
             self.other.clear()
             self.other.addItems([name for name, _ in specs])
-            self.other.setCurrentIndex(max(self.other.findText(chosen), 0))
+            self.other.setCurrentIndex(max(self.other.findText(self._chosen), 0))
         self._specs = specs
 
     def _choices(self) -> list[tuple[str, ScheduleSpec]]:
