@@ -39,11 +39,14 @@ from diffusion_gui.engine.schedules import (
     build,
 )
 from diffusion_gui.engine.schedules.doctor import examine_table
-from diffusion_gui.engine.schedules.operations import LARGEST_SHIFT
+from diffusion_gui.engine.schedules.operations import (
+    LARGEST_SCALE,
+    LARGEST_SHIFT,
+    LEAST_SCALE,
+    LOG_SNR_RANGE,
+)
 
 FORMAT = "diffusion-gui/1"
-LOG_SNR_RANGE = (-70_000.0, 500.0)
-"""Control points in files may leave the editor's +-20 nats: 10,000 steps of beta = 0.999 do."""
 
 _T = TypeVar("_T")
 
@@ -108,6 +111,7 @@ def check_schedule(spec: ScheduleSpec, path: str = "experiment.schedule") -> Non
         _check_params(f"{path}.params", row.params, spec.params, row.title)
     _check_betas(f"{path}.betas", spec)
     _check_range(f"{path}.base_T", spec.base_T, 0, MAX_STEPS)
+    _check_range(f"{path}.scale", spec.scale, LEAST_SCALE, LARGEST_SCALE)
     _check_range(f"{path}.shift", spec.shift, -LARGEST_SHIFT, LARGEST_SHIFT)
     _check_points(f"{path}.points", spec.points)
     _under(path, lambda: build(spec))

@@ -77,7 +77,8 @@ def _specs(draw):
         return ScheduleSpec(preset, T, values, base_T=base_T, zero_terminal=True, points=points)
     if draw(st.booleans()):
         betas = tuple(draw(st.lists(st.floats(1e-4, 0.9), min_size=1, max_size=5)))
-        return ScheduleSpec("", T, betas=betas, shift=draw(st.floats(-3, 3)), points=points)
+        moves = {"scale": draw(st.floats(0.3, 3.0)), "shift": draw(st.floats(-3, 3))}
+        return ScheduleSpec("", T, betas=betas, points=points, **moves)
     family = draw(st.sampled_from(["", "vp", "flow"]))
     return ScheduleSpec(preset, T, values, family=family, points=points)
 
@@ -243,6 +244,9 @@ def test_a_newer_format_is_refused_with_the_mend():
         (("schedule", "T"), "many"),
         (("schedule", "T"), 0),
         (("schedule", "T"), 10_001),
+        (("schedule", "scale"), 0.05),
+        (("schedule", "scale"), -1.0),
+        (("schedule", "shift"), 21.0),
         (("schedule", "preset"), "magic"),
         (("schedule", "params"), [["offset", 9.0]]),
         (("schedule", "params"), [["offset", 0.1], ["offset", 0.2]]),

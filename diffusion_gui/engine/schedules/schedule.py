@@ -48,7 +48,7 @@ class ControlPoint:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """How a schedule is made, in this order: base, zero_terminal, shift, resampling, points.
+    """How a schedule is made: base, zero_terminal, scale, shift, resampling, points, in this order.
 
     The base is a preset's formula or, with an empty `preset`, the table `betas`; with neither, the
     points are the whole curve.
@@ -65,8 +65,10 @@ class ScheduleSpec:
     """The length at which the base is made before it is resampled to T; 0 for T itself."""
     zero_terminal: bool = False
     """Rescale the base so that no signal is left at T (Lin et al., arXiv:2305.08891, alg. 1)."""
+    scale: float = 1.0
+    """Factor on the base's log-SNR at every t, before the shift, 0.1..10."""
     shift: float = 0.0
-    """Nats added to the base's log-SNR at every t."""
+    """Nats added to the base's log-SNR at every t, after the scale."""
     points: tuple[ControlPoint, ...] = ()
     """When not empty, they bend the base, which then goes through them."""
 

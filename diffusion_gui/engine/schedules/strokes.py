@@ -223,7 +223,7 @@ class _Joined:
 
 def _curve(spec: ScheduleSpec) -> Array:
     """Return the finite log-SNR that points of `spec` at t = 1..T would have to draw it, [T]."""
-    level = curve.finite(build(spec).log_snr[1:])
+    level = curve.finite_end(build(spec).log_snr[1:])
     alone = base_curve(spec) is None  # such points are drawn with a little fall on top
     return level + curve.MIN_FALL * np.arange(spec.T) if alone else level
 
@@ -271,7 +271,7 @@ def _points(spec: ScheduleSpec, joined: _Joined, quantity: Quantity) -> tuple[Co
     base, inside = base_curve(spec), joined.drawn
     plain = None
     if base is not None:
-        plain = np.interp(u, np.linspace(0.0, 1.0, len(base)), curve.finite(base))
+        plain = np.interp(u, np.linspace(0.0, 1.0, len(base)), curve.finite_end(base))
     wanted = _shown(quantity, joined.level[inside])
 
     def error(drawn: Array) -> Array:

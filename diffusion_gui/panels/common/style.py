@@ -145,6 +145,9 @@ QProgressBar {{
 QProgressBar::chunk {{ background: {accent}; border-radius: 5px; }}
 QStatusBar {{ background: {window}; color: {secondary}; }}
 
+QFrame[role="card"] {{
+    background: {window}; border: 1px solid {hairline}; border-radius: 6px;
+}}
 QFrame[role="bar"] {{ background: {field}; border: 1px solid {warning}; border-radius: 6px; }}
 QFrame[role="bar"] QToolButton {{ background: transparent; border: none; }}
 """

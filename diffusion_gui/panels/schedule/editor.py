@@ -22,6 +22,7 @@ from diffusion_gui.panels.common.widgets import Panel, button
 from diffusion_gui.panels.schedule.doctor_view import TOKENS, DoctorView
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.notation import NOTATIONS
+from diffusion_gui.panels.schedule.operations_bar import OperationsBar
 from diffusion_gui.panels.schedule.pane_chips import PaneChips
 from diffusion_gui.panels.schedule.pin_menu import PinMenu
 from diffusion_gui.panels.schedule.plots import PlotStack
@@ -87,6 +88,7 @@ class ScheduleEditor(Panel):
         self.body.addWidget(self.presets)
 
     def _build_plots(self) -> None:
+        self.operations = OperationsBar(self._document, self._comparison)
         self.points = PointRow(self._document, self._state, self.theme)
         self.plots = PlotStack(
             self._document, self._view, self._state, self._comparison, self.theme
@@ -98,6 +100,7 @@ class ScheduleEditor(Panel):
         row = QHBoxLayout(below)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.chips)
+        self.body.addWidget(self.operations)
         self.body.addWidget(self.points)
         self.body.addWidget(self.plots, 2)
         self.body.addWidget(self.table, 1)
@@ -120,12 +123,13 @@ class ScheduleEditor(Panel):
         self.notation.activated.connect(self._on_notation)
         for side in self.side.values():
             side.clicked.connect(self._on_side)
-        for part in (self.presets, self.plots, self.points, self.table):
+        for part in (self.presets, self.plots, self.points, self.table, self.operations):
             part.edited.connect(self.apply)
         self.presets.finished.connect(document.end_gesture)
         self._library.failed.connect(self._on_failure)
         self.table.refused.connect(lambda line: self.bar.show_lines([line]))
         self.table.t_dragged.connect(self._view.set_t)
+        self._bind_operations()
         self.points.finished.connect(document.end_gesture)
         self.points.add_wished.connect(lambda: self.plots.add_point(float(self._view.t)))
         self.points.remove_wished.connect(self.plots.remove_points)
@@ -140,6 +144,17 @@ class ScheduleEditor(Panel):
         self._view.t_changed.connect(self.plots.show_time)
         self.theme.changed.connect(self._on_theme)
 
+    def _bind_operations(self) -> None:
+        bar = self.operations
+        bar.finished.connect(self._document.end_gesture)
+        bar.refused.connect(lambda reason: self.bar.show_lines([reason]))
+        bar.opened.connect(self.points.setHidden)  # its place goes to the bar
+        bar.grips_moved.connect(self.plots.show_grips)
+        self.plots.grip_dragged.connect(bar.drag_grip)
+        self.plots.gesture_finished.connect(bar.show_grips)
+        self._state.axes_changed.connect(bar.show_grips)
+        self._state.panes_changed.connect(bar.show_grips)
+
     def handlers(self) -> dict[str, Callable[[], object]]:
         """Return what the schedule's commands do, by the names of `app/actions.py`."""
         return {
@@ -150,6 +165,7 @@ class ScheduleEditor(Panel):
             "endSides": self._comparison.end,
             "pinSchedule": lambda: self._comparison.pin(self._spec),
             "clearPins": self._comparison.clear_pins,
+            **self.operations.handlers(),
         }
 
     def set_menu(self, menu: QMenu, pins: QMenu) -> None:
@@ -259,6 +275,7 @@ class ScheduleEditor(Panel):
         self._show_steps()
         self.plots.show_schedule()
         self.points.show_point()
+        self.operations.follow()
         self._show_findings()
 
     def _show_findings(self) -> None:

@@ -21,6 +21,8 @@ from diffusion_gui.state.comparison import OTHER
 
 DASHES = ([6.0, 3.0], [2.0, 2.5], [8.0, 3.0, 2.0, 3.0], [3.0, 5.0])
 """Dash patterns of the compared curves, in pen widths: told apart without colour too."""
+GRIPS = ("shift", "scale")
+"""What each handle of the whole curve does to it."""
 
 
 def overlay_pen(tokens: Tokens, style: int) -> QPen:
@@ -60,6 +62,7 @@ class Marks(QObject):
         self._lane: pg.ScatterPlotItem | None = None
         self._grips: pg.ScatterPlotItem | None = None
         self._stroke: pg.PlotDataItem | None = None
+        self._grip_names: list[pg.TextItem] = []
         self.times: Array = np.zeros(0)
         """The sampler's steps that can be dragged, t."""
         self.grips: list[tuple[float, float]] = []
@@ -132,7 +135,7 @@ class Marks(QObject):
         self.times = np.asarray(t if draggable else [], dtype=np.float64)
 
     def show_grips(self, places: Sequence[tuple[float, float]]) -> None:
-        """Show the handles of the whole curve: diamonds."""
+        """Show the handles of the whole curve: diamonds with their names."""
         self.grips = list(places)
         if self._grips is None:
             if not places:
@@ -140,8 +143,23 @@ class Marks(QObject):
             self._grips = pg.ScatterPlotItem(symbol="d", size=17, pxMode=True)
             self._grips.setZValue(11)
             self._plot.addItem(self._grips, ignoreBounds=True)
+            self._grip_names = [pg.TextItem(name) for name in GRIPS]
+            for item in self._grip_names:
+                item.setZValue(11)
+                self._plot.addItem(item, ignoreBounds=True)
             self._tint()
         self._grips.setData(x=[x for x, _ in places], y=[y for _, y in places])
+        self._name_grips()
+
+    def _name_grips(self) -> None:
+        """Write each handle's name on the side that the curve leaves free."""
+        places = self.grips
+        falls = len(places) < 2 or (places[1][0] > places[0][0]) == (places[1][1] < places[0][1])
+        for index, item in enumerate(self._grip_names):
+            item.setVisible(index < len(places))
+            if index < len(places):
+                item.setAnchor((-0.12, 1.0 if falls else 0.0))
+                item.setPos(*places[index])
 
     def show_stroke(self, places: Sequence[tuple[float, float]]) -> None:
         """Show the line that is being drawn by hand, or none."""
@@ -168,6 +186,8 @@ class Marks(QObject):
             self._grips.setBrush(pg.mkBrush(tokens.cursor))
         if self._stroke is not None:
             self._stroke.setPen(pg.mkPen(tokens.text, width=1.2))
+        for name in self._grip_names:
+            name.setColor(tokens.cursor)
 
 
 def _tick() -> QPainterPath:

@@ -370,10 +370,11 @@ class PlotStack(QWidget):
 
     def show_grips(self, levels: list[tuple[float, float]]) -> None:
         """Show the handles of the whole curve, given as (t, log-SNR), where values have one."""
-        for pane in self._visible():
+        visible = self._visible()
+        for pane in self.panes.values():
             quantity = QUANTITIES[pane.key]
             places = []
-            if quantity.log_snr is not None:
+            if quantity.log_snr is not None and pane in visible:
                 for t, level in levels:
                     value = quantity.of_levels(np.array(np.nan), np.array(level))
                     shown = float(quantity.on_axis(value, pane.logarithmic))
