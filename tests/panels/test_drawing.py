@@ -161,7 +161,7 @@ def test_wild_strokes_are_legal_on_every_curve(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot, T: int
 ) -> None:
     for key in ("alpha_bar", "beta", "sigma", "step"):
-        editor.steps.setValue(T)
+        editor.presets.steps.setValue(T)
         parts.editor.show_pane("" if key in ("alpha_bar", "beta") else key)
         plot = editor.plots.plot(key)
         view = plot.viewport().rect()
@@ -181,7 +181,7 @@ def test_wild_strokes_are_legal_on_every_curve(
 def test_a_curve_without_a_value_is_shown_empty(
     editor: ScheduleEditor, parts: Parts, window: MainWindow
 ) -> None:
-    editor.steps.setValue(1)
+    editor.presets.steps.setValue(1)
     parts.editor.show_pane("step")  # the only step falls from infinity
     assert not window.grab().isNull()
 

@@ -226,7 +226,14 @@ def row_of(spec: ScheduleSpec) -> Preset:
 def _changed(spec: ScheduleSpec) -> bool:
     """Return whether a schedule is more than its preset's formula."""
     resampled = spec.base_T not in (0, spec.T)
-    return bool(spec.points or spec.zero_terminal or spec.shift or spec.family or resampled)
+    return bool(
+        spec.points
+        or spec.zero_terminal
+        or spec.scale != 1.0
+        or spec.shift
+        or spec.family
+        or resampled
+    )
 
 
 def _described(spec: ScheduleSpec, row: Preset) -> str:
