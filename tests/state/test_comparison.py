@@ -167,7 +167,10 @@ def test_only_a_change_of_the_other_side_or_the_letter_is_announced(
         comparison.switch()
     with qtbot.waitSignal(comparison.sides_changed):
         document.history.undo()
-    with qtbot.waitSignal(comparison.pins_changed), qtbot.assertNotEmitted(comparison.sides_changed):
+    with (
+        qtbot.waitSignal(comparison.pins_changed),
+        qtbot.assertNotEmitted(comparison.sides_changed),
+    ):
         comparison.pin(SQRT)
 
 
