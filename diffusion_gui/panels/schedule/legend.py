@@ -121,8 +121,8 @@ class Legend(QScrollArea):
         self.entries = [self._entry(pin) for pin in compared]
         self.setVisible(bool(self.entries))
         self._place()
-        for before, entry in pairwise((self._before, *self.entries)):
-            QWidget.setTabOrder(before, entry)
+        for before, after in pairwise((self._before, *self.entries)):
+            QWidget.setTabOrder(before, after)
         if focused >= 0 and self.entries:
             self.entries[min(focused, len(self.entries) - 1)].setFocus(
                 Qt.FocusReason.TabFocusReason
