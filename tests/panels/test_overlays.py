@@ -226,8 +226,9 @@ def test_the_samples_follow_the_theme(
     editor: ScheduleEditor, window: MainWindow, parts: Parts
 ) -> None:
     parts.comparison.pin(ScheduleSpec("linear"))
-    for name, tokens in (("themeDark", DARK), ("themeLight", LIGHT)):
-        window.actions_by_name[name].trigger()
+    for tokens in (DARK, LIGHT):
+        parts.theme.tokens = tokens
+        parts.theme.changed.emit()
         assert _has_colour(_legend(window).grab().toImage(), tokens.pins[0])
 
 

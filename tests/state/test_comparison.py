@@ -110,6 +110,8 @@ def test_switching_between_equal_sides_is_no_undo_step_but_the_letter_holds(
     comparison.switch()
     document.history.redo()  # that edit was made on A
     assert _sides(comparison) == ("A", LINEAR, COSINE)
+    document.history.undo()  # and here B was shown last
+    assert _sides(comparison) == ("B", COSINE, COSINE)
 
 
 def test_making_a_side_equal_to_the_other_does_not_switch(

@@ -48,6 +48,7 @@ class ImagePanel(Panel):
         self._bind()
         self._show_tray()
         self._show_picture()
+        self._show_sides()
         self._show_tiles()
         self._show_strip()
 
