@@ -74,6 +74,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
         built.preview,
         built.comparison,
         built.editor,
+        built.presets,
         built.view,
         built.document,
     ):

@@ -13,7 +13,10 @@ from PySide6.QtWidgets import QMainWindow, QMenu
 class ActionRow:
     """A command: object name, menu, text, shortcuts; rows named "-" are separators.
 
-    Rows that share a `group` exclude one another and are checkable.
+    A menu "Schedule/Copy as" is the one of that name inside the menu Schedule.
+
+    Rows that share a `group` exclude one another and are checkable; a `submenu` row has no handler,
+    who is given its menu fills it.
     """
 
     name: str
@@ -21,6 +24,7 @@ class ActionRow:
     text: str = ""
     shortcuts: tuple[str, ...] = ()
     group: str = ""
+    submenu: bool = False
 
 
 ACTIONS: tuple[ActionRow, ...] = (
@@ -28,13 +32,12 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("openFolder", "File", "Open folder…", ("Ctrl+Shift+O",)),
     ActionRow("-", "File"),
     ActionRow("saveGrid", "File", "Save grid as PNG…", ("Ctrl+S",)),
-    ActionRow("saveSchedule", "File", "Save schedule…", ("Ctrl+E",)),
     ActionRow("-", "File"),
     ActionRow("quit", "File", "Quit", ("Ctrl+Q",)),
     ActionRow("undo", "Edit", "Undo", ("Ctrl+Z",)),
     ActionRow("redo", "Edit", "Redo", ("Ctrl+Shift+Z", "Ctrl+Y")),
     ActionRow("-", "Edit"),
-    ActionRow("paste", "Edit", "Paste picture", ("Ctrl+V",)),
+    ActionRow("paste", "Edit", "Paste picture or schedule", ("Ctrl+V",)),
     ActionRow("reroll", "Edit", "New seed", ("Ctrl+R",)),
     ActionRow("resetAll", "Edit", "Start over with the bundled pictures"),
     ActionRow("themeSystem", "View", "Theme of the system", group="theme"),
@@ -57,6 +60,21 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("-", "Schedule"),
     ActionRow("switchSides", "Schedule", "Switch between A and B", ("F7",)),
     ActionRow("endSides", "Schedule", "Keep the side on show only"),
+    ActionRow("-", "Schedule"),
+    ActionRow("pinSchedule", "Schedule", "Pin this schedule", ("Ctrl+P",)),
+    ActionRow("pinPreset", "Schedule", "Pin a preset", submenu=True),
+    ActionRow("clearPins", "Schedule", "Remove all pins"),
+    ActionRow("-", "Schedule"),
+    ActionRow("openSchedule", "Schedule", "Open schedule…", ("Ctrl+L",)),
+    ActionRow("openScheduleFolder", "Schedule", "Open schedule of a diffusers folder…"),
+    ActionRow("saveSchedule", "Schedule", "Save schedule…", ("Ctrl+E",)),
+    ActionRow("copyConfig", "Schedule/Copy as", "scheduler_config.json"),
+    ActionRow("copyNumpy", "Schedule/Copy as", "Python, NumPy", ("Ctrl+Shift+C",)),
+    ActionRow("copyDiffusers", "Schedule/Copy as", "Python, diffusers"),
+    ActionRow("copyKDiffusion", "Schedule/Copy as", "Python, k-diffusion"),
+    ActionRow("copySigmas", "Schedule/Copy as", "List of σ"),
+    ActionRow("copyTable", "Schedule/Copy as", "Table (CSV)"),
+    ActionRow("copyPlot", "Schedule/Copy as", "Picture of the plot"),
     ActionRow("runPause", "Sampling", "Run / pause", ("F5",)),
     ActionRow("step", "Sampling", "One step", ("F6",)),
     ActionRow("stop", "Sampling", "Stop", ("Esc",)),
@@ -72,16 +90,23 @@ def build_menus(
 ) -> tuple[dict[str, QAction], dict[str, QMenu]]:
     """Fill the window's menu bar from `ACTIONS`; return the actions and the menus by name.
 
-    Every row but separators must have a handler; raises KeyError otherwise.
+    Every row but separators and submenus must have a handler; raises KeyError otherwise.
     """
     menus: dict[str, QMenu] = {}
     groups: dict[str, QActionGroup] = {}
     actions: dict[str, QAction] = {}
     for row in ACTIONS:
         if row.menu not in menus:
-            menus[row.menu] = window.menuBar().addMenu(row.menu)
+            parent, _, name = row.menu.rpartition("/")
+            owner = menus[parent] if parent else window.menuBar()
+            menus[row.menu] = owner.addMenu(name)
         if row.name == "-":
             menus[row.menu].addSeparator()
+            continue
+        if row.submenu:
+            menus[row.name] = menus[row.menu].addMenu(row.text)
+            actions[row.name] = menus[row.name].menuAction()
+            actions[row.name].setObjectName(row.name)
             continue
         action = QAction(row.text, window)
         action.setObjectName(row.name)

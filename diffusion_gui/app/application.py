@@ -101,8 +101,9 @@ class Starter(QObject):
     @Slot()
     def _start(self) -> None:
         if self._paths:
-            self._parts.loader.open(self._paths)
+            self._window.open(self._paths)
         self._parts.sampling.run()
+        self._parts.presets.load()
 
 
 class Screenshot(QObject):
@@ -129,7 +130,8 @@ class Screenshot(QObject):
 
     @Slot()
     def _take_when_loaded(self) -> None:
-        if not self._parts.loader.busy and not self._parts.sampling.active:
+        reading = self._parts.loader.busy or self._window.schedule_files.busy
+        if not reading and not self._parts.sampling.active:
             self._poll.stop()
             self._take()
 

@@ -18,11 +18,11 @@ from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, 
 from diffusion_gui import __version__
 from diffusion_gui.app.actions import build_menus, shortcut_lines
 from diffusion_gui.app.parts import Parts
+from diffusion_gui.app.schedule_files import ScheduleFiles, ask_target
 from diffusion_gui.app.toolbar import Toolbar
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.images import SUFFIXES
 from diffusion_gui.panels.common.dropping import image_from, paths_from
-from diffusion_gui.panels.common.widgets import Panel
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
@@ -41,7 +41,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(1100, 680)
         self._build_panels()
         self.actions_by_name, menus = build_menus(self, self._handlers())
-        self.schedule.set_menu(menus["Schedule"])
+        self.schedule.set_menu(menus["Schedule"], menus["pinPreset"])
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
         self._bind()
@@ -52,7 +52,8 @@ class MainWindow(QMainWindow):
         p = self._parts
         common = (p.document, p.view)
         self.toolbar = Toolbar(*common, p.sampling, p.settings, p.theme)
-        self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.theme)
+        self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.presets, p.theme)
+        self.schedule_files = ScheduleFiles(p.document, p.settings, self.schedule)
         self.images = ImagePanel(*common, p.store, p.preview, p.loader, p.theme)
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
@@ -69,6 +70,8 @@ class MainWindow(QMainWindow):
     def _bind(self) -> None:
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
+        self.images.paths_dropped.connect(self.open)
+        self.schedule_files.said.connect(lambda text: self.statusBar().showMessage(text, 6000))
         self.sampling.save_requested.connect(self._save_grid)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
@@ -77,7 +80,6 @@ class MainWindow(QMainWindow):
             "openImages": self._open_images,
             "openFolder": self._open_folder,
             "saveGrid": self._save_grid,
-            "saveSchedule": self._save_schedule,
             "quit": self.close,
             "undo": history.undo,
             "redo": history.redo,
@@ -95,6 +97,7 @@ class MainWindow(QMainWindow):
             "stop": p.sampling.stop,
             "denoiseFromHere": self.sampling.denoise_from_here,
             **self.schedule.handlers(),
+            **self.schedule_files.handlers(),
             "shortcuts": self._show_shortcuts,
             "about": self._show_about,
         }
@@ -105,29 +108,37 @@ class MainWindow(QMainWindow):
         files, _ = QFileDialog.getOpenFileNames(
             self, "Open images", self._parts.settings.folder, f"Images ({endings});;All files (*)"
         )
-        self._open(files)
+        self.open(files)
 
     @Slot()
     def _open_folder(self) -> None:
         folder = QFileDialog.getExistingDirectory(
             self, "Open a folder of images", self._parts.settings.folder
         )
-        self._open([folder] if folder else [])
+        self.open([folder] if folder else [])
 
-    def _open(self, paths: list[str]) -> None:
-        if paths:
-            self._parts.settings.folder = str(Path(paths[0]).parent)
-            self._parts.loader.open(paths)
+    @Slot(list)
+    def open(self, paths: list[str]) -> None:
+        """Open files and folders as if dropped: schedules in the editor, the rest as pictures."""
+        if not paths:
+            return
+        self._parts.settings.folder = str(Path(paths[0]).parent)
+        if pictures := self.schedule_files.take(paths):
+            self._parts.loader.open(pictures)
 
     @Slot()
     def _paste(self) -> None:
         mime = QGuiApplication.clipboard().mimeData()
         if paths := paths_from(mime):
-            self._parts.loader.open(paths)
+            self.open(paths)
         elif picture := image_from(mime):
             self._parts.loader.add(picture, "clipboard")
+        elif mime.hasText() and mime.text().strip():
+            self.schedule_files.paste(mime.text())
         else:
-            self.images.bar.show_lines(["The clipboard holds no picture: copy one, then paste"])
+            self.images.bar.show_lines(
+                ["The clipboard holds no picture and no schedule: copy one, then paste"]
+            )
 
     @Slot()
     def _save_grid(self) -> None:
@@ -137,42 +148,15 @@ class MainWindow(QMainWindow):
             return
         from diffusion_gui.session import export  # not needed before the first paint
 
-        path = self._ask_target("Save grid as PNG", "samples.png", "PNG picture (*.png)")
-        if path:
-            self._save(
-                path, self.sampling, lambda: export.save_grid(path, frame.x0_hat, experiment)
-            )
-
-    @Slot()
-    def _save_schedule(self) -> None:
-        from diffusion_gui.session import export  # not needed before the first paint
-
-        kinds = (
-            "diffusers scheduler_config (*.json);;Table (*.csv);;NumPy arrays (*.npz);;"
-            "List of sigmas (*.txt);;Picture of the plot (*.png);;Python source (*.py)"
+        path = ask_target(
+            self, self._parts.settings, "Save grid as PNG", "samples.png", "PNG picture (*.png)"
         )
-        path = self._ask_target("Save schedule", "scheduler_config.json", kinds)
-        if path:
-            document = self._parts.document
-            spec = document.experiment.schedule
-            self._save(
-                path, self.schedule, lambda: export.save_schedule(document.schedule, path, spec)
-            )
-
-    def _ask_target(self, title: str, name: str, kinds: str) -> str:
-        suggestion = str(Path(self._parts.settings.folder) / name)
-        path, kind = QFileDialog.getSaveFileName(self, title, suggestion, kinds)
-        if path and not Path(path).suffix:  # typed without ending: that of the kind chosen
-            path += Path(kind.partition("*")[2].rstrip(")")).name
-        if path:
-            self._parts.settings.folder = str(Path(path).parent)
-        return path
-
-    def _save(self, path: str, panel: Panel, write: Callable[[], None]) -> None:
+        if not path:
+            return
         try:
-            write()
+            export.save_grid(path, frame.x0_hat, experiment)
         except EngineError as error:
-            panel.bar.show_lines([str(error)])
+            self.sampling.bar.show_lines([str(error)])
         else:
             self.statusBar().showMessage(f"Saved {path}", 6000)
 
@@ -227,6 +211,7 @@ class MainWindow(QMainWindow):
         settings.save_layout("right", self._right.saveState())
         settings.sync()
         self.hide()  # a worker that is loading torch can take a second to end
+        self.schedule_files.shutdown()
         self._parts.shutdown()
         super().closeEvent(event)
 

@@ -18,6 +18,7 @@ from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
+from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
 
 FIRST_T = 0.412
@@ -32,6 +33,7 @@ class Parts:
     theme: Theme
     store: PictureStore
     document: Document
+    presets: UserPresets
     view: ViewState
     editor: EditorState
     comparison: Comparison
@@ -42,6 +44,7 @@ class Parts:
 
     def shutdown(self) -> None:
         """End the background threads; safe to call twice."""
+        self.presets.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
 
@@ -61,15 +64,19 @@ def build_parts(
     T = document.schedule.T
     view = ViewState(T, round(FIRST_T * T), refs[0].id if refs else "", app)
     document.schedule_changed.connect(lambda: view.set_T(document.schedule.T))
+    presets = UserPresets(settings.home, app)
+    document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
+    comparison = Comparison(document, app)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
         store=store,
         document=document,
+        presets=presets,
         view=view,
         editor=EditorState(app),
-        comparison=Comparison(document, app),
-        preview=ForwardPreview(document, view, store, app),
+        comparison=comparison,
+        preview=ForwardPreview(document, view, store, comparison, app),
         loader=PictureLoader(document, view, store, app),
         sampling=SamplingController(document, store, device or settings.device, settings.live, app),
         first_experiment=experiment,

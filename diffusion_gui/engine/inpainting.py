@@ -129,13 +129,12 @@ def _walk(
 ) -> Iterator[Step]:
     levels, n = kept.levels, len(kept.levels)
     for number, way in enumerate(plan):
-        part = slice(way.start, way.end + 1)
         steps = row.walk(
             kept.denoiser(denoise, number),
             x,
-            replace(levels, t=levels.t[part], a=levels.a[part], s=levels.s[part]),
+            levels.part(way.start, way.end),
             lambda i, way=way: kept.noise(way.first + i),
-            **_share(values, len(way), n),
+            **values,
         )
         for step in steps:
             x = step.x_t
@@ -146,11 +145,6 @@ def _walk(
             x = _rise(x, levels, way.end, plan[number + 1].start, kept.noise(UP + number))
     end = last_step(levels, kept.restore(x))
     yield replace(end, index=plan[-1].first + len(plan[-1]))
-
-
-def _share(values: Mapping[str, float], part: int, whole: int) -> dict[str, float]:
-    """Return a descent's share of the sampler's parameters: Heun's churn is a sum over the run."""
-    return {k: v * (part / whole) if k == "churn" else v for k, v in values.items()}
 
 
 def _rise(x: Tensor, levels: Levels, start: int, end: int, z: Tensor) -> Tensor:

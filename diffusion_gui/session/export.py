@@ -52,8 +52,15 @@ def save_schedule(
     class, and for a file that cannot be written.
     """
     target = check_target(path, SCHEDULE_WRITERS)
-    content = SCHEDULE_WRITERS[target.suffix.lower()](schedule, spec, scheduler)
+    content = schedule_bytes(schedule, target.suffix.lower(), spec, scheduler)
     atomic_write(target, lambda file: file.write(content))
+
+
+def schedule_bytes(
+    schedule: Schedule, ending: str, spec: ScheduleSpec | None = None, scheduler: str = ""
+) -> bytes:
+    """Return what `save_schedule` writes into a file with this ending, one of SCHEDULE_WRITERS."""
+    return SCHEDULE_WRITERS[ending](schedule, spec, scheduler)
 
 
 def schedule_columns(schedule: Schedule) -> dict[str, Array]:
@@ -120,6 +127,12 @@ def _schedule_png(schedule: Schedule, spec: ScheduleSpec | None, _: str) -> byte
     text = {SCHEDULE_KEY: msgspec.json.encode(kept).decode()}
     _write_png(content, draw_schedule(schedule, spec), text)
     return content.getvalue()
+
+
+def _schedule_svg(schedule: Schedule, spec: ScheduleSpec | None, _: str) -> bytes:
+    from diffusion_gui.session.schedule_svg import schedule_svg
+
+    return schedule_svg(schedule, spec).encode()
 
 
 def save_png(path: AnyPath, pixels: Pixels, text: dict[str, str]) -> None:
@@ -209,5 +222,6 @@ SCHEDULE_WRITERS: dict[str, Callable[[Schedule, ScheduleSpec | None, str], bytes
     ".npz": _schedule_npz,
     ".txt": _schedule_sigmas,
     ".png": _schedule_png,
+    ".svg": _schedule_svg,
     ".py": _schedule_py,
 }

@@ -28,6 +28,7 @@ from diffusion_gui.session.schedule_numbers import (
     family_named,
     of_alpha_bar,
     of_betas,
+    of_either,
     of_log_snr,
     of_sigmas,
 )
@@ -39,7 +40,7 @@ from diffusion_gui.session.schedule_weights import (
     from_torch,
 )
 
-__all__ = ["READERS", "Imported", "load_schedule"]
+__all__ = ["READERS", "Imported", "holds_schedule", "load_schedule", "schedule_in"]
 
 CONFIG_NAME = "scheduler_config.json"
 _MOST_BYTES = 16 * 1024**2
@@ -67,6 +68,59 @@ def load_schedule(path: AnyPath, image_size: int | None = None) -> Imported:
     except OSError as error:
         reason = error.strerror or str(error)
         raise EngineError(f"{file}: cannot be read ({reason}); choose another file") from None
+
+
+def schedule_in(text: str) -> Imported:
+    """Return the schedule in a pasted text: a config, a table, Python source, or a list of numbers.
+
+    Numbers alone are betas or alphas_cumprod where they can be, else sigmas. Raises EngineError,
+    one line.
+    """
+    try:
+        _refuse_conflict(text)
+        return _TEXTS[_kind_of(text)](text, None) if _kind_of(text) else _of_numbers(text)
+    except EngineError as error:
+        raise EngineError(f"the clipboard: {error}") from None
+
+
+def _kind_of(text: str) -> str:
+    """Return the ending of the file that `text` could be, "" for numbers alone."""
+    head = text.lstrip("\ufeff \t\r\n")
+    first = head.partition("\n")[0]
+    if head.startswith("{"):
+        return ".json"
+    if re.search(r"\bbetas\s*=|\bimport numpy", text):
+        return ".py"
+    if first.startswith("#"):
+        return ".txt"
+    return ".csv" if "," in first and any(name in first.split(",") for name in _COLUMNS) else ""
+
+
+def _of_numbers(text: str) -> Imported:
+    sigmas = _words(text)
+    if not len(sigmas):
+        raise EngineError("there is no schedule in it; copy a config, a table or a list of numbers")
+    inside = bool(np.all((sigmas > 0.0) & (sigmas < 1.0)))
+    if not inside:
+        return _from_txt(text, None)
+    spec, kind = of_either(sigmas, "the list")
+    return Imported(spec, (f"read as {kind}; end the list with 0 where it is σ",))
+
+
+def holds_schedule(path: AnyPath) -> bool:
+    """Return whether a file or folder is one of a schedule rather than of pictures, by its name.
+
+    Of PNGs only those that this program saved a schedule's plot in.
+    """
+    file = Path(path)
+    if file.is_dir():
+        return (file / CONFIG_NAME).is_file() or (file / "scheduler" / CONFIG_NAME).is_file()
+    if file.suffix.lower() != ".png":
+        return file.suffix.lower() in READERS
+    try:
+        return SCHEDULE_KEY in _png_texts(file)
+    except (EngineError, OSError):
+        return False
 
 
 def _config_in(path: Path) -> Path:
@@ -102,9 +156,9 @@ def _refuse_conflict(text: str) -> None:
             )
 
 
-def _from_json(file: Path, image_size: int | None) -> Imported:
+def _from_json(text: str, image_size: int | None) -> Imported:
     try:
-        config = json.loads(_read(file))
+        config = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise EngineError(f"the file is not JSON ({error}); save it again") from None
     return from_config(config, image_size)
@@ -121,12 +175,12 @@ _COLUMNS: dict[str, Callable[[NDArray[np.float64], str, Family], ScheduleSpec]] 
 """What a table may give, the most exact first."""
 
 
-def _from_csv(file: Path, _: int | None) -> Imported:
+def _from_csv(text: str, _: int | None) -> Imported:
     """Read columns t (0..T or 1..T) and beta, alpha_bar, log_snr or sigma, and family if any.
 
     With beta, an alpha_bar must follow from it.
     """
-    rows = csv.DictReader(_read(file).splitlines())
+    rows = csv.DictReader(text.splitlines())
     try:
         fields, table = rows.fieldnames or [], list(islice(rows, MAX_STEPS + 2))
     except csv.Error as error:
@@ -180,24 +234,28 @@ def _check_product(alpha_bar: NDArray[np.float64], own: Schedule) -> None:
         )
 
 
-def _from_txt(file: Path, _: int | None) -> Imported:
+def _from_txt(text: str, _: int | None) -> Imported:
     """Read sigmas, one a line or parted by commas or blanks, in brackets or not, 0 at the end.
 
     A line "# family: ..." names a family; that of a flow says that its s is listed.
     """
-    lines = _read(file).splitlines()
+    lines = text.splitlines()
     marks = [line[1:].partition(":") for line in lines if line.startswith("#")]
     named = [value.partition(";")[0].strip() for key, _, value in marks if key.strip() == "family"]
     family = family_named(named[0], "# family") if named else Family.VP
-    body = "\n".join(line.partition("#")[0] for line in lines).strip().strip("[]()")
-    words = [word for word in re.split(r"[\s,;]+", body) if word]
-    if len(words) > MAX_STEPS + 1:
-        raise EngineError(f"{len(words)} sigmas are too many; keep at most {MAX_STEPS}")
-    sigmas = np.array([_number(word, place) for place, word in enumerate(words, start=1)])
+    sigmas = _words("\n".join(line.partition("#")[0] for line in lines))
     notes: tuple[str, ...] = ()
     if family is Family.VP and len(sigmas) and sigmas.max() == 1.0:
         notes = (f"read as σ; for a flow's s put {FLOW_LINE.strip()!r} in the first line",)
     return Imported(of_sigmas(sigmas, "the list", family, family is Family.FLOW), notes)
+
+
+def _words(text: str) -> NDArray[np.float64]:
+    """Return the numbers in a text, parted by commas or blanks, in brackets or not."""
+    words = [word for word in re.split(r"[\s,;]+", text.strip().strip("[]()")) if word]
+    if len(words) > MAX_STEPS + 1:
+        raise EngineError(f"{len(words)} sigmas are too many; keep at most {MAX_STEPS}")
+    return np.array([_number(word, place) for place, word in enumerate(words, start=1)])
 
 
 def _number(word: str, place: int) -> float:
@@ -209,29 +267,29 @@ def _number(word: str, place: int) -> float:
         ) from None
 
 
-def _from_py(file: Path, _: int | None) -> Imported:
-    return from_python(_read(file))
-
-
 # --- pictures -------------------------------------------------------------------------------------
 
 
 def _from_png(file: Path, _: int | None) -> Imported:
     """Read the schedule that a plot or a sample of this program was saved with."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the size: no pixel is read
-            with Image.open(file, formats=["PNG"]) as picture:
-                texts = dict(getattr(picture, "text", {}))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
-        raise EngineError("the file is not a whole PNG; choose another") from None
+    texts = _png_texts(file)
     if SCHEDULE_KEY in texts:
         return Imported(_spec_in(str(texts[SCHEDULE_KEY])))
     if METADATA_KEY in texts:
         return Imported(decode(texts[METADATA_KEY]).schedule)
     raise EngineError("the picture holds no schedule; choose one that this program has saved")
+
+
+def _png_texts(file: Path) -> dict[str, str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the size: no pixel is read
+            with Image.open(file, formats=["PNG"]) as picture:
+                return dict(getattr(picture, "text", {}))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise EngineError("the file is not a whole PNG; choose another") from None
 
 
 def _spec_in(text: str) -> ScheduleSpec:
@@ -244,11 +302,20 @@ def _spec_in(text: str) -> ScheduleSpec:
     return spec
 
 
-READERS: dict[str, Callable[[Path, int | None], Imported]] = {
+_TEXTS: dict[str, Callable[[str, int | None], Imported]] = {
     ".json": _from_json,
     ".csv": _from_csv,
     ".txt": _from_txt,
-    ".py": _from_py,
+    ".py": lambda text, _: from_python(text),
+}
+
+
+def _of_file(parse: Callable[[str, int | None], Imported]) -> Callable[..., Imported]:
+    return lambda file, image_size: parse(_read(file), image_size)
+
+
+READERS: dict[str, Callable[[Path, int | None], Imported]] = {
+    **{ending: _of_file(parse) for ending, parse in _TEXTS.items()},
     ".png": _from_png,
     ".npz": lambda file, _: from_npz(file),
     ".npy": lambda file, _: from_npy(file),

@@ -22,19 +22,19 @@ WIDTH, HEIGHT = 1280, 840
 _OVERSAMPLING = 4
 _MOST_POINTS = 1400
 
-_PAPER = "#FFFFFF"
-_HAIRLINE = "#DFE3E8"
-_AXIS = "#98A1AD"
-_TEXT = "#1A1D21"
-_SECONDARY = "#5C6672"
+PAPER = "#FFFFFF"
+HAIRLINE = "#DFE3E8"
+AXIS = "#98A1AD"
+TEXT = "#1A1D21"
+SECONDARY = "#5C6672"
 _ALPHA_BAR = "#2563C9"
 _BETA = "#C8500A"
 
-_LEFT, _RIGHT = 92, WIDTH - 40
+LEFT, RIGHT = 92, WIDTH - 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Panel:
+class PlotPanel:
     """One curve in its box: pixel rows `top` to `bottom`, values 0 to `limit`."""
 
     top: int
@@ -52,7 +52,7 @@ class _Panel:
         return self.ticks[-1]
 
     def x(self, t: float) -> float:
-        return _LEFT + (_RIGHT - _LEFT) * t / self.T
+        return LEFT + (RIGHT - LEFT) * t / self.T
 
     def y(self, value: float) -> float:
         return self.bottom - (self.bottom - self.top) * value / self.limit
@@ -60,25 +60,26 @@ class _Panel:
 
 def draw_schedule(schedule: Schedule, spec: ScheduleSpec | None) -> Pixels:
     """Return the picture of `schedule`, uint8 [840, 1280, 3]; `spec` gives the title."""
-    panels = _panels(schedule)
+    shown = panels(schedule)
     size = (WIDTH * _OVERSAMPLING, HEIGHT * _OVERSAMPLING)
-    large = Image.new("RGB", size, _PAPER)
+    large = Image.new("RGB", size, PAPER)
     pen = ImageDraw.Draw(large)
-    for panel in panels:
+    for panel in shown:
         _draw_grid(pen, panel)
         _draw_curve(pen, panel)
     picture = large.reduce(_OVERSAMPLING)
     pen = ImageDraw.Draw(picture)
-    title, caption = _describe(schedule, spec)
-    pen.text((_LEFT, 34), title, _TEXT, _font(27), anchor="ls")
-    pen.text((_LEFT, 60), caption, _SECONDARY, _font(17), anchor="ls")
-    for panel in panels:
+    title, caption = describe(schedule, spec)
+    pen.text((LEFT, 34), title, TEXT, _font(27), anchor="ls")
+    pen.text((LEFT, 60), caption, SECONDARY, _font(17), anchor="ls")
+    for panel in shown:
         _label(pen, panel)
-    pen.text((_RIGHT, HEIGHT - 20), "step t", _SECONDARY, _font(17), anchor="rs")
+    pen.text((RIGHT, HEIGHT - 20), "step t", SECONDARY, _font(17), anchor="rs")
     return np.array(picture)
 
 
-def _panels(schedule: Schedule) -> tuple[_Panel, _Panel]:
+def panels(schedule: Schedule) -> tuple[PlotPanel, PlotPanel]:
+    """Return the boxes of alpha-bar and beta."""
     T = schedule.T
     kept = np.unique(np.round(np.linspace(0, T, min(T + 1, _MOST_POINTS))).astype(int))
     t = kept.astype(np.float64)
@@ -87,8 +88,8 @@ def _panels(schedule: Schedule) -> tuple[_Panel, _Panel]:
     added = "variance added by the step from t - 1 to t"
     ones = nice_ticks(1.0)
     return (
-        _Panel(132, 446, _ALPHA_BAR, "alpha-bar", meaning, t, schedule.alpha_bar[kept], T, ones),
-        _Panel(542, 770, _BETA, "beta", added, t[1:], beta, T, nice_ticks(float(beta.max()), 4)),
+        PlotPanel(132, 446, _ALPHA_BAR, "alpha-bar", meaning, t, schedule.alpha_bar[kept], T, ones),
+        PlotPanel(542, 770, _BETA, "beta", added, t[1:], beta, T, nice_ticks(float(beta.max()), 4)),
     )
 
 
@@ -100,16 +101,16 @@ def nice_ticks(limit: float, count: int = 5) -> tuple[float, ...]:
     return tuple(step * i for i in range(math.ceil(limit / step - 1e-9) + 1))
 
 
-def _draw_grid(pen: ImageDraw.ImageDraw, panel: _Panel) -> None:
+def _draw_grid(pen: ImageDraw.ImageDraw, panel: PlotPanel) -> None:
     for tick in panel.ticks:
         y = panel.y(tick)
-        _line(pen, [(_LEFT, y), (_RIGHT, y)], _HAIRLINE if tick else _AXIS, 1.0)
-    for tick in _time_ticks(panel.T):
+        _line(pen, [(LEFT, y), (RIGHT, y)], HAIRLINE if tick else AXIS, 1.0)
+    for tick in time_ticks(panel.T):
         x = panel.x(tick)
-        _line(pen, [(x, panel.top), (x, panel.bottom)], _HAIRLINE if tick else _AXIS, 1.0)
+        _line(pen, [(x, panel.top), (x, panel.bottom)], HAIRLINE if tick else AXIS, 1.0)
 
 
-def _draw_curve(pen: ImageDraw.ImageDraw, panel: _Panel) -> None:
+def _draw_curve(pen: ImageDraw.ImageDraw, panel: PlotPanel) -> None:
     points = [(panel.x(t), panel.y(value)) for t, value in zip(panel.t, panel.values, strict=True)]
     _line(pen, points, panel.color, 3.0)
     if len(points) <= 60:
@@ -117,7 +118,8 @@ def _draw_curve(pen: ImageDraw.ImageDraw, panel: _Panel) -> None:
             _dot(pen, x, y, panel.color, 4.5)
 
 
-def _time_ticks(T: int) -> list[float]:
+def time_ticks(T: int) -> list[float]:
+    """Return round times from 0 to at most T."""
     if T <= 5:
         return [float(t) for t in range(T + 1)]
     return [tick for tick in nice_ticks(float(T)) if tick <= T]
@@ -138,20 +140,20 @@ def _dot(pen: ImageDraw.ImageDraw, x: float, y: float, color: str, radius: float
     pen.ellipse((cx - r, cy - r, cx + r, cy + r), color)
 
 
-def _label(pen: ImageDraw.ImageDraw, panel: _Panel) -> None:
+def _label(pen: ImageDraw.ImageDraw, panel: PlotPanel) -> None:
     heading = panel.top - 20
-    pen.text((_LEFT, heading), panel.name, panel.color, _font(21), anchor="ls")
+    pen.text((LEFT, heading), panel.name, panel.color, _font(21), anchor="ls")
     shift = pen.textlength(panel.name, _font(21)) + 12
-    pen.text((_LEFT + shift, heading), panel.meaning, _SECONDARY, _font(17), anchor="ls")
+    pen.text((LEFT + shift, heading), panel.meaning, SECONDARY, _font(17), anchor="ls")
     for tick in panel.ticks:
-        place = (_LEFT - 12, panel.y(tick))
-        pen.text(place, f"{tick:.10g}", _SECONDARY, _font(17), anchor="rm")
-    for tick in _time_ticks(panel.T):
+        place = (LEFT - 12, panel.y(tick))
+        pen.text(place, f"{tick:.10g}", SECONDARY, _font(17), anchor="rm")
+    for tick in time_ticks(panel.T):
         below = (panel.x(tick), panel.bottom + 12)
-        pen.text(below, f"{tick:.10g}", _SECONDARY, _font(17), anchor="mt")
+        pen.text(below, f"{tick:.10g}", SECONDARY, _font(17), anchor="mt")
 
 
-def _describe(schedule: Schedule, spec: ScheduleSpec | None) -> tuple[str, str]:
+def describe(schedule: Schedule, spec: ScheduleSpec | None) -> tuple[str, str]:
     """Return the title and the caption: how the schedule was made and where it ends."""
     ends = f"alpha-bar at T = {schedule.alpha_bar[-1]:.4g}"
     if spec is None:

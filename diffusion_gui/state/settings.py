@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QSettings
+from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
 from diffusion_gui.engine.experiment import DEVICES
 
@@ -55,6 +56,15 @@ class Settings:
     @folder.setter
     def folder(self, value: str) -> None:
         self._store.setValue("folder", value)
+
+    @property
+    def home(self) -> Path:
+        """The folder of this user's files: that of the settings, where these are a file."""
+        native = self._store.format() is QSettings.Format.NativeFormat
+        if native and sys.platform in ("win32", "darwin"):  # the registry, the system's own list
+            place = QStandardPaths.StandardLocation.GenericConfigLocation
+            return Path(QStandardPaths.writableLocation(place)) / "diffusion-gui"
+        return Path(self._store.fileName()).parent
 
     def layout(self, name: str) -> QByteArray:
         """Return the saved geometry of a window or splitter, empty if there is none."""

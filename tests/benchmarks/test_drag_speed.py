@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
 
 import pytest
 from PySide6.QtCore import QEvent, QPointF, QRect, Qt
@@ -56,9 +55,9 @@ def _painted(window: MainWindow) -> list[QWidget]:
 
 
 @pytest.fixture
-def held(window: MainWindow, parts: Parts) -> Iterator[MainWindow]:
+def held(window: MainWindow, parts: Parts) -> MainWindow:
     parts.sampling.live = False
-    yield window
+    return window
 
 
 @pytest.mark.parametrize("pane", ["alpha_bar", "beta", "log_snr"])

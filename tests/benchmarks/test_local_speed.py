@@ -33,7 +33,7 @@ def _pixel_by_pixel(x: Tensor, images: Tensor, sigma: float, P: int) -> Tensor:
     return out
 
 
-@pytest.mark.parametrize("sigma", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("sigma", [0.1, 0.3, 1.0, 3.0])
 def test_local_against_pixel_by_pixel(benchmark: BenchmarkFixture, sigma: float) -> None:
     torch.set_num_threads(1)
     images = _images(32, 1377)

@@ -285,6 +285,26 @@ def test_a_schedule_split_at_a_level_is_joined_again(level: float) -> None:
     assert_allclose(again.beta, build(LINEAR).beta, rtol=1e-9)
 
 
+@pytest.mark.parametrize("level", [-20.0, -22.5])
+def test_both_parts_of_a_split_have_the_levels_to_1e_6_nats(level: float) -> None:
+    deep = ScheduleSpec("sqrt_beta", 600)
+    clean, noisy = split(deep, level)
+    parts = np.r_[build(clean).log_snr[1:], build(noisy).log_snr[1:]]
+    assert_allclose(parts, build(deep).log_snr[1:], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("level", [-25.0, -60.0])
+def test_a_split_that_would_lose_its_digits_is_refused(level: float) -> None:
+    with pytest.raises(EngineError, match=r"first beta is 1 but for rounding; choose .* above -23"):
+        split(ScheduleSpec("sqrt_beta", 600), level)
+
+
+def test_a_split_before_the_last_level_without_signal_keeps_it() -> None:
+    spec = zero_terminal(LINEAR)
+    _, last = split(spec, float(build(spec).log_snr[-2]))
+    assert last.betas == (1.0,)
+
+
 def test_joining_takes_each_side_from_its_own_schedule() -> None:
     made = build(join(COSINE, LINEAR, 0.5)).log_snr
     cosine, linear = build(COSINE).log_snr, build(LINEAR).log_snr

@@ -41,6 +41,14 @@ def test_it_goes_back_to_the_noisy_level_and_solves_the_way_again() -> None:
     assert [step.index for step in steps] == list(range(len(steps)))
 
 
+def test_churn_is_that_of_the_whole_run_in_every_part() -> None:
+    heun = partial(SAMPLERS["heun"].walk, churn=1.4, noise_scale=1.0)
+    plain = {step.t: step.s for step in heun(gaussian_denoiser, start(15.0), GRID, ones)}
+    again = list(restart(heun, gaussian_denoiser, start(15.0), GRID, ones, **ONCE))
+    assert [step.s for step in again] == [plain[step.t] for step in again]
+    assert again[0].s == pytest.approx(20.0 * (1.0 + 1.4 / 7))
+
+
 def test_a_level_reached_again_holds_the_forward_noise_of_the_jump() -> None:
     steps = steps_of("euler", ONCE)
     reached = 0.2 / 0.5 * steps[4].x_t + (1.0 - 0.2 / 0.5) * steps[4].x0_hat

@@ -18,9 +18,17 @@ from torch import Tensor
 from diffusion_gui.engine.denoisers.exact import Exact
 from diffusion_gui.engine.params import resolve
 from diffusion_gui.engine.samplers import SAMPLERS, Levels, Sampler, Step
-from diffusion_gui.engine.samplers.base import jumps, last_step
+from diffusion_gui.engine.samplers.base import apart, jumps, last_step
 from diffusion_gui.engine.samplers.first_order import ddpm, euler
-from diffusion_gui.engine.schedules import build_preset, from_betas, timesteps
+from diffusion_gui.engine.schedules import (
+    ScheduleSpec,
+    build,
+    build_preset,
+    from_betas,
+    from_log_snr,
+    grid,
+    timesteps,
+)
 
 from .gaussian import MEAN, STD, gaussian_denoiser, moments, ones, pictures, start, ve, vp, walk
 
@@ -260,3 +268,45 @@ def test_levels_count_transitions_and_read_the_schedule() -> None:
     assert levels.t.tolist() == [50, 40, 30, 20, 10, 0]
     assert_allclose(levels.a, schedule.a[[50, 40, 30, 20, 10, 0]], rtol=0)
     assert_allclose(levels.s, schedule.s[[50, 40, 30, 20, 10, 0]], rtol=0)
+
+
+@pytest.mark.parametrize("drop", [0.1, 1e-2, 1e-3, 1e-5, 1e-8])
+@pytest.mark.parametrize(("name", "params"), CASES)
+def test_an_all_but_flat_stretch_of_a_drawn_curve_does_no_harm(
+    name: str, params: dict[str, float], drop: float
+) -> None:
+    """Estimates from nearly one level differ by float32's rounding, which must not be magnified."""
+    log_snr = np.interp(range(1, 1001), [1, 300, 700, 1000], [9, 1 + drop / 2, 1 - drop / 2, -9])
+    levels = Levels.of(from_log_snr(log_snr), timesteps(1000, 20))
+    x = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def denoise(x: Tensor, a: float, s: float) -> Tensor:
+        return (0.25 * a / (0.25 * a * a + s * s)) * x  # of data of deviation 0.5
+
+    *_, end = walk(name, params, denoise, x, levels, lambda i: torch.zeros_like(x))
+    assert end.x_t.abs().max() < 1.5 * 0.5 * x.abs().max()
+
+
+def test_estimates_close_together_count_as_one() -> None:
+    assert apart([1.0], 5.0) == [0]
+    assert apart([1.0, 2.0, 3.0], 5.0) == [0, 1, 2]
+    assert apart([1.0, 1.001, 3.0, 3.001, 4.0], -1.0) == [0, 2, 4]
+    assert apart([0.0, -0.01, -0.02, -0.03], 1.0) == [0, 2]
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "karras", "exponential"])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_arrives_from_levels_whose_sigma_is_beyond_float(
+    name: str, spacing: str
+) -> None:
+    row = SAMPLERS[name]
+    values = resolve(row.params, (), row.title)
+    for betas in ((0.999,) * 300, (*(0.999,) * 400, 1.0), (*(0.02,) * 50, *(0.999,) * 250)):
+        schedule = build(ScheduleSpec("", len(betas), betas=betas))
+        levels = Levels.of(schedule, grid(schedule, 20, spacing))
+        noise = torch.Generator().manual_seed(1)
+        draws = [torch.randn(1, 3, 4, 4, generator=noise) for _ in range(21)]
+        *_, end = row.walk(
+            lambda x, a, s: torch.full_like(x, 0.25), draws[-1], levels, draws.__getitem__, **values
+        )
+        torch.testing.assert_close(end.x_t, torch.full_like(end.x_t, 0.25))

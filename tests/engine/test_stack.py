@@ -10,11 +10,15 @@ from scipy.optimize import nnls
 from torch import Tensor
 from torch.testing import assert_close
 
+from diffusion_gui.engine.denoisers import Denoiser
+from diffusion_gui.engine.denoisers import stack as stack_module
 from diffusion_gui.engine.denoisers.exact import Exact
 from diffusion_gui.engine.denoisers.gaussian import Gaussian, Stationary
+from diffusion_gui.engine.denoisers.local import Local
 from diffusion_gui.engine.denoisers.stack import SIGMAS, Stack, non_negative_least_squares
 from diffusion_gui.engine.errors import Cancelled, EngineError
 from diffusion_gui.engine.noise import gaussian_batch
+from diffusion_gui.session.library import emoji
 
 SHAPE = (3, 8, 8)
 
@@ -57,32 +61,90 @@ def test_where_columns_are_equal_they_share_the_weight() -> None:
     assert_close(found, torch.tensor([0.5, 0.5], dtype=torch.float64), rtol=0, atol=1e-5)
 
 
+def _members(images: Tensor) -> list[Denoiser]:
+    return [Exact(images), Local(images), Gaussian(images), Stationary(images)]
+
+
 def test_no_member_has_a_smaller_error_on_pictures_it_has_not_seen() -> None:
     images, fresh = _images(200), _images(100, seed=1)
     stack = Stack.fit(images)
-    members = {"exact": Exact(images), "full": Gaussian(images), "flat": Stationary(images)}
+    assert stack.names == ("exact", "local", "gaussian", "stationary")
     for step, sigma in enumerate((0.05, 0.3, 1.0, 4.0)):
         x = fresh + sigma * torch.from_numpy(gaussian_batch(5, range(100), step, SHAPE))
         mean = (stack(x, 1.0, sigma) - fresh).square().mean()
-        best = min((member(x, 1.0, sigma) - fresh).square().mean() for member in members.values())
-        assert mean < 1.05 * best
+        errors = [(member(x, 1.0, sigma) - fresh).square().mean() for member in _members(images)]
+        assert mean < 1.05 * min(errors)
 
 
-def test_the_exact_member_is_judged_on_pictures_it_does_not_know() -> None:
+def test_the_local_member_helps_on_real_pictures() -> None:
+    all_of_them = torch.tensor(emoji(16)).permute(0, 3, 1, 2) / 127.5 - 1.0
+    images, fresh = all_of_them[::6].contiguous(), all_of_them[1::40].contiguous()
+    stack = Stack.fit(images)
+    without = Stack.fit(images, builds={"gaussian": Gaussian, "stationary": Stationary})
+    for step, sigma in enumerate((0.35, 0.7, 1.5)):
+        drawn = gaussian_batch(5, range(len(fresh)), step, tuple(fresh.shape[1:]))
+        x = fresh + sigma * torch.from_numpy(drawn)
+        found, plain, *members = (
+            float((denoise(x, 1.0, sigma) - fresh).square().mean())
+            for denoise in (stack, without, *_members(images))
+        )
+        assert found < 0.97 * plain
+        assert found < 0.95 * min(members)
+
+
+def test_members_are_judged_on_pictures_they_do_not_know() -> None:
     images = _images(80)
     weights = dict(zip(Stack.fit(images).names, Stack.fit(images).weights(0.05), strict=True))
     assert weights["exact"] < 0.1  # with the image itself in the set it would have all the weight
     repeated = Stack.fit(images.repeat(2, 1, 1, 1))
-    assert repeated.weights(0.05)[0] > 0.9  # and so it has where every picture is there twice
+    exact, local, *_ = repeated.weights(0.05)
+    assert exact + local > 0.9  # and so they have where every picture is there twice
 
 
-def test_the_gaussian_members_are_fitted_without_the_held_out_pictures() -> None:
-    # pictures without any structure: a covariance that knew them would see their directions
+def test_members_are_fitted_without_the_held_out_pictures() -> None:
+    # pictures without any structure: only who knew them would see more than their variance
     white = 0.5 * torch.from_numpy(gaussian_batch(0, range(60), 0, SHAPE))
     stack = Stack.fit(white)
     weights = dict(zip(stack.names, stack.weights(0.4), strict=True))
     assert weights["stationary"] > 0.7
     assert weights["gaussian"] < 0.3
+    assert weights["local"] < 0.1
+
+
+@pytest.mark.parametrize(("count", "side", "held"), [(12, 8, 3), (1377, 8, 48), (1377, 32, 15)])
+def test_of_large_sets_fewer_pictures_are_held_out(count: int, side: int, held: int) -> None:
+    given: list[int] = []
+
+    def build(images: Tensor) -> _Constant:
+        given.append(len(images))
+        return _Constant(0.0)
+
+    Stack.fit(torch.zeros(count, 3, side, side), builds={"grey": build})
+    assert given == [count, count - held]
+
+
+def test_the_local_member_knows_a_part_of_a_huge_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    images, given = _images(40), []
+    monkeypatch.setattr(stack_module, "_LOCAL_VALUES", images[:20].numel())
+    monkeypatch.setattr(
+        stack_module, "Local", lambda images, poll: given.append(images) or _Constant(0.0)
+    )
+    Stack.fit(images)
+    assert torch.equal(given[0], images[::2])
+
+
+def test_the_mixture_is_of_what_departs_from_the_mean() -> None:
+    mean, x = torch.full((3, 4, 4), 4.0), torch.zeros(2, 3, 4, 4)
+    stack = Stack({"one": _Constant(10.0)}, [1.0], torch.tensor([[0.5]]), mean)
+    assert_close(stack(x, 1.0, 1.0), torch.full_like(x, 7.0))
+
+
+@pytest.mark.parametrize("count", [2, 9, 50])
+def test_pure_noise_gives_the_mean_of_the_data(count: int) -> None:
+    images = _images(count)
+    stack = Stack.fit(images, builds={"gaussian": Gaussian, "local": Local})
+    found = stack(torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0)), 0.0, 1.0)
+    assert_close(found, images.mean(0).expand_as(found), rtol=0, atol=1e-5)
 
 
 def test_the_weights_are_linear_between_levels_and_constant_beyond() -> None:
@@ -116,7 +178,7 @@ def test_small_sets_work(count: int) -> None:
     for a, s in ((0.0, 1.0), (0.7, 0.7), (1.0, 0.01)):
         assert torch.isfinite(stack(images, a, s)).all()
     if count < 4:
-        assert stack.weights(1.0) == pytest.approx((1 / 3, 1 / 3, 1 / 3))
+        assert stack.weights(1.0) == (0.25, 0.25, 0.25, 0.25)
 
 
 def test_other_members_can_be_given() -> None:

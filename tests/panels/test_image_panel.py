@@ -159,6 +159,6 @@ def test_without_a_picture_the_panel_says_what_to_do(
     for ref in parts.document.experiment.pictures:
         parts.loader.remove(ref.id)
     assert window.images.caption.text() == "no picture"
-    assert window.images.strip.frames == [] or not window.images.strip.isVisible()
+    assert window.images.strip.frames == () or not window.images.strip.isVisible()
     window.actions_by_name["resetAll"].trigger()
     assert window.images.strip.isVisible()

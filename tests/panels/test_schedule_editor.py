@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -10,7 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.engine.schedules import PRESETS, build_preset
+from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build_preset
+from diffusion_gui.engine.schedules.operations import resampled
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
 from diffusion_gui.panels.schedule.handles import HandlePlot
 
@@ -125,21 +128,21 @@ def test_a_handle_is_chosen_and_nudged_by_keys(
 def test_choosing_a_preset_shows_its_parameters_and_curve(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot, key: str
 ) -> None:
-    index = editor.preset.findData(key)
-    editor.preset.setFocus()
-    editor.preset.setCurrentIndex(index)
-    editor.preset.activated.emit(index)
+    index = editor.presets.preset.findData(key)
+    editor.presets.preset.setFocus()
+    editor.presets.preset.setCurrentIndex(index)
+    editor.presets.preset.activated.emit(index)
     np.testing.assert_array_equal(parts.document.schedule.beta, build_preset(key).beta)
     for param in PRESETS[key].params:
-        qtbot.waitUntil(lambda name=param.name: editor.params.control(name).isVisible())
+        qtbot.waitUntil(lambda name=param.name: editor.presets.params.control(name).isVisible())
 
 
 def test_beta_end_beyond_one_is_clamped_and_the_clamped_value_is_shown(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot
 ) -> None:
-    editor.preset.setCurrentIndex(editor.preset.findData("linear"))
-    editor.preset.activated.emit(0)
-    box = editor.params.control("beta_end")
+    editor.presets.preset.setCurrentIndex(editor.presets.preset.findData("linear"))
+    editor.presets.preset.activated.emit(0)
+    box = editor.presets.params.control("beta_end")
     _type(qtbot, box, "1.5")
     assert box.value() == 0.999
     assert parts.document.schedule.beta[-1] == pytest.approx(0.999)
@@ -150,9 +153,9 @@ def test_beta_end_beyond_one_is_clamped_and_the_clamped_value_is_shown(
 def test_T_takes_what_is_typed_within_its_range(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot, typed: str, T: int
 ) -> None:
-    _type(qtbot, editor.steps, typed)
+    _type(qtbot, editor.presets.steps, typed)
     assert parts.document.experiment.schedule.T == T
-    assert editor.steps.value() == T
+    assert editor.presets.steps.value() == T
     assert parts.view.T == T
 
 
@@ -163,6 +166,21 @@ def test_reset_returns_to_the_preset(editor: ScheduleEditor, parts: Parts, qtbot
     assert editor.reset.isVisible()
     qtbot.mouseClick(editor.reset, LEFT)
     np.testing.assert_array_equal(parts.document.schedule.beta, build_preset("cosine").beta)
+
+
+def test_reset_and_a_changed_parameter_keep_a_resampling(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    spec = resampled(ScheduleSpec("linear", 1000), 100)
+    parts.document.replace_schedule(spec, "resample")
+    assert "resampled from T = 1,000 to 100" in editor.presets.formula.text
+    start = _handle(editor.alpha_bar, 3)
+    _drag(qtbot, editor.alpha_bar, start, start + QPoint(0, 25))
+    assert "bent through" in editor.presets.formula.text
+    qtbot.mouseClick(editor.reset, LEFT)
+    assert parts.document.experiment.schedule == spec
+    editor.presets.params.edited.emit((("beta_end", 0.03),))
+    assert parts.document.experiment.schedule == replace(spec, params=(("beta_end", 0.03),))
 
 
 def test_the_read_outs_name_the_values_at_t(editor: ScheduleEditor, parts: Parts) -> None:
@@ -176,17 +194,17 @@ def test_the_read_outs_name_the_values_at_t(editor: ScheduleEditor, parts: Parts
 def test_junk_in_a_number_field_does_no_harm(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot, typed: str
 ) -> None:
-    _type(qtbot, editor.steps, typed)
-    assert editor.steps.value() == parts.document.experiment.schedule.T
+    _type(qtbot, editor.presets.steps, typed)
+    assert editor.presets.steps.value() == parts.document.experiment.schedule.T
 
 
 @pytest.mark.parametrize("typed", ["0", "1e-9", "-3"])
 def test_beta_start_below_its_range_is_clamped(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot, typed: str
 ) -> None:
-    editor.preset.setCurrentIndex(editor.preset.findData("linear"))
-    editor.preset.activated.emit(0)
-    _type(qtbot, editor.params.control("beta_start"), typed)
+    editor.presets.preset.setCurrentIndex(editor.presets.preset.findData("linear"))
+    editor.presets.preset.activated.emit(0)
+    _type(qtbot, editor.presets.params.control("beta_start"), typed)
     assert dict(parts.document.experiment.schedule.params)["beta_start"] >= 1e-7
 
 
@@ -194,7 +212,7 @@ def test_each_number_entered_is_its_own_undo_step(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot
 ) -> None:
     for typed in ("500", "200"):
-        _type(qtbot, editor.steps, typed)
+        _type(qtbot, editor.presets.steps, typed)
     parts.document.history.undo()
     assert parts.document.experiment.schedule.T == 500
 
@@ -202,7 +220,7 @@ def test_each_number_entered_is_its_own_undo_step(
 def test_a_curve_that_had_to_be_limited_says_so_and_its_handles_lie_on_it(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot
 ) -> None:
-    _type(qtbot, editor.steps, "3")
+    _type(qtbot, editor.presets.steps, "3")
     plot = editor.alpha_bar
     for index in range(len(plot.points)):
         start = _handle(plot, index)

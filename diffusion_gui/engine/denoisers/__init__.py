@@ -148,8 +148,8 @@ MODELS: dict[str, Model] = {
     "stack": Model(
         title="Stack",
         source="Non-negative least squares",
-        explanation="At every noise level the mixture of the others with the smallest error on"
-        " held-out images of the set.",
+        explanation="At every noise level the mixture of exact, local and both Gaussian estimates"
+        " with the smallest error on held-out images of the set.",
         params=(),
         build=_stack,
     ),

@@ -51,7 +51,7 @@ class _Affine(ABC):
 
     def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
         """Return x0_hat [B, C, H, W] for x_t [B, C, H, W] at level (a, s), s > 0."""
-        wide = x.to(self._mean.device, self._mean.dtype)
+        wide = x.to(self._mean.device).to(self._mean.dtype)  # Apple's GPU has no float64
         part = self._scaled(wide - a * self._mean, lambda v: a * v / (a * a * v + s * s))
         return (part + self._mean).to(x.dtype).to(x.device)
 
@@ -62,7 +62,7 @@ class _Affine(ABC):
         sqrt(a^2 v + s^2). `from_level` must have s > 0.
         """
         (a, s), (a_to, s_to) = from_level, to_level
-        wide = x.to(self._mean.device, self._mean.dtype)
+        wide = x.to(self._mean.device).to(self._mean.dtype)  # Apple's GPU has no float64
 
         def gain(v: Tensor) -> Tensor:
             return ((a_to**2 * v + s_to**2) / (a * a * v + s * s)).sqrt()

@@ -23,6 +23,11 @@ from diffusion_gui.engine.errors import EngineError
 
 _CHUNK_VALUES = 1 << 18
 """Values of the set worked on at once: 1 MiB of float32, which stays in the cache."""
+_LEAST = -60.0
+"""Lower logits count as this, 1e-26 of the best: exp is far slower where it ends below 1e-38."""
+_NARROW = 5
+"""Patches up to this side are summed by adding shifted rows and columns, larger ones by a product
+with a band matrix: 1 and 2 ms for 1.4 million pixels at P = 3 and 5, 2.2 ms at any P."""
 
 
 class Local:
@@ -79,7 +84,7 @@ class Local:
         precision = a * a / (s * s * self._temperature)
         shifts = list(self._shifts(P))
         boxes = tuple(self._box(n, P) for n in self._images.shape[2:])
-        means = [self._mean(one, shifts, boxes, precision) for one in queries]
+        means = [self._mean(one, shifts, boxes, precision, P) for one in queries]
         return torch.stack(means).to(x)
 
     def _shifts(self, P: int) -> Iterator[tuple[int, int, Tensor]]:
@@ -106,6 +111,7 @@ class Local:
         shifts: list[tuple[int, int, Tensor]],
         boxes: tuple[Tensor, ...],
         precision: float,
+        P: int,
     ) -> Tensor:
         """Return D [C, H, W] of one picture: the softmax runs over shifts and chunks of images."""
         top = torch.full_like(x[0], -torch.inf)  # [H, W]
@@ -118,9 +124,10 @@ class Local:
                 for channel in range(len(x)):
                     difference = moved[:, channel] - x[channel]
                     away.addcmul_(difference, difference)
-                logits = (boxes[0] @ (away @ boxes[1])).mul_(-0.5 * precision).add_(prior)
+                logits = self._boxed(away, boxes, P).mul_(-0.5 * precision).add_(prior)
                 peak = torch.maximum(top, logits.amax(dim=0))
-                weights = logits.sub_(peak.clamp(min=-1e30)).exp_()
+                logits.sub_(peak.clamp(min=-1e30))
+                weights = logits.clamp_(min=_LEAST).exp_()
                 kept = (top - peak.clamp(min=-1e30)).exp()
                 total = total * kept + weights.sum(dim=0)
                 mean *= kept
@@ -128,6 +135,18 @@ class Local:
                     mean[channel] += (weights * moved[:, channel]).sum(dim=0)
                 top = peak
         return mean / total
+
+    def _boxed(self, values: Tensor, boxes: tuple[Tensor, ...], P: int) -> Tensor:
+        """Return the sums over the P x P pixels around each of `values` [n, H, W]."""
+        if P > _NARROW or not self._border:
+            return boxes[0] @ (values @ boxes[1])
+        for axis in (1, 2):
+            total, length = values.clone(), values.shape[axis]
+            for k in range(1, min(P // 2, length - 1) + 1):
+                total.narrow(axis, k, length - k).add_(values.narrow(axis, 0, length - k))
+                total.narrow(axis, 0, length - k).add_(values.narrow(axis, k, length - k))
+            values = total
+        return values
 
     def _box(self, n: int, P: int) -> Tensor:
         """Return the matrix [n, n] that sums over P neighbours along an axis."""

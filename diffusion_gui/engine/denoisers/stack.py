@@ -1,9 +1,10 @@
 """The stack: at every noise level the best non-negative combination of several denoisers.
 
-    D(x) = sum_m w_m(sigma) D_m(x),   sigma = s / a
+    D(x) = mu + sum_m w_m(sigma) (D_m(x) - mu),   sigma = s / a
 
-The weights minimise the squared error on pictures the denoisers have not seen, level by level:
-among combinations of training-free denoisers none has a smaller error. Imports torch.
+with mu the mean image, which is the estimate from pure noise whatever the weights. These minimise
+the squared error on pictures the denoisers have not seen, level by level: among combinations of
+training-free denoisers none has a smaller error. Imports torch.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 from diffusion_gui.engine.denoisers.base import Denoiser
 from diffusion_gui.engine.denoisers.exact import Exact
 from diffusion_gui.engine.denoisers.gaussian import Gaussian, Stationary
+from diffusion_gui.engine.denoisers.local import Local
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.noise import gaussian_batch
 
@@ -25,8 +27,16 @@ Build = Callable[[Tensor], Denoiser]
 
 SIGMAS = tuple(float(sigma) for sigma in np.geomspace(0.02, 20.0, 13))
 """Noise levels at which the weights are fitted; between them they are linear in log sigma."""
-_HELD_OUT = 48
-"""Images held out at most; a quarter of a small set."""
+_FEWEST, _MOST = 8, 48
+"""Images held out of a large and of a small set; at most a quarter of it."""
+_COMPARED_VALUES = 1 << 26
+"""Values of the set compared with held-out images at each level, which decides their number.
+
+It is the local denoiser's cost: a fit takes seconds. Of 1,377 images at 32 pixels 16 are held out,
+and the error is within 1 % of that with 48.
+"""
+_LOCAL_VALUES = 1 << 24
+"""The local denoiser knows evenly spaced images with at most so many values."""
 _RIDGE = 1e-6
 """Pull towards equal weights, relative: it decides where denoisers agree and the error does not."""
 _NEGLIGIBLE = 1e-6
@@ -35,8 +45,17 @@ _NEGLIGIBLE = 1e-6
 class Stack:
     """Denoisers by name, mixed by `weights` [L, M] at the noise levels `sigmas` [L], ascending."""
 
-    def __init__(self, denoisers: Mapping[str, Denoiser], sigmas: Sequence[float], weights: Tensor):
-        """Check that the sizes fit; weights are >= 0, with one > 0 at every level."""
+    def __init__(
+        self,
+        denoisers: Mapping[str, Denoiser],
+        sigmas: Sequence[float],
+        weights: Tensor,
+        mean: Tensor | None = None,
+    ):
+        """Check that the sizes fit; weights are >= 0, with one > 0 at every level.
+
+        `mean` mu is [C, H, W], 0 unless given.
+        """
         grid = np.asarray(sigmas, dtype=np.float64)
         if len(grid) == 0 or grid[0] <= 0.0 or bool(np.any(np.diff(grid) <= 0.0)):
             raise EngineError(f"sigmas must be > 0 and ascending, got {list(sigmas)}")
@@ -49,6 +68,7 @@ class Stack:
             raise EngineError("weights must be >= 0, with one > 0 at every level")
         self._denoisers = dict(denoisers)
         self._log_sigmas = np.log(grid)
+        self._mean = torch.zeros(1, 1, 1) if mean is None else mean
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,7 +85,7 @@ class Stack:
     def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
         """Return x0_hat [B, C, H, W] for x_t [B, C, H, W] at level (a, s), s > 0."""
         weights = self.weights(s / a if a > 0.0 else np.inf)
-        total = torch.zeros_like(x)
+        total = torch.zeros_like(x) + (1.0 - sum(weights)) * self._mean.to(x)
         for weight, denoise in zip(weights, self._denoisers.values(), strict=True):
             if weight > _NEGLIGIBLE:
                 total = total + weight * denoise(x, a, s)
@@ -88,9 +108,11 @@ class Stack:
         chosen = builds if builds is not None else _builds(poll)
         denoisers: dict[str, Denoiser] = {"exact": exact}
         denoisers |= {name: build(images) for name, build in chosen.items()}
-        count = min(_HELD_OUT, len(images) // 4)
+        mean = images.mean(dim=0)
+        count = _held_out(images)
         if count == 0:
-            return cls(denoisers, [1.0], torch.full((1, len(denoisers)), 1.0 / len(denoisers)))
+            equal = torch.full((1, len(denoisers)), 1.0 / len(denoisers), dtype=torch.float64)
+            return cls(denoisers, [1.0], equal, mean)
         held = torch.linspace(0, len(images) - 1, count, dtype=torch.float64).round().long()
         seen = torch.ones(len(images), dtype=torch.bool)
         seen[held] = False
@@ -98,24 +120,39 @@ class Stack:
         fitted: list[Denoiser] = [exact.leave_out(held)]
         fitted += [build(training) for build in chosen.values()]
         truth = images[held.to(images.device)]
-        weights = [_fit_level(fitted, truth, level, sigma) for level, sigma in enumerate(SIGMAS)]
-        return cls(denoisers, SIGMAS, torch.stack(weights))
+        weights = [_fit_level(fitted, truth, mean, *level) for level in enumerate(SIGMAS)]
+        return cls(denoisers, SIGMAS, torch.stack(weights), mean)
+
+
+def _held_out(images: Tensor) -> int:
+    """Return how many of `images` are held out, 0 of fewer than 4."""
+    affordable = _COMPARED_VALUES // max(1, min(images.numel(), _LOCAL_VALUES))
+    return min(max(affordable, _FEWEST), _MOST, len(images) // 4)
 
 
 def _builds(poll: Callable[[], None]) -> dict[str, Build]:
+    """Return the members besides the exact one.
+
+    Not among them is a local one whose patches may move. On the emoji at 32 pixels it would take
+    another tenth off the error where sigma is 0.3 to 0.7, for 25 times the time (freedom 0.1).
+    """
     return {
+        "local": lambda images: Local(images[:: -(-images.numel() // _LOCAL_VALUES)], poll),
         "gaussian": lambda images: Gaussian(images, poll),
         "stationary": lambda images: Stationary(images, poll),
     }
 
 
-def _fit_level(denoisers: Sequence[Denoiser], truth: Tensor, level: int, sigma: float) -> Tensor:
+def _fit_level(
+    denoisers: Sequence[Denoiser], truth: Tensor, mean: Tensor, level: int, sigma: float
+) -> Tensor:
     """Return the weights [M] that suit the pictures `truth` [V, C, H, W] at one noise level."""
     drawn = gaussian_batch(0, range(len(truth)), level, tuple(truth.shape[1:]))
     a = 1.0 / float(np.hypot(1.0, sigma))
     x = a * truth + (sigma * a) * torch.from_numpy(drawn).to(truth)
-    found = torch.stack([denoise(x, a, sigma * a).flatten() for denoise in denoisers])
-    weights = non_negative_least_squares(found.cpu().double().T, truth.flatten().cpu().double())
+    found = torch.stack([(denoise(x, a, sigma * a) - mean).flatten() for denoise in denoisers])
+    wanted = (truth - mean).flatten()
+    weights = non_negative_least_squares(found.cpu().double().T, wanted.cpu().double())
     return weights if float(weights.sum()) > 0.0 else torch.full_like(weights, 1 / len(weights))
 
 

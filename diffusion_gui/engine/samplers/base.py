@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,11 @@ from diffusion_gui.engine.schedules.schedule import Schedule
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+APART = 0.02
+"""Estimates closer than this part of a step count as one; the presets' grids hardly do."""
+_NO_SIGNAL = 1e-12
+"""Signal-to-noise ratio, of deviations, below which a picture says nothing about x_0."""
 
 Noise = Callable[[int], "Tensor"]
 """noise(i) -> standard normal [B, C, H, W] for transition i; pure: asking twice gives the same."""
@@ -29,6 +34,8 @@ class Levels:
     t: NDArray[np.float64]
     a: NDArray[np.float64]
     s: NDArray[np.float64]
+    whole: int = 0
+    """Transitions of the run that these levels are a part of; 0 where they are all of it."""
 
     @classmethod
     def of(cls, schedule: Schedule, t: NDArray[Any]) -> Levels:
@@ -39,6 +46,16 @@ class Levels:
     def __len__(self) -> int:
         """The number of transitions n."""
         return len(self.t) - 1
+
+    @property
+    def run_length(self) -> int:
+        """The number of transitions of the run, also where these levels are a part of it."""
+        return self.whole or len(self)
+
+    def part(self, first: int, last: int) -> Levels:
+        """Return the levels `first` to `last`, as a part of the run."""
+        span = slice(first, last + 1)
+        return replace(self, t=self.t[span], a=self.a[span], s=self.s[span], whole=self.run_length)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,14 +102,17 @@ class Jump:
     @property
     def middle(self) -> tuple[float, float]:
         """(a, s) with a^2 + s^2 = 1 at the geometric mean of the two noise-to-signal ratios."""
-        sigma = math.sqrt(self.s / self.a * self.s_next / self.a_next)
+        sigma = math.sqrt(self.s / self.a) * math.sqrt(self.s_next / self.a_next)
         a = 1.0 / math.hypot(1.0, sigma)
         return a, sigma * a
 
     @property
     def first_order_only(self) -> bool:
-        """True at the ends, where the higher-order terms have no finite value."""
-        return not 0.0 < self.ratio < 1.0
+        """True at the ends, where the higher-order terms have no finite value.
+
+        So it is without any signal, too: its last traces would be divided by.
+        """
+        return not 0.0 < self.ratio < 1.0 or self.a <= _NO_SIGNAL * self.s
 
     @property
     def worth_remembering(self) -> bool:
@@ -100,7 +120,7 @@ class Jump:
 
         So it is without any signal, and where the next level is no other than this one.
         """
-        return self.a > 1e-12 * self.s and not self.first_order_only
+        return not self.first_order_only
 
     def step(self, x: Tensor, x0_hat: Tensor) -> Step:
         """Return the step at the level this jump starts from."""
@@ -139,6 +159,20 @@ def fresh_noise(jump: Jump, noise: Noise, kept: float, x: Tensor) -> Tensor:
     """Return s' sqrt(1 - kept^2) z, the fresh noise that fills what `kept` leaves, or zeros."""
     amount = jump.s_next * math.sqrt(max(1.0 - kept * kept, 0.0))
     return amount * noise(jump.index) if amount > 0.0 else 0.0 * x
+
+
+def apart(places: Sequence[float], step: float) -> list[int]:
+    """Return which estimates at `places`, newest first, a step of size `step` can use.
+
+    The newest, and each older one that is some way from the one before. Of estimates much closer
+    to each other than the step is long, an extrapolation is only their rounding error: so it is
+    where a schedule is all but flat.
+    """
+    kept = [0]
+    for i in range(1, len(places)):
+        if abs(places[i] - places[kept[-1]]) >= APART * abs(step):
+            kept.append(i)
+    return kept
 
 
 def lagrange(nodes: Sequence[float], j: int, at: NDArray[np.float64]) -> NDArray[np.float64]:

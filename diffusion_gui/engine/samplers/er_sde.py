@@ -13,6 +13,7 @@ from diffusion_gui.engine.samplers.base import (
     Levels,
     Noise,
     Step,
+    apart,
     fresh_noise,
     jumps,
     last_step,
@@ -43,7 +44,9 @@ def er_sde(
         moved = towards(jump, x, x0_hat, kept)
         if jump.worth_remembering:
             known = [(x0_hat, jump.s / jump.a), *known][: round(order)]
-            moved = moved + jump.a_next * _taylor(known, jump.s_next / jump.a_next)
+            sigma = jump.s_next / jump.a_next
+            kept_known = apart([place for _, place in known], known[0][1] - sigma)
+            moved = moved + jump.a_next * _taylor([known[i] for i in kept_known], sigma)
         x = moved + fresh_noise(jump, noise, kept, x)
     yield last_step(levels, x)
 

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffusion_gui.engine.samplers.base import (
+    APART,
     Levels,
     Noise,
     Step,
+    apart,
     fresh_noise,
     jumps,
     lagrange,
@@ -68,7 +70,7 @@ def _two_estimates(
         x0_hat = denoise(x, jump.a, jump.s)
         yield jump.step(x, x0_hat)
         target = x0_hat
-        if before is not None and not jump.first_order_only:
+        if before is not None and not jump.first_order_only and h_before >= APART * jump.h:
             target = x0_hat + weight(jump.h, h_before) * (x0_hat - before)
         kept = jump.ratio**eta
         x = towards(jump, x, target, kept) + fresh_noise(jump, noise, kept, x)
@@ -97,12 +99,12 @@ def _curvature(
     h: float, h_eta: float, x0_hat: Tensor, history: Sequence[tuple[Tensor, float]]
 ) -> Tensor:
     """Return the second- and third-order terms from the estimates before (newest first)."""
-    if not history:
+    if not history or history[0][1] < APART * h:
         return 0.0 * x0_hat
     phi_2 = math.expm1(-h_eta) / h_eta + 1.0
     newer, step = history[0]
     slope = (x0_hat - newer) * (h / step)
-    if len(history) == 1:
+    if len(history) == 1 or history[1][1] < APART * h:
         return phi_2 * slope
     older, step_before = history[1]
     r_0, r_1 = step / h, step_before / h
@@ -192,8 +194,10 @@ def _adams(
         if jump.a > 1e-12 * jump.s and jump.ratio < 1.0:  # else there is nothing to extrapolate
             history = [(eps, jump.s / jump.a), *history[: order - 1]]
             if jump.s_next > 0.0 or extrapolate_last:
-                c = weights([sigma for _, sigma in history], jump.s_next / jump.a_next)
-                for (older, _), weight in zip(history[1:], c[1:], strict=True):
+                sigmas, target = [sigma for _, sigma in history], jump.s_next / jump.a_next
+                kept = apart(sigmas, sigmas[0] - target)
+                c = weights([sigmas[i] for i in kept], target)
+                for (older, _), weight in zip([history[i] for i in kept[1:]], c[1:], strict=True):
                     x = x + jump.a_next * weight * (older - eps)
     yield last_step(levels, x)
 

@@ -19,6 +19,7 @@ from diffusion_gui.engine.samplers.base import (
     Levels,
     Noise,
     Step,
+    apart,
     fresh_noise,
     jumps,
     lagrange,
@@ -127,8 +128,10 @@ class _Move:
         if len(estimates) > 1 and not self.jump.first_order_only:
             start = self.jump.half_log_snr
             places = [(level - start) / self.jump.h for _, level in estimates]
-            for (x0_hat, _), weight in zip(estimates[1:], self._weights(places)[1:], strict=True):
-                target = target + weight * (x0_hat - estimates[0][0])
+            kept = apart(places, 1.0)
+            weights = self._weights([places[i] for i in kept])
+            for i, weight in zip(kept[1:], weights[1:], strict=True):
+                target = target + weight * (estimates[i][0] - estimates[0][0])
         return towards(self.jump, self.x, target, self.kept) + self.fresh
 
     def _weights(self, places: Sequence[float]) -> list[float]:

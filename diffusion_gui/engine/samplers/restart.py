@@ -124,7 +124,7 @@ def _run(plan: Plan, walk: Walk, denoise: Denoiser, x: Tensor, noise: Noise) -> 
     for number, (first, last, offset) in enumerate(parts):
         if 0 < number < len(parts) - 1:
             x = _back(levels, first, last, x, noise(offset - 1))
-        for step in walk(denoise, x, _part(levels, first, last), _from(noise, offset)):
+        for step in walk(denoise, x, levels.part(first, last), _from(noise, offset)):
             if step.index < last - first or number == len(parts) - 1:
                 yield replace(step, index=index)
                 index += 1
@@ -137,12 +137,6 @@ def _back(levels: Levels, first: int, last: int, x: Tensor, z: Tensor) -> Tensor
     signal = a / float(levels.a[last])
     added = math.sqrt(max(s**2 - (signal * float(levels.s[last])) ** 2, 0.0))
     return signal * x + added * z
-
-
-def _part(levels: Levels, first: int, last: int) -> Levels:
-    """Return the levels `first` to `last`."""
-    span = slice(first, last + 1)
-    return replace(levels, t=levels.t[span], a=levels.a[span], s=levels.s[span])
 
 
 def _from(noise: Noise, offset: int) -> Noise:

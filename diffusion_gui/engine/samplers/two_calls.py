@@ -23,9 +23,10 @@ def heun(
 ) -> Iterator[Step]:
     """Heun's second-order steps (EDM, arXiv:2206.00364, algorithm 2).
 
-    `churn` / n of each level's noise, at most sqrt(2) - 1, is added afresh before the step.
+    `churn` / n of each level's noise, at most sqrt(2) - 1, is added afresh before the step; n is
+    that of the whole run.
     """
-    gamma = min(churn / max(len(levels), 1), math.sqrt(2.0) - 1.0)
+    gamma = min(churn / max(levels.run_length, 1), math.sqrt(2.0) - 1.0)
     for jump in jumps(levels):
         if gamma > 0.0 and jump.a > 0.0:
             raised = jump.s * (1.0 + gamma)

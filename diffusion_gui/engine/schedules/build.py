@@ -72,6 +72,18 @@ def base_curve(spec: ScheduleSpec) -> Array | None:
     return None if base is None else base.log_snr[1:]
 
 
+def without_points(spec: ScheduleSpec) -> ScheduleSpec:
+    """Return the base of `spec` as it was before points bent it: T and a resampling stay.
+
+    A curve that is points alone has no base, and is returned as it is.
+    """
+    if not spec.preset and not spec.betas:
+        return spec
+    plain = replace(spec, points=(), base_T=0)
+    made_at = base_length(spec)
+    return plain if base_length(plain) == made_at else replace(plain, base_T=made_at)
+
+
 @lru_cache(maxsize=64)
 def control_points(spec: ScheduleSpec) -> tuple[ControlPoint, ...]:
     """Return the handles of a schedule: its own points, or a few that lie on its curve."""
@@ -94,6 +106,8 @@ def _cached_base(spec: ScheduleSpec) -> Schedule:
 
 def _base(spec: ScheduleSpec) -> Schedule | None:
     """Return what the points bend, None where they are the whole curve."""
+    if spec.preset and spec.betas:
+        raise EngineError("a schedule has a preset or a table of betas, not both; leave one out")
     if not spec.preset and not spec.betas:
         if not spec.points:
             raise EngineError("the schedule has no preset, no betas and no points; give one")

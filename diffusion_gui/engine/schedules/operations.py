@@ -20,6 +20,7 @@ from diffusion_gui.engine.schedules.build import (
     family_of,
     zero_terminal_log_snr,
 )
+from diffusion_gui.engine.schedules.fitting import choose_points
 from diffusion_gui.engine.schedules.schedule import (
     MAX_STEPS,
     Array,
@@ -30,9 +31,11 @@ from diffusion_gui.engine.schedules.schedule import (
 )
 
 LARGEST_SHIFT = 20.0
+DEEPEST_FIRST = -23.0
+"""Lowest log-SNR at t = 1 that a table of betas still holds to 1e-6 nats."""
 LEAST_SCALE, LARGEST_SCALE = 0.1, 10.0
-LARGEST_LOG_SNR = 500.0
-"""Control points may leave the editor's +-20 nats, but not the range of float64."""
+LOG_SNR_RANGE = (-70_000.0, 500.0)
+"""Control points may leave the editor's +-20 nats: 10,000 steps of beta = 0.999 do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,9 @@ def placed(spec: ScheduleSpec, scale: float, shift: float) -> ScheduleSpec:
     factor = scale / spec.scale
     nats = shift - factor * spec.shift
     points = tuple(replace(p, log_snr=factor * p.log_snr + nats) for p in spec.points)
-    if any(abs(point.log_snr) > LARGEST_LOG_SNR for point in points):
-        raise EngineError(f"a control point would leave +-{LARGEST_LOG_SNR:g} nats; scale less")
+    low, high = LOG_SNR_RANGE
+    if any(not low <= point.log_snr <= high for point in points):
+        raise EngineError(f"a control point would leave {low:g}..{high:g} nats; scale less")
     if not spec.preset and not spec.betas:
         return replace(spec, points=points)
     made = replace(spec, points=points, scale=scale, shift=shift)
@@ -151,7 +155,7 @@ def split(spec: ScheduleSpec, log_snr: float) -> tuple[ScheduleSpec, ScheduleSpe
     """Return the part of `spec` cleaner than a level, and the rest: tables of T' and T - T' steps.
 
     The second part begins with one step from the clean picture to its first level. Raises
-    EngineError where one of them would be empty.
+    EngineError where one of them would be empty, and where that step is beyond a table's digits.
     """
     levels = build(spec).log_snr[1:]
     clean = int(np.count_nonzero(levels >= log_snr))
@@ -159,6 +163,11 @@ def split(spec: ScheduleSpec, log_snr: float) -> tuple[ScheduleSpec, ScheduleSpe
         raise EngineError(
             f"log-SNR {log_snr:g} does not divide a schedule from {levels[0]:.4g} to"
             f" {levels[-1]:.4g}; choose a level between"
+        )
+    if -np.inf < levels[clean] < DEEPEST_FIRST:
+        raise EngineError(
+            f"the second part would begin at log-SNR {levels[clean]:.4g}, where its first beta is 1"
+            f" but for rounding; choose a level above {DEEPEST_FIRST:g}"
         )
     family = family_of(spec)
     return of_log_snr(levels[:clean], family), of_log_snr(levels[clean:], family)
@@ -183,16 +192,11 @@ def fit(spec: ScheduleSpec, tolerance: float = 0.05, most: int = 24) -> Schedule
     beyond +-20 nats are drawn at +-20.
     """
     log_snr = np.clip(build(spec).log_snr[1:], -curve.LOG_SNR_LIMIT, curve.LOG_SNR_LIMIT)
-    T = len(log_snr)
-    target = np.minimum.accumulate(log_snr)
-    chosen = sorted({0, T - 1})
-    while len(chosen) < min(most, T):
-        error = np.abs(curve.to_log_snr(_points(target, chosen), T) - target)
-        error[chosen] = 0.0
-        worst = int(np.argmax(error))
-        if error[worst] <= tolerance:
-            break
-        chosen = sorted({*chosen, worst})
+    target, T = np.minimum.accumulate(log_snr), len(log_snr)
+    chosen = choose_points(
+        np.linspace(0.0, 1.0, T), target, {0, T - 1},
+        lambda drawn: np.abs(drawn - target) / tolerance, most,
+    )  # fmt: skip
     return ScheduleSpec("", T, points=_points(target, chosen), family=family_of(spec).value)
 
 

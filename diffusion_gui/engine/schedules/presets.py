@@ -28,6 +28,8 @@ class Preset:
     clip: str = ""
     """Name of the parameter that limits beta, where it is not `BETA_MAX`."""
     family: Family = Family.VP
+    latex: str = ""
+    """The formula in LaTeX, typeset by packaging/build_formulas.py; empty where there is none."""
 
 
 def _linear(T: int, p: Mapping[str, float]) -> Array:
@@ -257,6 +259,7 @@ PRESETS: dict[str, Preset] = {
         title="Linear",
         source="Ho et al. 2020",
         formula="βₜ = β₁ + (t − 1)/(T − 1) · (β_T − β₁)",
+        latex=r"\beta_t=\beta_1+\frac{t-1}{T-1}\,(\beta_T-\beta_1)",
         params=_beta_ends(1e-4, 0.02),
         betas=_linear,
     ),
@@ -264,6 +267,10 @@ PRESETS: dict[str, Preset] = {
         title="Scaled linear",
         source="Rombach et al. 2022 (Stable Diffusion)",
         formula="√βₜ = √β₁ + (t − 1)/(T − 1) · (√β_T − √β₁)",
+        latex=(
+            r"\sqrt{\beta_t}=\sqrt{\beta_1}+\frac{t-1}{T-1}"
+            r"\left(\sqrt{\beta_T}-\sqrt{\beta_1}\right)"
+        ),
         params=_beta_ends(0.00085, 0.012),
         betas=_scaled_linear,
     ),
@@ -271,6 +278,10 @@ PRESETS: dict[str, Preset] = {
         title="Cosine",
         source="Nichol & Dhariwal 2021",
         formula="ᾱₜ = f(t)/f(0),  f(t) = cos²( (t/T + s)/(1 + s) · π/2 ),  βₜ ≤ β_max",
+        latex=(
+            r"\bar\alpha_t=\frac{f(t)}{f(0)},\quad f(t)=\cos^2\left(\frac{t/T+s}{1+s}"
+            r"\cdot\frac{\pi}{2}\right),\quad \beta_t\le\beta_{\max}"
+        ),
         params=(
             Param(
                 "offset", "offset s", 0.008, 0.0, 0.5,
@@ -288,6 +299,10 @@ PRESETS: dict[str, Preset] = {
         title="Sigmoid",
         source="Xu et al. 2022 (GeoDiff)",
         formula="βₜ = β₁ + (β_T − β₁) · sigmoid( w · (2(t − 1)/(T − 1) − 1) )",
+        latex=(
+            r"\beta_t=\beta_1+(\beta_T-\beta_1)\,\mathrm{sigmoid}"
+            r"\left(w\left(2\,\frac{t-1}{T-1}-1\right)\right)"
+        ),
         params=(
             *_beta_ends(1e-4, 0.02),
             Param(
@@ -301,6 +316,7 @@ PRESETS: dict[str, Preset] = {
         title="Linear, scaled with T",
         source="Ho et al. 2020, ends times 1000/T",
         formula="βₜ = 1000/T · ( β₁ + (t − 1)/(T − 1) · (β_T − β₁) )",
+        latex=r"\beta_t=\frac{1000}{T}\left(\beta_1+\frac{t-1}{T-1}\,(\beta_T-\beta_1)\right)",
         params=_beta_ends(1e-4, 0.02),
         betas=_linear_scaled,
     ),
@@ -308,6 +324,10 @@ PRESETS: dict[str, Preset] = {
         title="Quadratic",
         source="Song et al. 2021 (DDIM)",
         formula="√βₜ = √β₁ + (t − 1)/(T − 1) · (√β_T − √β₁)",
+        latex=(
+            r"\sqrt{\beta_t}=\sqrt{\beta_1}+\frac{t-1}{T-1}"
+            r"\left(\sqrt{\beta_T}-\sqrt{\beta_1}\right)"
+        ),
         params=_beta_ends(1e-4, 0.02),
         betas=_scaled_linear,
     ),
@@ -315,6 +335,7 @@ PRESETS: dict[str, Preset] = {
         title="Square root",
         source="Li et al. 2022 (Diffusion-LM)",
         formula="ᾱₜ = f(t)/f(0),  f(t) = 1 − √(t/T + s)",
+        latex=r"\bar\alpha_t=\frac{f(t)}{f(0)},\quad f(t)=1-\sqrt{t/T+s}",
         params=(
             Param(
                 "offset", "offset s", 1e-4, 1e-6, 0.1,
@@ -327,6 +348,7 @@ PRESETS: dict[str, Preset] = {
         title="Square root of β",
         source="Rombach et al. 2022, their code",
         formula="βₜ = √( β₁ + (t − 1)/(T − 1) · (β_T − β₁) )",
+        latex=r"\beta_t=\sqrt{\beta_1+\frac{t-1}{T-1}\,(\beta_T-\beta_1)}",
         params=_beta_ends(1e-4, 0.02),
         betas=_sqrt_beta,
     ),
@@ -334,6 +356,7 @@ PRESETS: dict[str, Preset] = {
         title="Constant β",
         source="Ho et al. 2020, their code",
         formula="βₜ = β",
+        latex=r"\beta_t=\beta",
         params=(
             Param(
                 "beta", "β", 0.02, 1e-7, BETA_MAX,
@@ -346,6 +369,7 @@ PRESETS: dict[str, Preset] = {
         title="1/(T − t)",
         source="Sohl-Dickstein et al. 2015",
         formula="βₜ = 1/(T − t + 1),  so that ᾱₜ = 1 − t/T",
+        latex=r"\beta_t=\frac{1}{T-t+1},\quad\text{so that }\bar\alpha_t=1-\frac{t}{T}",
         params=(),
         betas=_harmonic,
     ),
@@ -353,6 +377,10 @@ PRESETS: dict[str, Preset] = {
         title="VP-SDE",
         source="Song et al. 2021 (score SDE)",
         formula="ln ᾱₜ = −u²/2 · (β_max − β_min) − u β_min,  u = t/T",
+        latex=(
+            r"\ln\bar\alpha_t={-}\frac{u^2}{2}\,(\beta_{\max}-\beta_{\min})-u\,\beta_{\min},"
+            r"\quad u=\frac{t}{T}"
+        ),
         params=_SDE_RATES,
         betas=_vp_sde,
     ),
@@ -360,6 +388,7 @@ PRESETS: dict[str, Preset] = {
         title="Linear ᾱ",
         source="Chen 2023",
         formula="ᾱₜ = 1 − t/T,  input times b",
+        latex=r"\bar\alpha_t=1-\frac{t}{T},\quad\text{input times }b",
         params=(_SCALE,),
         betas=_gamma_linear,
     ),
@@ -367,6 +396,11 @@ PRESETS: dict[str, Preset] = {
         title="Sigmoid ᾱ",
         source="Jabri et al. 2022, Chen 2023",
         formula="ᾱₜ ∝ sig(end/τ) − sig( (u (end − start) + start)/τ ),  input times b",
+        latex=(
+            r"\bar\alpha_t\propto\mathrm{sig}\left(\frac{\text{end}}{\tau}\right)"
+            r"-\mathrm{sig}\left(\frac{u\,(\text{end}-\text{start})+\text{start}}{\tau}\right),"
+            r"\quad\text{input times }b"
+        ),
         params=_gamma_range(-3.0, 3.0, -6.0, 6.0),
         betas=_gamma_sigmoid,
     ),
@@ -374,6 +408,10 @@ PRESETS: dict[str, Preset] = {
         title="Cosine ᾱ",
         source="Chen 2023",
         formula="ᾱₜ ∝ cos( π/2 (u (end − start) + start) )^2τ − cos( π/2 end )^2τ",
+        latex=(
+            r"\bar\alpha_t\propto\cos\left(\frac{\pi}{2}\,(u\,(\text{end}-\text{start})+\text{start})"
+            r"\right)^{2\tau}-\cos\left(\frac{\pi}{2}\,\text{end}\right)^{2\tau}"
+        ),
         params=_gamma_range(0.0, 1.0, 0.0, 1.0),
         betas=_gamma_cosine,
     ),
@@ -381,6 +419,10 @@ PRESETS: dict[str, Preset] = {
         title="Laplace",
         source="Hang et al. 2024 (diffusers' version is its square root)",
         formula="log-SNR = μ − b sgn(½ − u) ln(1 − 2|u − ½|)",
+        latex=(
+            r"\ln\mathrm{SNR}_t=\mu-b\,\mathrm{sgn}\left(\frac12-u\right)"
+            r"\ln\left(1-2\,\left|u-\frac12\right|\right)"
+        ),
         params=(
             Param("mu", "μ", 0.0, -5.0, 5.0, "Median log-SNR, in nats. Range -5 to 5.", 2),
             Param("b", "b", 0.5, 0.05, 5.0, "Width in log-SNR, in nats. Range 0.05 to 5.", 2),
@@ -391,6 +433,7 @@ PRESETS: dict[str, Preset] = {
         title="Cosine, shifted for size",
         source="Hoogeboom et al. 2023 (simple diffusion)",
         formula="log-SNR = −2 ln tan(π u/2) + 2 ln(64/d)",
+        latex=r"\ln\mathrm{SNR}_t={-}2\ln\tan\frac{\pi u}{2}+2\ln\frac{64}{d}",
         params=(
             Param(
                 "size", "size d", 64.0, 8.0, 2048.0,
@@ -403,6 +446,7 @@ PRESETS: dict[str, Preset] = {
         title="VE (SMLD)",
         source="Song & Ermon 2019, Song et al. 2021",
         formula="σₜ = σ_min (σ_max/σ_min)^((t − 1)/(T − 1)),  a = 1",
+        latex=r"\sigma_t=\sigma_{\min}\,(\sigma_{\max}/\sigma_{\min})^{(t-1)/(T-1)},\quad a=1",
         params=_sigma_ends(0.01, 50.0),
         betas=_exponential,
         family=Family.VE,
@@ -411,6 +455,10 @@ PRESETS: dict[str, Preset] = {
         title="sub-VP SDE",
         source="Song et al. 2021 (score SDE)",
         formula="a² = exp(−u²/2 · (β_max − β_min) − u β_min),  s = 1 − a²",
+        latex=(
+            r"a^2=\exp\left({-}\frac{u^2}{2}(\beta_{\max}-\beta_{\min})"
+            r"-u\,\beta_{\min}\right),\quad s=1-a^2"
+        ),
         params=_SDE_RATES,
         betas=_sub_vp,
         family=Family.SUB_VP,
@@ -419,6 +467,10 @@ PRESETS: dict[str, Preset] = {
         title="Karras σ",
         source="Karras et al. 2022 (EDM)",
         formula="σₜ^(1/ρ) = σ_min^(1/ρ) + (t − 1)/(T − 1) · (σ_max^(1/ρ) − σ_min^(1/ρ))",
+        latex=(
+            r"\sigma_t^{1/\rho}=\sigma_{\min}^{1/\rho}+\frac{t-1}{T-1}"
+            r"\left(\sigma_{\max}^{1/\rho}-\sigma_{\min}^{1/\rho}\right)"
+        ),
         params=(
             *_sigma_ends(0.002, 80.0),
             Param("rho", "ρ", 7.0, 1.0, 20.0, "More steps at small σ when larger. 1 to 20.", 2),
@@ -430,6 +482,9 @@ PRESETS: dict[str, Preset] = {
         title="Exponential σ",
         source="k-diffusion",
         formula="ln σₜ even from ln σ_min to ln σ_max",
+        latex=(
+            r"\ln\sigma_t=\ln\sigma_{\min}+\frac{t-1}{T-1}\,\ln\frac{\sigma_{\max}}{\sigma_{\min}}"
+        ),
         params=_sigma_ends(0.002, 80.0),
         betas=_exponential,
         family=Family.VE,
@@ -438,6 +493,10 @@ PRESETS: dict[str, Preset] = {
         title="Polyexponential σ",
         source="k-diffusion",
         formula="ln σₜ = ln σ_min + ((t − 1)/(T − 1))^ρ · ln(σ_max/σ_min)",
+        latex=(
+            r"\ln\sigma_t=\ln\sigma_{\min}+\left(\frac{t-1}{T-1}\right)^{\rho}"
+            r"\ln\frac{\sigma_{\max}}{\sigma_{\min}}"
+        ),
         params=(
             *_sigma_ends(0.002, 80.0),
             Param("rho", "ρ", 1.5, 0.2, 10.0, "1 is exponential. Range 0.2 to 10.", 2),
@@ -449,6 +508,7 @@ PRESETS: dict[str, Preset] = {
         title="Rectified flow",
         source="Liu et al. 2022; shift of Esser et al. 2024 (SD3)",
         formula="s = α u/(1 + (α − 1) u),  a = 1 − s,  u = t/T",
+        latex=r"s=\frac{\alpha\,u}{1+(\alpha-1)\,u},\quad a=1-s,\quad u=\frac{t}{T}",
         params=(
             Param(
                 "shift", "shift α", 1.0, 0.05, 100.0,
@@ -462,6 +522,10 @@ PRESETS: dict[str, Preset] = {
         title="Rectified flow, shifted for size",
         source="Flux (Black Forest Labs 2024)",
         formula="α = e^μ,  μ linear in the tokens (d/16)², at 256 and at 4,096",
+        latex=(
+            r"\alpha=e^{\mu},\quad\mu\text{ linear in the tokens }(d/16)^2,"
+            r"\text{ at 256 and at 4096}"
+        ),
         params=(
             Param(
                 "size", "size d", 1024.0, 64.0, 2048.0,

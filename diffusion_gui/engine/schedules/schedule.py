@@ -198,7 +198,7 @@ def from_betas(betas: Array, notes: tuple[str, ...] = (), family: Family = Famil
     """Build the schedule with steps beta_1..beta_T, `betas` of shape [T] in (0, 1].
 
     alpha-bar is accumulated as a sum of log1p(-beta): no float32, no product. Raises EngineError
-    where a beta is not in (0, 1], naming its t.
+    where a beta is not in (0, 1], or is 1 before the end, naming its t.
     """
     betas = np.asarray(betas, dtype=np.float64)
     _check_length(len(betas))
@@ -206,6 +206,9 @@ def from_betas(betas: Array, notes: tuple[str, ...] = (), family: Family = Famil
     if bad.size:
         t = int(bad[0]) + 1
         raise EngineError(f"beta must be in (0, 1], but beta_{t} = {betas[t - 1]:g}")
+    early = np.flatnonzero(betas[:-1] == 1.0)
+    if early.size:
+        raise EngineError(f"beta must be below 1 before the end, but beta_{early[0] + 1} = 1")
     with np.errstate(divide="ignore"):
         log_abar = np.cumsum(np.log1p(-betas))
         log_noise = np.log(-np.expm1(log_abar))

@@ -40,6 +40,12 @@ class _ValueAxis(pg.AxisItem):
         return ["10" + str(round(v)).translate(_SUPERSCRIPT) for v in values]
 
 
+def show_line(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray) -> None:
+    """Let `item` show a line; none where no value is finite, a path that crashes Qt's painter."""
+    some = bool(np.isfinite(y).any())
+    item.setData(x if some else [], y if some else [])
+
+
 class Plot(pg.PlotWidget):
     """A still plot in the theme's colours: no pan, no zoom, no context menu."""
 
@@ -128,6 +134,11 @@ class CurvePlot(Plot):
         """The text beside the cursor."""
         return str(self._readout.toPlainText())
 
+    @property
+    def T(self) -> int:
+        """The last t of the axis."""
+        return self._T
+
     def set_time(self, t: int, value: float, text: str) -> None:
         """Move the cursor and write `text` beside it, away from the curve's `value` there."""
         self._cursor.setPos(t)
@@ -176,6 +187,9 @@ class CurvePlot(Plot):
         super()._tint()
         self._cursor.setPen(pg.mkPen(self.theme.tokens.cursor, width=2))
         self._readout.setColor(QColor(getattr(self.theme.tokens, self._token)))
+        behind = QColor(self.theme.tokens.panel)
+        behind.setAlpha(200)  # legible over curves that it is compared with
+        self._readout.fill = pg.mkBrush(behind)
 
 
 class MiniChart(Plot):

@@ -110,9 +110,11 @@ class MessageBar(QFrame):
 
 
 class Field(QWidget):
-    """A control with its caption above it."""
+    """A control with its caption above it, and beside that a small action, if there is one."""
 
-    def __init__(self, caption: str, control: QWidget, tooltip: str) -> None:
+    def __init__(
+        self, caption: str, control: QWidget, tooltip: str, action: QWidget | None = None
+    ) -> None:
         super().__init__()
         self.control = control
         control.setToolTip(tooltip)
@@ -123,7 +125,13 @@ class Field(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addWidget(head)
+        if action is None:
+            column.addWidget(head)
+        else:
+            row = QHBoxLayout()
+            row.addWidget(head, 1)
+            row.addWidget(action)
+            column.addLayout(row)
         column.addWidget(control)
 
 

@@ -7,34 +7,33 @@ the document and says what was refused.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QSizePolicy, QWidget
+from PySide6.QtCore import QSignalBlocker, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QWidget
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.params import Values
-from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Preset, ScheduleSpec, grid
+from diffusion_gui.engine.schedules import ScheduleSpec, grid
+from diffusion_gui.engine.schedules.build import without_points
 from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
 from diffusion_gui.panels.common.icons import set_icon
-from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox, Panel, button, label
+from diffusion_gui.panels.common.widgets import Panel, button
 from diffusion_gui.panels.schedule.doctor_view import TOKENS, DoctorView
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.notation import NOTATIONS
 from diffusion_gui.panels.schedule.operations_bar import OperationsBar
 from diffusion_gui.panels.schedule.pane_chips import PaneChips
+from diffusion_gui.panels.schedule.pin_menu import PinMenu
 from diffusion_gui.panels.schedule.plots import PlotStack
 from diffusion_gui.panels.schedule.point_row import PointRow
-from diffusion_gui.state.comparison import Comparison
+from diffusion_gui.panels.schedule.preset_row import PresetRow, row_of
+from diffusion_gui.panels.schedule.table_view import ScheduleTable
+from diffusion_gui.state.comparison import Comparison, side_texts
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
+from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
-
-_TABLE = Preset("Table", "imported or joined", "βₜ from a table", (), lambda T, p: np.empty(0))
-"""What the head says of a schedule that has no formula."""
 
 
 class ScheduleEditor(Panel):
@@ -48,6 +47,7 @@ class ScheduleEditor(Panel):
         view: ViewState,
         state: EditorState,
         comparison: Comparison,
+        library: UserPresets,
         theme: Theme,
     ) -> None:
         super().__init__("scheduleEditor", "Schedule", theme)
@@ -55,6 +55,7 @@ class ScheduleEditor(Panel):
         self._view = view
         self._state = state
         self._comparison = comparison
+        self._library = library
         self._build_head()
         self._build_form()
         self._build_plots()
@@ -66,7 +67,7 @@ class ScheduleEditor(Panel):
         self.reset.setObjectName("resetCurveButton")
         self.side = {}
         for name in "AB":
-            side = button(name, f"Show schedule {name}; F7 switches between A and B", "chip")
+            side = button(name, "", "chip")
             side.setObjectName(f"side{name}Button")
             side.setCheckable(True)
             self.side[name] = side
@@ -83,31 +84,8 @@ class ScheduleEditor(Panel):
             self.head.addWidget(widget)
 
     def _build_form(self) -> None:
-        self.preset = QComboBox()
-        self.preset.setObjectName("presetCombo")
-        self.preset.setSizeAdjustPolicy(
-            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-        )
-        self.preset.setMinimumContentsLength(7)
-        self.preset.setPlaceholderText(_TABLE.title)
-        self.preset.view().setMinimumWidth(190)
-        for key, preset in PRESETS.items():
-            self.preset.addItem(preset.title, key)
-        self.steps = IntegerBox(1, MAX_STEPS, 100)
-        self.steps.setObjectName("scheduleTSpin")
-        self.params = ParamsForm()
-        row = QHBoxLayout()
-        row.setSpacing(GAP)
-        top = Qt.AlignmentFlag.AlignTop
-        choice = Field("Preset", self.preset, "The formula the schedule starts from")
-        length = Field("T", self.steps, f"Number of noising steps, 1 to {MAX_STEPS:,}")
-        row.addWidget(choice, 2, top)
-        row.addWidget(length, 1, top)
-        row.addWidget(self.params, 3, top)
-        self.body.addLayout(row)
-        self.formula = label("", "caption")
-        self.formula.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.body.addWidget(self.formula)
+        self.presets = PresetRow(self.theme, self._library)
+        self.body.addWidget(self.presets)
 
     def _build_plots(self) -> None:
         self.operations = OperationsBar(self._document, self._comparison)
@@ -115,6 +93,7 @@ class ScheduleEditor(Panel):
         self.plots = PlotStack(
             self._document, self._view, self._state, self._comparison, self.theme
         )
+        self.table = ScheduleTable(self._document, self._view, self._state, self.theme)
         self.chips = PaneChips(self._state)
         self.doctor = DoctorView(self.theme)
         below = QWidget()
@@ -123,7 +102,8 @@ class ScheduleEditor(Panel):
         row.addWidget(self.chips)
         self.body.addWidget(self.operations)
         self.body.addWidget(self.points)
-        self.body.addWidget(self.plots, 1)
+        self.body.addWidget(self.plots, 2)
+        self.body.addWidget(self.table, 1)
         self.body.addWidget(below)
         self.body.addWidget(self.doctor)
 
@@ -139,17 +119,16 @@ class ScheduleEditor(Panel):
 
     def _bind(self) -> None:
         document = self._document
-        self.preset.activated.connect(self._on_preset)
-        self.steps.valueChanged.connect(self._on_T)
-        self.params.edited.connect(self._on_params)
-        self.steps.editingFinished.connect(document.end_gesture)
-        self.params.finished.connect(document.end_gesture)
         self.reset.clicked.connect(self._on_reset)
         self.notation.activated.connect(self._on_notation)
         for side in self.side.values():
             side.clicked.connect(self._on_side)
-        for part in (self.plots, self.points, self.operations):
+        for part in (self.presets, self.plots, self.points, self.table, self.operations):
             part.edited.connect(self.apply)
+        self.presets.finished.connect(document.end_gesture)
+        self._library.failed.connect(self._on_failure)
+        self.table.refused.connect(lambda line: self.bar.show_lines([line]))
+        self.table.t_dragged.connect(self._view.set_t)
         self._bind_operations()
         self.points.finished.connect(document.end_gesture)
         self.points.add_wished.connect(lambda: self.plots.add_point(float(self._view.t)))
@@ -184,12 +163,15 @@ class ScheduleEditor(Panel):
             "resetCurve": self._on_reset,
             "switchSides": self._comparison.switch,
             "endSides": self._comparison.end,
+            "pinSchedule": lambda: self._comparison.pin(self._spec),
+            "clearPins": self._comparison.clear_pins,
             **self.operations.handlers(),
         }
 
-    def set_menu(self, menu: QMenu) -> None:
-        """Offer the window's schedule menu here too."""
+    def set_menu(self, menu: QMenu, pins: QMenu) -> None:
+        """Offer the window's schedule menu here too; fill its submenu of presets to pin."""
         self.more.setMenu(menu)
+        self.pin_menu = PinMenu(self._document, self._comparison, pins)
 
     @property
     def _spec(self) -> ScheduleSpec:
@@ -208,22 +190,8 @@ class ScheduleEditor(Panel):
     # --- what a person did --------------------------------------------------------------------
 
     @Slot()
-    def _on_preset(self) -> None:
-        key = self.preset.currentData()
-        self.apply(ScheduleSpec(preset=key, T=self._spec.T), f"preset {PRESETS[key].title}")
-
-    @Slot(int)
-    def _on_T(self, T: int) -> None:
-        self.apply(replace(self._spec, T=T), f"T = {T}", "schedule-T")
-
-    @Slot(object)
-    def _on_params(self, values: Values) -> None:
-        spec = replace(self._spec, params=values, points=(), base_T=0)
-        self.apply(spec, "schedule parameters", "schedule-params")
-
-    @Slot()
     def _on_reset(self) -> None:
-        self.apply(replace(self._spec, points=(), base_T=0), "reset curve")
+        self.apply(without_points(self._spec), "reset curve")
 
     @Slot()
     def _on_notation(self) -> None:
@@ -235,7 +203,7 @@ class ScheduleEditor(Panel):
     @Slot()
     def _on_side(self) -> None:
         pressed = next(name for name, side in self.side.items() if side is self.sender())
-        if pressed != self._comparison.side or self._comparison.other is None:
+        if pressed != self._comparison.side:
             self._comparison.switch()
         self._show_sides()
 
@@ -250,6 +218,10 @@ class ScheduleEditor(Panel):
                 "move a sampling step", "sampling-mark", spacing="times", levels=levels,
                 spacing_params=(),
             )  # fmt: skip
+
+    @Slot(str)
+    def _on_failure(self, line: str) -> None:
+        self.bar.show_lines([line])
 
     @Slot(object)
     def _on_fix(self, finding: Finding) -> None:
@@ -285,28 +257,21 @@ class ScheduleEditor(Panel):
 
     @Slot()
     def _show_sides(self) -> None:
+        texts = side_texts(self._comparison)
         for name, side in self.side.items():
+            side.setToolTip(texts[name])
             with QSignalBlocker(side):
-                both = self._comparison.other is not None
-                side.setChecked(both and name == self._comparison.side)
+                side.setChecked(name == self._comparison.side)
 
     @Slot()
     def _show_schedule(self) -> None:
         spec = self._spec
-        row = PRESETS.get(spec.preset, _TABLE)
-        with QSignalBlocker(self.preset), QSignalBlocker(self.steps):
-            self.preset.setCurrentIndex(self.preset.findData(spec.preset))
-            self.steps.setValue(spec.T)
-        self.params.show_values(row.params, spec.params)
+        row = row_of(spec)
+        self.presets.show_spec(spec)
         drawn = bool(spec.points) and bool(spec.preset or spec.betas)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
-        self.formula.setText(
-            f"{row.title} (T = {spec.base_T or spec.T}), bent through the points in log-SNR"
-            if drawn
-            else row.formula
-        )
-        self.formula.setToolTip(self.formula.text())
         self.reset.setVisible(drawn)
+        self._show_sides()
         self._show_steps()
         self.plots.show_schedule()
         self.points.show_point()
