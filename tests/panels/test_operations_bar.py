@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QLineEdit, QSlider, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QApplication, QComboBox, QSlider, QWidget
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -210,11 +210,8 @@ def test_by_keyboard_alone_from_the_menu_to_the_end(
 
 def test_every_control_says_what_it_is(bar: OperationsBar) -> None:
     for page in (bar.shift_scale, bar.blend, bar.length, bar.resolution):
-        controls = [
-            c
-            for c in page.findChildren(QWidget)
-            if c.focusPolicy() & Qt.FocusPolicy.TabFocus and not isinstance(c, QLineEdit)
-        ]
+        kinds = (QSlider, QAbstractSpinBox, QComboBox)
+        controls = [control for kind in kinds for control in page.findChildren(kind)]
         assert controls
         for control in controls:
             assert control.accessibleName()
@@ -263,6 +260,21 @@ def test_the_other_side_and_the_pins_can_be_blended_with(
     np.testing.assert_allclose(document.schedule.log_snr[1:], half[1:], rtol=1e-9)
     parts.comparison.pin("late")
     assert bar.blend.other.findText("Pin: late") >= 0
+
+
+def test_all_of_the_other_side_is_still_this_side(
+    window: MainWindow, bar: OperationsBar, parts: Parts, document: Document
+) -> None:
+    other = operations.fit(ScheduleSpec("linear", 200))
+    document.replace_schedule(other, "drawn")
+    parts.comparison.split()
+    document.replace_schedule(ScheduleSpec("cosine", 200), "preset")
+    _begin(window, "blend")
+    for place in (900, 1000, 500):
+        bar.blend.ratio.slider.setValue(place)
+        assert (parts.comparison.side, parts.comparison.other) == ("A", other)
+        if place == 1000:
+            np.testing.assert_allclose(document.schedule.beta, build(other).beta, rtol=1e-9)
 
 
 def test_T_changes_and_the_curve_stays(

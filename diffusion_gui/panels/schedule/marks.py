@@ -152,13 +152,13 @@ class Marks(QObject):
         self._name_grips()
 
     def _name_grips(self) -> None:
-        """Write each handle's name on the side that the curve leaves free."""
+        """Write each handle's name above it, on the side that the curve leaves free."""
         places = self.grips
         falls = len(places) < 2 or (places[1][0] > places[0][0]) == (places[1][1] < places[0][1])
         for index, item in enumerate(self._grip_names):
             item.setVisible(index < len(places))
             if index < len(places):
-                item.setAnchor((-0.12, 1.0 if falls else 0.0))
+                item.setAnchor((-0.12 if falls else 1.12, 1.0))
                 item.setPos(*places[index])
 
     def show_stroke(self, places: Sequence[tuple[float, float]]) -> None:
