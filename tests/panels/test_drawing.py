@@ -97,6 +97,7 @@ def test_the_curve_follows_live_under_a_thin_line_without_handles(
     assert parts.document.schedule.alpha_bar[500] == pytest.approx(0.5, abs=0.02)
     assert _line(plot) == len(LINE)
     assert not _handles_shown(plot)
+    assert not _handles_shown(editor.beta)
     assert plot.cursor().shape() is Qt.CursorShape.CrossCursor
     qtbot.mouseRelease(plot.viewport(), LEFT, pos=end)
     assert _line(plot) == 0

@@ -35,9 +35,9 @@ MORE_POINTS = 14
 """Most control points that a stroke brings, besides its own ends and joints."""
 _LEAST_SHARE = 1e-13
 """Least beta, as a share of -ln alpha-bar before it, that still lowers a log-SNR in float64."""
-_APART = 0.015
+_APART = 0.03
 """Least distance in u between the points of a stroke, so that each can be taken hold of."""
-_SHARE, _NATS, _KEPT = 0.004, 0.05, 0.02
+_SHARE, _NATS, _KEPT = 0.006, 0.05, 0.02
 """How far off the drawn curve may be: on an axis of 0..1, on others, beside the stroke (nats)."""
 _TOP = curve.LOG_SNR_LIMIT - 0.05
 """Highest level drawn: leaves room for the points before it."""

@@ -82,8 +82,8 @@ class HandlePlot(CurvePlot):
         super().__init__(theme, token)
         self.marks = Marks(self, theme, token)
         self.pen = Pen(self, self.marks)
-        self.pen.drawn.connect(self._on_drawn)
-        self.pen.lifted.connect(self._on_lifted)
+        self.pen.drawn.connect(self.stroke_drawn)
+        self.pen.lifted.connect(self.gesture_finished)
         self.pen.cancelled.connect(self._on_cancelled)
         self.pen.t_wished.connect(self.t_dragged)
         self._handles.setZValue(10)
@@ -107,6 +107,10 @@ class HandlePlot(CurvePlot):
         """Mark the chosen points; keys speak of `lead`."""
         self._chosen, self._lead = frozenset(chosen), lead
         self._draw_handles()
+
+    def show_handles(self, shown: bool) -> None:
+        """Show the handles, or hide them while they are others at every move."""
+        self._handles.setVisible(shown)
 
     @property
     def held(self) -> bool:
@@ -216,17 +220,8 @@ class HandlePlot(CurvePlot):
 
     # --- strokes ----------------------------------------------------------------------------
 
-    def _on_drawn(self, places: list[tuple[float, float]]) -> None:
-        self._handles.hide()
-        self.stroke_drawn.emit(places)
-
-    def _on_lifted(self) -> None:
-        self._handles.show()
-        self.gesture_finished.emit()
-
     def _on_cancelled(self) -> None:
         self._gesture = _Gesture.NONE
-        self._handles.show()
         self.stroke_cancelled.emit()
 
     # --- keys -------------------------------------------------------------------------------

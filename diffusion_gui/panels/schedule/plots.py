@@ -206,7 +206,8 @@ class PlotStack(QWidget):
     def _on_stroke(self, pane: CurvePane, places: list[tuple[float, float]]) -> None:
         if self._origin is None:
             self._origin = self._spec
-            self._state.choose(())  # its points may be others now
+            self._state.choose(())  # its points are others from now on
+            self._show_handles(False)
         quantity = QUANTITIES[pane.key]
         stroke = [(t, quantity.off_axis(place, pane.logarithmic)) for t, place in places]
         spec = strokes.draw(self._origin, quantity, stroke)
@@ -241,6 +242,7 @@ class PlotStack(QWidget):
     @Slot()
     def _on_finished(self) -> None:
         self._origin = None
+        self._show_handles(True)
         self.gesture_finished.emit()
         self._show_ranges()
 
@@ -266,6 +268,10 @@ class PlotStack(QWidget):
     def _on_tool(self) -> None:
         for pane in self.panes.values():
             pane.plot.set_drawing(self._state.tool is Tool.DRAW)
+
+    def _show_handles(self, shown: bool) -> None:
+        for pane in self.panes.values():
+            pane.plot.show_handles(shown)
 
     def _visible(self) -> list[CurvePane]:
         return [
