@@ -12,11 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPen
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from diffusion_gui.panels.common.theme import Theme
 
+HANDLE_ROOM = 8.0
+"""Pixels above and below the values: half a handle and its ring."""
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -153,7 +155,18 @@ class CurvePlot(Plot):
         """Show t = 0..T and values low..high, with a margin for handles at the ends."""
         self._T, self.span = T, (low, high)
         self.setXRange(-0.015 * T, 1.05 * T, padding=0)  # room for the label of T
-        self.setYRange(low, high, padding=0.04)
+        self._fit_height()
+
+    def _fit_height(self) -> None:
+        """Leave room for half a handle above and below, however small the plot is."""
+        room = max(self.getViewBox().height(), 4.0 * HANDLE_ROOM)
+        self.setYRange(*self.span, padding=max(0.04, HANDLE_ROOM / (room - 2.0 * HANDLE_ROOM)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the margin in pixels."""
+        super().resizeEvent(event)
+        if hasattr(self, "span"):  # the base class resizes while it is being built
+            self._fit_height()
 
     def to_data(self, position: QPointF) -> QPointF:
         """Map a mouse position to (t, value)."""
