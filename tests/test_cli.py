@@ -253,6 +253,14 @@ def test_what_a_config_does_not_hold_is_told(tmp_path):
             ],
             ["--trajectory", "--count"],
         ),
+        (
+            [
+                *["sample", "-o", "a.png", "--trajectory", "t.npz", "--count", "256"],
+                *["--steps", "500", "--size", "32", "--restart-set", "rounds=20"],
+                *["--restart-set", "low=0.01", "--restart-set", "high=50"],
+            ],
+            ["--trajectory", "the rounds of Restart", "--count"],
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -487,3 +495,9 @@ def test_ctrl_c_ends_the_program_with_130_and_no_traceback(tmp_path):
     assert program.returncode == 130
     assert errors == b""
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_the_model_calls_of_a_run_are_told(tmp_path):
+    told = _ok("sample", "-o", tmp_path / "a.png", "--steps", 5, "--count", 1, "--size", 16,
+               "--sampler", "heun", "--guidance", "cfg", "--against", "gaussian")  # fmt: skip
+    assert told.stdout.rstrip().endswith("NFE 18")  # nine estimates of two models

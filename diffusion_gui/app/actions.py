@@ -15,7 +15,8 @@ class ActionRow:
 
     A menu "Schedule/Copy as" is the one of that name inside the menu Schedule.
 
-    Rows that share a `group` exclude one another and are checkable.
+    Rows that share a `group` exclude one another and are checkable; a `submenu` row has no handler,
+    who is given its menu fills it.
     """
 
     name: str
@@ -23,6 +24,7 @@ class ActionRow:
     text: str = ""
     shortcuts: tuple[str, ...] = ()
     group: str = ""
+    submenu: bool = False
 
 
 ACTIONS: tuple[ActionRow, ...] = (
@@ -49,8 +51,19 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("removePoints", "Schedule", "Remove the chosen points"),
     ActionRow("resetCurve", "Schedule", "Reset the curve to its preset"),
     ActionRow("-", "Schedule"),
+    ActionRow("shiftScale", "Schedule", "Shift and scale log-SNR…"),
+    ActionRow("resolutionShift", "Schedule", "Resolution shift…"),
+    ActionRow("blend", "Schedule", "Blend with another schedule…"),
+    ActionRow("changeT", "Schedule", "Change T, keep the curve…"),
+    ActionRow("zeroTerminal", "Schedule", "Rescale to zero terminal SNR"),
+    ActionRow("toPoints", "Schedule", "Reverse to control points"),
+    ActionRow("-", "Schedule"),
     ActionRow("switchSides", "Schedule", "Switch between A and B", ("F7",)),
     ActionRow("endSides", "Schedule", "Keep the side on show only"),
+    ActionRow("-", "Schedule"),
+    ActionRow("pinSchedule", "Schedule", "Pin this schedule", ("Ctrl+P",)),
+    ActionRow("pinPreset", "Schedule", "Pin a preset", submenu=True),
+    ActionRow("clearPins", "Schedule", "Remove all pins"),
     ActionRow("-", "Schedule"),
     ActionRow("openSchedule", "Schedule", "Open schedule…", ("Ctrl+L",)),
     ActionRow("openScheduleFolder", "Schedule", "Open schedule of a diffusers folder…"),
@@ -77,7 +90,7 @@ def build_menus(
 ) -> tuple[dict[str, QAction], dict[str, QMenu]]:
     """Fill the window's menu bar from `ACTIONS`; return the actions and the menus by name.
 
-    Every row but separators must have a handler; raises KeyError otherwise.
+    Every row but separators and submenus must have a handler; raises KeyError otherwise.
     """
     menus: dict[str, QMenu] = {}
     groups: dict[str, QActionGroup] = {}
@@ -89,6 +102,11 @@ def build_menus(
             menus[row.menu] = owner.addMenu(name)
         if row.name == "-":
             menus[row.menu].addSeparator()
+            continue
+        if row.submenu:
+            menus[row.name] = menus[row.menu].addMenu(row.text)
+            actions[row.name] = menus[row.name].menuAction()
+            actions[row.name].setObjectName(row.name)
             continue
         action = QAction(row.text, window)
         action.setObjectName(row.name)

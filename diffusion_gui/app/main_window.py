@@ -41,7 +41,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(1100, 680)
         self._build_panels()
         self.actions_by_name, menus = build_menus(self, self._handlers())
-        self.schedule.set_menu(menus["Schedule"])
+        self.schedule.set_menu(menus["Schedule"], menus["pinPreset"])
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
         self._bind()

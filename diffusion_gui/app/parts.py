@@ -66,6 +66,7 @@ def build_parts(
     document.schedule_changed.connect(lambda: view.set_T(document.schedule.T))
     presets = UserPresets(settings.home, app)
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
+    comparison = Comparison(document, app)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -74,8 +75,8 @@ def build_parts(
         presets=presets,
         view=view,
         editor=EditorState(app),
-        comparison=Comparison(document, app),
-        preview=ForwardPreview(document, view, store, app),
+        comparison=comparison,
+        preview=ForwardPreview(document, view, store, comparison, app),
         loader=PictureLoader(document, view, store, app),
         sampling=SamplingController(document, store, device or settings.device, settings.live, app),
         first_experiment=experiment,

@@ -199,9 +199,11 @@ def sample(
     for problem in job.problems:
         typer.echo(f"left out: {problem}", err=True)
     begin = time.perf_counter()
-    wanted.write(sampling.sample(job, device, wanted), job.experiment)
+    recording = sampling.sample(job, device, wanted)
+    wanted.write(recording, job.experiment)
     seconds = time.perf_counter() - begin
-    typer.echo(f"{output}: {count} picture{'s' * (count > 1)} in {seconds:.1f} s")
+    pictures = f"{count} picture{'s' * (count > 1)}"
+    typer.echo(f"{output}: {pictures} in {seconds:.1f} s, NFE {recording.calls}")
 
 
 @app.command()

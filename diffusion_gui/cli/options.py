@@ -108,7 +108,9 @@ ModelSettings = Annotated[list[str] | None, _settings(MODELS, "--model-set")]
 Images = Annotated[str, typer.Option(metavar="DIR|emoji", help="The images that the model knows.")]
 SamplerName = Annotated[str, _choice(known=SAMPLERS, text="Sampler")]
 SamplerSettings = Annotated[list[str] | None, _settings(SAMPLERS)]
-Steps = Annotated[int, typer.Option(min=1, max=MAX_STEPS, help="Steps, one model call each.")]
+Steps = Annotated[
+    int, typer.Option(min=1, max=MAX_STEPS, help="Steps, of one model call each or two.")
+]
 Count = Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="How many pictures.")]
 Size = Annotated[int, _choice(known=DATA_SIZES, text="Side of a picture in pixels")]
 SpacingSettings = Annotated[list[str] | None, _settings(SPACINGS, "--spacing-set")]

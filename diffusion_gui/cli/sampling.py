@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,13 +14,11 @@ from diffusion_gui.cli.progress import step_progress
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
 from diffusion_gui.engine.images import Pixels, find_images, read_picture, square
+from diffusion_gui.engine.planning import plan, transitions
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library
 from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import check
-
-if TYPE_CHECKING:
-    pass
 
 MOST_ANIMATED = 100
 """An animation shows at most this many of a run's steps, evenly, the first and last among them."""
@@ -46,6 +43,8 @@ class Recording:
     result: Pixels = field(default_factory=lambda: np.empty(0, np.uint8))
     frames: list[Frame] = field(default_factory=list)
     animation: list[Pixels] = field(default_factory=list)
+    calls: int = 0
+    """Model calls of the whole run (NFE)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +80,14 @@ def prepare(
     Raises EngineError on bad settings, and when no image of the data can be read.
     """
     check(experiment)
-    if wanted.trajectory is not None:
-        _check_memory(experiment)
     if (start is None) != (t is None):
         raise EngineError("--start and --t belong together; give both or neither")
     T = experiment.schedule.T
     if t is not None and t > T:
         raise EngineError(f"--t: {t} is outside 1 to {T}, the T of the schedule; lower it")
+    if wanted.trajectory is not None:
+        begun = Start("", t) if t is not None else None
+        _check_memory(replace(experiment, sampling=replace(experiment.sampling, start=begun)))
     size = experiment.sampling.size
     begin = None if start is None else _read_square(start, size)
     pixels, pictures, problems = _read_data(images, size)
@@ -107,9 +107,11 @@ def sample(job: Job, device: str, wanted: Files) -> Recording:
     recording = Recording()
     with step_progress() as advance:
         from diffusion_gui.engine import device as devices
-        from diffusion_gui.engine.reverse import Inputs, plan, record, run, to_pixels, transitions
+        from diffusion_gui.engine.reverse import Inputs, model_calls, record, run, to_pixels
 
-        total = transitions(job.experiment, plan(job.experiment))
+        levels = plan(job.experiment)
+        total = transitions(job.experiment, levels)
+        recording.calls = model_calls(job.experiment, levels)
         shown = animated(total) if wanted.animation else set()
         labels = library.labels(job.experiment.pictures)
         if job.experiment.sampling.data == EMOJI:
@@ -162,10 +164,11 @@ def _read_square(path: Path, size: int) -> tuple[Pixels, PictureRef]:
 def _check_memory(experiment: Experiment) -> None:
     """Raise EngineError where recording every step would need more memory than is sensible."""
     sampling = experiment.sampling
-    steps = min(sampling.steps, experiment.schedule.T)
+    steps = transitions(experiment, plan(experiment))
     need = (steps + 1) * sampling.count * sampling.size**2 * 3 * 2
     if need > _MOST_RECORDED:
+        fewer = "--steps, the rounds of Restart" if sampling.restart else "--steps"
         raise EngineError(
             f"--trajectory: {need / 1024**3:.1f} GiB of pictures is over"
-            f" {_MOST_RECORDED / 1024**3:.0f} GiB; lower --steps, --count or --size"
+            f" {_MOST_RECORDED / 1024**3:.0f} GiB; lower {fewer}, --count or --size"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -13,18 +13,35 @@ from torch import Tensor
 
 from diffusion_gui.engine import images
 from diffusion_gui.engine.denoisers import MODELS, Denoiser
+from diffusion_gui.engine.denoisers.guided import forecast
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import MAX_COUNT, Experiment
+from diffusion_gui.engine.experiment import Experiment, Guidance
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.noise import START, gaussian_batch
 from diffusion_gui.engine.params import Values, resolve
-from diffusion_gui.engine.samplers import SAMPLERS, Levels, Step
-from diffusion_gui.engine.samplers.restart import RESTART_PARAMS, restart
-from diffusion_gui.engine.samplers.restart import Plan as Restarts
-from diffusion_gui.engine.schedules import build, grid
+from diffusion_gui.engine.planning import plan, transitions, walk_of
+from diffusion_gui.engine.samplers import Levels, Step
 from diffusion_gui.engine.schedules.schedule import display_scale
 from diffusion_gui.engine.trajectory import Frame
+
+if TYPE_CHECKING:
+    from diffusion_gui.engine.denoisers.guided import Guided
+
+__all__ = [
+    "Built",
+    "Inputs",
+    "build_model",
+    "calls_by_step",
+    "members",
+    "model_calls",
+    "plan",
+    "record",
+    "run",
+    "to_pixels",
+    "transitions",
+    "walk",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,37 +124,30 @@ def _model(
     return row.build(_to_batch(images.to_float(data), device), poll, **values)
 
 
-def plan(experiment: Experiment) -> Levels:
-    """Return the levels a run of `experiment` visits, checked."""
-    sampling = experiment.sampling
-    if not 1 <= sampling.count <= MAX_COUNT:
-        raise EngineError(f"count must be in 1..{MAX_COUNT}, got {sampling.count}")
-    schedule, first = build(experiment.schedule), 0
-    if sampling.start is not None:
-        first = sampling.start.t
-        if not 1 <= first <= schedule.T:
-            raise EngineError(f"start t must be in 1..{schedule.T}, got {first}; set it again")
-    times = grid(
-        schedule,
-        sampling.steps,
-        sampling.spacing,
-        sampling.spacing_params,
-        sampling.levels,
-        first,
-    )
-    if first:
-        times[0] = first  # exactly there, also where the spacing would begin below it
-    return Levels.of(schedule, times)
+def calls_by_step(experiment: Experiment, levels: Levels) -> list[int]:
+    """Return the model calls made when step 0, 1, ... of a run over `levels` is there.
+
+    Exact for every sampler, with Restart and with guidance, which calls a second model within its
+    interval. Nothing is computed but the number.
+    """
+    calls = _cost(experiment.sampling.guidance)
+    return forecast(walk_of(experiment.sampling), levels, calls)
 
 
-def transitions(experiment: Experiment, levels: Levels) -> int:
-    """Return the number of transitions of a run over `levels`; it yields one step more."""
-    given = experiment.sampling.restart
-    return Restarts.of(levels, **_restart(given)).steps if given else len(levels)
+def model_calls(experiment: Experiment, levels: Levels) -> int:
+    """Return the model calls of a whole run of `experiment` over `levels` (NFE)."""
+    return calls_by_step(experiment, levels)[-1]
 
 
-def _restart(given: Values) -> dict[str, float]:
-    return resolve(RESTART_PARAMS, given, "Restart")
+def _cost(guidance: Guidance) -> Callable[[float, float], int]:
+    """Return what one estimate at level (a, s) costs in model calls."""
+    if not guidance.method:
+        return lambda a, s: 1
+
+    def never(x: Tensor, a: float, s: float) -> Tensor:
+        raise AssertionError("the cost of guidance is told without a model")
+
+    return cast("Guided", _guide(guidance, never, never)).calls
 
 
 def walk(
@@ -149,11 +159,7 @@ def walk(
 ) -> Iterator[Step]:
     """Run the sampler on a model that is already built; `start` as in `Inputs`."""
     sampling = experiment.sampling
-    if sampling.sampler not in SAMPLERS:
-        known = ", ".join(SAMPLERS)
-        raise EngineError(f"unknown sampler {sampling.sampler!r}; choose one of: {known}")
-    row = SAMPLERS[sampling.sampler]
-    values = resolve(row.params, sampling.params, row.title)
+    follow = walk_of(sampling)
     shape = (sampling.size, sampling.size, 3)
 
     def noise(step: int) -> Tensor:
@@ -171,25 +177,20 @@ def walk(
         raise EngineError(f"the start picture must be {list(shape)}, got {list(start.shape)}")
     else:
         x = a * _to_batch(images.to_float(start)[None], device) + s * x
-    denoise = _guided(experiment, built)
-    follow = partial(row.walk, **values)
-    if not sampling.restart:
-        return follow(denoise, x, levels, lambda i: noise(START + 1 + i))
-    again = _restart(sampling.restart)
-    return restart(follow, denoise, x, levels, lambda i: noise(START + 1 + i), **again)
+    guidance, denoise = sampling.guidance, built.main
+    if guidance.method and built.against is not None:
+        denoise = _guide(guidance, built.main, built.against)
+    return follow(denoise, x, levels, lambda i: noise(START + 1 + i))
 
 
-def _guided(experiment: Experiment, built: Built) -> Denoiser:
+def _guide(guidance: Guidance, main: Denoiser, against: Denoiser) -> Denoiser:
     """Return the denoiser of one run: guidance may remember what it saw earlier in it."""
-    guidance = experiment.sampling.guidance
-    if not guidance.method or built.against is None:
-        return built.main
     if guidance.method not in GUIDANCE:
         known = ", ".join(GUIDANCE)
         raise EngineError(f"unknown guidance {guidance.method!r}; choose one of: {known}")
     row = GUIDANCE[guidance.method]
     values = resolve(row.params, guidance.params, row.title)
-    return row.build(built.main, built.against, **values)
+    return row.build(main, against, **values)
 
 
 def record(step: Step, before: Tensor | None = None, seconds: float = 0.0) -> Frame:

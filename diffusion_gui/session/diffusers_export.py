@@ -121,7 +121,7 @@ def _named_formula(spec: ScheduleSpec) -> dict[str, Any]:
 def _plain(spec: ScheduleSpec) -> bool:
     """Whether `spec` is a preset of its own family, at most shifted or rescaled."""
     own_family = spec.family in ("", PRESETS[spec.preset].family) if spec.preset else False
-    return own_family and not spec.points and spec.base_T in (0, spec.T)
+    return own_family and not spec.points and spec.scale == 1.0 and spec.base_T in (0, spec.T)
 
 
 # --- formulas -------------------------------------------------------------------------------------

@@ -38,11 +38,15 @@ from diffusion_gui.engine.schedules import (
     ScheduleSpec,
     build,
 )
-from diffusion_gui.engine.schedules.operations import LARGEST_SHIFT
+from diffusion_gui.engine.schedules.doctor import examine_table
+from diffusion_gui.engine.schedules.operations import (
+    LARGEST_SCALE,
+    LARGEST_SHIFT,
+    LEAST_SCALE,
+    LOG_SNR_RANGE,
+)
 
 FORMAT = "diffusion-gui/1"
-LOG_SNR_MOST = 500.0
-"""Control points in files may leave the editor's +-20 nats, but not the range of float64."""
 
 _T = TypeVar("_T")
 
@@ -105,10 +109,21 @@ def check_schedule(spec: ScheduleSpec, path: str = "experiment.schedule") -> Non
         _check_choice(f"{path}.preset", spec.preset, PRESETS)
         row = PRESETS[spec.preset]
         _check_params(f"{path}.params", row.params, spec.params, row.title)
+    _check_betas(f"{path}.betas", spec)
     _check_range(f"{path}.base_T", spec.base_T, 0, MAX_STEPS)
+    _check_range(f"{path}.scale", spec.scale, LEAST_SCALE, LARGEST_SCALE)
     _check_range(f"{path}.shift", spec.shift, -LARGEST_SHIFT, LARGEST_SHIFT)
     _check_points(f"{path}.points", spec.points)
     _under(path, lambda: build(spec))
+
+
+def _check_betas(path: str, spec: ScheduleSpec) -> None:
+    if spec.preset and spec.betas:
+        raise EngineError(f"{path}: the preset {spec.preset!r} has none; leave one of them out")
+    if len(spec.betas) > MAX_STEPS:
+        raise EngineError(f"{path}: {len(spec.betas)} betas; keep at most {MAX_STEPS}")
+    for finding in examine_table(np.array(spec.betas)):
+        raise EngineError(f"{path}: {finding.text}; correct it")
 
 
 def _check_sampling(sampling: Sampling) -> None:
@@ -155,10 +170,12 @@ def _check_points(path: str, points: tuple[ControlPoint, ...]) -> None:
     log_snr = np.array([point.log_snr for point in points])
     if not (np.all((u >= 0.0) & (u <= 1.0)) and np.all(np.diff(u) > 1e-9)):
         raise EngineError(f"{path}: u must rise from point to point within 0 to 1; sort the points")
-    if not (np.all(np.abs(log_snr) <= LOG_SNR_MOST) and np.all(np.diff(log_snr) < 0.0)):
+    low, high = LOG_SNR_RANGE
+    within = np.all((log_snr >= low) & (log_snr <= high))
+    if not (within and np.all(np.diff(log_snr) < 0.0)):
         raise EngineError(
-            f"{path}: log_snr must fall from point to point within"
-            f" {LOG_SNR_MOST:g} to {-LOG_SNR_MOST:g}; move the points"
+            f"{path}: log_snr must fall from point to point within {high:g} to {low:g};"
+            " move the points"
         )
 
 

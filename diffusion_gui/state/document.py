@@ -45,13 +45,15 @@ class Document(QObject):
         """Make `experiment` the current one, as the undoable step `text`.
 
         Changes that follow one another with the same `merge_key` are one undo step, until
-        `end_gesture` is called. An equal experiment changes nothing. Raises EngineError, and
-        changes nothing, if its schedule cannot be built.
+        `end_gesture` is called; a key with a "#" is ended by its owner only, who takes another.
+        An equal experiment changes nothing. Raises EngineError, and changes nothing, if its
+        schedule cannot be built.
         """
         if experiment == self._experiment:
             return
         build(experiment.schedule)
-        key = f"{merge_key}#{self._gesture}" if merge_key else ""
+        lasting = not merge_key or "#" in merge_key
+        key = merge_key if lasting else f"{merge_key}#{self._gesture}"
         self.history.push(experiment, text, key)
 
     def replace_schedule(self, spec: ScheduleSpec, text: str, merge_key: str = "") -> None:

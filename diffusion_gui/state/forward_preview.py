@@ -1,5 +1,7 @@
 """What the image panel shows: the picture on show, noised to the time cursor, and its strip.
 
+While two schedules are compared, both noise the same picture with the same eps: the other side at
+the same share of the way, where its T is another.
 The noise depends on the seed and the size of the picture alone. It is computed in the GUI thread on
 request: one multiply-add per value.
 """
@@ -14,7 +16,10 @@ from PySide6.QtCore import QObject, Signal, Slot
 from diffusion_gui.engine.forward import Noiser
 from diffusion_gui.engine.images import FloatImage, Picture, Pixels, fit_within, square
 from diffusion_gui.engine.noise import START, gaussian
+from diffusion_gui.engine.schedules import Schedule, build
+from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.comparison import Comparison, other_letter
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.view_state import ViewState
 
@@ -30,16 +35,37 @@ class Tiles:
     x_t: Pixels
     signal: Pixels
     noise: Pixels
+    other: OtherView | None = None
+    """x_t under the other side, while two are compared."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OtherView:
+    """x_t under the side not on show, uint8 [H, W, 3]: its letter and its own t."""
+
+    side: str
+    t: int
+    x_t: Pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StripRow:
+    """The frames (t, x_t) under one schedule of length T; `side` is "" where there is only one."""
+
+    side: str
+    T: int
+    frames: tuple[tuple[int, Pixels], ...]
 
 
 class ForwardPreview(QObject):
     """The forward process of the picture on show.
 
     `picture_changed` when another picture is on show, `tiles_changed` when x_t is another,
-    `strip_changed` when the frames over t are.
+    `strip_changed` when the frames over t are; `sides_changed`, before them, when the sides are.
     """
 
     picture_changed = Signal()
+    sides_changed = Signal()
     tiles_changed = Signal()
     strip_changed = Signal()
 
@@ -48,12 +74,15 @@ class ForwardPreview(QObject):
         document: Document,
         view: ViewState,
         store: PictureStore,
+        comparison: Comparison,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._document = document
         self._view = view
         self._store = store
+        self._comparison = comparison
+        self._comparing = True
         self._noisers: dict[tuple[int, bool], Noiser] = {}
         self._pixels: Pixels | None = None
         self.picture: Picture | None = None
@@ -61,8 +90,30 @@ class ForwardPreview(QObject):
         view.t_changed.connect(self._on_t)
         view.picture_changed.connect(self._on_picture)
         document.schedule_changed.connect(self._on_schedule)
+        comparison.sides_changed.connect(self._on_sides)
         document.seed_changed.connect(self._on_seed)
         document.pictures_changed.connect(self._on_pictures)
+
+    @property
+    def two_sides(self) -> bool:
+        """Whether there is another side to compare with."""
+        return self._comparison.other is not None
+
+    @property
+    def comparing(self) -> bool:
+        """Whether both sides are shown: there are two, and that is wished."""
+        return self._comparing and self.two_sides
+
+    @property
+    def side(self) -> str:
+        """The letter of the schedule on show."""
+        return self._comparison.side
+
+    def set_comparing(self, comparing: bool) -> None:
+        """Show both sides, or the one on show only."""
+        if comparing != self._comparing:
+            self._comparing = comparing
+            self._on_sides()
 
     def tiles(self) -> Tiles | None:
         """Return x_0, x_t and its two parts at the time cursor, or None without a picture."""
@@ -71,20 +122,37 @@ class ForwardPreview(QObject):
         schedule, t = self._document.schedule, self._view.t
         noiser = self._noiser(VIEW_SIDE)
         a, s = schedule.shown(t)
-        return Tiles(self._pixels, noiser.x_t(a, s), noiser.signal(a), noiser.noise(s))
+        other = self._other_view(noiser) if self.comparing else None
+        return Tiles(self._pixels, noiser.x_t(a, s), noiser.signal(a), noiser.noise(s), other)
 
-    def strip(self, count: int, side: int) -> list[tuple[int, Pixels]]:
-        """Return about `count` (t, x_t) frames evenly over 0..T, the central squares, `side` wide.
+    def _other_view(self, noiser: Noiser) -> OtherView:
+        schedule = self._other_schedule()
+        t = round(self._view.t / self._view.T * schedule.T)
+        return OtherView(other_letter(self.side), t, noiser.x_t(*schedule.shown(t)))
 
-        Rather a few less than odd times: 0, 100, 200, ... where T = 1000 allows it.
-        Every frame is noised at its own size, so that a pixel of it has the SNR of that t.
+    def _other_schedule(self) -> Schedule:
+        spec = self._comparison.other
+        assert spec is not None
+        return build(spec)
+
+    def strip(self, count: int, side: int) -> list[StripRow]:
+        """Return about `count` frames evenly over 0..T, the central squares, `side` wide.
+
+        One row, or A above B while both are compared, and none without a picture. Rather a few
+        frames less than odd times: 0, 100, 200, ... where the T on show, 1000, allows it. Every
+        frame is noised at its own size, so that a pixel of it has the SNR of that t.
         """
         if self._pixels is None:
             return []
-        schedule = self._document.schedule
-        noiser = self._noiser(side, cropped=True)
-        times = np.linspace(0, schedule.T, _frames(schedule.T, count)).round().astype(int).tolist()
-        return [(t, noiser.x_t(*schedule.shown(t))) for t in times]
+        schedule, noiser = self._document.schedule, self._noiser(side, cropped=True)
+        shares = np.linspace(0.0, 1.0, _frames(schedule.T, count))
+        if not self.comparing:
+            return [_row("", schedule, noiser, shares)]
+        rows = [
+            _row(self.side, schedule, noiser, shares),
+            _row(other_letter(self.side), self._other_schedule(), noiser, shares),
+        ]
+        return sorted(rows, key=lambda row: row.side)
 
     def values(self) -> FloatImage:
         """Return up to 65,536 values of x_t at the time cursor, in [-1, 1] units, not clipped."""
@@ -126,6 +194,11 @@ class ForwardPreview(QObject):
             self._view.set_picture(pictures[0].id if pictures else "")
 
     @Slot()
+    def _on_sides(self) -> None:
+        self.sides_changed.emit()
+        self._on_schedule()
+
+    @Slot()
     def _on_seed(self) -> None:
         self._noisers.clear()
         self._on_schedule()
@@ -138,6 +211,13 @@ class ForwardPreview(QObject):
     @Slot()
     def _on_t(self) -> None:
         self.tiles_changed.emit()
+
+
+def _row(side: str, schedule: Schedule, noiser: Noiser, shares: Array) -> StripRow:
+    """Return the frames at shares of the way from t = 0 to T."""
+    times = (shares * schedule.T).round().astype(int).tolist()
+    frames = tuple((t, noiser.x_t(*schedule.shown(t))) for t in times)
+    return StripRow(side, schedule.T, frames)
 
 
 def _frames(T: int, most: int) -> int:

@@ -7,7 +7,7 @@ frozen values, so the history is simply the list of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -24,6 +24,7 @@ class _Step:
     experiment: Experiment
     text: str
     merge_key: str
+    note: object = None
 
 
 class History(QObject):
@@ -40,6 +41,15 @@ class History(QObject):
     def current(self) -> Experiment:
         """The experiment at the current place."""
         return self._steps[self._place].experiment
+
+    @property
+    def note(self) -> object:
+        """What was last noted at the current step, None for a step not seen before."""
+        return self._steps[self._place].note
+
+    @note.setter
+    def note(self, note: object) -> None:
+        self._steps[self._place] = replace(self._steps[self._place], note=note)
 
     @property
     def undo_text(self) -> str:

@@ -56,6 +56,8 @@ class Run:
     experiment: Experiment
     trajectory: Trajectory
     device: str
+    calls: tuple[int, ...]
+    """The model calls made when step 0, 1, ... is there."""
 
 
 def depends_on(experiment: Experiment) -> tuple[Any, ...]:
@@ -291,7 +293,8 @@ class _Engine:
         levels = reverse.plan(experiment)
         model = self._prepare(experiment, target)
         trajectory = Trajectory(reverse.transitions(experiment, levels))
-        started(Run(experiment, trajectory, device.describe(target)))
+        calls = tuple(reverse.calls_by_step(experiment, levels))
+        started(Run(experiment, trajectory, device.describe(target), calls))
         begin = time.perf_counter()
         before: torch.Tensor | None = None
         for step in reverse.walk(experiment, model, levels, self._start(experiment), target):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from diffusion_gui.engine.params import pack
@@ -176,6 +176,8 @@ def test_any_numbers_are_betas_after_the_fix(betas: list[float]) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(values=st.lists(st.floats(width=64), min_size=1, max_size=30))
+@example(values=[np.inf, np.inf])
+@example(values=[0.5, 0.0, 0.0])
 def test_any_numbers_fall_after_the_fix(values: list[float]) -> None:
     for finding in examine_alpha_bar(np.array(values)):
         assert finding.fix is not None

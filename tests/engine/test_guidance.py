@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -315,5 +316,5 @@ def test_the_forecast_counts_every_model_call(name: str, terminal: bool) -> None
 
     guided = Guided(counted, counted, scale=2.0, low=0.4, high=1.5)
     expected = [made for _ in row.walk(guided, pictures(0), levels, pictures, **values)]
-    assert forecast(row, levels, values, guided.calls) == expected
+    assert forecast(partial(row.walk, **values), levels, guided.calls) == expected
     assert expected[-1] > row.evaluations(10, 10) - row.calls

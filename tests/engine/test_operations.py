@@ -27,7 +27,9 @@ from diffusion_gui.engine.schedules.operations import (
     equivalents,
     fit,
     join,
+    placed,
     resampled,
+    scaled,
     shifted,
     split,
     table,
@@ -85,6 +87,89 @@ def test_a_shift_is_the_input_scale_and_the_resolution() -> None:
 def test_a_shift_beyond_sense_is_refused() -> None:
     with pytest.raises(EngineError, match=r"within \+-20 nats, got 25"):
         shifted(COSINE, 25.0)
+
+
+# --- scale --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("factor", [0.4, 2.5])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ScheduleSpec("linear", 200),
+        drawn(),
+        fit(drawn()),
+        table(build_preset("linear", 50).beta[1:]),
+    ],
+    ids=["preset", "drawn", "points", "table"],
+)
+def test_a_scale_multiplies_log_snr_everywhere_and_is_taken_back(
+    spec: ScheduleSpec, factor: float
+) -> None:
+    plain, made = build(spec), build(scaled(spec, factor))
+    assert made.notes == plain.notes == ()
+    assert_allclose(made.log_snr[1:], factor * plain.log_snr[1:], rtol=0, atol=1e-3)
+    assert_allclose(
+        build(scaled(scaled(spec, factor), 1.0 / factor)).log_snr, plain.log_snr, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("preset", ["linear", "flow", "karras"])
+def test_alpha_bar_is_the_logistic_of_the_scaled_logit(preset: str) -> None:
+    plain, made = build_preset(preset, 100), build(ScheduleSpec(preset, 100, scale=0.5))
+    root = np.sqrt(plain.alpha_bar[1:])
+    assert_allclose(
+        made.alpha_bar[1:], root / (root + np.sqrt(1.0 - plain.alpha_bar[1:])), rtol=1e-9
+    )
+    assert made.family is plain.family
+
+
+def test_scale_comes_before_shift_and_before_the_points() -> None:
+    plain = build(LINEAR).log_snr[1:]
+    both = replace(LINEAR, scale=2.0, shift=-1.0)
+    assert_allclose(build(both).log_snr[1:], 2.0 * plain - 1.0, rtol=1e-12)
+    assert scaled(both, 2.0) == replace(LINEAR, scale=4.0, shift=-2.0)
+    points = control_points(both)
+    bent = with_points(both, curve.move(points, 2, points[2].u, points[2].log_snr - 0.5, 200))
+    for spec in (scaled(bent, 0.5), placed(bent, 1.0, 0.0), shifted(scaled(bent, 0.5), 0.5)):
+        assert spec.points[2].log_snr == pytest.approx(
+            spec.scale / 2.0 * (bent.points[2].log_snr + 1.0) + spec.shift
+        )
+        expected = spec.scale / 2.0 * (build(bent).log_snr[1:] + 1.0) + spec.shift
+        assert_allclose(build(spec).log_snr[1:], expected, rtol=0, atol=1e-9)
+
+
+def test_an_end_without_signal_survives_a_scale() -> None:
+    bent = zero_terminal(LINEAR)
+    bent = with_points(bent, control_points(bent))
+    for spec in (zero_terminal(LINEAR), bent, ScheduleSpec("flow", 200)):
+        for factor in (0.3, 3.0):
+            made = build(scaled(spec, factor))
+            assert (made.alpha_bar[-1], made.family) == (0.0, build(spec).family)
+            visible = np.abs(made.log_snr) < VISIBLE
+            expected = factor * build(spec).log_snr[visible]
+            assert_allclose(made.log_snr[visible], expected, rtol=0, atol=1e-3)
+
+
+def test_a_scaled_curve_is_rescaled_after_its_scale() -> None:
+    spec = scaled(LINEAR, 0.5)
+    root, plain = build(zero_terminal(spec)).a, build(spec).a
+    expected = (plain[1:] - plain[-1]) * plain[1] / (plain[1] - plain[-1])
+    assert_allclose(root[1:], expected, rtol=1e-9, atol=1e-15)
+
+
+@pytest.mark.parametrize("factor", [0.05, 11.0, -1.0, math.nan])
+def test_a_scale_beyond_sense_is_refused(factor: float) -> None:
+    with pytest.raises(EngineError, match=r"a scale must stay within 0\.1 to 10"):
+        scaled(COSINE, factor)
+
+
+def test_scaling_does_not_carry_shift_or_points_out_of_what_a_file_may_hold() -> None:
+    with pytest.raises(EngineError, match=r"within \+-20 nats, got -24"):
+        scaled(shifted(COSINE, -8.0), 3.0)
+    far = fit(ScheduleSpec("cosine", 200))
+    with pytest.raises(EngineError, match=r"point would leave \+-500 nats"):
+        scaled(scaled(far, 10.0), 10.0)
 
 
 # --- zero terminal SNR --------------------------------------------------------------------------
@@ -200,6 +285,26 @@ def test_a_schedule_split_at_a_level_is_joined_again(level: float) -> None:
     assert_allclose(again.beta, build(LINEAR).beta, rtol=1e-9)
 
 
+@pytest.mark.parametrize("level", [-20.0, -22.5])
+def test_both_parts_of_a_split_have_the_levels_to_1e_6_nats(level: float) -> None:
+    deep = ScheduleSpec("sqrt_beta", 600)
+    clean, noisy = split(deep, level)
+    parts = np.r_[build(clean).log_snr[1:], build(noisy).log_snr[1:]]
+    assert_allclose(parts, build(deep).log_snr[1:], rtol=0, atol=2e-6)
+
+
+@pytest.mark.parametrize("level", [-25.0, -60.0])
+def test_a_split_that_would_lose_its_digits_is_refused(level: float) -> None:
+    with pytest.raises(EngineError, match=r"first beta is 1 but for rounding; choose .* above -23"):
+        split(ScheduleSpec("sqrt_beta", 600), level)
+
+
+def test_a_split_before_the_last_level_without_signal_keeps_it() -> None:
+    spec = zero_terminal(LINEAR)
+    _, last = split(spec, float(build(spec).log_snr[-2]))
+    assert last.betas == (1.0,)
+
+
 def test_joining_takes_each_side_from_its_own_schedule() -> None:
     made = build(join(COSINE, LINEAR, 0.5)).log_snr
     cosine, linear = build(COSINE).log_snr, build(LINEAR).log_snr
@@ -251,6 +356,7 @@ def test_a_looser_fit_has_fewer_points() -> None:
         (ScheduleSpec("linear", 10, family="vq"), "unknown family 'vq'; choose one of: vp"),
         (ScheduleSpec("", 2, pack({"beta": 1.0}), betas=(0.1, 0.2)), "has no parameters"),
         (ScheduleSpec("", 10, points=drawn().points, shift=1.0), "not points"),
+        (ScheduleSpec("", 10, points=drawn().points, scale=2.0), "not points"),
         (ScheduleSpec("", 3, betas=(0.1, 0.2), base_T=5), "has 2 betas"),
     ],
 )

@@ -20,7 +20,15 @@ from diffusion_gui.engine.params import resolve
 from diffusion_gui.engine.samplers import SAMPLERS, Levels, Sampler, Step
 from diffusion_gui.engine.samplers.base import apart, jumps, last_step
 from diffusion_gui.engine.samplers.first_order import ddpm, euler
-from diffusion_gui.engine.schedules import build_preset, from_betas, from_log_snr, timesteps
+from diffusion_gui.engine.schedules import (
+    ScheduleSpec,
+    build,
+    build_preset,
+    from_betas,
+    from_log_snr,
+    grid,
+    timesteps,
+)
 
 from .gaussian import MEAN, STD, gaussian_denoiser, moments, ones, pictures, start, ve, vp, walk
 
@@ -284,3 +292,21 @@ def test_estimates_close_together_count_as_one() -> None:
     assert apart([1.0, 2.0, 3.0], 5.0) == [0, 1, 2]
     assert apart([1.0, 1.001, 3.0, 3.001, 4.0], -1.0) == [0, 2, 4]
     assert apart([0.0, -0.01, -0.02, -0.03], 1.0) == [0, 2]
+
+
+@pytest.mark.parametrize("spacing", ["trailing", "karras", "exponential"])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_arrives_from_levels_whose_sigma_is_beyond_float(
+    name: str, spacing: str
+) -> None:
+    row = SAMPLERS[name]
+    values = resolve(row.params, (), row.title)
+    for betas in ((0.999,) * 300, (*(0.999,) * 400, 1.0), (*(0.02,) * 50, *(0.999,) * 250)):
+        schedule = build(ScheduleSpec("", len(betas), betas=betas))
+        levels = Levels.of(schedule, grid(schedule, 20, spacing))
+        noise = torch.Generator().manual_seed(1)
+        draws = [torch.randn(1, 3, 4, 4, generator=noise) for _ in range(21)]
+        *_, end = row.walk(
+            lambda x, a, s: torch.full_like(x, 0.25), draws[-1], levels, draws.__getitem__, **values
+        )
+        torch.testing.assert_close(end.x_t, torch.full_like(end.x_t, 0.25))

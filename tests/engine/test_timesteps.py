@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import beta as beta_distribution
 
@@ -15,10 +17,12 @@ from diffusion_gui.engine.samplers import Levels
 from diffusion_gui.engine.schedules import (
     PRESETS,
     SPACINGS,
+    ControlPoint,
     Schedule,
     ScheduleSpec,
     build,
     build_preset,
+    from_log_snr,
     grid,
     timesteps,
 )
@@ -225,3 +229,80 @@ def test_rows_are_complete_for_the_form(spacing: str) -> None:
     assert all((row.title, row.source, row.explanation))
     for param in row.params:
         assert param.minimum <= param.default <= param.maximum
+
+
+# --- beyond what a float holds ------------------------------------------------------------------
+
+DEEP = {
+    "0.999 for 300 steps": ScheduleSpec("", 300, betas=(0.999,) * 300),
+    "0.999 at the end": ScheduleSpec("", 600, betas=(*(0.01,) * 100, *(0.999,) * 500)),
+    "0.999 for 10,000 steps": ScheduleSpec("constant", 10_000, pack({"beta": 0.999})),
+    "sqrt of beta": ScheduleSpec("sqrt_beta", 10_000),
+    "no signal below float": ScheduleSpec("", 401, betas=(*(0.999,) * 400, 1.0)),
+    "clean beyond float": ScheduleSpec("", 3, betas=(1e-300, 1e-200, 0.5)),
+    "one deep step": ScheduleSpec("", 1, betas=(1.0 - 2.0**-53,)),
+    "drawn down": ScheduleSpec("", 500, points=(ControlPoint(0.0, 5.0), ControlPoint(1.0, -90.0))),
+    "drawn far down": ScheduleSpec(
+        "", 500, points=(ControlPoint(0.0, 300.0), ControlPoint(1.0, -500.0)), family="flow"
+    ),
+}
+
+
+def visited(schedule: Schedule, times: np.ndarray, steps: int, first: int) -> None:
+    assert 2 <= len(times) <= steps + 1
+    assert np.isfinite(times).all()
+    assert np.all(np.diff(times) < 0.0)
+    assert times[-1] == 0.0
+    assert 1.0 <= times[-2] <= times[0] <= (first or schedule.T)
+    levels = Levels.of(schedule, times)
+    assert np.isfinite(levels.a).all()
+    assert np.isfinite(levels.s).all()
+    assert np.all(np.diff(levels.a) >= 0.0)
+    assert np.all(np.diff(levels.s) <= 0.0)
+
+
+@pytest.mark.parametrize("spacing", RULES)
+@pytest.mark.parametrize("kind", DEEP)
+def test_every_spacing_descends_where_sigma_leaves_the_range_of_float(
+    spacing: str, kind: str
+) -> None:
+    schedule = build(DEEP[kind])
+    for steps in (1, 2, 20, 500):
+        for first in (0, 1, schedule.T - 1, schedule.T // 2):
+            visited(schedule, grid(schedule, steps, spacing, first=first), steps, first)
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_listed_sigmas_are_visited_where_sigma_leaves_the_range_of_float(kind: str) -> None:
+    schedule = build(DEEP[kind])
+    low, high = schedule.log_snr[1], np.maximum(schedule.log_snr[-1], -600.0)
+    listed = tuple(np.exp(-0.5 * np.linspace(low, high, 5)).tolist())
+    times = grid(schedule, 1, "sigmas", listed=listed)
+    visited(schedule, times, 5, 0)
+    inside = np.log([sigma for sigma in listed if sigma > 0.0])
+    assert_allclose(-0.5 * schedule.log_snr_at(times[:-1]), np.unique(inside)[::-1], rtol=1e-6)
+
+
+def test_exponential_is_even_in_log_snr_however_deep_it_goes() -> None:
+    schedule = build(DEEP["0.999 for 10,000 steps"])
+    levels = schedule.log_snr_at(grid(schedule, 11, "exponential")[:-1])
+    assert_allclose(levels, np.linspace(schedule.log_snr[-1], schedule.log_snr[1], 11), rtol=1e-9)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    falls=st.lists(st.floats(1e-3, 200.0), min_size=1, max_size=30),
+    start=st.floats(-300.0, 300.0),
+    steps=st.integers(1, 40),
+    spacing=st.sampled_from(RULES),
+)
+def test_every_spacing_descends_on_any_curve(
+    falls: list[float], start: float, steps: int, spacing: str
+) -> None:
+    schedule = from_log_snr(start - np.cumsum(falls))
+    visited(schedule, grid(schedule, steps, spacing), steps, 0)
+
+
+def test_an_exploding_process_beyond_float_is_refused() -> None:
+    with pytest.raises(EngineError, match="raise log-SNR above"):
+        build(ScheduleSpec("", 3000, betas=(0.999,) * 3000, family="ve"))

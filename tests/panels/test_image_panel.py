@@ -11,10 +11,13 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QColor, QDropEvent, QGuiApplication, QImage
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine.schedules import ScheduleSpec
+from diffusion_gui.panels.images.film_strip import LABEL
 
 MakeImage = Callable[..., Path]
 LEFT = Qt.MouseButton.LeftButton
@@ -159,6 +162,126 @@ def test_without_a_picture_the_panel_says_what_to_do(
     for ref in parts.document.experiment.pictures:
         parts.loader.remove(ref.id)
     assert window.images.caption.text() == "no picture"
-    assert window.images.strip.frames == [] or not window.images.strip.isVisible()
+    assert window.images.strip.frames == () or not window.images.strip.isVisible()
     window.actions_by_name["resetAll"].trigger()
     assert window.images.strip.isVisible()
+
+
+# --- under A and B --------------------------------------------------------------------------------
+
+
+def _split(parts: Parts, b: ScheduleSpec) -> None:
+    """Keep A as it is, put `b` on B, and show A."""
+    parts.comparison.switch()
+    parts.document.replace_schedule(b, "B")
+    parts.comparison.switch()
+
+
+def _letters(window: MainWindow) -> list[str]:
+    return list(window.images.strip.rows)
+
+
+def test_two_sides_bring_a_second_row_a_second_tile_and_the_toggle(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    images = window.images
+    assert _letters(window) == [""]
+    assert not images.compare.isVisible()
+    assert not images.x_t_other.isVisible()
+    _split(parts, ScheduleSpec("linear"))
+    assert _letters(window) == ["A", "B"]
+    assert images.compare.isVisible()
+    assert images.compare.isChecked()
+    assert images.x_t.caption == "𝑥ₜ  A   t = 412"
+    assert images.x_t_other.caption == "𝑥ₜ  B   t = 412"
+    qtbot.mouseClick(images.compare, LEFT)
+    assert _letters(window) == [""]
+    assert not images.x_t_other.isVisible()
+    assert images.x_t.caption == "𝑥ₜ   t = 412"
+    qtbot.mouseClick(images.compare, LEFT)
+    assert _letters(window) == ["A", "B"]
+    window.actions_by_name["endSides"].trigger()
+    assert _letters(window) == [""]
+    assert not images.compare.isVisible()
+
+
+def test_A_stays_left_and_above_when_B_is_shown(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    images = window.images
+    _split(parts, ScheduleSpec("linear"))
+    QApplication.processEvents()
+    assert images.x_t.x() < images.x_t_other.x()
+    picture = images.x_t.image
+    assert picture is not None
+    qtbot.keyClick(window, Qt.Key.Key_F7)
+    QApplication.processEvents()
+    assert images.x_t_other.x() < images.x_t.x()
+    assert images.x_t_other.caption.startswith("𝑥ₜ  A")
+    assert images.x_t_other.image == picture
+    assert _letters(window) == ["A", "B"]
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_a_press_and_a_drag_in_either_row_move_t(
+    window: MainWindow, parts: Parts, qtbot: QtBot, row: int
+) -> None:
+    _split(parts, ScheduleSpec("linear", T=500))
+    QApplication.processEvents()
+    strip = window.images.strip
+    times = [t for t, _ in strip.rows["A"]]
+    for index in (2, 0, len(times) - 1):
+        qtbot.mouseClick(strip, LEFT, pos=strip.cell(row, index).center())
+        assert parts.view.t == pytest.approx(times[index], abs=2)
+    qtbot.mousePress(strip, LEFT, pos=strip.cell(row, 1).center())
+    qtbot.mouseMove(strip, strip.cell(row, 4).center())
+    qtbot.mouseRelease(strip, LEFT, pos=strip.cell(row, 4).center())
+    assert parts.view.t == pytest.approx(times[4], abs=2)
+
+
+def test_dragging_a_control_point_on_A_moves_row_A_and_leaves_row_B(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    _split(parts, ScheduleSpec("linear"))
+    plot, strip = window.schedule.alpha_bar, window.images.strip
+    before = {side: [image.copy() for _, image in row] for side, row in strip.rows.items()}
+    other = window.images.x_t_other.image
+    assert other is not None
+    other = other.copy()
+    start = plot.to_pixel(*plot.points[3]).toPoint()
+    qtbot.mousePress(plot.viewport(), LEFT, pos=start)
+    qtbot.mouseMove(plot.viewport(), start + QPoint(0, 25))  # and the mouse is still down
+    after = {side: [image for _, image in row] for side, row in strip.rows.items()}
+    assert after["A"] != before["A"]
+    assert after["B"] == before["B"]
+    assert window.images.x_t_other.image == other
+    qtbot.mouseRelease(plot.viewport(), LEFT, pos=start + QPoint(0, 25))
+
+
+def test_equal_sides_show_equal_pixels(window: MainWindow, parts: Parts) -> None:
+    parts.comparison.switch()
+    rows = window.images.strip.rows
+    assert [image for _, image in rows["A"]] == [image for _, image in rows["B"]]
+    assert window.images.x_t.image == window.images.x_t_other.image
+
+
+@pytest.mark.parametrize("T", [1000, 600])
+@pytest.mark.parametrize("size", [(1280, 800), (2560, 1440)])
+def test_nothing_is_clipped_with_two_sides(
+    window: MainWindow, parts: Parts, size: tuple[int, int], T: int
+) -> None:
+    images = window.images
+    _split(parts, ScheduleSpec("linear", T=T))
+    window.resize(*size)
+    for _ in range(3):
+        QApplication.processEvents()
+    strip = images.strip
+    last = strip.cell(1, len(strip.frames) - 1)
+    assert last.right() < strip.width()
+    assert last.bottom() + LABEL < strip.height() + 1
+    for tile in (images.x_0, images.x_t, images.x_t_other, images.signal, images.noise):
+        assert tile.picture_rect().width() >= 100
+        assert tile.rect().contains(tile.picture_rect())
+        assert tile.geometry().bottom() < tile.parentWidget().height()
+    assert images.tray.geometry().bottom() <= images.tray.parentWidget().height()
+    assert (strip.cell(1, 0).top() - strip.cell(0, 0).bottom() > LABEL) == (T != 1000)

@@ -12,6 +12,9 @@ from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine import reverse
+from diffusion_gui.engine.experiment import Guidance
+from diffusion_gui.engine.params import pack
 from diffusion_gui.panels.sampling.batch_view import best_grid
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.session import export
@@ -40,6 +43,19 @@ def test_run_shows_the_pictures_and_the_numbers(
     assert "step 6 of 6" in panel.caption.text()
     assert "NFE 6" in panel.caption.text()
     assert panel.save.isEnabled()
+
+
+def test_the_calls_of_guidance_and_restart_are_counted(
+    panel: SamplingPanel, parts: Parts, qtbot: QtBot
+) -> None:
+    guidance = Guidance("cfg", pack({"scale": 2.0}), "gaussian")
+    again = pack({"low": 0.5, "high": 5.0, "rounds": 1.0})
+    parts.document.replace_sampling("dear", sampler="heun", guidance=guidance, restart=again)
+    _run(qtbot, panel, parts)
+    experiment = parts.document.experiment
+    calls = reverse.model_calls(experiment, reverse.plan(experiment))
+    assert calls > 24
+    assert f"NFE {calls}" in panel.caption.text()
 
 
 def test_the_timeline_scrubs_through_the_steps_and_moves_t(

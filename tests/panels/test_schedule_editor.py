@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
@@ -10,7 +12,8 @@ from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.engine.schedules import PRESETS, build_preset
+from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build_preset
+from diffusion_gui.engine.schedules.operations import resampled
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
 from diffusion_gui.panels.schedule.handles import HandlePlot
 
@@ -163,6 +166,21 @@ def test_reset_returns_to_the_preset(editor: ScheduleEditor, parts: Parts, qtbot
     assert editor.reset.isVisible()
     qtbot.mouseClick(editor.reset, LEFT)
     np.testing.assert_array_equal(parts.document.schedule.beta, build_preset("cosine").beta)
+
+
+def test_reset_and_a_changed_parameter_keep_a_resampling(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    spec = resampled(ScheduleSpec("linear", 1000), 100)
+    parts.document.replace_schedule(spec, "resample")
+    assert "resampled from T = 1,000 to 100" in editor.presets.formula.text
+    start = _handle(editor.alpha_bar, 3)
+    _drag(qtbot, editor.alpha_bar, start, start + QPoint(0, 25))
+    assert "bent through" in editor.presets.formula.text
+    qtbot.mouseClick(editor.reset, LEFT)
+    assert parts.document.experiment.schedule == spec
+    editor.presets.params.edited.emit((("beta_end", 0.03),))
+    assert parts.document.experiment.schedule == replace(spec, params=(("beta_end", 0.03),))
 
 
 def test_the_read_outs_name_the_values_at_t(editor: ScheduleEditor, parts: Parts) -> None:

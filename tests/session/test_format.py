@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -76,7 +77,8 @@ def _specs(draw):
         return ScheduleSpec(preset, T, values, base_T=base_T, zero_terminal=True, points=points)
     if draw(st.booleans()):
         betas = tuple(draw(st.lists(st.floats(1e-4, 0.9), min_size=1, max_size=5)))
-        return ScheduleSpec("", T, betas=betas, shift=draw(st.floats(-3, 3)), points=points)
+        moves = {"scale": draw(st.floats(0.3, 3.0)), "shift": draw(st.floats(-3, 3))}
+        return ScheduleSpec("", T, betas=betas, points=points, **moves)
     family = draw(st.sampled_from(["", "vp", "flow"]))
     return ScheduleSpec(preset, T, values, family=family, points=points)
 
@@ -242,6 +244,9 @@ def test_a_newer_format_is_refused_with_the_mend():
         (("schedule", "T"), "many"),
         (("schedule", "T"), 0),
         (("schedule", "T"), 10_001),
+        (("schedule", "scale"), 0.05),
+        (("schedule", "scale"), -1.0),
+        (("schedule", "shift"), 21.0),
         (("schedule", "preset"), "magic"),
         (("schedule", "params"), [["offset", 9.0]]),
         (("schedule", "params"), [["offset", 0.1], ["offset", 0.2]]),
@@ -263,6 +268,28 @@ def test_a_newer_format_is_refused_with_the_mend():
 def test_a_bad_value_is_refused_by_the_path_of_its_key(path, value):
     message = _one_line(_edited("experiment", *path, value=value))
     assert ".".join(("experiment", *path)) in message
+
+
+@pytest.mark.parametrize(
+    ("schedule", "reason"),
+    [
+        (ScheduleSpec("", 3, betas=(0.1, 1.0, 0.2)), "β = 1 before the end, at t = 2.*; correct"),
+        (ScheduleSpec("", 2, betas=(0.1, 1.5)), r"β = 1\.5 at t = 2.*; correct it"),
+        (ScheduleSpec("cosine", 2, betas=(0.1, 0.2)), "the preset 'cosine' has none; leave one"),
+        (ScheduleSpec("cosine", 5, betas=(0.1, 0.2)), "the preset 'cosine' has none; leave one"),
+        (ScheduleSpec("", 2, betas=(0.1,) * 10_001), "10001 betas; keep at most 10000"),
+    ],
+)
+def test_betas_that_are_no_schedule_are_refused_by_their_key_with_the_mend(schedule, reason):
+    message = _one_line(encode(Experiment(schedule)))
+    assert re.search(rf"^experiment\.schedule\.betas: .*{reason}", message)
+
+
+@pytest.mark.parametrize(("preset", "T"), [("sqrt_beta", 10_000), ("sqrt_beta", 1000), ("flow", 9)])
+def test_a_bent_schedule_however_deep_is_read_back(preset, T):
+    spec = ScheduleSpec(preset, T)
+    bent = Experiment(with_points(spec, control_points(spec)))
+    assert decode(encode(bent)) == bent
 
 
 def test_a_start_outside_the_range_is_refused_by_its_path():

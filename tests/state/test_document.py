@@ -66,6 +66,13 @@ def test_changes_with_different_keys_are_not_merged(document: Document) -> None:
     assert document.history.count == 3
 
 
+def test_a_key_with_a_number_of_its_own_outlives_the_gestures_of_others(document: Document) -> None:
+    for seed, key in ((1, "operation#1"), (2, "operation#1"), (3, "operation#2")):
+        document.replace(replace(document.experiment, seed=seed), "a", key)
+        document.end_gesture()
+    assert document.history.count == 2
+
+
 @pytest.mark.parametrize(
     "spec",
     [

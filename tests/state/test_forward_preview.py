@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.engine.images import to_float, to_uint8
+from diffusion_gui.engine.images import Pixels, fit_within, square, to_float, to_uint8
 from diffusion_gui.engine.noise import START, gaussian
-from diffusion_gui.engine.schedules import ScheduleSpec
+from diffusion_gui.engine.schedules import ScheduleSpec, build
+from diffusion_gui.state.forward_preview import VIEW_SIDE
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
@@ -33,7 +35,9 @@ def test_the_tiles_are_the_closed_form_with_the_noise_of_the_seed(
 
 
 def test_the_strip_runs_from_clean_to_noise(parts: Parts) -> None:
-    frames = parts.preview.strip(11, 64)
+    (row,) = parts.preview.strip(11, 64)
+    frames = row.frames
+    assert (row.side, row.T) == ("", 1000)
     assert [t for t, _ in frames] == list(range(0, 1001, 100))
     clean = frames[0][1].astype(float)
     distances = [np.abs(pixels - clean).mean() for _, pixels in frames]
@@ -43,7 +47,8 @@ def test_the_strip_runs_from_clean_to_noise(parts: Parts) -> None:
 
 def test_a_short_schedule_has_a_short_strip(parts: Parts) -> None:
     parts.document.replace_schedule(ScheduleSpec("linear", T=1), "T")
-    assert [t for t, _ in parts.preview.strip(11, 32)] == [0, 1]
+    (row,) = parts.preview.strip(11, 32)
+    assert [t for t, _ in row.frames] == [0, 1]
 
 
 def test_the_cursor_keeps_its_share_of_the_way_when_T_changes(parts: Parts) -> None:
@@ -67,3 +72,111 @@ def test_another_seed_is_another_noise_and_the_first_comes_back(parts: Parts) ->
     assert again is not None
     assert np.abs(first.x_t.astype(int) - second.x_t).max() > 50
     np.testing.assert_array_equal(first.x_t, again.x_t)
+
+
+# --- two schedules side by side -------------------------------------------------------------------
+
+
+def _x_t(x_0: Pixels, spec: ScheduleSpec, t: int, seed: int = 0) -> np.ndarray:
+    """Return sqrt(abar) x_0 + sqrt(1 - abar) eps in grey levels, float64, by the formula alone."""
+    clean = x_0.astype(np.float64) / 127.5 - 1.0
+    eps = gaussian(seed, 0, START, x_0.shape).astype(np.float64)
+    abar = float(build(spec).alpha_bar[t])
+    noisy = np.sqrt(abar) * clean + np.sqrt(1.0 - abar) * eps
+    return (np.clip(noisy, -1.0, 1.0) + 1.0) * 127.5
+
+
+def _split(parts: Parts, a: ScheduleSpec, b: ScheduleSpec) -> None:
+    """Put `a` and `b` on the sides, A on show."""
+    parts.document.replace_schedule(a, "A")
+    parts.comparison.switch()
+    parts.document.replace_schedule(b, "B")
+    parts.comparison.switch()
+
+
+COSINE, LINEAR, SHORT = ScheduleSpec("cosine"), ScheduleSpec("linear"), ScheduleSpec("sqrt", T=200)
+
+
+@pytest.mark.parametrize("b", [LINEAR, SHORT])
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_both_sides_noise_the_same_picture_with_the_same_noise(
+    parts: Parts, b: ScheduleSpec, share: float
+) -> None:
+    parts.document.replace(replace(parts.document.experiment, seed=3), "seed")
+    _split(parts, COSINE, b)
+    parts.view.set_t(round(share * 1000))
+    tiles = parts.preview.tiles()
+    assert tiles is not None
+    assert tiles.other is not None
+    assert (tiles.other.side, tiles.other.t) == ("B", round(share * b.T))
+    for shown, spec, t in ((tiles.x_t, COSINE, parts.view.t), (tiles.other.x_t, b, tiles.other.t)):
+        assert np.abs(shown - _x_t(tiles.x_0, spec, t, seed=3)).max() <= 1.0
+
+
+def test_the_strip_has_a_row_for_each_side_with_the_same_noise(parts: Parts) -> None:
+    _split(parts, COSINE, LINEAR)
+    picture = parts.preview.picture
+    assert picture is not None
+    x_0 = square(fit_within(picture.pixels, VIEW_SIDE), 48)
+    rows = parts.preview.strip(11, 48)
+    assert [(row.side, row.T) for row in rows] == [("A", 1000), ("B", 1000)]
+    for row, spec in zip(rows, (COSINE, LINEAR), strict=True):
+        assert [t for t, _ in row.frames] == list(range(0, 1001, 100))
+        for t, shown in row.frames:
+            assert np.abs(shown - _x_t(x_0, spec, t)).max() <= 1.0
+
+
+def test_rows_of_another_length_stand_at_the_same_share_of_the_way(parts: Parts) -> None:
+    _split(parts, COSINE, SHORT)
+    for _ in range(2):  # with A on show, then with B
+        a, b = parts.preview.strip(11, 32)
+        assert [t for t, _ in a.frames] == list(range(0, 1001, 100))
+        assert [t for t, _ in b.frames] == list(range(0, 201, 20))
+        parts.comparison.switch()
+
+
+def test_the_letters_stay_in_order_whichever_side_is_on_show(parts: Parts) -> None:
+    _split(parts, COSINE, LINEAR)
+    before = parts.preview.strip(11, 32)
+    parts.comparison.switch()
+    after = parts.preview.strip(11, 32)
+    for one, other in zip(before, after, strict=True):
+        assert one.side == other.side
+        for (_, first), (_, second) in zip(one.frames, other.frames, strict=True):
+            np.testing.assert_array_equal(first, second)
+    tiles = parts.preview.tiles()
+    assert tiles is not None
+    assert tiles.other is not None
+    assert tiles.other.side == "A"
+
+
+def test_the_comparison_can_be_left_out_of_the_pictures(parts: Parts, qtbot: QtBot) -> None:
+    assert not parts.preview.two_sides
+    _split(parts, COSINE, LINEAR)
+    assert parts.preview.comparing
+    with qtbot.waitSignals([parts.preview.sides_changed, parts.preview.strip_changed]):
+        parts.preview.set_comparing(False)
+    assert parts.preview.two_sides
+    assert [row.side for row in parts.preview.strip(11, 32)] == [""]
+    tiles = parts.preview.tiles()
+    assert tiles is not None
+    assert tiles.other is None
+
+
+def test_ending_the_comparison_is_told_and_shows_one_row(parts: Parts, qtbot: QtBot) -> None:
+    _split(parts, COSINE, LINEAR)
+    with qtbot.waitSignals([parts.preview.sides_changed, parts.preview.strip_changed]):
+        parts.comparison.end()
+    assert len(parts.preview.strip(11, 32)) == 1
+
+
+def test_undo_over_a_switch_between_lengths_is_safe(parts: Parts) -> None:
+    _split(parts, COSINE, ScheduleSpec("linear", T=1))
+    parts.view.set_t(1000)
+    for _ in range(2):
+        while parts.document.history.undo_text:
+            parts.document.history.undo()
+            assert parts.preview.tiles() is not None
+        while parts.document.history.redo_text:
+            parts.document.history.redo()
+            assert len(parts.preview.strip(11, 16)) == 2

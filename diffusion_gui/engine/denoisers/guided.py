@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -20,7 +20,8 @@ from diffusion_gui.engine.guidance import UNBOUNDED
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.denoisers.base import Denoiser
-    from diffusion_gui.engine.samplers import Levels, Sampler
+    from diffusion_gui.engine.samplers import Levels
+    from diffusion_gui.engine.samplers.restart import Walk
 
 _REMEMBERED = 3
 """Deltas kept: enough for a sampler that asks a level twice or goes up a little (Heun's churn)."""
@@ -140,13 +141,12 @@ class APG(Guided):
         return delta
 
 
-def forecast(
-    row: Sampler, levels: Levels, values: Mapping[str, float], calls: Callable[[float, float], int]
-) -> list[int]:
+def forecast(walk: Walk, levels: Levels, calls: Callable[[float, float], int]) -> list[int]:
     """Return the model calls made when step 0..n of a run is there, n + 1 numbers.
 
-    `calls(a, s)` is what one call of the denoiser costs (`Guided.calls`). The sampler itself is
-    run on the number 0 in place of pictures: exact for every sampler, and too quick to notice.
+    `walk` is a sampler with its parameters filled in; `calls(a, s)` is what one call of the
+    denoiser costs (`Guided.calls`). The sampler itself is run on the number 0 in place of
+    pictures: exact for every sampler, and too quick to notice.
     """
     made = 0
 
@@ -156,7 +156,7 @@ def forecast(
         return x
 
     zero = cast("Tensor", 0.0)
-    return [made for _ in row.walk(count, zero, levels, lambda i: zero, **values)]
+    return [made for _ in walk(count, zero, levels, lambda i: zero)]
 
 
 def _sigma(a: float, s: float) -> float:

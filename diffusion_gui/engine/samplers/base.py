@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 APART = 0.02
 """Estimates closer than this part of a step count as one; the presets' grids hardly do."""
+_NO_SIGNAL = 1e-12
+"""Signal-to-noise ratio, of deviations, below which a picture says nothing about x_0."""
 
 Noise = Callable[[int], "Tensor"]
 """noise(i) -> standard normal [B, C, H, W] for transition i; pure: asking twice gives the same."""
@@ -100,14 +102,17 @@ class Jump:
     @property
     def middle(self) -> tuple[float, float]:
         """(a, s) with a^2 + s^2 = 1 at the geometric mean of the two noise-to-signal ratios."""
-        sigma = math.sqrt(self.s / self.a * self.s_next / self.a_next)
+        sigma = math.sqrt(self.s / self.a) * math.sqrt(self.s_next / self.a_next)
         a = 1.0 / math.hypot(1.0, sigma)
         return a, sigma * a
 
     @property
     def first_order_only(self) -> bool:
-        """True at the ends, where the higher-order terms have no finite value."""
-        return not 0.0 < self.ratio < 1.0
+        """True at the ends, where the higher-order terms have no finite value.
+
+        So it is without any signal, too: its last traces would be divided by.
+        """
+        return not 0.0 < self.ratio < 1.0 or self.a <= _NO_SIGNAL * self.s
 
     @property
     def worth_remembering(self) -> bool:
@@ -115,7 +120,7 @@ class Jump:
 
         So it is without any signal, and where the next level is no other than this one.
         """
-        return self.a > 1e-12 * self.s and not self.first_order_only
+        return not self.first_order_only
 
     def step(self, x: Tensor, x0_hat: Tensor) -> Step:
         """Return the step at the level this jump starts from."""

@@ -6,7 +6,9 @@ from diffusion_gui.engine.schedules.build import (
     control_points,
     family_of,
     with_points,
+    without_points,
 )
+from diffusion_gui.engine.schedules.describe import formula_of
 from diffusion_gui.engine.schedules.presets import PRESETS, Preset
 from diffusion_gui.engine.schedules.schedule import (
     MAX_STEPS,
@@ -33,9 +35,11 @@ __all__ = [
     "build_preset",
     "control_points",
     "family_of",
+    "formula_of",
     "from_betas",
     "from_log_snr",
     "grid",
     "timesteps",
     "with_points",
+    "without_points",
 ]

@@ -72,6 +72,18 @@ def base_curve(spec: ScheduleSpec) -> Array | None:
     return None if base is None else base.log_snr[1:]
 
 
+def without_points(spec: ScheduleSpec) -> ScheduleSpec:
+    """Return the base of `spec` as it was before points bent it: T and a resampling stay.
+
+    A curve that is points alone has no base, and is returned as it is.
+    """
+    if not spec.preset and not spec.betas:
+        return spec
+    plain = replace(spec, points=(), base_T=0)
+    made_at = base_length(spec)
+    return plain if base_length(plain) == made_at else replace(plain, base_T=made_at)
+
+
 @lru_cache(maxsize=64)
 def control_points(spec: ScheduleSpec) -> tuple[ControlPoint, ...]:
     """Return the handles of a schedule: its own points, or a few that lie on its curve."""
@@ -80,25 +92,29 @@ def control_points(spec: ScheduleSpec) -> tuple[ControlPoint, ...]:
 
 @lru_cache(maxsize=64)
 def _cached_base(spec: ScheduleSpec) -> Schedule:
-    """Return the formula or table of a spec without points, rescaled and shifted."""
+    """Return the formula or table of a spec without points, rescaled, scaled and shifted."""
     made = _table(spec) if not spec.preset else _preset(spec)
-    if not (spec.zero_terminal or spec.shift):
+    if not (spec.zero_terminal or spec.shift or spec.scale != 1.0):
         return made
     log_snr = made.log_snr[1:]
     if spec.zero_terminal:
         log_snr = zero_terminal_log_snr(log_snr)
-    moved = _limited(log_snr + spec.shift, made.family)
+    moved = _limited(spec.scale * log_snr + spec.shift, made.family)
     ends_clipped = spec.zero_terminal and made.beta[:-1].max() < made.beta[-1]  # no more it does
     return replace(moved, notes=moved.notes or (() if ends_clipped else made.notes))
 
 
 def _base(spec: ScheduleSpec) -> Schedule | None:
     """Return what the points bend, None where they are the whole curve."""
+    if spec.preset and spec.betas:
+        raise EngineError("a schedule has a preset or a table of betas, not both; leave one out")
     if not spec.preset and not spec.betas:
         if not spec.points:
             raise EngineError("the schedule has no preset, no betas and no points; give one")
-        if spec.zero_terminal or spec.shift:
-            raise EngineError("shift and zero_terminal change a formula or a table, not points")
+        if spec.zero_terminal or spec.shift or spec.scale != 1.0:
+            raise EngineError(
+                "shift, scale and zero_terminal change a formula or a table, not points"
+            )
         return None
     return _cached_base(replace(spec, T=base_length(spec), base_T=0, points=()))
 

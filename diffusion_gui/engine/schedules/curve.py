@@ -8,6 +8,7 @@ break the order only with its neighbours, and `move` bounds it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,6 +23,7 @@ MIN_FALL = 1e-6
 """Every step lowers log-SNR by at least this, so that beta stays positive."""
 MIN_GAP = 1e-3
 """Least log-SNR between two neighbouring control points."""
+_LEAST_SHARE = 1.0 / (1.0 + math.exp(LOG_SNR_LIMIT))
 
 
 def pchip(x: Array, y: Array, at: Array) -> Array:
@@ -88,11 +90,16 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
     plain = np.interp(u, places, base) - (fall if len(base) == 1 else 0.0)
     bent = plain + interpolate(x, y - np.interp(x, places, base), u)
     least = min(MIN_FALL, float(-np.diff(plain).max(initial=-np.inf)))
-    if np.any(np.diff(bent) > -0.5 * least):  # pushed further than the base falls there
-        piece = np.clip(np.searchsorted(x, u, side="right") - 1, 0, max(len(x) - 2, 0))
-        inside = np.clip(bent, y[np.minimum(piece + 1, len(x) - 1)], y[piece])
+    if np.any(np.diff(bent) >= -0.5 * least):  # pushed further than the base falls there
+        inside = between_points(x, y, u, bent) if len(x) else bent
         bent = np.minimum.accumulate(inside + fall) - fall
     return np.r_[bent[:-1], -np.inf] if no_signal else bent
+
+
+def between_points(x: Array, y: Array, at: Array, values: Array) -> Array:
+    """Return `values` at `at` [m], each brought between the points (x [n], y [n]) on its sides."""
+    piece = np.clip(np.searchsorted(x, at, side="right") - 1, 0, max(len(x) - 2, 0))
+    return np.clip(values, y[np.minimum(piece + 1, len(x) - 1)], y[piece])
 
 
 def interpolate(x: Array, y: Array, at: Array) -> Array:
@@ -180,9 +187,8 @@ def move(
 
 def logit(alpha_bar: float) -> float:
     """Return the log-SNR of an alpha-bar, clipped to +-20 nats (so 0 and 1 are allowed)."""
-    edge = logistic(np.array(-LOG_SNR_LIMIT))
-    p = min(max(alpha_bar, float(edge)), 1.0 - float(edge))
-    return float(np.log(p) - np.log1p(-p))
+    p = min(max(alpha_bar, _LEAST_SHARE), 1.0 - _LEAST_SHARE)
+    return math.log(p) - math.log1p(-p)
 
 
 def logistic(x: Array) -> Array:

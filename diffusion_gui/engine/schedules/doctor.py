@@ -152,7 +152,7 @@ def examine_alpha_bar(alpha_bar: Array) -> tuple[Finding, ...]:
     The fix draws the falling curve nearest in order; empty when it falls everywhere.
     """
     alpha_bar = np.asarray(alpha_bar, dtype=np.float64)
-    falls = np.diff(alpha_bar, prepend=1.0) < 0.0
+    falls = alpha_bar < np.r_[1.0, alpha_bar[:-1]]
     bad = np.flatnonzero(~(falls & (alpha_bar >= 0.0)))
     if not bad.size:
         return ()

@@ -14,11 +14,13 @@ import numpy as np
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import curve
 from diffusion_gui.engine.schedules.build import (
+    base_curve,
     base_length,
     build,
     family_of,
     zero_terminal_log_snr,
 )
+from diffusion_gui.engine.schedules.fitting import choose_points
 from diffusion_gui.engine.schedules.schedule import (
     MAX_STEPS,
     Array,
@@ -29,6 +31,11 @@ from diffusion_gui.engine.schedules.schedule import (
 )
 
 LARGEST_SHIFT = 20.0
+DEEPEST_FIRST = -23.0
+"""Lowest log-SNR at t = 1 that a table of betas still holds to 1e-6 nats."""
+LEAST_SCALE, LARGEST_SCALE = 0.1, 10.0
+LOG_SNR_RANGE = (-70_000.0, 500.0)
+"""Control points may leave the editor's +-20 nats: 10,000 steps of beta = 0.999 do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +66,50 @@ def table(betas: Array, family: str = "") -> ScheduleSpec:
 
 def shifted(spec: ScheduleSpec, nats: float) -> ScheduleSpec:
     """Return `spec` with `nats` added to its log-SNR at every t; below 0 is noisier."""
-    if not abs(spec.shift + nats) <= LARGEST_SHIFT:
-        raise EngineError(f"a shift must stay within +-{LARGEST_SHIFT:g} nats, got {nats:g}")
-    points = tuple(replace(p, log_snr=p.log_snr + nats) for p in spec.points)
-    if points and np.isneginf(build(spec).log_snr[-1]):  # the end stays without signal
-        lowest = min(points[-1].log_snr, -curve.LOG_SNR_LIMIT)
-        points = (*points[:-1], replace(points[-1], log_snr=lowest))
-    drawn_alone = not spec.preset and not spec.betas
-    return replace(spec, points=points, shift=0.0 if drawn_alone else spec.shift + nats)
+    return placed(spec, spec.scale, spec.shift + nats)
+
+
+def scaled(spec: ScheduleSpec, factor: float) -> ScheduleSpec:
+    """Return `spec` with its log-SNR times `factor` > 0 at every t, so that alpha-bar = 0.5 stays.
+
+    alpha-bar becomes sigmoid(factor * logit(alpha-bar)): above 1 the curve is steeper there.
+    """
+    return placed(spec, spec.scale * factor, spec.shift * factor)
+
+
+def placed(spec: ScheduleSpec, scale: float, shift: float) -> ScheduleSpec:
+    """Return `spec` with other values of `scale` and `shift`, its points taken along.
+
+    Points alone have neither: they are moved by this much. Raises EngineError where a value or a
+    point leaves its range.
+    """
+    if not LEAST_SCALE <= scale <= LARGEST_SCALE:
+        limits = f"{LEAST_SCALE:g} to {LARGEST_SCALE:g}"
+        raise EngineError(f"a scale must stay within {limits}, got {scale:g}")
+    if not abs(shift) <= LARGEST_SHIFT:
+        raise EngineError(f"a shift must stay within +-{LARGEST_SHIFT:g} nats, got {shift:g}")
+    factor = scale / spec.scale
+    nats = shift - factor * spec.shift
+    points = tuple(replace(p, log_snr=factor * p.log_snr + nats) for p in spec.points)
+    low, high = LOG_SNR_RANGE
+    if any(not low <= point.log_snr <= high for point in points):
+        raise EngineError(f"a control point would leave {low:g}..{high:g} nats; scale less")
+    if not spec.preset and not spec.betas:
+        return replace(spec, points=points)
+    made = replace(spec, points=points, scale=scale, shift=shift)
+    return _with_silent_end(spec, made) if points else made
+
+
+def _with_silent_end(spec: ScheduleSpec, made: ScheduleSpec) -> ScheduleSpec:
+    """Return `made`, its last point as far from its base as in `spec` where no signal is left."""
+    before, after = base_curve(spec), base_curve(made)
+    assert before is not None
+    assert after is not None
+    if not np.isneginf(build(spec).log_snr[-1]):
+        return made
+    bend = (spec.points[-1].log_snr - curve.finite_end(before)[-1]) * made.scale / spec.scale
+    lowest = min(float(curve.finite_end(after)[-1] + bend), -curve.LOG_SNR_LIMIT)
+    return replace(made, points=(*made.points[:-1], replace(made.points[-1], log_snr=lowest)))
 
 
 def zero_terminal(spec: ScheduleSpec) -> ScheduleSpec:
@@ -78,7 +121,7 @@ def zero_terminal(spec: ScheduleSpec) -> ScheduleSpec:
         raise EngineError("a variance-exploding process always keeps its signal")
     if np.isneginf(build(spec).log_snr[-1]):
         return spec
-    if not spec.points and not spec.shift:
+    if not spec.points and not spec.shift and spec.scale == 1.0:
         return replace(spec, zero_terminal=True)
     return of_log_snr(zero_terminal_log_snr(build(spec).log_snr[1:]), family_of(spec))
 
@@ -112,7 +155,7 @@ def split(spec: ScheduleSpec, log_snr: float) -> tuple[ScheduleSpec, ScheduleSpe
     """Return the part of `spec` cleaner than a level, and the rest: tables of T' and T - T' steps.
 
     The second part begins with one step from the clean picture to its first level. Raises
-    EngineError where one of them would be empty.
+    EngineError where one of them would be empty, and where that step is beyond a table's digits.
     """
     levels = build(spec).log_snr[1:]
     clean = int(np.count_nonzero(levels >= log_snr))
@@ -120,6 +163,11 @@ def split(spec: ScheduleSpec, log_snr: float) -> tuple[ScheduleSpec, ScheduleSpe
         raise EngineError(
             f"log-SNR {log_snr:g} does not divide a schedule from {levels[0]:.4g} to"
             f" {levels[-1]:.4g}; choose a level between"
+        )
+    if -np.inf < levels[clean] < DEEPEST_FIRST:
+        raise EngineError(
+            f"the second part would begin at log-SNR {levels[clean]:.4g}, where its first beta is 1"
+            f" but for rounding; choose a level above {DEEPEST_FIRST:g}"
         )
     family = family_of(spec)
     return of_log_snr(levels[:clean], family), of_log_snr(levels[clean:], family)
@@ -144,16 +192,11 @@ def fit(spec: ScheduleSpec, tolerance: float = 0.05, most: int = 24) -> Schedule
     beyond +-20 nats are drawn at +-20.
     """
     log_snr = np.clip(build(spec).log_snr[1:], -curve.LOG_SNR_LIMIT, curve.LOG_SNR_LIMIT)
-    T = len(log_snr)
-    target = np.minimum.accumulate(log_snr)
-    chosen = sorted({0, T - 1})
-    while len(chosen) < min(most, T):
-        error = np.abs(curve.to_log_snr(_points(target, chosen), T) - target)
-        error[chosen] = 0.0
-        worst = int(np.argmax(error))
-        if error[worst] <= tolerance:
-            break
-        chosen = sorted({*chosen, worst})
+    target, T = np.minimum.accumulate(log_snr), len(log_snr)
+    chosen = choose_points(
+        np.linspace(0.0, 1.0, T), target, {0, T - 1},
+        lambda drawn: np.abs(drawn - target) / tolerance, most,
+    )  # fmt: skip
     return ScheduleSpec("", T, points=_points(target, chosen), family=family_of(spec).value)
 
 

@@ -48,7 +48,7 @@ class ControlPoint:
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSpec:
-    """How a schedule is made, in this order: base, zero_terminal, shift, resampling, points.
+    """How a schedule is made: base, zero_terminal, scale, shift, resampling, points, in this order.
 
     The base is a preset's formula or, with an empty `preset`, the table `betas`; with neither, the
     points are the whole curve.
@@ -65,8 +65,10 @@ class ScheduleSpec:
     """The length at which the base is made before it is resampled to T; 0 for T itself."""
     zero_terminal: bool = False
     """Rescale the base so that no signal is left at T (Lin et al., arXiv:2305.08891, alg. 1)."""
+    scale: float = 1.0
+    """Factor on the base's log-SNR at every t, before the shift, 0.1..10."""
     shift: float = 0.0
-    """Nats added to the base's log-SNR at every t."""
+    """Nats added to the base's log-SNR at every t, after the scale."""
     points: tuple[ControlPoint, ...] = ()
     """When not empty, they bend the base, which then goes through them."""
 
@@ -196,7 +198,7 @@ def from_betas(betas: Array, notes: tuple[str, ...] = (), family: Family = Famil
     """Build the schedule with steps beta_1..beta_T, `betas` of shape [T] in (0, 1].
 
     alpha-bar is accumulated as a sum of log1p(-beta): no float32, no product. Raises EngineError
-    where a beta is not in (0, 1], naming its t.
+    where a beta is not in (0, 1], or is 1 before the end, naming its t.
     """
     betas = np.asarray(betas, dtype=np.float64)
     _check_length(len(betas))
@@ -204,6 +206,9 @@ def from_betas(betas: Array, notes: tuple[str, ...] = (), family: Family = Famil
     if bad.size:
         t = int(bad[0]) + 1
         raise EngineError(f"beta must be in (0, 1], but beta_{t} = {betas[t - 1]:g}")
+    early = np.flatnonzero(betas[:-1] == 1.0)
+    if early.size:
+        raise EngineError(f"beta must be below 1 before the end, but beta_{early[0] + 1} = 1")
     with np.errstate(divide="ignore"):
         log_abar = np.cumsum(np.log1p(-betas))
         log_noise = np.log(-np.expm1(log_abar))

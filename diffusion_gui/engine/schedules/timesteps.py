@@ -125,9 +125,10 @@ def beta_quantile(share: Array, alpha: float, beta: float) -> Array:
 
 
 def _by_sigma(rule: Callable[[Array, float, float, Mapping[str, float]], Array]) -> Times:
-    """Return the times of `rule(ramp, sigma_max, sigma_min, p)`, ramp 0..1 over the steps.
+    """Return the times of `rule(ramp, ln sigma_max, ln sigma_min, p)`, ramp 0..1 over the steps.
 
-    From pure noise, which has no sigma, the first step goes to the noisiest level that has one.
+    It works with logarithms, for sigma itself may be beyond float. From pure noise, which has no
+    sigma, the first step goes to the noisiest level that has one.
     """
 
     def times(schedule: Schedule, first: int, n: int, p: Mapping[str, float]) -> Array:
@@ -136,21 +137,23 @@ def _by_sigma(rule: Callable[[Array, float, float, Mapping[str, float]], Array])
             top, n, begun = first - 1, n - 1, np.array([float(first)])
         if n < 2:
             return np.r_[begun, float(top)] if n else begun
-        sigma = schedule.sigma
-        wanted = rule(np.linspace(0.0, 1.0, n), float(sigma[top]), float(sigma[1]), p)
-        inner = schedule.t_at(-2.0 * np.log(wanted[1:]))
+        high, low = (-0.5 * float(schedule.log_snr[t]) for t in (top, 1))
+        log_sigma = rule(np.linspace(0.0, 1.0, n), high, low, p)
+        inner = schedule.t_at(-2.0 * log_sigma[1:])
         return np.r_[begun, float(top), inner]
 
     return times
 
 
 def _karras(ramp: Array, high: float, low: float, p: Mapping[str, float]) -> Array:
-    top, bottom = high ** (1.0 / p["rho"]), low ** (1.0 / p["rho"])
-    return np.asarray((top + ramp * (bottom - top)) ** p["rho"])
+    rho = p["rho"]
+    with np.errstate(divide="ignore"):
+        shares = np.log1p(-ramp), np.log(ramp)
+    return np.asarray(rho * np.logaddexp(shares[0] + high / rho, shares[1] + low / rho))
 
 
 def _exponential(ramp: Array, high: float, low: float, p: Mapping[str, float]) -> Array:
-    return np.asarray(low * (high / low) ** ((1.0 - ramp) ** p.get("rho", 1.0)))
+    return np.asarray(low + (high - low) * (1.0 - ramp) ** p.get("rho", 1.0))
 
 
 def _table(values: tuple[float, ...], flow: bool = False) -> Times:

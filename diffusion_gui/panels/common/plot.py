@@ -12,11 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPen
+from PySide6.QtGui import QColor, QFont, QMouseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from diffusion_gui.panels.common.theme import Theme
 
+HANDLE_ROOM = 8.0
+"""Pixels above and below the values: half a handle and its ring."""
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -38,6 +40,12 @@ class _ValueAxis(pg.AxisItem):
         if not self.powers:
             return super().tickStrings(values, scale, spacing)
         return ["10" + str(round(v)).translate(_SUPERSCRIPT) for v in values]
+
+
+def show_line(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray) -> None:
+    """Let `item` show a line; none where no value is finite, a path that crashes Qt's painter."""
+    some = bool(np.isfinite(y).any())
+    item.setData(x if some else [], y if some else [])
 
 
 class Plot(pg.PlotWidget):
@@ -128,6 +136,11 @@ class CurvePlot(Plot):
         """The text beside the cursor."""
         return str(self._readout.toPlainText())
 
+    @property
+    def T(self) -> int:
+        """The last t of the axis."""
+        return self._T
+
     def set_time(self, t: int, value: float, text: str) -> None:
         """Move the cursor and write `text` beside it, away from the curve's `value` there."""
         self._cursor.setPos(t)
@@ -142,7 +155,18 @@ class CurvePlot(Plot):
         """Show t = 0..T and values low..high, with a margin for handles at the ends."""
         self._T, self.span = T, (low, high)
         self.setXRange(-0.015 * T, 1.05 * T, padding=0)  # room for the label of T
-        self.setYRange(low, high, padding=0.04)
+        self._fit_height()
+
+    def _fit_height(self) -> None:
+        """Leave room for half a handle above and below, however small the plot is."""
+        room = max(self.getViewBox().height(), 4.0 * HANDLE_ROOM)
+        self.setYRange(*self.span, padding=max(0.04, HANDLE_ROOM / (room - 2.0 * HANDLE_ROOM)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the margin in pixels."""
+        super().resizeEvent(event)
+        if hasattr(self, "span"):  # the base class resizes while it is being built
+            self._fit_height()
 
     def to_data(self, position: QPointF) -> QPointF:
         """Map a mouse position to (t, value)."""
@@ -176,6 +200,9 @@ class CurvePlot(Plot):
         super()._tint()
         self._cursor.setPen(pg.mkPen(self.theme.tokens.cursor, width=2))
         self._readout.setColor(QColor(getattr(self.theme.tokens, self._token)))
+        behind = QColor(self.theme.tokens.panel)
+        behind.setAlpha(200)  # legible over curves that it is compared with
+        self._readout.fill = pg.mkBrush(behind)
 
 
 class MiniChart(Plot):

@@ -59,6 +59,17 @@ QPushButton[role="chip"] {{
 QPushButton[role="chip"]:checked {{
     color: {accent}; border: 1px solid {accent}; background: {panel};
 }}
+QPushButton[role="legend"] {{
+    background: transparent; border: 1px solid transparent; border-radius: 4px; font-size: 11px;
+    min-height: 18px; max-height: 18px; padding: 0 20px 0 3px; text-align: left; color: {text};
+}}
+QPushButton[role="legend"]:hover {{ background: {hover}; }}
+QPushButton[role="legend"]:focus {{ border: 1px solid {accent}; }}
+QToolButton[role="bare"] {{
+    background: transparent; border: none; border-radius: 4px; padding: 0;
+    min-width: 16px; max-width: 16px; min-height: 16px; max-height: 16px;
+}}
+QToolButton[role="bare"]:hover {{ background: {hairline}; }}
 QPushButton[role="menu"] {{ padding: 0 6px; }}
 QPushButton[role="menu"]::menu-indicator {{ image: none; width: 0; }}
 
@@ -120,6 +131,12 @@ QListView[role="tray"] {{ background: transparent; border: none; outline: none; 
 QListView[role="tray"]::item {{ border: 2px solid transparent; border-radius: 4px; }}
 QListView[role="tray"]::item:hover {{ background: {hover}; }}
 QListView[role="tray"]::item:selected {{ background: transparent; border: 2px solid {accent}; }}
+QTableView[role="numbers"] {{ background: {panel}; border: none; outline: none; }}
+QTableView[role="numbers"] QHeaderView {{ background: {panel}; border: none; }}
+QLineEdit[role="cell"] {{
+    min-height: 0; max-height: 20px; padding: 0 4px; border-radius: 0;
+    border: 1px solid {accent};
+}}
 QFrame[role="panel"][drop="true"] {{ border: 2px solid {accent}; }}
 QProgressBar {{
     background: {field}; border: 1px solid {hairline}; border-radius: 6px; color: {text};
@@ -128,6 +145,9 @@ QProgressBar {{
 QProgressBar::chunk {{ background: {accent}; border-radius: 5px; }}
 QStatusBar {{ background: {window}; color: {secondary}; }}
 
+QFrame[role="card"] {{
+    background: {window}; border: 1px solid {hairline}; border-radius: 6px;
+}}
 QFrame[role="bar"] {{ background: {field}; border: 1px solid {warning}; border-radius: 6px; }}
 QFrame[role="bar"] QToolButton {{ background: transparent; border: none; }}
 """

@@ -28,6 +28,8 @@ class Tokens:
     good: str
     warning: str
     error: str
+    pins: tuple[str, str, str, str]
+    """Curves to compare with: no quantity's colour, so that none is taken for one."""
 
 
 LIGHT = Tokens(
@@ -36,6 +38,7 @@ LIGHT = Tokens(
     accent="#2563C9", accent_hover="#1E54AD", on_accent="#FFFFFF",
     alpha_bar="#2563C9", beta="#C8500A", log_snr="#0B7A5A", sigma="#8A3FA0", cursor="#B7791F",
     good="#0B7A5A", warning="#96600F", error="#B3261E",
+    pins=("#B83280", "#0E7490", "#6B6F00", "#5C6672"),
 )  # fmt: skip
 DARK = Tokens(
     window="#15171B", panel="#1D2026", field="#262A32", hover="#30353F", hairline="#2C313A",
@@ -43,4 +46,5 @@ DARK = Tokens(
     accent="#6EA8FE", accent_hover="#8ABAFF", on_accent="#10131A",
     alpha_bar="#6EA8FE", beta="#FF9E4A", log_snr="#5CC8A1", sigma="#CF8FE0", cursor="#F2C14E",
     good="#5CC8A1", warning="#F2C14E", error="#FF8A80",
+    pins=("#F48FB8", "#58C4D6", "#C3C95A", "#98A1AD"),
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QLocale, Qt, Signal
-from PySide6.QtGui import QMouseEvent, QValidator
+from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QValidator
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
@@ -40,9 +40,7 @@ class Panel(QFrame):
         self.setProperty("role", "panel")
         self.setAccessibleName(title)
         self.theme = theme
-        self.caption = label("", "caption")
-        self.caption.setTextFormat(Qt.TextFormat.PlainText)
-        self.caption.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.caption = ElidedLabel("caption")
         self.head = QHBoxLayout()
         self.head.setSpacing(GAP)
         self.head.addWidget(label(title, "title"))
@@ -53,6 +51,24 @@ class Panel(QFrame):
         self.body.setSpacing(GAP)
         self.body.addLayout(self.head)
         self.body.addWidget(self.bar)
+
+
+class ElidedLabel(QLabel):
+    """One line of plain text; where it is too long it ends with an ellipsis and has a tooltip."""
+
+    def __init__(self, role: str) -> None:
+        super().__init__()
+        self.setProperty("role", role)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw as much as there is room for."""
+        painter = QPainter(self)
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.setPen(self.palette().windowText().color())
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
+        self.setToolTip(self.text() if text != self.text() else "")
 
 
 class MessageBar(QFrame):

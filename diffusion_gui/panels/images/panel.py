@@ -48,6 +48,7 @@ class ImagePanel(Panel):
         self._bind()
         self._show_tray()
         self._show_picture()
+        self._show_sides()
         self._show_tiles()
         self._show_strip()
 
@@ -56,7 +57,14 @@ class ImagePanel(Panel):
         self.progress.setFixedWidth(120)
         self.progress.setFormat("opening %v of %m")
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
-        for widget in (self.progress, self.cancel):
+        self.compare = button(
+            "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
+        )
+        self.compare.setObjectName("compareButton")
+        self.compare.setCheckable(True)
+        self.compare.setChecked(True)
+        self.compare.hide()
+        for widget in (self.progress, self.cancel, self.compare):
             self.head.addWidget(widget)
         self.progress.hide()
         self.cancel.hide()
@@ -66,15 +74,19 @@ class ImagePanel(Panel):
         self.x_t = PictureView(
             self.theme, "𝑥ₜ", "𝑥ₜ = √ᾱ 𝑥₀ + √(1−ᾱ) ε, clipped to [-1, 1] for display"
         )
+        self.x_t_other = PictureView(
+            self.theme, "𝑥ₜ", "𝑥ₜ under the other side: the same picture, the same noise ε"
+        )
+        self.x_t_other.hide()
         self.signal = PictureView(self.theme, "signal  √ᾱ 𝑥₀", "What is left of the picture in 𝑥ₜ")
         self.noise = PictureView(
             self.theme, "noise  √(1−ᾱ) ε", "What was added to it; ε depends on the seed alone"
         )
         tiles = QWidget()
-        row = QHBoxLayout(tiles)
+        row = self._tiles = QHBoxLayout(tiles)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)
-        for picture in (self.x_0, self.x_t, self.signal, self.noise):
+        for picture in (self.x_0, self.x_t, self.x_t_other, self.signal, self.noise):
             row.addWidget(picture, 5)
         self.histogram = HistogramView(self.theme)
         row.addWidget(self.histogram, 4)
@@ -110,6 +122,8 @@ class ImagePanel(Panel):
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_tiles)
         self._preview.strip_changed.connect(self._show_strip)
+        self._preview.sides_changed.connect(self._show_sides)
+        self.compare.toggled.connect(self._preview.set_comparing)
         self._document.pictures_changed.connect(self._show_tray)
         self._view.t_changed.connect(self.strip.set_time)
         self._view.picture_changed.connect(self.tray.select)
@@ -130,6 +144,15 @@ class ImagePanel(Panel):
         self.tray.set_pictures(self._document.experiment.pictures, self._view.picture)
 
     @Slot()
+    def _show_sides(self) -> None:
+        """Make room for x_t under the other side, A to the left of B."""
+        self.compare.setVisible(self._preview.two_sides)
+        self.x_t_other.setVisible(self._preview.comparing)
+        place = 1 if self._preview.comparing and self._preview.side == "B" else 2
+        self._tiles.removeWidget(self.x_t_other)
+        self._tiles.insertWidget(place, self.x_t_other, 5)
+
+    @Slot()
     def _show_tiles(self) -> None:
         tiles, t = self._preview.tiles(), self._view.t
         picture = self._preview.picture
@@ -141,7 +164,12 @@ class ImagePanel(Panel):
         self.signal.set_pixels(tiles.signal)
         self.noise.set_pixels(tiles.noise)
         self.histogram.set_values(self._preview.values())
-        self.x_t.set_caption(f"𝑥ₜ   t = {t}")
+        here = ""
+        if tiles.other is not None:
+            here = f"  {self._preview.side}"
+            self.x_t_other.set_pixels(tiles.other.x_t)
+            self.x_t_other.set_caption(f"𝑥ₜ  {tiles.other.side}   t = {tiles.other.t}")
+        self.x_t.set_caption(f"𝑥ₜ{here}   t = {t}")
         height, width = tiles.x_0.shape[:2]
         snr = "no noise yet" if t == 0 else f"SNR {self._document.schedule.snr_db(t):.1f} dB"
         parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
@@ -149,9 +177,9 @@ class ImagePanel(Panel):
 
     @Slot()
     def _show_strip(self) -> None:
-        scale = self.devicePixelRatioF()
-        frames = self._preview.strip(self.strip.count, round(self.strip.side * scale))
-        self.strip.set_frames(frames, self._document.schedule.T)
+        count, side = self.strip.room(2 if self._preview.comparing else 1)
+        rows = self._preview.strip(count, round(side * self.devicePixelRatioF()))
+        self.strip.set_frames(rows, self._document.schedule.T, self._preview.side)
         self.strip.set_time(self._view.t)
 
     @Slot(int, int)

@@ -6,7 +6,6 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import QCheckBox, QHBoxLayout
 
 from diffusion_gui.engine.experiment import PICTURES, Experiment, Start
-from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
@@ -261,10 +260,8 @@ class SamplingPanel(Panel):
         if run is None or last is None or state is RunState.FAILED:
             return "failed" if state is RunState.FAILED else ""
         total = run.trajectory.num_steps
-        sampler = SAMPLERS[run.experiment.sampling.sampler]
-        evaluations = sampler.evaluations(last.index, total)
         parts = [] if state is RunState.RUNNING else [str(state)]
-        parts += [f"step {last.index} of {total}", f"NFE {evaluations}"]
+        parts += [f"step {last.index} of {total}", f"NFE {run.calls[last.index]}"]
         if last.index and last.seconds > 0.0:
             rate = last.index / last.seconds
             parts.append(f"{rate:.3g} steps/s")

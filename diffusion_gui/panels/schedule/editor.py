@@ -7,7 +7,6 @@ the document and says what was refused.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Signal, Slot
@@ -15,6 +14,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QWidget
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import ScheduleSpec, grid
+from diffusion_gui.engine.schedules.build import without_points
 from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
@@ -22,11 +22,14 @@ from diffusion_gui.panels.common.widgets import Panel, button
 from diffusion_gui.panels.schedule.doctor_view import TOKENS, DoctorView
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.notation import NOTATIONS
+from diffusion_gui.panels.schedule.operations_bar import OperationsBar
 from diffusion_gui.panels.schedule.pane_chips import PaneChips
+from diffusion_gui.panels.schedule.pin_menu import PinMenu
 from diffusion_gui.panels.schedule.plots import PlotStack
 from diffusion_gui.panels.schedule.point_row import PointRow
 from diffusion_gui.panels.schedule.preset_row import PresetRow, row_of
-from diffusion_gui.state.comparison import Comparison
+from diffusion_gui.panels.schedule.table_view import ScheduleTable
+from diffusion_gui.state.comparison import Comparison, side_texts
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.user_presets import UserPresets
@@ -64,7 +67,7 @@ class ScheduleEditor(Panel):
         self.reset.setObjectName("resetCurveButton")
         self.side = {}
         for name in "AB":
-            side = button(name, f"Show schedule {name}; F7 switches between A and B", "chip")
+            side = button(name, "", "chip")
             side.setObjectName(f"side{name}Button")
             side.setCheckable(True)
             self.side[name] = side
@@ -85,18 +88,22 @@ class ScheduleEditor(Panel):
         self.body.addWidget(self.presets)
 
     def _build_plots(self) -> None:
+        self.operations = OperationsBar(self._document, self._comparison)
         self.points = PointRow(self._document, self._state, self.theme)
         self.plots = PlotStack(
             self._document, self._view, self._state, self._comparison, self.theme
         )
+        self.table = ScheduleTable(self._document, self._view, self._state, self.theme)
         self.chips = PaneChips(self._state)
         self.doctor = DoctorView(self.theme)
         below = QWidget()
         row = QHBoxLayout(below)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.chips)
+        self.body.addWidget(self.operations)
         self.body.addWidget(self.points)
-        self.body.addWidget(self.plots, 1)
+        self.body.addWidget(self.plots, 2)
+        self.body.addWidget(self.table, 1)
         self.body.addWidget(below)
         self.body.addWidget(self.doctor)
 
@@ -116,10 +123,13 @@ class ScheduleEditor(Panel):
         self.notation.activated.connect(self._on_notation)
         for side in self.side.values():
             side.clicked.connect(self._on_side)
-        for part in (self.presets, self.plots, self.points):
+        for part in (self.presets, self.plots, self.points, self.table, self.operations):
             part.edited.connect(self.apply)
         self.presets.finished.connect(document.end_gesture)
         self._library.failed.connect(self._on_failure)
+        self.table.refused.connect(lambda line: self.bar.show_lines([line]))
+        self.table.t_dragged.connect(self._view.set_t)
+        self._bind_operations()
         self.points.finished.connect(document.end_gesture)
         self.points.add_wished.connect(lambda: self.plots.add_point(float(self._view.t)))
         self.points.remove_wished.connect(self.plots.remove_points)
@@ -134,6 +144,17 @@ class ScheduleEditor(Panel):
         self._view.t_changed.connect(self.plots.show_time)
         self.theme.changed.connect(self._on_theme)
 
+    def _bind_operations(self) -> None:
+        bar = self.operations
+        bar.finished.connect(self._document.end_gesture)
+        bar.refused.connect(lambda reason: self.bar.show_lines([reason]))
+        bar.opened.connect(self.points.setHidden)  # its place goes to the bar
+        bar.grips_moved.connect(self.plots.show_grips)
+        self.plots.grip_dragged.connect(bar.drag_grip)
+        self.plots.gesture_finished.connect(bar.show_grips)
+        self._state.axes_changed.connect(bar.show_grips)
+        self._state.panes_changed.connect(bar.show_grips)
+
     def handlers(self) -> dict[str, Callable[[], object]]:
         """Return what the schedule's commands do, by the names of `app/actions.py`."""
         return {
@@ -142,11 +163,15 @@ class ScheduleEditor(Panel):
             "resetCurve": self._on_reset,
             "switchSides": self._comparison.switch,
             "endSides": self._comparison.end,
+            "pinSchedule": lambda: self._comparison.pin(self._spec),
+            "clearPins": self._comparison.clear_pins,
+            **self.operations.handlers(),
         }
 
-    def set_menu(self, menu: QMenu) -> None:
-        """Offer the window's schedule menu here too."""
+    def set_menu(self, menu: QMenu, pins: QMenu) -> None:
+        """Offer the window's schedule menu here too; fill its submenu of presets to pin."""
         self.more.setMenu(menu)
+        self.pin_menu = PinMenu(self._document, self._comparison, pins)
 
     @property
     def _spec(self) -> ScheduleSpec:
@@ -166,7 +191,7 @@ class ScheduleEditor(Panel):
 
     @Slot()
     def _on_reset(self) -> None:
-        self.apply(replace(self._spec, points=(), base_T=0), "reset curve")
+        self.apply(without_points(self._spec), "reset curve")
 
     @Slot()
     def _on_notation(self) -> None:
@@ -178,7 +203,7 @@ class ScheduleEditor(Panel):
     @Slot()
     def _on_side(self) -> None:
         pressed = next(name for name, side in self.side.items() if side is self.sender())
-        if pressed != self._comparison.side or self._comparison.other is None:
+        if pressed != self._comparison.side:
             self._comparison.switch()
         self._show_sides()
 
@@ -232,10 +257,11 @@ class ScheduleEditor(Panel):
 
     @Slot()
     def _show_sides(self) -> None:
+        texts = side_texts(self._comparison)
         for name, side in self.side.items():
+            side.setToolTip(texts[name])
             with QSignalBlocker(side):
-                both = self._comparison.other is not None
-                side.setChecked(both and name == self._comparison.side)
+                side.setChecked(name == self._comparison.side)
 
     @Slot()
     def _show_schedule(self) -> None:
@@ -245,9 +271,11 @@ class ScheduleEditor(Panel):
         drawn = bool(spec.points) and bool(spec.preset or spec.betas)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
         self.reset.setVisible(drawn)
+        self._show_sides()
         self._show_steps()
         self.plots.show_schedule()
         self.points.show_point()
+        self.operations.follow()
         self._show_findings()
 
     def _show_findings(self) -> None:

@@ -11,13 +11,14 @@ from enum import Enum, auto
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QRubberBand
 
 from diffusion_gui.panels.common.plot import CurvePlot
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.schedule.marks import Marks
+from diffusion_gui.panels.schedule.pen import Pen
 
 HANDLE = 13
 """Diameter of a handle in pixels."""
@@ -60,7 +61,10 @@ class HandlePlot(CurvePlot):
     points_nudged = Signal(float, float)
     add_wished = Signal(float)
     remove_wished = Signal(object)
+    draw_wished = Signal()
+    """The tool that draws is to be taken, or put away."""
     stroke_drawn = Signal(object)
+    stroke_cancelled = Signal()
     mark_dragged = Signal(int, float)
     grip_dragged = Signal(int, float, float)
     gesture_finished = Signal()
@@ -74,10 +78,14 @@ class HandlePlot(CurvePlot):
         self._held = -1
         self._offset = QPointF()
         self._pressed = QPoint()
-        self._stroke: list[tuple[float, float]] = []
-        self.drawing = False
+        self._drawing = False
         super().__init__(theme, token)
         self.marks = Marks(self, theme, token)
+        self.pen = Pen(self, self.marks)
+        self.pen.drawn.connect(self.stroke_drawn)
+        self.pen.lifted.connect(self.gesture_finished)
+        self.pen.cancelled.connect(self._on_cancelled)
+        self.pen.t_wished.connect(self.t_dragged)
         self._handles.setZValue(10)
         self.addItem(self._handles, ignoreBounds=True)
         self._band = QRubberBand(QRubberBand.Shape.Rectangle, self)
@@ -100,10 +108,25 @@ class HandlePlot(CurvePlot):
         self._chosen, self._lead = frozenset(chosen), lead
         self._draw_handles()
 
+    def show_handles(self, shown: bool) -> None:
+        """Show the handles, or hide them while they are others at every move."""
+        self._handles.setVisible(shown)
+
     @property
     def held(self) -> bool:
         """Whether the mouse holds something of this plot that changes the schedule."""
-        return self._gesture not in (_Gesture.NONE, _Gesture.CURSOR, _Gesture.BAND)
+        still = (_Gesture.NONE, _Gesture.CURSOR, _Gesture.BAND)
+        return self.pen.down or self._gesture not in still
+
+    @property
+    def drawing(self) -> bool:
+        """Whether the mouse draws instead of moving points."""
+        return self._drawing
+
+    def set_drawing(self, drawing: bool) -> None:
+        """Let the mouse draw, or move points."""
+        self._drawing = drawing
+        self.setCursor(Qt.CursorShape.CrossCursor if drawing else Qt.CursorShape.ArrowCursor)
 
     # --- mouse ------------------------------------------------------------------------------
 
@@ -114,8 +137,10 @@ class HandlePlot(CurvePlot):
         place, keys = event.position(), event.modifiers()
         self._pressed = place.toPoint()
         if self.drawing:
-            self._gesture, self._stroke = _Gesture.STROKE, []
-            self._draw_on(place)
+            self.setFocus(Qt.FocusReason.MouseFocusReason)  # Esc is for the stroke
+            self._gesture = _Gesture.STROKE
+            there = self.to_data(place)
+            self.pen.press(there.x(), there.y())
         elif (index := self._near(place, self.marks.grips)) >= 0:
             self._hold(_Gesture.GRIP, index, self.marks.grips[index], place)
         elif (index := self._near(place, self._points)) >= 0:
@@ -147,7 +172,7 @@ class HandlePlot(CurvePlot):
             case _Gesture.MARK:
                 self.mark_dragged.emit(self._held, there.x())
             case _Gesture.STROKE:
-                self._draw_on(place)
+                self.pen.move(there.x(), there.y())
             case _Gesture.BAND:
                 self._band.setGeometry(QRect(self._pressed, place.toPoint()).normalized())
             case _Gesture.CURSOR:
@@ -165,23 +190,23 @@ class HandlePlot(CurvePlot):
             self.points_chosen.emit(
                 [i for i, p in enumerate(self._points) if inside.contains(self._pixel(p))]
             )
+        elif gesture is _Gesture.STROKE:
+            self.pen.lift()
         elif gesture not in (_Gesture.NONE, _Gesture.CURSOR):
             self.gesture_finished.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Remove the point under the mouse, or add one to the curve there."""
-        if event.button() is not Qt.MouseButton.LeftButton or self.drawing:
+        """Remove the point under the mouse, or add one to the curve there; draw on."""
+        if event.button() is not Qt.MouseButton.LeftButton:
+            return
+        if self.drawing:  # two short strokes, one soon after the other
+            self.mousePressEvent(event)
             return
         index = self._near(event.position(), self._points)
         if index >= 0:
             self.remove_wished.emit([index])
         else:
             self.add_wished.emit(self.to_data(event.position()).x())
-
-    def _draw_on(self, place: QPointF) -> None:
-        there = self.to_data(place)
-        self._stroke.append((there.x(), there.y()))
-        self.stroke_drawn.emit(list(self._stroke))
 
     def _show_cursor(self, place: QPointF) -> None:
         shape = Qt.CursorShape.ArrowCursor
@@ -193,12 +218,34 @@ class HandlePlot(CurvePlot):
             shape = Qt.CursorShape.SizeHorCursor
         self.setCursor(shape)
 
+    # --- strokes ----------------------------------------------------------------------------
+
+    def _on_cancelled(self) -> None:
+        self._gesture = _Gesture.NONE
+        self.stroke_cancelled.emit()
+
     # --- keys -------------------------------------------------------------------------------
 
+    def event(self, event: QEvent) -> bool:
+        """Keep Esc from the window's own commands while a stroke is drawn: it takes it back."""
+        if event.type() == QEvent.Type.ShortcutOverride and self.pen.down:
+            event.accept()
+            return True
+        return bool(super().event(event))
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """End a stroke drawn by keys: its last key would go elsewhere."""
+        self.pen.lift_keys()
+        super().focusOutEvent(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Choose points with [ and ], nudge with the arrows (Shift: fine), add and remove."""
+        """Choose points with [ and ], nudge with the arrows (Shift: fine), add and remove; draw."""
         key, count = event.key(), len(self._points)
-        if key in (Qt.Key.Key_BracketLeft, Qt.Key.Key_BracketRight) and count:
+        if self.pen.key_pressed(event, self._drawing, round(self._cursor.value())):
+            event.accept()
+        elif key == Qt.Key.Key_D and not event.modifiers():
+            self.draw_wished.emit()
+        elif key in (Qt.Key.Key_BracketLeft, Qt.Key.Key_BracketRight) and count:
             step = 1 if key == Qt.Key.Key_BracketRight else -1
             at = (self._lead + step) % count if self._lead >= 0 else (0 if step > 0 else count - 1)
             self.point_chosen.emit(at, False)
@@ -220,7 +267,9 @@ class HandlePlot(CurvePlot):
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         """A key that was held down is one gesture."""
-        if not event.isAutoRepeat() and event.key() in _NUDGES:
+        if self.pen.down:
+            self.pen.key_released(event)
+        elif not event.isAutoRepeat() and event.key() in _NUDGES:
             self.gesture_finished.emit()
         super().keyReleaseEvent(event)
 

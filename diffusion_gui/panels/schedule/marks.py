@@ -1,4 +1,4 @@
-"""What a curve is compared and annotated with: other curves, a range, the sampler's steps, grips.
+"""What a curve is annotated with: other curves, a range, the sampler's steps, grips, a stroke.
 
 Items are made when they are first needed, so that a plot without them costs nothing.
 """
@@ -11,16 +11,30 @@ from dataclasses import dataclass
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QObject, Slot
-from PySide6.QtGui import QColor, QPainterPath
+from PySide6.QtGui import QColor, QPainterPath, QPen
 
 from diffusion_gui.engine.schedules.schedule import Array
-from diffusion_gui.panels.common.plot import CurvePlot
+from diffusion_gui.panels.common.plot import CurvePlot, show_line
 from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.tokens import Tokens
+from diffusion_gui.state.comparison import OTHER
 
 DASHES = ([6.0, 3.0], [2.0, 2.5], [8.0, 3.0, 2.0, 3.0], [3.0, 5.0])
 """Dash patterns of the compared curves, in pen widths: told apart without colour too."""
-TOKENS = ("secondary", "sigma", "log_snr", "beta")
-"""Their colours."""
+GRIPS = ("shift", "scale")
+"""What each handle of the whole curve does to it."""
+
+
+def overlay_pen(tokens: Tokens, style: int) -> QPen:
+    """Return the pen of a compared curve: the other side stronger than pins, 16 kinds of pins."""
+    colours = len(tokens.pins)
+    if style == OTHER:
+        pen, dashes = pg.mkPen(tokens.text, width=1.6), DASHES[0]
+    else:
+        pen = pg.mkPen(tokens.pins[style % colours], width=1.4)
+        dashes = DASHES[(style + style // colours) % len(DASHES)]
+    pen.setDashPattern(dashes)
+    return pen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +61,8 @@ class Marks(QObject):
         self._steps: pg.ScatterPlotItem | None = None
         self._lane: pg.ScatterPlotItem | None = None
         self._grips: pg.ScatterPlotItem | None = None
+        self._stroke: pg.PlotDataItem | None = None
+        self._grip_names: list[pg.TextItem] = []
         self.times: Array = np.zeros(0)
         """The sampler's steps that can be dragged, t."""
         self.grips: list[tuple[float, float]] = []
@@ -63,7 +79,7 @@ class Marks(QObject):
         for item in self._overlays[len(overlays) :]:
             item.setData([], [])
         for item, overlay in zip(self._overlays, overlays, strict=False):
-            item.setData(overlay.t, overlay.values)
+            show_line(item, overlay.t, overlay.values)
         styles = [overlay.style for overlay in overlays]
         if styles != self._styles:
             self._styles = styles
@@ -112,13 +128,14 @@ class Marks(QObject):
                 self._plot.addItem(item, ignoreBounds=True)
             self._tint()
         assert self._lane is not None
-        self._steps.setData(x=t, y=values)
+        shown = np.isfinite(values)
+        self._steps.setData(x=t[shown], y=values[shown])
         low = self._plot.getViewBox().viewRange()[1][0]
         self._lane.setData(x=t if draggable else [], y=np.full(len(t), low) if draggable else [])
         self.times = np.asarray(t if draggable else [], dtype=np.float64)
 
     def show_grips(self, places: Sequence[tuple[float, float]]) -> None:
-        """Show the handles of the whole curve: diamonds."""
+        """Show the handles of the whole curve: diamonds with their names."""
         self.grips = list(places)
         if self._grips is None:
             if not places:
@@ -126,17 +143,40 @@ class Marks(QObject):
             self._grips = pg.ScatterPlotItem(symbol="d", size=17, pxMode=True)
             self._grips.setZValue(11)
             self._plot.addItem(self._grips, ignoreBounds=True)
+            self._grip_names = [pg.TextItem(name) for name in GRIPS]
+            for item in self._grip_names:
+                item.setZValue(11)
+                self._plot.addItem(item, ignoreBounds=True)
             self._tint()
         self._grips.setData(x=[x for x, _ in places], y=[y for _, y in places])
+        self._name_grips()
+
+    def _name_grips(self) -> None:
+        """Write each handle's name above it, on the side that the curve leaves free."""
+        places = self.grips
+        falls = len(places) < 2 or (places[1][0] > places[0][0]) == (places[1][1] < places[0][1])
+        for index, item in enumerate(self._grip_names):
+            item.setVisible(index < len(places))
+            if index < len(places):
+                item.setAnchor((-0.12 if falls else 1.12, 1.0))
+                item.setPos(*places[index])
+
+    def show_stroke(self, places: Sequence[tuple[float, float]]) -> None:
+        """Show the line that is being drawn by hand, or none."""
+        if self._stroke is None:
+            if not places:
+                return
+            self._stroke = pg.PlotDataItem(antialias=True)
+            self._stroke.setZValue(8)
+            self._plot.addItem(self._stroke, ignoreBounds=True)
+            self._tint()
+        self._stroke.setData([x for x, _ in places], [y for _, y in places])
 
     @Slot()
     def _tint(self) -> None:
         tokens = self._theme.tokens
         for item, style in zip(self._overlays, self._styles, strict=False):
-            colour = getattr(tokens, TOKENS[style % len(TOKENS)])
-            pen = pg.mkPen(colour, width=1.4)
-            pen.setDashPattern(DASHES[style % len(DASHES)])
-            item.setPen(pen)
+            item.setPen(overlay_pen(tokens, style))
         for item in (self._steps, self._lane):
             if item is not None:
                 item.setPen(pg.mkPen(tokens.secondary, width=1.0))
@@ -144,6 +184,10 @@ class Marks(QObject):
         if self._grips is not None:
             self._grips.setPen(pg.mkPen(tokens.panel, width=2))
             self._grips.setBrush(pg.mkBrush(tokens.cursor))
+        if self._stroke is not None:
+            self._stroke.setPen(pg.mkPen(tokens.text, width=1.2))
+        for name in self._grip_names:
+            name.setColor(tokens.cursor)
 
 
 def _tick() -> QPainterPath:

@@ -11,13 +11,22 @@ import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build, control_points, editing
+from diffusion_gui.engine.schedules import (
+    Schedule,
+    ScheduleSpec,
+    build,
+    control_points,
+    editing,
+    strokes,
+)
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.engine.schedules.schedule import Array
+from diffusion_gui.panels.common.plot import show_line
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, button, label
 from diffusion_gui.panels.schedule.axes import axis_range, snapped
 from diffusion_gui.panels.schedule.handles import HandlePlot
+from diffusion_gui.panels.schedule.legend import Legend
 from diffusion_gui.panels.schedule.marks import Overlay
 from diffusion_gui.panels.schedule.notation import NOTATIONS, level_text
 from diffusion_gui.state.comparison import Comparison
@@ -32,7 +41,8 @@ TOKENS = {"signal": "alpha_bar", "step": "log_snr", "flow": "sigma", "snr": "log
 _HELP = (
     "Drag a point to reshape the curve, drag elsewhere to move t.\nDouble click adds a point or"
     " removes it; Shift+drag chooses several.\nKeys: [ ] choose, arrows move (Shift: fine), Ins"
-    " adds at t, Del removes."
+    " adds at t, Del removes.\nD draws the curve by hand: with the mouse, or with Space held, where"
+    " ↑ ↓ change the value\nat t, then ← → draw on (Shift: fine). Esc takes the stroke back."
 )
 
 
@@ -58,11 +68,13 @@ class CurvePane(QWidget):
         self.head.addWidget(self.log)
         self.plot = HandlePlot(theme, TOKENS.get(key, key))
         self.plot.getAxis("left").setWidth(40)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addLayout(self.head)
-        column.addWidget(self.plot, 1)
+        self.overlaid: object = None
+        """What the compared curves on show were made from."""
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(0, 0, 0, 0)
+        self.column.setSpacing(2)
+        self.column.addLayout(self.head)
+        self.column.addWidget(self.plot, 1)
         self.name_in_notation()
 
     @property
@@ -83,17 +95,13 @@ class CurvePane(QWidget):
 
 
 class PlotStack(QWidget):
-    """All curves on show; `edited(spec, text, merge key)` and `gesture_finished()` for the editor.
-
-    `stroke_drawn(key, [(t, value)], finished)` hands a freehand stroke on.
-    """
+    """All curves on show; `edited(spec, text, merge key)`, `gesture_finished()` for the editor."""
 
     edited = Signal(object, str, str)
     gesture_finished = Signal()
     t_dragged = Signal(int)
     grip_dragged = Signal(int, float, float)
     mark_dragged = Signal(int, float)
-    stroke_drawn = Signal(str, object)
 
     def __init__(
         self,
@@ -123,7 +131,8 @@ class PlotStack(QWidget):
         state.axes_changed.connect(self._on_names)
         state.notation_changed.connect(self._on_names)
         state.tool_changed.connect(self._on_tool)
-        comparison.changed.connect(self._show_overlays)
+        self._legend: Legend | None = None
+        comparison.changed.connect(self._show_compared)
 
     def _add_pane(self, key: str) -> CurvePane:
         pane = CurvePane(self._theme, key, self._state)
@@ -137,6 +146,9 @@ class PlotStack(QWidget):
         plot.add_wished.connect(self.add_point)
         plot.remove_wished.connect(self.remove_points)
         plot.stroke_drawn.connect(lambda places: self._on_stroke(pane, places))
+        plot.stroke_cancelled.connect(self._on_stroke_cancelled)
+        plot.draw_wished.connect(self._on_draw_wished)
+        plot.set_drawing(self._state.tool is Tool.DRAW)
         plot.grip_dragged.connect(lambda i, t, y: self._on_grip(pane, i, t, y))
         plot.mark_dragged.connect(self.mark_dragged)
         plot.gesture_finished.connect(self._on_finished)
@@ -192,9 +204,25 @@ class PlotStack(QWidget):
             self.grip_dragged.emit(index, t, quantity.log_snr(value))
 
     def _on_stroke(self, pane: CurvePane, places: list[tuple[float, float]]) -> None:
+        if self._origin is None:
+            self._origin = self._spec
+            self._state.choose(())  # its points are others from now on
+            self._show_handles(False)
         quantity = QUANTITIES[pane.key]
-        values = [(t, quantity.off_axis(place, pane.logarithmic)) for t, place in places]
-        self.stroke_drawn.emit(pane.key, values)
+        stroke = [(t, quantity.off_axis(place, pane.logarithmic)) for t, place in places]
+        spec = strokes.draw(self._origin, quantity, stroke)
+        self.edited.emit(spec, f"draw {quantity.symbol}", "stroke")
+
+    @Slot()
+    def _on_stroke_cancelled(self) -> None:
+        if self._origin is not None:
+            self.edited.emit(self._origin, "draw", "stroke")
+        self._on_finished()
+
+    @Slot()
+    def _on_draw_wished(self) -> None:
+        other = Tool.POINTS if self._state.tool is Tool.DRAW else Tool.DRAW
+        self._state.set_tool(other)
 
     @Slot(float)
     def add_point(self, t: float) -> None:
@@ -214,6 +242,7 @@ class PlotStack(QWidget):
     @Slot()
     def _on_finished(self) -> None:
         self._origin = None
+        self._show_handles(True)
         self.gesture_finished.emit()
         self._show_ranges()
 
@@ -238,7 +267,11 @@ class PlotStack(QWidget):
     @Slot()
     def _on_tool(self) -> None:
         for pane in self.panes.values():
-            pane.plot.drawing = self._state.tool is Tool.DRAW
+            pane.plot.set_drawing(self._state.tool is Tool.DRAW)
+
+    def _show_handles(self, shown: bool) -> None:
+        for pane in self.panes.values():
+            pane.plot.show_handles(shown)
 
     def _visible(self) -> list[CurvePane]:
         return [
@@ -274,7 +307,7 @@ class PlotStack(QWidget):
         if not plot.held:
             plot.set_ranges(T, *axis_range(quantity, values, pane.logarithmic))
         t = _times(T)
-        plot.curve.setData(t[first:], shown[t[first:]])
+        show_line(plot.curve, t[first:], shown[t[first:]])
         if pane.key == "signal":
             noise = QUANTITIES["noise"].values(schedule)
             plot.marks.show_companion(t, QUANTITIES["noise"].on_axis(noise, pane.logarithmic)[t])
@@ -294,14 +327,25 @@ class PlotStack(QWidget):
             pane.plot.set_chosen(self._state.chosen, self._state.lead)
 
     @Slot()
+    def _show_compared(self) -> None:
+        if self._legend is None and self._comparison.compared():
+            pane = self.panes["alpha_bar"]
+            self._legend = Legend(self._comparison, self._theme, pane.log)
+            self._legend.edited.connect(self.edited)
+            pane.column.insertWidget(1, self._legend)
+            self._legend.show_compared()
+        self._show_overlays()
+
     def _show_overlays(self) -> None:
-        compared = [(pin.spec, pin.style) for pin in self._comparison.pins]
-        if self._comparison.other is not None:
-            compared.append((self._comparison.other, 0))
+        """Draw the compared curves, where they are not on show already: an edit leaves them be."""
+        compared, T = self._comparison.compared(), self._document.schedule.T
         for pane in self._visible():
-            pane.plot.marks.show_overlays(
-                [self._overlay(pane, build(spec), style) for spec, style in compared]
-            )
+            wanted = (compared, T, pane.logarithmic)
+            if wanted != pane.overlaid:
+                pane.overlaid = wanted
+                pane.plot.marks.show_overlays(
+                    [self._overlay(pane, build(pin.spec), pin.style) for pin in compared]
+                )
 
     def _overlay(self, pane: CurvePane, schedule: Schedule, style: int) -> Overlay:
         quantity, own = QUANTITIES[pane.key], self._document.schedule.T
@@ -332,10 +376,11 @@ class PlotStack(QWidget):
 
     def show_grips(self, levels: list[tuple[float, float]]) -> None:
         """Show the handles of the whole curve, given as (t, log-SNR), where values have one."""
-        for pane in self._visible():
+        visible = self._visible()
+        for pane in self.panes.values():
             quantity = QUANTITIES[pane.key]
             places = []
-            if quantity.log_snr is not None:
+            if quantity.log_snr is not None and pane in visible:
                 for t, level in levels:
                     value = quantity.of_levels(np.array(np.nan), np.array(level))
                     shown = float(quantity.on_axis(value, pane.logarithmic))

@@ -16,6 +16,11 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState, Tool
 
 _RANGES = {"alpha_bar": (0.0, 1.0), "sigma": (0.0, 1e6), "flow": (0.0, 1.0), "log_snr": (-20, 20)}
+_DRAW = (
+    "Draw ᾱ, β or the third curve with the mouse; the stroke becomes a schedule.\nD on a curve"
+    " turns it on and off; Esc takes a stroke back.\nBy keys: hold Space on a curve, ↑ ↓ change the"
+    " value at t, then ← → draw on (Shift: fine)."
+)
 
 
 class PointRow(QWidget):
@@ -37,7 +42,7 @@ class PointRow(QWidget):
         self.show_point()
 
     def _build(self) -> None:
-        self.draw = button("Draw", "Draw ᾱ or β with the mouse; the stroke becomes a schedule (D)")
+        self.draw = button("Draw", _DRAW)
         self.draw.setObjectName("drawButton")
         self.draw.setCheckable(True)
         self.snap = button("Snap", "Dragged points stop at round values")

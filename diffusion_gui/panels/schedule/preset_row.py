@@ -15,6 +15,8 @@ from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, Q
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Preset, ScheduleSpec
+from diffusion_gui.engine.schedules.build import without_points
+from diffusion_gui.engine.schedules.describe import changes_of
 from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox, button
@@ -199,7 +201,7 @@ class PresetRow(QWidget):
 
     @Slot(object)
     def _on_params(self, values: Values) -> None:
-        spec = replace(self._spec, params=values, points=(), base_T=0)
+        spec = replace(without_points(self._spec), params=values)
         self.edited.emit(spec, "schedule parameters", "schedule-params")
 
     @Slot()
@@ -224,21 +226,21 @@ def row_of(spec: ScheduleSpec) -> Preset:
 def _changed(spec: ScheduleSpec) -> bool:
     """Return whether a schedule is more than its preset's formula."""
     resampled = spec.base_T not in (0, spec.T)
-    return bool(spec.points or spec.zero_terminal or spec.shift or spec.family or resampled)
+    return bool(
+        spec.points
+        or spec.zero_terminal
+        or spec.scale != 1.0
+        or spec.shift
+        or spec.family
+        or resampled
+    )
 
 
 def _described(spec: ScheduleSpec, row: Preset) -> str:
     """Return the formula in plain text, or in words what was made of it."""
     if not _changed(spec) or not (spec.preset or spec.betas):
         return row.formula
-    words = [f"{row.title} (T = {spec.base_T or spec.T})"]
-    if spec.zero_terminal:
-        words.append("no signal left at T")
-    if spec.shift:
-        words.append(f"log-SNR moved by {spec.shift:.3g}")
-    if spec.points:
-        words.append("bent through the points in log-SNR")
-    return ", ".join(words)
+    return "; ".join([row.title, *changes_of(spec)])
 
 
 def _meaning(row: Preset) -> str:

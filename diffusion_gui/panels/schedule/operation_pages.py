@@ -1,0 +1,475 @@
+"""What an operation asks for: one page of the operations bar each.
+
+A page begins at a schedule with values that change nothing; from there on `result()` is that
+schedule under the operation. Pages know nothing of the document.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+from PySide6.QtCore import QSignalBlocker, Signal, Slot
+from PySide6.QtWidgets import (
+    QComboBox,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffusion_gui.engine.schedules import (
+    MAX_STEPS,
+    PRESETS,
+    ScheduleSpec,
+    build,
+    control_points,
+    editing,
+    family_of,
+    operations,
+)
+from diffusion_gui.panels.common.widgets import GAP, IntegerBox, JumpSlider, NumberBox, label
+from diffusion_gui.state.comparison import Comparison
+
+SHIFT_PLACES, SCALE_PLACES = 600, 200
+"""The sliders' places on each side of their middle: to +-6 nats and to a factor of 4."""
+LARGEST_SIDE = 16_384
+"""Pixels: between 1 and this many lie less than 20 nats."""
+LEVER = 0.3
+"""A scale about log-SNR 0 is not read off a place nearer to it than this, in nats."""
+_EQUIVALENTS = (
+    "The same shift in other words:\n"
+    "SD3 shift α = exp(−Δλ/2), the time shift of a flow; above 1 is noisier (Esser et al. 2024)\n"
+    "μ = ln α, as Flux names it\n"
+    "input scale b = 1/α, the factor on the clean picture (Chen 2023)\n"
+    "resolution: the side in pixels for which a schedule made for 64 px is shifted so"
+    " (Hoogeboom et al. 2023)"
+)
+
+
+class Knob(QWidget):
+    """A slider and a number field for one value; `changed()` when a person moved either."""
+
+    changed = Signal()
+
+    def __init__(
+        self,
+        name: str,
+        tooltip: str,
+        box: NumberBox,
+        places: tuple[int, int],
+        of_place: Callable[[int], float],
+        to_place: Callable[[float], float],
+        steps: tuple[int, int],
+    ) -> None:
+        super().__init__()
+        self._of_place, self._to_place = of_place, to_place
+        self.slider, self.box = JumpSlider(), box
+        self.slider.setRange(*places)
+        self.slider.setSingleStep(steps[0])
+        self.slider.setPageStep(steps[1])
+        self.box.setFixedWidth(72)
+        for control, what in ((self.slider, "slider"), (box, "number")):
+            control.setToolTip(tooltip)
+            control.setAccessibleName(f"{name}, {what}")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GAP)
+        row.addWidget(self.slider, 1)
+        row.addWidget(box)
+        self.slider.valueChanged.connect(self._on_slider)
+        box.valueChanged.connect(self._on_box)
+
+    @property
+    def value(self) -> float:
+        """The value, as in the number field."""
+        return self.box.value()
+
+    def show_value(self, value: float) -> None:
+        """Show a value, without a signal; the slider stands at its end where it reaches no more."""
+        with QSignalBlocker(self.slider), QSignalBlocker(self.box):
+            self.box.setValue(value)
+            self.slider.setValue(round(self._to_place(self.box.value())))
+
+    @Slot(int)
+    def _on_slider(self, place: int) -> None:
+        with QSignalBlocker(self.box):
+            self.box.setValue(self._of_place(place))
+        self.changed.emit()
+
+    @Slot(float)
+    def _on_box(self, value: float) -> None:
+        self.show_value(value)
+        self.changed.emit()
+
+
+class OperationPage(QWidget):
+    """The values of one operation; `changed()` when a person changed one."""
+
+    changed = Signal()
+    title = ""
+    first: QWidget
+    """What takes the keyboard when the page is begun."""
+
+    def begin(self, spec: ScheduleSpec) -> None:
+        """Start at `spec` with values that change nothing; emits nothing."""
+        raise NotImplementedError
+
+    def result(self) -> ScheduleSpec:
+        """Return the schedule under the operation; raises EngineError where it cannot be."""
+        raise NotImplementedError
+
+    def text(self) -> str:
+        """Return what undo calls the operation."""
+        raise NotImplementedError
+
+
+class ShiftScalePage(OperationPage):
+    """Scale and shift of log-SNR, as the schedule keeps them, and the shift's other names."""
+
+    title = "Shift and scale log-SNR"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spec = ScheduleSpec()
+        self._begun = (1.0, 0.0)
+        self._grips = [1.0, 1.0]
+        limit = operations.LARGEST_SHIFT
+        self.shift = Knob(
+            "Shift of log-SNR", "Δλ: nats added to log-SNR at every t; below 0 is noisier",
+            _number(-limit, limit, 0.1, "shiftSpin"), (-SHIFT_PLACES, SHIFT_PLACES),
+            lambda place: place / 100.0, lambda nats: 100.0 * nats, (5, 50),
+        )  # fmt: skip
+        self.shift.slider.setObjectName("shiftSlider")
+        self.scale = Knob(
+            "Scale of log-SNR",
+            "c: factor on log-SNR about 0, where ᾱ = 0.5; above 1 is steeper (no unit)",
+            _number(operations.LEAST_SCALE, operations.LARGEST_SCALE, 0.05, "scaleSpin"),
+            (-SCALE_PLACES, SCALE_PLACES), lambda place: 4.0 ** (place / SCALE_PLACES),
+            lambda factor: SCALE_PLACES * math.log(factor, 4.0), (2, 20),
+        )  # fmt: skip
+        self.scale.slider.setObjectName("scaleSlider")
+        self.first = self.shift.slider
+        self.equivalents = _equivalents_label()
+        grid = _rows(self)
+        for row, (name, knob) in enumerate((("shift Δλ", self.shift), ("scale c", self.scale))):
+            grid.addWidget(_caption(name, knob), row, 0)
+            grid.addWidget(knob, row, 1)
+            knob.changed.connect(self._on_changed)
+        grid.addWidget(self.equivalents, 2, 0, 1, 2)
+
+    def begin(self, spec: ScheduleSpec) -> None:
+        """Show the scale and the shift of `spec`; the grips lie on its curve."""
+        self._spec = spec
+        self._show(spec.scale, spec.shift)
+        self._begun = self._shown
+        self._grips = _grip_times(spec)
+
+    def result(self) -> ScheduleSpec:
+        """Return the schedule with scale and shift as shown; a knob not moved keeps all digits."""
+        if self._shown == self._begun:
+            return self._spec
+        (scale, shift), begun = self._shown, self._begun
+        return operations.placed(
+            self._spec,
+            self._spec.scale if scale == begun[0] else scale,
+            self._spec.shift if shift == begun[1] else shift,
+        )
+
+    def text(self) -> str:
+        """Return the title as a step."""
+        return "shift and scale log-SNR"
+
+    def grips(self, spec: ScheduleSpec) -> list[tuple[float, float]]:
+        """Return the two handles of the whole curve, (t, log-SNR), where `spec` has them."""
+        times = [min(t, float(spec.T)) for t in self._grips]
+        return list(zip(times, build(spec).log_snr_at(np.array(times)).tolist(), strict=True))
+
+    def drag_grip(self, index: int, t: float, log_snr: float) -> None:
+        """Let the curve pass through (t, log_snr): grip 0 shifts it, grip 1 scales it."""
+        t = min(max(t, 1.0), float(self._spec.T))
+        level = float(build(self._spec).log_snr_at(np.array(t)))
+        plain = (level - self._spec.shift) / self._spec.scale
+        if not math.isfinite(plain) or math.isnan(log_snr):
+            return
+        scale, shift = self.scale.value, self.shift.value
+        if index == 0:
+            shift = log_snr - scale * plain
+        elif abs(plain) >= LEVER:
+            scale = (log_snr - shift) / plain
+        else:
+            return
+        self._grips[index] = t
+        self._show(scale, shift)
+        self.changed.emit()
+
+    @property
+    def _shown(self) -> tuple[float, float]:
+        return self.scale.value, self.shift.value
+
+    def _show(self, scale: float, shift: float) -> None:
+        self.scale.show_value(scale)
+        self.shift.show_value(shift)
+        self.equivalents.setText(_equivalents(self.shift.value))
+
+    @Slot()
+    def _on_changed(self) -> None:
+        self.equivalents.setText(_equivalents(self.shift.value))
+        self.changed.emit()
+
+
+class BlendPage(OperationPage):
+    """Another schedule and how much of it."""
+
+    title = "Blend with another schedule"
+
+    def __init__(self, comparison: Comparison) -> None:
+        super().__init__()
+        self._comparison = comparison
+        self._spec = ScheduleSpec()
+        self._specs: list[tuple[str, ScheduleSpec]] = []
+        self._chosen = ""
+        """What a person chose last."""
+        self.other = QComboBox()
+        self.other.setObjectName("blendCombo")
+        self.other.setAccessibleName("Other schedule")
+        self.other.setToolTip("The other schedule: the side not on show, a pin or a preset")
+        self.other.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.ratio = Knob(
+            "Share of the other schedule",
+            "r: share of the other's log-SNR, 0 (this schedule) to 1 (the other), no unit",
+            _number(0.0, 1.0, 0.01, "ratioSpin"), (0, 1000),
+            lambda place: place / 1000.0, lambda ratio: 1000.0 * ratio, (10, 100),
+        )  # fmt: skip
+        self.ratio.slider.setObjectName("ratioSlider")
+        self.first = self.ratio.slider
+        grid = _rows(self)
+        for row, (name, control) in enumerate((("with", self.other), ("share r", self.ratio))):
+            grid.addWidget(_caption(name, control), row, 0)
+            grid.addWidget(control, row, 1)
+        self.other.activated.connect(self._on_chosen)
+        self.ratio.changed.connect(self.changed)
+        comparison.changed.connect(self._list)
+
+    def begin(self, spec: ScheduleSpec) -> None:
+        """Show a share of nothing of the schedule that was chosen last, else of the first."""
+        self._spec = spec
+        self.ratio.show_value(0.0)
+        self._list()
+
+    def result(self) -> ScheduleSpec:
+        """Return the mixture."""
+        made = operations.blend(self._spec, self._other[1], self.ratio.value)
+        if made != self._comparison.other or made == self._spec:
+            return made
+        # an equal spec would read as the other side come on show, and that be edited from here on
+        return operations.of_log_snr(build(made).log_snr[1:], family_of(made))
+
+    def text(self) -> str:
+        """Name the other schedule."""
+        return f"blend with {self._other[0]}"
+
+    @Slot()
+    def _on_chosen(self) -> None:
+        self._chosen = self.other.currentText()
+        self.changed.emit()
+
+    @property
+    def _other(self) -> tuple[str, ScheduleSpec]:
+        return self._specs[self.other.currentIndex()]
+
+    @Slot()
+    def _list(self) -> None:
+        """List what there is; what a person chose stays chosen, by its name."""
+        specs = self._choices()
+        if specs == self._specs:
+            return
+        with QSignalBlocker(self.other):
+            self.other.clear()
+            self.other.addItems([name for name, _ in specs])
+            self.other.setCurrentIndex(max(self.other.findText(self._chosen), 0))
+        self._specs = specs
+
+    def _choices(self) -> list[tuple[str, ScheduleSpec]]:
+        """Return the side not on show, the pins and the presets, by name."""
+        found = []
+        if self._comparison.other is not None:
+            side = "B" if self._comparison.side == "A" else "A"
+            found.append((f"Side {side}", self._comparison.other))
+        found += [(f"Pin: {pin.name}", pin.spec) for pin in self._comparison.pins]
+        return found + [
+            (row.title, ScheduleSpec(key, self._spec.T)) for key, row in PRESETS.items()
+        ]
+
+
+class LengthPage(OperationPage):
+    """Another number of steps for the same curve."""
+
+    title = "Change T, keep the curve"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spec = ScheduleSpec()
+        self.T = IntegerBox(1, MAX_STEPS, 100)
+        self.T.setObjectName("changeTSpin")
+        self.T.setToolTip(f"T: number of noising steps, 1 to {MAX_STEPS:,}")
+        self.T.setAccessibleName("New T")
+        self.T.setFixedWidth(84)
+        self.first = self.T
+        self._was = label("", "caption")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GAP)
+        row.addWidget(_caption("T", self.T))
+        row.addWidget(self.T)
+        row.addWidget(self._was, 1)
+        self.T.valueChanged.connect(self.changed)
+
+    def begin(self, spec: ScheduleSpec) -> None:
+        """Show the length of `spec`."""
+        self._spec = spec
+        with QSignalBlocker(self.T):
+            self.T.setValue(spec.T)
+        self._was.setText(f"steps, from {spec.T:,}: log-SNR stays over t/T, β changes")
+
+    def result(self) -> ScheduleSpec:
+        """Return the curve with the number of steps shown."""
+        T = self.T.value()
+        return self._spec if T == self._spec.T else operations.resampled(self._spec, T)
+
+    def text(self) -> str:
+        """Name the length."""
+        return f"T = {self.T.value()}, curve kept"
+
+
+class ResolutionPage(OperationPage):
+    """The shift between two sizes of picture: 2 ln(from / to) nats (Hoogeboom et al. 2023)."""
+
+    title = "Resolution shift"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._spec = ScheduleSpec()
+        self.start, self.to = IntegerBox(1, LARGEST_SIDE, 16), IntegerBox(1, LARGEST_SIDE, 16)
+        self.first = self.start
+        self.equivalents = _equivalents_label()
+        row = QHBoxLayout()
+        row.setSpacing(GAP)
+        for name, box, text in (
+            ("from", self.start, "Side of the pictures that the schedule was made for, in pixels"),
+            ("to", self.to, "Side of the pictures that it is wanted for, in pixels;"
+             " larger ones need more noise"),
+        ):  # fmt: skip
+            box.setObjectName(f"{name}PixelsSpin")
+            box.setToolTip(text)
+            box.setAccessibleName(f"Resolution {name}, in pixels")
+            box.setFixedWidth(76)
+            row.addWidget(_caption(name, box))
+            row.addWidget(box)
+            box.valueChanged.connect(self._on_changed)
+        row.addWidget(label("px", "caption"))
+        row.addStretch(1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(row)
+        column.addWidget(self.equivalents)
+
+    @property
+    def nats(self) -> float:
+        """The shift of log-SNR."""
+        return 2.0 * math.log(self.start.value() / self.to.value())
+
+    def begin(self, spec: ScheduleSpec) -> None:
+        """Show the same size twice."""
+        self._spec = spec
+        for box in (self.start, self.to):
+            with QSignalBlocker(box):
+                box.setValue(64)
+        self._show()
+
+    def result(self) -> ScheduleSpec:
+        """Return the schedule shifted from one size to the other."""
+        return operations.shifted(self._spec, self.nats)
+
+    def text(self) -> str:
+        """Name the sizes."""
+        return f"shift from {self.start.value()} to {self.to.value()} px"
+
+    def _show(self) -> None:
+        self.equivalents.setText(f"Δλ {_signed(self.nats)} · {_equivalents(self.nats, size=False)}")
+
+    @Slot()
+    def _on_changed(self) -> None:
+        self._show()
+        self.changed.emit()
+
+
+def _grip_times(spec: ScheduleSpec) -> list[float]:
+    """Return where the handles of the whole curve are: t of the shift's, t of the scale's.
+
+    Between control points, the first where log-SNR is nearest to 0 and the second to 2 nats.
+    """
+    times = [editing.time_of(spec, point) for point in control_points(spec)]
+    places = [0.5 * (a + b) for a, b in pairwise(times)]
+    if len(places) < 2:
+        return [1.0 + 0.6 * (spec.T - 1), 1.0 + 0.3 * (spec.T - 1)]
+    levels = build(spec).log_snr_at(np.array(places))
+    order = np.argsort(np.abs(levels), kind="stable").tolist()
+    scale = min(order[1:], key=lambda index: abs(levels[index] - 2.0))
+    return [places[order[0]], places[scale]]
+
+
+def _equivalents(nats: float, size: bool = True) -> str:
+    """Return the other names of a shift in one line."""
+    same = operations.equivalents(nats)
+    parts = [
+        f"SD3 shift {_short(same.sd3_shift)}",
+        f"μ {_signed(same.flux_mu)}",
+        f"input scale {_short(same.input_scale)}",
+    ]
+    if size:
+        side = same.resolution
+        parts.append(f"resolution {side:.0f} px" if side >= 9.5 else f"resolution {side:.2g} px")
+    return " · ".join(parts)
+
+
+def _short(number: float) -> str:
+    return f"{number:.2f}" if 0.095 <= number < 1000.0 else f"{number:.3g}"
+
+
+def _signed(number: float) -> str:
+    return f"{number:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
+def _number(low: float, high: float, step: float, name: str) -> NumberBox:
+    box = NumberBox(low, high, 3)
+    box.setSingleStep(step)
+    box.setObjectName(name)
+    return box
+
+
+def _equivalents_label() -> QLabel:
+    result = label("", "caption")
+    result.setToolTip(_EQUIVALENTS)
+    result.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return result
+
+
+def _caption(name: str, control: QWidget) -> QLabel:
+    result = label(name, "caption")
+    result.setToolTip(control.toolTip())
+    return result
+
+
+def _rows(page: QWidget) -> QGridLayout:
+    grid = QGridLayout(page)
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setHorizontalSpacing(GAP)
+    grid.setVerticalSpacing(4)
+    grid.setColumnStretch(1, 1)
+    return grid
