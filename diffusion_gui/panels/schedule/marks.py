@@ -68,6 +68,7 @@ class Marks(QObject):
         self.grips: list[tuple[float, float]] = []
         """The handles of the whole curve, places on the axes."""
         theme.changed.connect(self._tint)
+        plot.getViewBox().sigYRangeChanged.connect(self._place_lane)
 
     def show_overlays(self, overlays: Sequence[Overlay]) -> None:
         """Show these curves behind the plot's own."""
@@ -127,12 +128,17 @@ class Marks(QObject):
                 item.setZValue(z)
                 self._plot.addItem(item, ignoreBounds=True)
             self._tint()
-        assert self._lane is not None
         shown = np.isfinite(values)
         self._steps.setData(x=t[shown], y=values[shown])
-        low = self._plot.getViewBox().viewRange()[1][0]
-        self._lane.setData(x=t if draggable else [], y=np.full(len(t), low) if draggable else [])
         self.times = np.asarray(t if draggable else [], dtype=np.float64)
+        self._place_lane()
+
+    @Slot()
+    def _place_lane(self) -> None:
+        """Keep the wedges on the axis, also when the plot becomes larger or smaller."""
+        if self._lane is not None:
+            low = self._plot.getViewBox().viewRange()[1][0]
+            self._lane.setData(x=self.times, y=np.full(len(self.times), low))
 
     def show_grips(self, places: Sequence[tuple[float, float]]) -> None:
         """Show the handles of the whole curve: diamonds with their names."""
