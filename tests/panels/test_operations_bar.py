@@ -430,9 +430,9 @@ def test_no_stale_schedule_overwrites_a_newer_one(
 
     _begin(window, name)
     touch()
-    index = editor.preset.findData("sigmoid")
-    editor.preset.setCurrentIndex(index)
-    editor.preset.activated.emit(index)
+    index = editor.presets.preset.findData("sigmoid")
+    editor.presets.preset.setCurrentIndex(index)
+    editor.presets.preset.activated.emit(index)
     newer = _spec(document)
     assert newer.preset == "sigmoid"
     touch()
