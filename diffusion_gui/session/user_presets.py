@@ -141,6 +141,8 @@ def title(spec: ScheduleSpec) -> str:
         parts += _unusual(spec)
     if spec.zero_terminal:
         parts.append("zero terminal SNR")
+    if spec.scale != 1.0:
+        parts.append(f"scaled by {spec.scale:.3g}")
     if spec.shift:
         parts.append(f"shifted by {spec.shift:.3g}")
     if spec.family:

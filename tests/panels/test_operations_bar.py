@@ -160,7 +160,7 @@ def test_escape_stops_the_sampler_only_where_the_bar_has_not_the_keyboard(
         assert bar.isHidden()
     assert not stopped
     _begin(window, "shiftScale")
-    window.schedule.preset.setFocus()
+    window.schedule.presets.preset.setFocus()
     qtbot.keyClick(_focused(), Key.Key_Escape)
     assert stopped
     assert not bar.isHidden()
@@ -430,9 +430,9 @@ def test_no_stale_schedule_overwrites_a_newer_one(
 
     _begin(window, name)
     touch()
-    index = editor.preset.findData("sigmoid")
-    editor.preset.setCurrentIndex(index)
-    editor.preset.activated.emit(index)
+    index = editor.presets.preset.findData("sigmoid")
+    editor.presets.preset.setCurrentIndex(index)
+    editor.presets.preset.activated.emit(index)
     newer = _spec(document)
     assert newer.preset == "sigmoid"
     touch()
