@@ -36,6 +36,7 @@ def test_a_plain_preset_is_its_formula_and_its_length(preset: str) -> None:
          f"{LINEAR}; rescaled to zero terminal SNR; T = 50"),
         (shifted(ScheduleSpec("linear", 50), -2.0 * np.log(3.0)),
          f"{LINEAR}; log-SNR shifted by -2.197 nats (SD3 shift 3); T = 50"),
+        (ScheduleSpec("linear", 50, scale=0.5), f"{LINEAR}; log-SNR times 0.5; T = 50"),
         (resampled(ScheduleSpec("linear", 1000), 50),
          f"{LINEAR}; resampled from T = 1,000 to 50"),
         (ScheduleSpec("linear", 50, family="flow"), f"{LINEAR}; T = 50; told as straight flow"),

@@ -360,6 +360,7 @@ def test_the_formula_says_itself_its_source_and_its_symbols(row: PresetRow) -> N
         ({"points": DRAWN.points, "base_T": 1000}, "bent through 2 points"),
         ({"zero_terminal": True}, "zero terminal SNR"),
         ({"shift": -1.5}, "shifted by -1.5"),
+        ({"scale": 0.5}, "log-SNR times 0.5"),
         ({"family": "ve"}, "Cosine"),
         ({"preset": "", "T": 2, "betas": (0.1, 0.2)}, "table"),
         ({"preset": "", "points": DRAWN.points}, "points"),

@@ -19,7 +19,7 @@ def formula_of(spec: ScheduleSpec) -> str:
     """Return everything that makes `spec`, in the order in which it is applied.
 
     The formula of the preset or the length of the table, then what differs from it: zero terminal
-    SNR, shift (with its name for a flow), T or the resampling, another family, bending points.
+    SNR, scale, shift (with its name for a flow), T or the resampling, another family, points.
     Raises EngineError for a family that is not known.
     """
     return "; ".join([_base(spec), *changes_of(spec)])
@@ -27,8 +27,8 @@ def formula_of(spec: ScheduleSpec) -> str:
 
 def changes_of(spec: ScheduleSpec) -> tuple[str, ...]:
     """Return what `formula_of` says after the formula or the table: the length and the changes."""
-    parts = _zero_terminal(spec), _shift(spec), _length(spec), _family(spec), _points(spec)
-    return tuple(part for part in parts if part)
+    tellers = _zero_terminal, _scale, _shift, _length, _family, _points
+    return tuple(part for tell in tellers if (part := tell(spec)))
 
 
 def _base(spec: ScheduleSpec) -> str:
@@ -42,6 +42,10 @@ def _base(spec: ScheduleSpec) -> str:
 
 def _zero_terminal(spec: ScheduleSpec) -> str:
     return "rescaled to zero terminal SNR" if spec.zero_terminal else ""
+
+
+def _scale(spec: ScheduleSpec) -> str:
+    return f"log-SNR times {spec.scale:.4g}" if spec.scale != 1.0 else ""
 
 
 def _shift(spec: ScheduleSpec) -> str:
