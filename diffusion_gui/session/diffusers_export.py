@@ -86,7 +86,7 @@ def _table(schedule: Schedule, spec: ScheduleSpec | None, name: str) -> dict[str
         "clip_sample": False,
     }
     notes = []
-    if silent and "rescale_betas_zero_snr" in known:
+    if silent and schedule.T > 1 and "rescale_betas_zero_snr" in known:  # one step: 0 / 0 there
         config["rescale_betas_zero_snr"] = True  # of no effect on the table; guards its last value
     elif silent:
         betas[-1] = 1.0 - min(TINY / max(float(schedule.alpha_bar[-2]), TINY), 0.5)

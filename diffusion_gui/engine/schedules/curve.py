@@ -174,8 +174,13 @@ def move(
         return tuple(points)
     left = points[index - 1] if index > 0 else None
     right = points[index + 1] if index + 1 < len(points) else None
-    top = left.log_snr - MIN_GAP if left else LOG_SNR_LIMIT
-    bottom = right.log_snr + MIN_GAP if right else -LOG_SNR_LIMIT
+    gap = MIN_GAP
+    if left and right:  # there may be less room than that
+        gap = min(gap, 0.25 * (left.log_snr - right.log_snr))
+    top = left.log_snr - gap if left else LOG_SNR_LIMIT
+    bottom = right.log_snr + gap if right else -LOG_SNR_LIMIT
+    if top < bottom:  # an end beyond the limit stays where its neighbour is
+        top = bottom = points[index].log_snr
     moved = replace(points[index], log_snr=float(min(max(log_snr, bottom), top)))
     if left and right:
         step = 1.0 / (T - 1) if T > 1 else 0.0

@@ -212,6 +212,13 @@ def from_betas(betas: Array, notes: tuple[str, ...] = (), family: Family = Famil
     with np.errstate(divide="ignore"):
         log_abar = np.cumsum(np.log1p(-betas))
         log_noise = np.log(-np.expm1(log_abar))
+    lost = np.flatnonzero(~(np.diff(log_abar, prepend=0.0) < 0.0))
+    if lost.size:
+        t = int(lost[0]) + 1
+        raise EngineError(
+            f"beta_{t} = {betas[t - 1]:g} is too small to lower alpha-bar in double precision;"
+            " make it larger"
+        )
     return _assemble(betas, log_abar, log_noise, notes, family)
 
 
