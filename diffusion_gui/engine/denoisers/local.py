@@ -50,7 +50,7 @@ class Local:
 
     On 361 tiles of the three photographs (two left out, overlapping others), sigma 0.1, 0.3, 1, 3:
     freedom 1, m = 20: 0.06, 0.11, 0.11, 0.07 away; error 0.06, 0.11, 0.15, 0.22 for 0.03, 0.06,
-    0.11, 0.21. So many tiles are summed whole unless asked otherwise only up to freedom 0.25.
+    0.11, 0.21. (The default there would be m = 6.)
     """
 
     def __init__(
