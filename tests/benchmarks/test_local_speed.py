@@ -58,10 +58,15 @@ def test_local_against_pixel_by_pixel(benchmark: BenchmarkFixture, sigma: float)
           f" {plain * 1e3:.0f} ms: {plain / ours:.1f} times as fast (promise: 20)")  # fmt: skip
 
 
-@pytest.mark.parametrize("freedom", [0.0, 0.02])
-def test_local_at_64_pixels_with_100_images(benchmark: BenchmarkFixture, freedom: float) -> None:
-    local = Local(_images(64, 100), freedom=freedom)
-    x = torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    benchmark.pedantic(lambda: local(x, 1.0, 1.0), rounds=3, warmup_rounds=1)
+@pytest.mark.parametrize("freedom", [0.0, 0.02, 0.25, 1.0])
+@pytest.mark.parametrize(("size", "count"), [(64, 100), (32, 1377)])
+def test_local_with_freedom(
+    benchmark: BenchmarkFixture, size: int, count: int, freedom: float
+) -> None:
+    torch.set_num_threads(1)
+    local = Local(_images(size, count), freedom=freedom)
+    x = torch.randn(8, 3, size, size, generator=torch.Generator().manual_seed(0))
+    benchmark.pedantic(lambda: local(x, 1.0, 0.3), rounds=3, warmup_rounds=1)
     seconds = benchmark.stats.stats.median
-    print(f"\nlocal, 64 x 64, 100 images, 8 samples, freedom {freedom}: {seconds:.2f} s a step")
+    print(f"\nlocal, {size} x {size}, {count} images, 8 samples, freedom {freedom}:"
+          f" {seconds:.2f} s a step")  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from diffusion_gui.engine.conditioning import LowRes, Mask, Strokes, log_likelihood
 from diffusion_gui.engine.denoisers.exact import Exact
 from diffusion_gui.engine.denoisers.local import Local
 from diffusion_gui.engine.denoisers.patch_prior import position_spread
@@ -170,6 +171,125 @@ def test_poll_is_called_while_it_works_and_may_end_it() -> None:
     with pytest.raises(Cancelled):
         local(pictures(2, 3, 9, 9, seed=1), 1.0, 0.5)
     assert len(calls) == 6
+
+
+# --- the sample of the sum ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("freedom", "sigma", "away", "worse"),
+    [
+        (0.25, 0.1, 0.09, 0.015),
+        (0.25, 1.0, 0.09, 0.015),
+        (1.0, 0.1, 0.13, 0.04),
+        (1.0, 1.0, 0.18, 0.03),
+    ],
+)
+def test_a_sample_of_the_patches_does_nearly_as_well_as_all(
+    freedom: float, sigma: float, away: float, worse: float
+) -> None:
+    """Half the patches at freedom 0.25, a fourteenth at 1, on emoji left out; rms in [-1, 1]."""
+    images = torch.from_numpy(emoji(16)[::3].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+    x0, images = images[5::100], images[torch.arange(len(images)) % 100 != 5]
+    noise = torch.from_numpy(gaussian_batch(0, range(len(x0)), 0, tuple(x0.shape[1:])))
+    x = x0 + sigma * noise.float()
+    plain = Local(images, freedom=freedom, most=0)(x, 1.0, sigma)
+    found = Local(images, freedom=freedom, most=1 << 21)(x, 1.0, sigma)
+    still = Local(images)(x, 1.0, sigma)
+    assert rms(found - plain) < rms(still - plain)  # nearer than if no patch moved
+    assert 1e-4 < rms(found - plain) < away
+    assert rms(found - x0) < rms(plain - x0) + worse
+
+
+def rms(x: Tensor) -> float:
+    return float(x.square().mean().sqrt())
+
+
+def test_what_is_cheap_is_never_sampled() -> None:
+    images, x = pictures(6, 3, 8, 8), pictures(1, 3, 8, 8, seed=1)
+    whole = Local(images, freedom=0.5, most=0)(x, 1.0, 0.5)
+    assert torch.equal(Local(images, freedom=0.5)(x, 1.0, 0.5), whole)
+    assert torch.equal(Local(images, most=1)(x, 1.0, 0.5), Local(images, most=0)(x, 1.0, 0.5))
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_the_size_of_the_chunks_does_not_matter_to_a_sample(chunk: int) -> None:
+    images, x = pictures(10, 3, 9, 9).float(), pictures(2, 3, 9, 9, seed=1).float()
+    settings: dict[str, Any] = {"freedom": 1.0, "patch": 3, "most": 20_000}
+    plain = Local(images, **settings)(x, 1.0, 0.4)
+    found = Local(images, chunk=chunk, **settings)(x, 1.0, 0.4)
+    assert_close(found, plain, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("most", [1, 200, 2000])
+def test_a_sample_is_finite_and_the_same_in_any_batch(most: int) -> None:
+    images, x = pictures(6, 3, 9, 9).float(), pictures(3, 3, 9, 9, seed=1).float()
+    local = Local(images, freedom=1.0, patch=3, most=most)
+    for sigma in (1e-4, 1.0, 1e8):
+        found = local(x, 1.0, sigma)
+        assert found.isfinite().all()
+        assert torch.equal(found[1:2], local(x[1:2], 1.0, sigma))
+
+
+# --- measurements -------------------------------------------------------------------------------
+
+
+def known() -> tuple[Mask, Tensor]:
+    weights = torch.zeros(6, 7, dtype=torch.float64)
+    weights[1:4, 2:5], weights[5, 6] = 1.0, 0.25
+    return Mask(pictures(1, 3, 6, 7, seed=5)[0], weights, 0.7), weights
+
+
+@pytest.mark.parametrize("freedom", [0.0, 1.0])
+def test_known_pixels_count_in_each_patch_that_covers_them(freedom: float) -> None:
+    """The definition again: of two measurements of a pixel, noisy x and y, the mean counts."""
+    images, x = pictures(4, 3, 6, 7), pictures(1, 3, 6, 7, seed=1)
+    mask, weights = known()
+    found = Local(images, freedom=freedom, patch=3).given(mask)(x, 1.0, 0.8)
+    added = torch.cat([x[0], mask.picture * weights.sqrt() * 0.8 / 0.7])
+    shift = position_spread(freedom, 7)
+    for y, u in ((2, 3), (0, 0), (4, 5), (2, 1), (5, 6)):
+        logits, values = [], []
+        for v in range(6):
+            for w in range(7):
+                if (v, w) != (y, u) and shift == 0.0:
+                    continue
+                if any(
+                    min(a, 1) != min(b, 1)
+                    for a, b in ((y, v), (5 - y, 5 - v), (u, w), (6 - u, 6 - w))
+                ):
+                    continue
+                total = torch.zeros(4, dtype=torch.float64)
+                for a in range(-1, 2):
+                    for b in range(-1, 2):
+                        if not (0 <= y + a < 6 and 0 <= u + b < 7):
+                            continue
+                        pixel = images[:, :, v + a, w + b]
+                        root = weights[y + a, u + b].sqrt() * 0.8 / 0.7
+                        seen = torch.cat([pixel, root * pixel], 1)
+                        total += (seen - added[:, y + a, u + b]).square().sum(1)
+                logits.append(-total / (2 * 0.8**2))
+                values.append(images[:, :, v, w])
+        expected = torch.cat(logits).softmax(0) @ torch.cat(values)
+        assert_close(found[0, :, y, u], expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("patch", [11, 13])
+def test_a_patch_over_the_whole_picture_is_the_exact_conditional(patch: int) -> None:
+    """The patch of 11 reaches all of the picture from its centre only, 13 from everywhere."""
+    images, x = pictures(9, 3, 6, 7), pictures(2, 3, 6, 7, seed=1)
+    painted = torch.cat([pictures(1, 3, 6, 7, seed=5)[0], torch.zeros(1, 6, 7).double()])
+    painted[3, 2:4] = 1.0
+    for measurement in (known()[0], Strokes(painted, 0.5)):
+        exact = Exact(images, log_prior=log_likelihood(images, measurement))(x, 0.7, 0.9)
+        found = Local(images, patch=patch).given(measurement)(x, 0.7, 0.9)
+        assert_close(found[..., 2:4, 2:5], exact[..., 2:4, 2:5], rtol=0, atol=1e-5)
+
+
+def test_what_is_of_the_whole_picture_is_refused() -> None:
+    images = pictures(4, 3, 8, 8)
+    with pytest.raises(EngineError, match="LowRes is of the whole picture; use a mask"):
+        Local(images).given(LowRes.of(images[0], 2))
 
 
 # --- patch size ---------------------------------------------------------------------------------

@@ -125,12 +125,14 @@ MODELS: dict[str, Model] = {
         title="Local",
         source="Kamb & Ganguli 2024",
         explanation="Posterior mean patch by patch: locally like the images, as a whole new."
-        " Freedom lets patches move; it costs time.",
+        " Freedom lets patches move: where that is much work, an even sample of them is compared.",
         params=(
             Param(
                 "freedom", "freedom", 0.0, 0.0, 1.0,
                 "How far patches may move: 0 each at its place, 1 anywhere at the same distance"
-                " to the border. Time grows with its square. Range 0 to 1.", 3,
+                " to the border. 8 pictures of 32 x 32 from 1,377 images take 0.05 s a step at 0,"
+                " 0.4 s at 0.02, 2 to 3 s from 0.25 on: there a sample of the patches decides."
+                " Range 0 to 1.", 3,
             ),
             Param(
                 "temperature", "τ", 1.0, 0.1, 100.0,
