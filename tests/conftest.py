@@ -15,7 +15,7 @@ os.environ.pop("LD_PRELOAD", None)
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QObject, QSettings, QThread, QTimer
+from PySide6.QtCore import QEvent, QObject, QSettings, QThread, QTimer
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -92,6 +92,8 @@ def window(parts: Parts, qtbot: QtBot) -> Iterator[MainWindow]:
     qtbot.waitExposed(main_window)
     yield main_window
     main_window.close()
+    main_window.deleteLater()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # else windows pile up
 
 
 @pytest.fixture

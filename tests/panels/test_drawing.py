@@ -263,7 +263,7 @@ def test_leaving_the_plot_ends_a_stroke_drawn_by_keys(
     parts.view.set_t(400)
     qtbot.keyPress(plot, Key.Key_Space)
     qtbot.keyClick(plot, Key.Key_Down)
-    editor.preset.setFocus()
+    editor.presets.preset.setFocus()
     assert not plot.held
     assert _handles_shown(plot)
     assert parts.document.history.count == 1

@@ -73,11 +73,11 @@ def test_a_dropped_picture_is_shown_and_noised(
 def test_a_bad_file_among_good_ones_is_named_in_the_bar(
     window: MainWindow, parts: Parts, qtbot: QtBot, make_image: MakeImage, tmp_path: Path
 ) -> None:
-    (tmp_path / "letter.txt").write_text("dear reader", encoding="utf-8")
-    _drop(window, _files(tmp_path / "letter.txt", make_image("blue.png", (20, 20, 230))))
+    (tmp_path / "letter.pdf").write_text("dear reader", encoding="utf-8")
+    _drop(window, _files(tmp_path / "letter.pdf", make_image("blue.png", (20, 20, 230))))
     _settle(qtbot, parts)
     qtbot.waitUntil(lambda: bool(window.images.bar.text))
-    assert window.images.bar.text == "letter.txt: the file is not an image that can be opened"
+    assert window.images.bar.text == "letter.pdf: the file is not an image that can be opened"
     assert _colour(window.images.x_0.image) == (20, 20, 230)
     window.images.bar.clear()
     assert not window.images.bar.isVisible()
@@ -104,7 +104,7 @@ def test_a_picture_is_pasted_from_the_clipboard(
 
 
 def test_an_empty_clipboard_is_said(window: MainWindow, parts: Parts) -> None:
-    QGuiApplication.clipboard().setText("only words")
+    QGuiApplication.clipboard().clear()
     window.actions_by_name["paste"].trigger()
     assert "clipboard holds no picture" in window.images.bar.text
 

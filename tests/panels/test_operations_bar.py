@@ -248,8 +248,9 @@ def test_a_blend_goes_from_one_schedule_to_the_other(
 def test_the_other_side_and_the_pins_can_be_blended_with(
     window: MainWindow, bar: OperationsBar, parts: Parts, document: Document
 ) -> None:
-    parts.comparison.pin("mine")
-    parts.comparison.split()
+    parts.comparison.pin(document.experiment.schedule, "mine")
+    parts.comparison.switch()  # B begins as a copy of A
+    parts.comparison.switch()
     document.replace_schedule(ScheduleSpec("linear"), "preset")
     _begin(window, "blend")
     names = [bar.blend.other.itemText(i) for i in range(3)]
@@ -258,7 +259,7 @@ def test_the_other_side_and_the_pins_can_be_blended_with(
     bar.blend.ratio.slider.setValue(500)
     half = 0.5 * (build(ScheduleSpec("linear")).log_snr + build(ScheduleSpec("cosine")).log_snr)
     np.testing.assert_allclose(document.schedule.log_snr[1:], half[1:], rtol=1e-9)
-    parts.comparison.pin("late")
+    parts.comparison.pin(ScheduleSpec("sqrt"), "late")
     assert bar.blend.other.findText("Pin: late") >= 0
 
 
@@ -267,7 +268,8 @@ def test_all_of_the_other_side_is_still_this_side(
 ) -> None:
     other = operations.fit(ScheduleSpec("linear", 200))
     document.replace_schedule(other, "drawn")
-    parts.comparison.split()
+    parts.comparison.switch()  # B begins as a copy of A
+    parts.comparison.switch()
     document.replace_schedule(ScheduleSpec("cosine", 200), "preset")
     _begin(window, "blend")
     for place in (900, 1000, 500):

@@ -158,6 +158,7 @@ def test_names_that_cannot_be_shown_are_refused(typed: str) -> None:
         (ScheduleSpec("", T=9, points=DRAWN.points), "Drawn curve, T = 9"),
         (ScheduleSpec("linear", zero_terminal=True), "Linear, zero terminal SNR"),
         (ScheduleSpec("linear", shift=-1.386), "Linear, shifted by -1.39"),
+        (ScheduleSpec("linear", scale=0.5), "Linear, scaled by 0.5"),
         (ScheduleSpec("linear", scale=0.5, shift=1.0), "Linear, scaled by 0.5, shifted by 1"),
         (ScheduleSpec("linear", family="sub_vp"), "Linear, SUB-VP"),
     ],

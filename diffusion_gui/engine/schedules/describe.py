@@ -19,8 +19,8 @@ def formula_of(spec: ScheduleSpec) -> str:
     """Return everything that makes `spec`, in the order in which it is applied.
 
     The formula of the preset or the length of the table, then what differs from it: zero terminal
-    SNR, scale, shift (with its name for a flow), T or the resampling, another family, bending
-    points. Raises EngineError for a family that is not known.
+    SNR, scale, shift (with its name for a flow), T or the resampling, another family, points.
+    Raises EngineError for a family that is not known.
     """
     return "; ".join([_base(spec), *changes_of(spec)])
 
