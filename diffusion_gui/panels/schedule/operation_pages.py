@@ -29,7 +29,6 @@ from diffusion_gui.engine.schedules import (
     build,
     control_points,
     editing,
-    family_of,
     operations,
 )
 from diffusion_gui.panels.common.widgets import GAP, IntegerBox, JumpSlider, NumberBox, label
@@ -263,11 +262,7 @@ class BlendPage(OperationPage):
 
     def result(self) -> ScheduleSpec:
         """Return the mixture."""
-        made = operations.blend(self._spec, self._other[1], self.ratio.value)
-        if made != self._comparison.other or made == self._spec:
-            return made
-        # an equal spec would read as the other side come on show, and that be edited from here on
-        return operations.of_log_snr(build(made).log_snr[1:], family_of(made))
+        return operations.blend(self._spec, self._other[1], self.ratio.value)
 
     def text(self) -> str:
         """Name the other schedule."""
