@@ -59,7 +59,7 @@ def _legal(spec: ScheduleSpec) -> None:
 
 def _stroke(spec: ScheduleSpec, key: str, first: int, last: int, bump: float) -> list:
     """Return a stroke along the curve that leaves it by `bump` nats in its middle."""
-    level = curves.finite(build(spec).log_snr[1:])[first - 1 : last]
+    level = curves.finite_end(build(spec).log_snr[1:])[first - 1 : last]
     level = level + bump * np.sin(np.pi * np.linspace(0.0, 1.0, len(level)))
     values = QUANTITIES[key].of_levels(np.array(np.nan), level)
     return list(zip(range(first, last + 1), values.tolist(), strict=True))
