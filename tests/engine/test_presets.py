@@ -15,7 +15,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.params import Param
 from diffusion_gui.engine.schedules import PRESETS, Family, Preset, build_preset
-from diffusion_gui.engine.schedules.presets import dynamic_shift
+from diffusion_gui.engine.schedules.formulas import dynamic_shift
 from diffusion_gui.engine.schedules.schedule import BETA_MAX, Schedule
 
 schedule_building = import_module("diffusion_gui.engine.schedules.build")

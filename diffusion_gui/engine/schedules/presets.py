@@ -1,7 +1,7 @@
-"""The named schedules: one function from (T, parameters) to beta_1..beta_T, and one row each.
+"""The named schedules: one row each, with the function in `formulas.py` that gives its betas.
 
-NumPy only. To add a preset, write its function and its row in `PRESETS`: the editor's form, the
-command line and the conformance tests read the row. The formulas are METHODS of the papers cited.
+NumPy only. To add a preset, write its function there and its row in `PRESETS` here: the editor's
+form, the command line and the conformance tests read the row.
 """
 
 from __future__ import annotations
@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.params import Param
+from diffusion_gui.engine.schedules import formulas
 from diffusion_gui.engine.schedules.schedule import BETA_MAX, Array, Family
 
 
@@ -30,171 +28,6 @@ class Preset:
     family: Family = Family.VP
     latex: str = ""
     """The formula in LaTeX, typeset by packaging/build_formulas.py; empty where there is none."""
-
-
-def _linear(T: int, p: Mapping[str, float]) -> Array:
-    return np.linspace(p["beta_start"], p["beta_end"], T)
-
-
-def _linear_scaled(T: int, p: Mapping[str, float]) -> Array:
-    return 1000.0 / T * _linear(T, p)
-
-
-def _scaled_linear(T: int, p: Mapping[str, float]) -> Array:
-    return np.linspace(p["beta_start"] ** 0.5, p["beta_end"] ** 0.5, T) ** 2
-
-
-def _cosine(T: int, p: Mapping[str, float]) -> Array:
-    offset = p["offset"]
-    u = np.arange(T + 1) / T
-    return _steps(np.cos((u + offset) / (1.0 + offset) * np.pi / 2.0) ** 2)
-
-
-def _sigmoid(T: int, p: Mapping[str, float]) -> Array:
-    ramp = 1.0 / (1.0 + np.exp(-np.linspace(-p["width"], p["width"], T)))
-    return ramp * (p["beta_end"] - p["beta_start"]) + p["beta_start"]
-
-
-def _sqrt(T: int, p: Mapping[str, float]) -> Array:
-    abar = 1.0 - np.sqrt(np.arange(T + 1) / T + p["offset"])  # falls below 0 at the very end
-    return _steps(np.maximum(abar, 1e-9))
-
-
-def _sqrt_beta(T: int, p: Mapping[str, float]) -> Array:
-    return np.sqrt(_linear(T, p))
-
-
-def _constant(T: int, p: Mapping[str, float]) -> Array:
-    return np.full(T, p["beta"])
-
-
-def _harmonic(T: int, p: Mapping[str, float]) -> Array:
-    return 1.0 / np.arange(T, 0, -1)
-
-
-def _vp_sde(T: int, p: Mapping[str, float]) -> Array:
-    return -np.expm1(np.diff(_sde_log_abar(T, p), prepend=0.0))
-
-
-def _sde_log_abar(T: int, p: Mapping[str, float]) -> Array:
-    u = _times(T)
-    return -0.5 * u**2 * (p["beta_max"] - p["beta_min"]) - u * p["beta_min"]
-
-
-def _gamma_linear(T: int, p: Mapping[str, float]) -> Array:
-    return _scaled_input(1.0 - _times(T), p["scale"])
-
-
-def _gamma_sigmoid(T: int, p: Mapping[str, float]) -> Array:
-    start, end, tau = *_ordered(p), p["tau"]
-
-    def value(x: Array | float) -> Array:
-        return np.asarray(1.0 / (1.0 + np.exp(-np.asarray(x) / tau)))
-
-    gamma = (value(end) - value(_times(T) * (end - start) + start)) / (value(end) - value(start))
-    return _scaled_input(gamma, p["scale"])
-
-
-def _gamma_cosine(T: int, p: Mapping[str, float]) -> Array:
-    start, end, tau = *_ordered(p), p["tau"]
-
-    def value(x: Array | float) -> Array:
-        return np.maximum(np.cos(np.asarray(x) * np.pi / 2.0), 0.0) ** (2.0 * tau)
-
-    gamma = (value(_times(T) * (end - start) + start) - value(end)) / (value(start) - value(end))
-    return _scaled_input(gamma, p["scale"])
-
-
-def _laplace(T: int, p: Mapping[str, float]) -> Array:
-    u = _times(T)
-    tail = np.maximum(1.0 - 2.0 * np.abs(u - 0.5), 1e-12)
-    return _from_log_snr(p["mu"] - p["b"] * np.sign(0.5 - u) * np.log(tail))
-
-
-def _resolution_shift(T: int, p: Mapping[str, float]) -> Array:
-    with np.errstate(divide="ignore"):
-        cosine = -2.0 * np.log(np.tan(0.5 * np.pi * _times(T)))
-    return _from_log_snr(np.clip(cosine, -15.0, 15.0) + 2.0 * np.log(64.0 / p["size"]))
-
-
-def _sub_vp(T: int, p: Mapping[str, float]) -> Array:
-    log_abar = _sde_log_abar(T, p)  # its noise has the deviation 1 - abar
-    return _from_log_snr(log_abar - 2.0 * np.log(-np.expm1(log_abar)))
-
-
-def _karras(T: int, p: Mapping[str, float]) -> Array:
-    low, high = (p[name] ** (1.0 / p["rho"]) for name in ("sigma_min", "sigma_max"))
-    return _from_sigma((low + _ramp(T) * (high - low)) ** p["rho"], p)
-
-
-def _exponential(T: int, p: Mapping[str, float]) -> Array:
-    ramp = _ramp(T) ** p.get("rho", 1.0)
-    return _from_sigma(p["sigma_min"] * (p["sigma_max"] / p["sigma_min"]) ** ramp, p)
-
-
-def _flow(T: int, p: Mapping[str, float]) -> Array:
-    return _shifted_flow(T, np.log(p["shift"]))
-
-
-def _flow_dynamic(T: int, p: Mapping[str, float]) -> Array:
-    return _shifted_flow(T, dynamic_shift((p["size"] / 16.0) ** 2, p["base_shift"], p["max_shift"]))
-
-
-def dynamic_shift(tokens: float, base_shift: float, max_shift: float) -> float:
-    """Return Flux's mu: linear in the image tokens, `base_shift` at 256, `max_shift` at 4,096."""
-    return base_shift + (tokens - 256.0) / (4096.0 - 256.0) * (max_shift - base_shift)
-
-
-def _shifted_flow(T: int, mu: float) -> Array:
-    """Return the betas of s = t / T after log-SNR has moved by -2 mu; no signal is left at T."""
-    if abs(mu) > 10.0:
-        raise EngineError(f"a flow shifted by μ = {mu:.3g} is beyond ±10; lower the size or μ")
-    s = _times(T)
-    with np.errstate(divide="ignore"):
-        return _from_log_snr(2.0 * (np.log1p(-s) - np.log(s)) - 2.0 * mu)
-
-
-def _ramp(T: int) -> Array:
-    """Return 0..1 over t = 1..T, 1 for a single step."""
-    return np.linspace(0.0, 1.0, T) if T > 1 else np.ones(1)
-
-
-def _from_sigma(sigma: Array, p: Mapping[str, float]) -> Array:
-    if p["sigma_max"] < 1.01 * p["sigma_min"]:
-        raise EngineError(
-            f"sigma_max = {p['sigma_max']:g} must be above sigma_min = {p['sigma_min']:g}"
-        )
-    return _from_log_snr(-2.0 * np.log(sigma))
-
-
-def _ordered(p: Mapping[str, float]) -> tuple[float, float]:
-    if p["end"] - p["start"] < 0.04:
-        raise EngineError(f"end = {p['end']:g} must be above start = {p['start']:g} by 0.05")
-    return p["start"], p["end"]
-
-
-def _times(T: int) -> Array:
-    """Return u = t / T for t = 1..T."""
-    return np.arange(1, T + 1) / T
-
-
-def _steps(abar: Array) -> Array:
-    """Return beta_t = 1 - abar_t / abar_{t-1} for alpha-bar at t = 0..T."""
-    return 1.0 - abar[1:] / abar[:-1]
-
-
-def _scaled_input(gamma: Array, scale: float) -> Array:
-    """Return the betas of alpha-bar `gamma` at t = 1..T after x_0 is scaled by `scale`.
-
-    Scaling the input moves log-SNR by 2 ln(scale) (Chen 2023, section 2.2).
-    """
-    gamma = np.clip(gamma, 1e-9, 1.0 - 1e-9)
-    return _from_log_snr(np.log(gamma) - np.log1p(-gamma) + 2.0 * np.log(scale))
-
-
-def _from_log_snr(log_snr: Array) -> Array:
-    """Return beta_1..beta_T of log-SNR at t = 1..T, without cancellation."""
-    return -np.expm1(np.diff(-np.logaddexp(0.0, -log_snr), prepend=0.0))
 
 
 def _beta_ends(start: float, end: float) -> tuple[Param, Param]:
@@ -261,7 +94,7 @@ PRESETS: dict[str, Preset] = {
         formula="βₜ = β₁ + (t − 1)/(T − 1) · (β_T − β₁)",
         latex=r"\beta_t=\beta_1+\frac{t-1}{T-1}\,(\beta_T-\beta_1)",
         params=_beta_ends(1e-4, 0.02),
-        betas=_linear,
+        betas=formulas.linear,
     ),
     "scaled_linear": Preset(
         title="Scaled linear",
@@ -272,7 +105,7 @@ PRESETS: dict[str, Preset] = {
             r"\left(\sqrt{\beta_T}-\sqrt{\beta_1}\right)"
         ),
         params=_beta_ends(0.00085, 0.012),
-        betas=_scaled_linear,
+        betas=formulas.scaled_linear,
     ),
     "cosine": Preset(
         title="Cosine",
@@ -292,7 +125,7 @@ PRESETS: dict[str, Preset] = {
                 "Largest β allowed; the formula reaches 1 at t = T. Range 0.01 to 0.999.", 4,
             ),
         ),
-        betas=_cosine,
+        betas=formulas.cosine,
         clip="beta_max",
     ),
     "sigmoid": Preset(
@@ -310,7 +143,7 @@ PRESETS: dict[str, Preset] = {
                 "Half width of the sigmoid's argument. Range 0.5 to 20, no unit.", 2,
             ),
         ),
-        betas=_sigmoid,
+        betas=formulas.sigmoid,
     ),
     "linear_scaled": Preset(
         title="Linear, scaled with T",
@@ -318,7 +151,7 @@ PRESETS: dict[str, Preset] = {
         formula="βₜ = 1000/T · ( β₁ + (t − 1)/(T − 1) · (β_T − β₁) )",
         latex=r"\beta_t=\frac{1000}{T}\left(\beta_1+\frac{t-1}{T-1}\,(\beta_T-\beta_1)\right)",
         params=_beta_ends(1e-4, 0.02),
-        betas=_linear_scaled,
+        betas=formulas.linear_scaled,
     ),
     "quadratic": Preset(
         title="Quadratic",
@@ -329,7 +162,7 @@ PRESETS: dict[str, Preset] = {
             r"\left(\sqrt{\beta_T}-\sqrt{\beta_1}\right)"
         ),
         params=_beta_ends(1e-4, 0.02),
-        betas=_scaled_linear,
+        betas=formulas.scaled_linear,
     ),
     "sqrt": Preset(
         title="Square root",
@@ -342,7 +175,7 @@ PRESETS: dict[str, Preset] = {
                 "Offset s: noise there from the start. Range 1e-6 to 0.1, in units of T.", 6,
             ),
         ),
-        betas=_sqrt,
+        betas=formulas.sqrt,
     ),
     "sqrt_beta": Preset(
         title="Square root of β",
@@ -350,7 +183,7 @@ PRESETS: dict[str, Preset] = {
         formula="βₜ = √( β₁ + (t − 1)/(T − 1) · (β_T − β₁) )",
         latex=r"\beta_t=\sqrt{\beta_1+\frac{t-1}{T-1}\,(\beta_T-\beta_1)}",
         params=_beta_ends(1e-4, 0.02),
-        betas=_sqrt_beta,
+        betas=formulas.sqrt_beta,
     ),
     "constant": Preset(
         title="Constant β",
@@ -363,7 +196,7 @@ PRESETS: dict[str, Preset] = {
                 "Variance added by every step. Range 1e-7 to 0.999, no unit.", 7,
             ),
         ),
-        betas=_constant,
+        betas=formulas.constant,
     ),
     "harmonic": Preset(
         title="1/(T − t)",
@@ -371,7 +204,7 @@ PRESETS: dict[str, Preset] = {
         formula="βₜ = 1/(T − t + 1),  so that ᾱₜ = 1 − t/T",
         latex=r"\beta_t=\frac{1}{T-t+1},\quad\text{so that }\bar\alpha_t=1-\frac{t}{T}",
         params=(),
-        betas=_harmonic,
+        betas=formulas.harmonic,
     ),
     "vp_sde": Preset(
         title="VP-SDE",
@@ -382,7 +215,7 @@ PRESETS: dict[str, Preset] = {
             r"\quad u=\frac{t}{T}"
         ),
         params=_SDE_RATES,
-        betas=_vp_sde,
+        betas=formulas.vp_sde,
     ),
     "gamma_linear": Preset(
         title="Linear ᾱ",
@@ -390,7 +223,7 @@ PRESETS: dict[str, Preset] = {
         formula="ᾱₜ = 1 − t/T,  input times b",
         latex=r"\bar\alpha_t=1-\frac{t}{T},\quad\text{input times }b",
         params=(_SCALE,),
-        betas=_gamma_linear,
+        betas=formulas.gamma_linear,
     ),
     "gamma_sigmoid": Preset(
         title="Sigmoid ᾱ",
@@ -402,7 +235,7 @@ PRESETS: dict[str, Preset] = {
             r"\quad\text{input times }b"
         ),
         params=_gamma_range(-3.0, 3.0, -6.0, 6.0),
-        betas=_gamma_sigmoid,
+        betas=formulas.gamma_sigmoid,
     ),
     "gamma_cosine": Preset(
         title="Cosine ᾱ",
@@ -413,7 +246,7 @@ PRESETS: dict[str, Preset] = {
             r"\right)^{2\tau}-\cos\left(\frac{\pi}{2}\,\text{end}\right)^{2\tau}"
         ),
         params=_gamma_range(0.0, 1.0, 0.0, 1.0),
-        betas=_gamma_cosine,
+        betas=formulas.gamma_cosine,
     ),
     "laplace": Preset(
         title="Laplace",
@@ -427,7 +260,7 @@ PRESETS: dict[str, Preset] = {
             Param("mu", "μ", 0.0, -5.0, 5.0, "Median log-SNR, in nats. Range -5 to 5.", 2),
             Param("b", "b", 0.5, 0.05, 5.0, "Width in log-SNR, in nats. Range 0.05 to 5.", 2),
         ),
-        betas=_laplace,
+        betas=formulas.laplace,
     ),
     "resolution_shift": Preset(
         title="Cosine, shifted for size",
@@ -440,7 +273,7 @@ PRESETS: dict[str, Preset] = {
                 "Side of the pictures in pixels: at 64 nothing is shifted. Range 8 to 2048.", 0,
             ),
         ),
-        betas=_resolution_shift,
+        betas=formulas.resolution_shift,
     ),
     "ve": Preset(
         title="VE (SMLD)",
@@ -448,7 +281,7 @@ PRESETS: dict[str, Preset] = {
         formula="σₜ = σ_min (σ_max/σ_min)^((t − 1)/(T − 1)),  a = 1",
         latex=r"\sigma_t=\sigma_{\min}\,(\sigma_{\max}/\sigma_{\min})^{(t-1)/(T-1)},\quad a=1",
         params=_sigma_ends(0.01, 50.0),
-        betas=_exponential,
+        betas=formulas.exponential,
         family=Family.VE,
     ),
     "sub_vp": Preset(
@@ -460,7 +293,7 @@ PRESETS: dict[str, Preset] = {
             r"-u\,\beta_{\min}\right),\quad s=1-a^2"
         ),
         params=_SDE_RATES,
-        betas=_sub_vp,
+        betas=formulas.sub_vp,
         family=Family.SUB_VP,
     ),
     "karras": Preset(
@@ -475,7 +308,7 @@ PRESETS: dict[str, Preset] = {
             *_sigma_ends(0.002, 80.0),
             Param("rho", "ρ", 7.0, 1.0, 20.0, "More steps at small σ when larger. 1 to 20.", 2),
         ),
-        betas=_karras,
+        betas=formulas.karras,
         family=Family.VE,
     ),
     "exponential": Preset(
@@ -486,7 +319,7 @@ PRESETS: dict[str, Preset] = {
             r"\ln\sigma_t=\ln\sigma_{\min}+\frac{t-1}{T-1}\,\ln\frac{\sigma_{\max}}{\sigma_{\min}}"
         ),
         params=_sigma_ends(0.002, 80.0),
-        betas=_exponential,
+        betas=formulas.exponential,
         family=Family.VE,
     ),
     "polyexponential": Preset(
@@ -501,7 +334,7 @@ PRESETS: dict[str, Preset] = {
             *_sigma_ends(0.002, 80.0),
             Param("rho", "ρ", 1.5, 0.2, 10.0, "1 is exponential. Range 0.2 to 10.", 2),
         ),
-        betas=_exponential,
+        betas=formulas.exponential,
         family=Family.VE,
     ),
     "flow": Preset(
@@ -515,7 +348,7 @@ PRESETS: dict[str, Preset] = {
                 "Above 1 is noisier: log-SNR moves by −2 ln α; SD3 takes 3. Range 0.05 to 100.", 3,
             ),
         ),
-        betas=_flow,
+        betas=formulas.flow,
         family=Family.FLOW,
     ),
     "flow_dynamic": Preset(
@@ -540,7 +373,7 @@ PRESETS: dict[str, Preset] = {
                 "Shift μ at 4,096 tokens, a picture of 1,024 pixels. Range -5 to 5.", 3,
             ),
         ),
-        betas=_flow_dynamic,
+        betas=formulas.flow_dynamic,
         family=Family.FLOW,
     ),
 }  # fmt: skip

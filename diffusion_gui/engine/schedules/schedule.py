@@ -1,8 +1,8 @@
 """The noise schedule as a value: x_t = a_t x_0 + s_t eps for t = 0..T. NumPy only.
 
 `ScheduleSpec` says how a schedule is made (small, hashable, saved in files); `Schedule` holds the
-arrays that follow from it. Read next: `presets.py` (formulas), `curve.py` (control points) and
-`build.py` (spec -> schedule).
+arrays that follow from it. Read next: `formulas.py`, `presets.py` (their rows), `curve.py` (control
+points) and `build.py` (spec -> schedule).
 """
 
 from __future__ import annotations
