@@ -25,6 +25,11 @@ def time_of(spec: ScheduleSpec, point: ControlPoint) -> float:
     return 1.0 + point.u * (spec.T - 1)
 
 
+def times_of(spec: ScheduleSpec) -> list[float]:
+    """Return the t of all control points."""
+    return [time_of(spec, point) for point in control_points(spec)]
+
+
 def drag_point(
     spec: ScheduleSpec, index: int, t: float, quantity: Quantity, value: float
 ) -> ScheduleSpec:

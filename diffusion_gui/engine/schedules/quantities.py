@@ -44,6 +44,10 @@ class Quantity:
         level = schedule.log_snr
         return self.of_levels(np.r_[np.nan, level[:-1]], level)
 
+    def of_level(self, log_snr: Array | float) -> Array:
+        """Return its values at levels, where it is one itself: it has a `log_snr`."""
+        return self.of_levels(np.array(np.nan), np.asarray(log_snr))
+
     def on_axis(self, values: Array, logarithmic: bool) -> Array:
         """Return the values as plotted: log10 of them, at least -12, on a logarithmic axis."""
         return np.log10(np.maximum(values, LEAST)) if logarithmic else values

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diffusion_gui.engine.schedules import curve, operations
+from diffusion_gui.engine.schedules import curve, editing, operations
 from diffusion_gui.engine.schedules.build import (
     base_curve,
     build,
@@ -231,7 +231,7 @@ def _curve(spec: ScheduleSpec) -> Array:
 def _joined(spec: ScheduleSpec, whole: Array, steps: Array, levels: Array) -> _Joined:
     """Return the stroke and, beside it, the old curve, pushed out of its way."""
     points = control_points(spec)
-    times = np.array([1.0 + point.u * (spec.T - 1) for point in points])
+    times = np.array(editing.times_of(spec))
     own = np.array([point.log_snr for point in points])
     gap, joint = curve.MIN_GAP, max(1.0, round(JOINT * (spec.T - 1)))
     left, kept_left = _beside(times, 1.0, steps[0], joint)
@@ -290,7 +290,7 @@ def _shown(quantity: Quantity, level: Array) -> Array:
     """Return levels in units of what may be off: shares of an axis from 0 to 1, else nats."""
     if not quantity.unit_range:
         return level / _NATS
-    return quantity.of_levels(np.array(np.nan), level) / _SHARE
+    return quantity.of_level(level) / _SHARE
 
 
 def _apart(level: Array, fixed: int) -> Array:

@@ -6,11 +6,10 @@ lead with it.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from diffusion_gui.engine.schedules import Schedule
+from diffusion_gui.engine.schedules.quantities import QUANTITIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +61,11 @@ NOTATIONS: dict[str, Notation] = {
     ),
 }  # fmt: skip
 
-_LEVELS: dict[str, tuple[str, Callable[[Schedule, int], float]]] = {
-    "alpha_bar": ("ᾱ", lambda schedule, t: float(schedule.alpha_bar[t])),
-    "sigma": ("σ", lambda schedule, t: float(schedule.sigma[t])),
-    "flow": ("s", lambda schedule, t: _flow(float(schedule.sigma[t]))),
-    "log_snr": ("SNR", lambda schedule, t: schedule.snr_db(t)),
-}
-
 
 def level_text(notation: str, schedule: Schedule, t: int) -> str:
     """Return the noise level at t as a notation says it, e.g. "σ = 0.7672" or "SNR = 2.3 dB"."""
     key = NOTATIONS[notation].level
-    symbol, value = _LEVELS[key]
-    number = value(schedule, t)
-    return f"{symbol} = {number:.1f} dB" if key == "log_snr" else f"{symbol} = {number:.4g}"
-
-
-def _flow(sigma: float) -> float:
-    return 1.0 if math.isinf(sigma) else sigma / (1.0 + sigma)
+    if key == "log_snr":
+        return f"SNR = {schedule.snr_db(t):.1f} dB"
+    quantity = QUANTITIES[key]
+    return f"{quantity.symbol} = {quantity.of_level(schedule.log_snr[t]):.4g}"

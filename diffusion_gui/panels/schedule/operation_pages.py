@@ -27,7 +27,6 @@ from diffusion_gui.engine.schedules import (
     PRESETS,
     ScheduleSpec,
     build,
-    control_points,
     editing,
     operations,
 )
@@ -409,8 +408,7 @@ def _grip_times(spec: ScheduleSpec) -> list[float]:
 
     Between control points, the first where log-SNR is nearest to 0 and the second to 2 nats.
     """
-    times = [editing.time_of(spec, point) for point in control_points(spec)]
-    places = [0.5 * (a + b) for a, b in pairwise(times)]
+    places = [0.5 * (a + b) for a, b in pairwise(editing.times_of(spec))]
     if len(places) < 2:
         return [1.0 + 0.6 * (spec.T - 1), 1.0 + 0.3 * (spec.T - 1)]
     levels = build(spec).log_snr_at(np.array(places))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtCore import QSignalBlocker, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
 
@@ -133,7 +132,7 @@ class PointRow(QWidget):
 
     def _show_numbers(self, spec: ScheduleSpec, lead: int) -> None:
         point, row = control_points(spec)[lead], QUANTITIES[self._key]
-        value = float(row.of_levels(np.array(np.nan), np.array(point.log_snr)))
+        value = float(row.of_level(point.log_snr))
         low, high = _RANGES[self._key]
         self.value_name.setText(row.symbol)
         with QSignalBlocker(self.t), QSignalBlocker(self.value):
