@@ -105,8 +105,9 @@ class HandlePlot(CurvePlot):
 
     def set_chosen(self, chosen: Collection[int], lead: int) -> None:
         """Mark the chosen points; keys speak of `lead`."""
-        self._chosen, self._lead = frozenset(chosen), lead
-        self._draw_handles()
+        before, self._chosen, self._lead = self._chosen, frozenset(chosen), lead
+        if self._chosen != before:
+            self._draw_handles()
 
     def show_handles(self, shown: bool) -> None:
         """Show the handles, or hide them while they are others at every move."""

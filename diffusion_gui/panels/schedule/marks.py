@@ -130,8 +130,10 @@ class Marks(QObject):
             self._tint()
         shown = np.isfinite(values)
         self._steps.setData(x=t[shown], y=values[shown])
-        self.times = np.asarray(t if draggable else [], dtype=np.float64)
-        self._place_lane()
+        times = np.asarray(t if draggable else [], dtype=np.float64)
+        if not np.array_equal(times, self.times):
+            self.times = times
+            self._place_lane()
 
     @Slot()
     def _place_lane(self) -> None:
