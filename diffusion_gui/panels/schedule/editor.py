@@ -253,7 +253,8 @@ class ScheduleEditor(Panel):
 
     @Slot()
     def _show_steps(self) -> None:
-        self.plots.set_steps(self._grid())
+        self.plots.steps = self._grid()
+        self.plots.show_steps()
 
     @Slot()
     def _show_sides(self) -> None:
@@ -272,7 +273,7 @@ class ScheduleEditor(Panel):
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
         self.reset.setVisible(drawn)
         self._show_sides()
-        self._show_steps()
+        self.plots.steps = self._grid()
         self.plots.show_schedule()
         self.points.show_point()
         self.operations.follow()
