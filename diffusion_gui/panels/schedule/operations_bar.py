@@ -2,7 +2,7 @@
 
 It appears when an operation with values is begun and edits the schedule at the beginning, never
 what it made itself. When the document changes by something else (undo, another preset, a drag on a
-curve), that becomes the new beginning. Its pages are in `operation_pages.py`.
+curve), that becomes the new beginning. What a page is stands in `operation_page.py`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,10 @@ from PySide6.QtWidgets import QAbstractSpinBox, QFrame, QHBoxLayout, QVBoxLayout
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import ScheduleSpec, operations
 from diffusion_gui.panels.common.widgets import GAP, button, label
-from diffusion_gui.panels.schedule.operation_pages import (
-    BlendPage,
-    LengthPage,
-    OperationPage,
-    ResolutionPage,
-    ShiftScalePage,
-)
+from diffusion_gui.panels.schedule.blend_page import BlendPage
+from diffusion_gui.panels.schedule.length_page import LengthPage
+from diffusion_gui.panels.schedule.operation_page import OperationPage
+from diffusion_gui.panels.schedule.shift_pages import ResolutionPage, ShiftScalePage
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 
