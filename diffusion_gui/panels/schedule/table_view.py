@@ -1,14 +1,14 @@
 """The table of a schedule's numbers: read, copied, edited, pasted into; it follows the cursor.
 
-Built when it is first on show. Edits go through `engine/schedules/columns.py`.
+Built when it is first on show. Edits go through `engine/schedules/columns.py`; `table_cells.py`
+paints the cells.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QEvent, QItemSelectionModel, QRect, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QItemSelectionModel, Qt, Signal, Slot
 from PySide6.QtGui import (
-    QColor,
     QContextMenuEvent,
     QFocusEvent,
     QFont,
@@ -16,35 +16,23 @@ from PySide6.QtGui import (
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
-    QPainter,
     QShowEvent,
 )
-from PySide6.QtWidgets import (
-    QHeaderView,
-    QLineEdit,
-    QMenu,
-    QStyle,
-    QStyledItemDelegate,
-    QStyleOptionViewItem,
-    QTableView,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QHeaderView, QMenu, QTableView, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import columns
 from diffusion_gui.engine.schedules.columns import COLUMNS
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.schedule.table_model import NAMES, TOKENS, Index, ScheduleModel
+from diffusion_gui.panels.schedule.table_cells import ROW, Cells, Head
+from diffusion_gui.panels.schedule.table_model import NAMES, ScheduleModel
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import TABLE, EditorState
 from diffusion_gui.state.view_state import ViewState
 
-ROW = 20
 _TIME_WIDTH = 44
 _SIZES = ((64, 12, 8), (54, 11, 8), (0, 10, 3))
 """From a width of the columns on: the size of their figures and the room on the right."""
-_RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 _TYPED = frozenset("0123456789.,+-−∞")
 _KEYS = QKeySequence.StandardKey
 
@@ -142,7 +130,7 @@ class NumbersView(QTableView):
         self.setProperty("role", "numbers")
         self.setAccessibleName("Numbers of the schedule")
         self.setModel(model)
-        self.setItemDelegate(_Cells(self, theme))
+        self.setItemDelegate(Cells(self, theme))
         self._build(theme)
 
     def _build(self, theme: Theme) -> None:
@@ -161,7 +149,7 @@ class NumbersView(QTableView):
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setMinimumSectionSize(ROW)
         rows.setDefaultSectionSize(ROW)
-        head = _Head(self, theme)
+        head = Head(self, theme)
         self.setHorizontalHeader(head)
         head.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         head.setSectionResizeMode(0, QHeaderView.ResizeMode.Fixed)
@@ -292,82 +280,3 @@ class NumbersView(QTableView):
         menu.addSeparator()
         menu.addAction("Select all\tCtrl+A", self.selectAll)
         return menu
-
-
-class _Head(QHeaderView):
-    """The head of the table: every symbol in the colour of its quantity."""
-
-    def __init__(self, view: NumbersView, theme: Theme) -> None:
-        super().__init__(Qt.Orientation.Horizontal, view)
-        self._view = view
-        self._theme = theme
-        self.setSectionsClickable(True)
-        self.setHighlightSections(False)
-        self.setFixedHeight(ROW + 2)
-        self.setMinimumSectionSize(24)
-        theme.changed.connect(self.viewport().update)
-
-    def paintSection(self, painter: QPainter, rect: QRect, logicalIndex: int) -> None:
-        """Write the symbol over its numbers, with a hairline under it."""
-        tokens = self._theme.tokens
-        name = NAMES[logicalIndex]
-        painter.fillRect(rect, QColor(tokens.panel))
-        font, room = self._view.look(QFont.Weight.DemiBold)
-        painter.setFont(font)
-        painter.setPen(QColor(getattr(tokens, TOKENS.get(name, "secondary"))))
-        text = self.model().headerData(logicalIndex, Qt.Orientation.Horizontal)
-        painter.drawText(rect.adjusted(0, 0, -room, -1), _RIGHT, text)
-        painter.setPen(QColor(tokens.hairline))
-        painter.drawLine(rect.bottomLeft(), rect.bottomRight())
-
-
-class _Cells(QStyledItemDelegate):
-    """Paints a number: tabular, right aligned; amber in the row at the time cursor."""
-
-    def __init__(self, view: NumbersView, theme: Theme) -> None:
-        super().__init__(view)
-        self._view = view
-        self._theme = theme
-
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        """Paint ground, number and, around the current cell, a frame."""
-        tokens, rect = self._theme.tokens, option.rect
-        here = index.row() == self._view.t
-        if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(rect, QColor(tokens.hover))
-        if here:
-            self._mark(painter, rect, index.column() == 0)
-        fixed = not index.flags() & Qt.ItemFlag.ItemIsEditable
-        font, room = self._view.look()
-        painter.setFont(font)
-        painter.setPen(QColor(tokens.secondary if fixed and not here else tokens.text))
-        text = self._view.model_.text(index.row(), index.column())
-        painter.drawText(rect.adjusted(0, 0, -room, 0), _RIGHT, text)
-        if index == self._view.currentIndex() and self._view.hasFocus():
-            painter.setPen(QColor(tokens.accent))
-            painter.drawRect(rect.adjusted(0, 0, -1, -1))
-
-    def _mark(self, painter: QPainter, rect: QRect, first: bool) -> None:
-        amber = QColor(self._theme.tokens.cursor)
-        if first:
-            painter.fillRect(QRect(rect.left(), rect.top(), 3, rect.height()), amber)
-        amber.setAlphaF(0.18)
-        painter.fillRect(rect, amber)
-
-    def createEditor(
-        self, parent: QWidget, option: QStyleOptionViewItem, index: Index
-    ) -> QLineEdit:
-        """Return a field as small as the cell, wide enough for all digits."""
-        field = QLineEdit(parent)
-        field.setProperty("role", "cell")
-        field.setAccessibleName(f"{COLUMNS[NAMES[index.column()]].symbol} at t = {index.row()}")
-        return field
-
-    def updateEditorGeometry(
-        self, editor: QWidget, option: QStyleOptionViewItem, index: Index
-    ) -> None:
-        """Lie over the cell and, for a long number, to the left of it."""
-        rect = QRect(option.rect)
-        wide = max(rect.width(), editor.fontMetrics().horizontalAdvance("0" * 22))
-        rect.setLeft(max(rect.right() + 1 - wide, 0))
-        editor.setGeometry(rect)
