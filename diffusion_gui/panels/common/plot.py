@@ -19,6 +19,13 @@ from diffusion_gui.panels.common.theme import Theme
 
 HANDLE_ROOM = 8.0
 """Pixels above and below the values: half a handle and its ring."""
+ARROWS = {
+    Qt.Key.Key_Up: (0.0, 1.0),
+    Qt.Key.Key_Down: (0.0, -1.0),
+    Qt.Key.Key_Left: (-1.0, 0.0),
+    Qt.Key.Key_Right: (1.0, 0.0),
+}
+"""Where an arrow key goes: to the right, up."""
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -140,6 +147,13 @@ class CurvePlot(Plot):
     def T(self) -> int:
         """The last t of the axis."""
         return self._T
+
+    def stride(self, fine: bool) -> tuple[int, float]:
+        """Return how far an arrow key goes: steps of t, and a piece of the value axis."""
+        low, high = self.span
+        if fine:
+            return 1, 0.001 * (high - low)
+        return max(1, round(self._T / 100)), 0.01 * (high - low)
 
     def set_time(self, t: int, value: float, text: str) -> None:
         """Move the cursor and write `text` beside it, away from the curve's `value` there."""

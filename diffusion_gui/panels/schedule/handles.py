@@ -15,26 +15,16 @@ from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QRubberBand
 
-from diffusion_gui.panels.common.plot import CurvePlot
+from diffusion_gui.panels.common.plot import ARROWS, CurvePlot
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.schedule.marks import Marks
 from diffusion_gui.panels.schedule.pen import Pen
+from diffusion_gui.panels.schedule.reach import inside, nearest, step_at
 
 HANDLE = 13
 """Diameter of a handle in pixels."""
-REACH = 14.0
-"""A press within this many pixels of a handle's centre takes hold of it."""
-LANE = 14
-"""Height in pixels above the axis in which the sampler's steps are taken hold of."""
 ADD = Qt.KeyboardModifier.ControlModifier
 BAND = Qt.KeyboardModifier.ShiftModifier
-
-_NUDGES = {
-    Qt.Key.Key_Up: (0.0, 1.0),
-    Qt.Key.Key_Down: (0.0, -1.0),
-    Qt.Key.Key_Left: (-1.0, 0.0),
-    Qt.Key.Key_Right: (1.0, 0.0),
-}
 
 
 class _Gesture(Enum):
@@ -142,12 +132,12 @@ class HandlePlot(CurvePlot):
             self._gesture = _Gesture.STROKE
             there = self.to_data(place)
             self.pen.press(there.x(), there.y())
-        elif (index := self._near(place, self.marks.grips)) >= 0:
+        elif (index := nearest(self, place, self.marks.grips)) >= 0:
             self._hold(_Gesture.GRIP, index, self.marks.grips[index], place)
-        elif (index := self._near(place, self._points)) >= 0:
+        elif (index := nearest(self, place, self._points)) >= 0:
             self.point_chosen.emit(index, bool(keys & (ADD | BAND)))
             self._hold(_Gesture.HANDLE, index, self._points[index], place)
-        elif (index := self._mark_at(place)) >= 0:
+        elif (index := step_at(self, place, self.marks.times)) >= 0:
             self._hold(_Gesture.MARK, index, (self.marks.times[index], 0.0), place)
         elif keys & BAND:
             self._gesture = _Gesture.BAND
@@ -187,10 +177,8 @@ class HandlePlot(CurvePlot):
         self._offset = QPointF()
         if gesture is _Gesture.BAND:
             self._band.hide()
-            inside = QRect(self._pressed, event.position().toPoint()).normalized()
-            self.points_chosen.emit(
-                [i for i, p in enumerate(self._points) if inside.contains(self._pixel(p))]
-            )
+            band = QRect(self._pressed, event.position().toPoint()).normalized()
+            self.points_chosen.emit(inside(self, band, self._points))
         elif gesture is _Gesture.STROKE:
             self.pen.lift()
         elif gesture not in (_Gesture.NONE, _Gesture.CURSOR):
@@ -203,7 +191,7 @@ class HandlePlot(CurvePlot):
         if self.drawing:  # two short strokes, one soon after the other
             self.mousePressEvent(event)
             return
-        index = self._near(event.position(), self._points)
+        index = nearest(self, event.position(), self._points)
         if index >= 0:
             self.remove_wished.emit([index])
         else:
@@ -213,13 +201,11 @@ class HandlePlot(CurvePlot):
         shape = Qt.CursorShape.ArrowCursor
         if self.drawing:
             shape = Qt.CursorShape.CrossCursor
-        elif self._near(place, self._points) >= 0 or self._near(place, self.marks.grips) >= 0:
+        elif nearest(self, place, self._points) >= 0 or nearest(self, place, self.marks.grips) >= 0:
             shape = Qt.CursorShape.SizeAllCursor
-        elif self._mark_at(place) >= 0:
+        elif step_at(self, place, self.marks.times) >= 0:
             shape = Qt.CursorShape.SizeHorCursor
         self.setCursor(shape)
-
-    # --- strokes ----------------------------------------------------------------------------
 
     def _on_cancelled(self) -> None:
         self._gesture = _Gesture.NONE
@@ -256,52 +242,24 @@ class HandlePlot(CurvePlot):
             self.remove_wished.emit(sorted(self._chosen))
         elif key == Qt.Key.Key_Insert:
             self.add_wished.emit(float(self._cursor.value()))
-        elif key in _NUDGES and 0 <= self._lead < count and not event.modifiers() & ADD:
-            self._nudge(*_NUDGES[Qt.Key(key)], bool(event.modifiers() & BAND))
+        elif key in ARROWS and 0 <= self._lead < count and not event.modifiers() & ADD:
+            self._nudge(*ARROWS[Qt.Key(key)], bool(event.modifiers() & BAND))
         else:
             super().keyPressEvent(event)
 
     def _nudge(self, right: float, up: float, fine: bool) -> None:
-        low, high = self.span
-        steps = 1.0 if fine else max(1.0, round(self._T / 100.0))
-        self.points_nudged.emit(right * steps, up * (high - low) * (0.001 if fine else 0.01))
+        steps, rise = self.stride(fine)
+        self.points_nudged.emit(right * steps, up * rise)
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         """A key that was held down is one gesture."""
         if self.pen.down:
             self.pen.key_released(event)
-        elif not event.isAutoRepeat() and event.key() in _NUDGES:
+        elif not event.isAutoRepeat() and event.key() in ARROWS:
             self.gesture_finished.emit()
         super().keyReleaseEvent(event)
 
-    # --- places -----------------------------------------------------------------------------
-
-    def _pixel(self, point: tuple[float, float]) -> QPoint:
-        return self.to_pixel(*point).toPoint() if np.isfinite(point[1]) else QPoint(-999, -999)
-
-    def _near(self, position: QPointF, points: Sequence[tuple[float, float]]) -> int:
-        """Return the point nearest to the mouse and within reach, or -1."""
-        best, reach = -1, REACH
-        for index, point in enumerate(points):
-            if not np.isfinite(point[1]):
-                continue
-            offset = self.to_pixel(*point) - position
-            distance = (offset.x() ** 2 + offset.y() ** 2) ** 0.5
-            if distance <= reach:
-                best, reach = index, distance
-        return best
-
-    def _mark_at(self, position: QPointF) -> int:
-        """Return the sampler's step under the mouse, in the lane along the axis, or -1."""
-        times = self.marks.times
-        if not len(times):
-            return -1
-        floor = self.to_pixel(0.0, self.getViewBox().viewRange()[1][0])
-        if not 0.0 <= floor.y() - position.y() <= LANE:
-            return -1
-        nearest = int(np.argmin(np.abs(times - self.to_data(position).x())))
-        away = self.to_pixel(float(times[nearest]), 0.0).x() - position.x()
-        return nearest if abs(away) <= 5.0 else -1
+    # --- looks ------------------------------------------------------------------------------
 
     def _draw_handles(self) -> None:
         tokens = self.theme.tokens

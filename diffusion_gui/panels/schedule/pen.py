@@ -11,15 +11,8 @@ import numpy as np
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 
-from diffusion_gui.panels.common.plot import CurvePlot
+from diffusion_gui.panels.common.plot import ARROWS, CurvePlot
 from diffusion_gui.panels.schedule.marks import Marks
-
-_MOVES = {
-    Qt.Key.Key_Up: (0.0, 1.0),
-    Qt.Key.Key_Down: (0.0, -1.0),
-    Qt.Key.Key_Left: (-1.0, 0.0),
-    Qt.Key.Key_Right: (1.0, 0.0),
-}
 
 
 class _Held(Enum):
@@ -87,9 +80,9 @@ class Pen(QObject):
         elif key == Qt.Key.Key_Space and drawing and not event.modifiers():
             if not self.down:
                 self._held = _Held.KEYS
-        elif self._held is _Held.KEYS and key in _MOVES:
+        elif self._held is _Held.KEYS and key in ARROWS:
             fine = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-            self._step(t, *_MOVES[key], fine)
+            self._step(t, *ARROWS[key], fine)
         else:
             return self.down  # no other key does anything to a curve while it is being drawn
         return True
@@ -106,15 +99,15 @@ class Pen(QObject):
 
     def _step(self, t: int, right: float, up: float, fine: bool) -> None:
         low, high = self._plot.span
-        T = self._plot.T
-        moved = min(max(t + int(right) * (1 if fine else max(1, round(T / 100))), 1), T)
+        steps, rise = self._plot.stride(fine)
+        moved = min(max(t + int(right) * steps, 1), self._plot.T)
         if self._stroke:
             place = self._stroke[-1][1]
         else:
             t_shown, shown = self._plot.curve.getData()
             place = float(np.interp(moved, t_shown, shown)) if t_shown is not None else low
             place = min(max(place, low), high) if np.isfinite(place) else low
-        place += up * (high - low) * (0.001 if fine else 0.01)
+        place += up * rise
         if self._stroke or up:
             self.move(float(moved), min(max(place, low), high))
         if moved != t:
