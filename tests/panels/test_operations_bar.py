@@ -189,7 +189,7 @@ def test_shift_and_scale_by_numbers_and_what_they_are_called_elsewhere(
 def test_by_keyboard_alone_from_the_menu_to_the_end(
     window: MainWindow, editor: ScheduleEditor, bar: OperationsBar, document: Document, qtbot: QtBot
 ) -> None:
-    menu = editor.more.menu()
+    menu = editor.tools.more.menu()
     menu.popup(QPoint(0, 0))
     while menu.activeAction() is not window.actions_by_name["shiftScale"]:
         qtbot.keyClick(menu, Key.Key_Down)

@@ -238,7 +238,7 @@ def test_the_samples_follow_the_theme(
 def test_the_buttons_say_what_is_on_each_side(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot
 ) -> None:
-    a, b = editor.side["A"], editor.side["B"]
+    a, b = editor.tools.side["A"], editor.tools.side["B"]
     assert (a.isChecked(), b.isChecked()) == (True, False)
     assert "begins as a copy of A" in b.toolTip()
     qtbot.mouseClick(a, LEFT)  # already on show
@@ -259,13 +259,13 @@ def test_one_key_switches_and_undo_brings_the_letter_back(
     qtbot.keyClick(window, Qt.Key.Key_F7)
     editor.apply(ScheduleSpec("linear"), "linear")
     qtbot.keyClick(window, Qt.Key.Key_F7)
-    assert editor.side["A"].isChecked()
+    assert editor.tools.side["A"].isChecked()
     assert editor.presets.preset.currentData() == "cosine"
     parts.document.history.undo()
-    assert editor.side["B"].isChecked()
+    assert editor.tools.side["B"].isChecked()
     assert editor.presets.preset.currentData() == "linear"
     parts.document.history.redo()
-    assert editor.side["A"].isChecked()
+    assert editor.tools.side["A"].isChecked()
 
 
 def test_the_side_not_on_show_is_a_dashed_curve_with_its_letter_in_the_legend(
@@ -289,7 +289,7 @@ def test_keeping_the_side_on_show_ends_the_comparison(
     editor.apply(ScheduleSpec("linear"), "linear")
     window.actions_by_name["endSides"].trigger()
     assert parts.document.experiment.schedule == ScheduleSpec("linear")
-    assert editor.side["A"].isChecked()
+    assert editor.tools.side["A"].isChecked()
     assert not _legend(window).isVisible()
     assert _overlays(editor) == []
 

@@ -160,11 +160,11 @@ def test_T_takes_what_is_typed_within_its_range(
 
 
 def test_reset_returns_to_the_preset(editor: ScheduleEditor, parts: Parts, qtbot: QtBot) -> None:
-    assert not editor.reset.isVisible()
+    assert not editor.tools.reset.isVisible()
     start = _handle(editor.alpha_bar, 3)
     _drag(qtbot, editor.alpha_bar, start, start + QPoint(0, 10))
-    assert editor.reset.isVisible()
-    qtbot.mouseClick(editor.reset, LEFT)
+    assert editor.tools.reset.isVisible()
+    qtbot.mouseClick(editor.tools.reset, LEFT)
     np.testing.assert_array_equal(parts.document.schedule.beta, build_preset("cosine").beta)
 
 
@@ -177,7 +177,7 @@ def test_reset_and_a_changed_parameter_keep_a_resampling(
     start = _handle(editor.alpha_bar, 3)
     _drag(qtbot, editor.alpha_bar, start, start + QPoint(0, 25))
     assert "bent through" in editor.presets.formula.text
-    qtbot.mouseClick(editor.reset, LEFT)
+    qtbot.mouseClick(editor.tools.reset, LEFT)
     assert parts.document.experiment.schedule == spec
     editor.presets.params.edited.emit((("beta_end", 0.03),))
     assert parts.document.experiment.schedule == replace(spec, params=(("beta_end", 0.03),))

@@ -269,8 +269,8 @@ def test_a_notation_names_curves_readouts_and_tooltips(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot, key: str
 ) -> None:
     parts.view.set_t(400)
-    editor.notation.setCurrentIndex(editor.notation.findData(key))
-    editor.notation.activated.emit(editor.notation.currentIndex())
+    editor.tools.notation.setCurrentIndex(editor.tools.notation.findData(key))
+    editor.tools.notation.activated.emit(editor.tools.notation.currentIndex())
     row = NOTATIONS[key]
     for name in ("alpha_bar", "beta"):
         pane = editor.plots.panes[name]

@@ -22,12 +22,14 @@ TOKENS = {
 
 
 class DoctorView(QLabel):
-    """Shows findings; `fix_wished(finding)` when a mend is clicked, `pointed_at(finding or None)`
-    while the mouse or the keyboard is on one.
+    """Shows findings; `fix_wished(finding)` when a mend is clicked.
+
+    `range_changed(times or None, token)` with the t to mark and their colour: of the finding under
+    the mouse or the keyboard, else of the worst warning.
     """
 
     fix_wished = Signal(object)
-    pointed_at = Signal(object)
+    range_changed = Signal(object, str)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -58,6 +60,7 @@ class DoctorView(QLabel):
         if tuple(findings) != self._findings:
             self._findings = tuple(findings)
             self._show()
+        self._mark(None)
 
     @Slot()
     def _show(self) -> None:
@@ -81,7 +84,15 @@ class DoctorView(QLabel):
 
     @Slot(str)
     def _on_hover(self, link: str) -> None:
-        self.pointed_at.emit(self._findings[int(link)] if link else None)
+        self._mark(self._findings[int(link)] if link else None)
+
+    def _mark(self, pointed: Finding | None) -> None:
+        bad = (Severity.WARNING, Severity.ERROR)
+        shown = pointed or next((f for f in self._findings if f.severity in bad), None)
+        if shown is None:
+            self.range_changed.emit(None, TOKENS[Severity.WARNING])
+        else:
+            self.range_changed.emit(shown.times, TOKENS[shown.severity])
 
     def sizeHint(self) -> QSize:
         """Ask for the room of two lines at least."""

@@ -9,19 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QMenu, QWidget
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import ScheduleSpec, grid
 from diffusion_gui.engine.schedules.build import without_points
-from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
-from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.engine.schedules.doctor import Finding, Use, examine
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import Panel, button
-from diffusion_gui.panels.schedule.doctor_view import TOKENS, DoctorView
+from diffusion_gui.panels.common.widgets import Panel
+from diffusion_gui.panels.schedule.doctor_view import DoctorView
 from diffusion_gui.panels.schedule.handles import HandlePlot
-from diffusion_gui.panels.schedule.notation import NOTATIONS
+from diffusion_gui.panels.schedule.head_tools import HeadTools
 from diffusion_gui.panels.schedule.operations_bar import OperationsBar
 from diffusion_gui.panels.schedule.pane_chips import PaneChips
 from diffusion_gui.panels.schedule.pin_menu import PinMenu
@@ -29,7 +28,7 @@ from diffusion_gui.panels.schedule.plots import PlotStack
 from diffusion_gui.panels.schedule.point_row import PointRow
 from diffusion_gui.panels.schedule.preset_row import PresetRow, row_of
 from diffusion_gui.panels.schedule.table_view import ScheduleTable
-from diffusion_gui.state.comparison import Comparison, side_texts
+from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.user_presets import UserPresets
@@ -60,28 +59,11 @@ class ScheduleEditor(Panel):
         self._build_form()
         self._build_plots()
         self._bind()
-        self._on_theme()
+        self._show_schedule()
 
     def _build_head(self) -> None:
-        self.reset = button("Reset curve", "Drop the drawn curve and return to the preset", "link")
-        self.reset.setObjectName("resetCurveButton")
-        self.side = {}
-        for name in "AB":
-            side = button(name, "", "chip")
-            side.setObjectName(f"side{name}Button")
-            side.setCheckable(True)
-            self.side[name] = side
-        self.notation = QComboBox()
-        self.notation.setObjectName("notationCombo")
-        self.notation.setAccessibleName("Notation")
-        self.notation.setToolTip("The notation in which curves and numbers are named")
-        for key, row in NOTATIONS.items():
-            self.notation.addItem(row.title, key)
-        self.more = button("", "All that can be done with the schedule", "menu")
-        self.more.setObjectName("scheduleMenuButton")
-        self.more.setAccessibleName("Schedule menu")
-        for widget in (self.reset, *self.side.values(), self.notation, self.more):
-            self.head.addWidget(widget)
+        self.tools = HeadTools(self._state, self._comparison, self.theme)
+        self.head.addWidget(self.tools)
 
     def _build_form(self) -> None:
         self.presets = PresetRow(self.theme, self._library)
@@ -119,15 +101,12 @@ class ScheduleEditor(Panel):
 
     def _bind(self) -> None:
         document = self._document
-        self.reset.clicked.connect(self._on_reset)
-        self.notation.activated.connect(self._on_notation)
-        for side in self.side.values():
-            side.clicked.connect(self._on_side)
+        self.tools.reset.clicked.connect(self._on_reset)
         for part in (self.presets, self.plots, self.points, self.table, self.operations):
             part.edited.connect(self.apply)
         self.presets.finished.connect(document.end_gesture)
-        self._library.failed.connect(self._on_failure)
-        self.table.refused.connect(lambda line: self.bar.show_lines([line]))
+        self._library.failed.connect(self._on_refused)
+        self.table.refused.connect(self._on_refused)
         self.table.t_dragged.connect(self._view.set_t)
         self._bind_operations()
         self.points.finished.connect(document.end_gesture)
@@ -137,17 +116,16 @@ class ScheduleEditor(Panel):
         self.plots.t_dragged.connect(self._view.set_t)
         self.plots.mark_dragged.connect(self._on_mark)
         self.doctor.fix_wished.connect(self._on_fix)
-        self.doctor.pointed_at.connect(self._on_pointed)
+        self.doctor.range_changed.connect(self.plots.show_range)
         document.schedule_changed.connect(self._show_schedule)
         document.sampling_changed.connect(self._show_steps)
-        self._comparison.changed.connect(self._show_sides)
         self._view.t_changed.connect(self.plots.show_time)
-        self.theme.changed.connect(self._on_theme)
+        self.theme.changed.connect(self._show_schedule)
 
     def _bind_operations(self) -> None:
         bar = self.operations
         bar.finished.connect(self._document.end_gesture)
-        bar.refused.connect(lambda reason: self.bar.show_lines([reason]))
+        bar.refused.connect(self._on_refused)
         bar.opened.connect(self.points.setHidden)  # its place goes to the bar
         bar.grips_moved.connect(self.plots.show_grips)
         self.plots.grip_dragged.connect(bar.drag_grip)
@@ -170,7 +148,7 @@ class ScheduleEditor(Panel):
 
     def set_menu(self, menu: QMenu, pins: QMenu) -> None:
         """Offer the window's schedule menu here too; fill its submenu of presets to pin."""
-        self.more.setMenu(menu)
+        self.tools.more.setMenu(menu)
         self.pin_menu = PinMenu(self._document, self._comparison, pins)
 
     @property
@@ -193,20 +171,6 @@ class ScheduleEditor(Panel):
     def _on_reset(self) -> None:
         self.apply(without_points(self._spec), "reset curve")
 
-    @Slot()
-    def _on_notation(self) -> None:
-        key = self.notation.currentData()
-        self._state.set_notation(key)
-        level = NOTATIONS[key].level
-        self._state.show_pane("" if level == "alpha_bar" else level)
-
-    @Slot()
-    def _on_side(self) -> None:
-        pressed = next(name for name, side in self.side.items() if side is self.sender())
-        if pressed != self._comparison.side:
-            self._comparison.switch()
-        self._show_sides()
-
     @Slot(int, float)
     def _on_mark(self, index: int, t: float) -> None:
         """Move one of the sampler's steps: the grid becomes a list of t."""
@@ -220,17 +184,13 @@ class ScheduleEditor(Panel):
             )  # fmt: skip
 
     @Slot(str)
-    def _on_failure(self, line: str) -> None:
+    def _on_refused(self, line: str) -> None:
         self.bar.show_lines([line])
 
     @Slot(object)
     def _on_fix(self, finding: Finding) -> None:
         assert finding.fix is not None
         self.apply(finding.fix.spec, finding.fix.label.lower())
-
-    @Slot(object)
-    def _on_pointed(self, finding: Finding | None) -> None:
-        self._show_range(finding)
 
     # --- what is on show ------------------------------------------------------------------------
 
@@ -247,22 +207,9 @@ class ScheduleEditor(Panel):
         return times[:-1]
 
     @Slot()
-    def _on_theme(self) -> None:
-        set_icon(self.more, "ellipsis", self.theme.tokens.text, self.theme.tokens.disabled)
-        self._show_schedule()
-
-    @Slot()
     def _show_steps(self) -> None:
         self.plots.steps = self._grid()
         self.plots.show_steps()
-
-    @Slot()
-    def _show_sides(self) -> None:
-        texts = side_texts(self._comparison)
-        for name, side in self.side.items():
-            side.setToolTip(texts[name])
-            with QSignalBlocker(side):
-                side.setChecked(name == self._comparison.side)
 
     @Slot()
     def _show_schedule(self) -> None:
@@ -271,8 +218,8 @@ class ScheduleEditor(Panel):
         self.presets.show_spec(spec)
         drawn = bool(spec.points) and bool(spec.preset or spec.betas)
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
-        self.reset.setVisible(drawn)
-        self._show_sides()
+        self.tools.reset.setVisible(drawn)
+        self.tools.show_sides()
         self.plots.steps = self._grid()
         self.plots.show_schedule()
         self.points.show_point()
@@ -283,12 +230,3 @@ class ScheduleEditor(Panel):
         sampling = self._document.experiment.sampling
         use = Use(sampling.spacing, sampling.steps, spacing_params=sampling.spacing_params)
         self.doctor.show_findings(examine(self._spec, use))
-        self._show_range(None)
-
-    def _show_range(self, pointed: Finding | None) -> None:
-        """Mark where a finding is: the one pointed at, else the worst warning."""
-        bad = (Severity.WARNING, Severity.ERROR)
-        worst = next((f for f in self.doctor.findings if f.severity in bad), None)
-        shown = pointed or worst
-        times = shown.times if shown is not None else None
-        self.plots.show_range(times, TOKENS[shown.severity] if shown else "warning")
