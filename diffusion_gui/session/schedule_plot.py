@@ -49,12 +49,15 @@ class PlotPanel:
 
     @property
     def limit(self) -> float:
+        """The value at the top of the box."""
         return self.ticks[-1]
 
     def x(self, t: float) -> float:
+        """Return the pixel column of a time."""
         return LEFT + (RIGHT - LEFT) * t / self.T
 
     def y(self, value: float) -> float:
+        """Return the pixel row of a value."""
         return self.bottom - (self.bottom - self.top) * value / self.limit
 
 

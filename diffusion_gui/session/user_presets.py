@@ -134,7 +134,7 @@ def check_name(name: str) -> str:
 
 def title(spec: ScheduleSpec) -> str:
     """Return a short name for a schedule, e.g. "Linear, T = 500" or "Cosine, drawn"."""
-    if not spec.preset and not spec.betas:
+    if not spec.has_base:
         return f"Drawn curve, T = {spec.T}"
     parts = [PRESETS[spec.preset].title if spec.preset else "Table"]
     if spec.preset:

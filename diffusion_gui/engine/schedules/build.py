@@ -62,8 +62,7 @@ def base_length(spec: ScheduleSpec) -> int:
 
 def with_points(spec: ScheduleSpec, points: tuple[ControlPoint, ...]) -> ScheduleSpec:
     """Return `spec` drawn through `points`: its base is bent, a drawn curve stays what it is."""
-    drawn_alone = not spec.preset and not spec.betas
-    return replace(spec, points=points, base_T=0 if drawn_alone else base_length(spec))
+    return replace(spec, points=points, base_T=base_length(spec) if spec.has_base else 0)
 
 
 def base_curve(spec: ScheduleSpec) -> Array | None:
@@ -77,7 +76,7 @@ def without_points(spec: ScheduleSpec) -> ScheduleSpec:
 
     A curve that is points alone has no base, and is returned as it is.
     """
-    if not spec.preset and not spec.betas:
+    if not spec.has_base:
         return spec
     plain = replace(spec, points=(), base_T=0)
     made_at = base_length(spec)
@@ -108,7 +107,7 @@ def _base(spec: ScheduleSpec) -> Schedule | None:
     """Return what the points bend, None where they are the whole curve."""
     if spec.preset and spec.betas:
         raise EngineError("a schedule has a preset or a table of betas, not both; leave one out")
-    if not spec.preset and not spec.betas:
+    if not spec.has_base:
         if not spec.points:
             raise EngineError("the schedule has no preset, no betas and no points; give one")
         if spec.zero_terminal or spec.shift or spec.scale != 1.0:

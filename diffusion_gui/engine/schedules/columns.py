@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules.build import build, family_of
 from diffusion_gui.engine.schedules.operations import table
+from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.engine.schedules.schedule import (
     MAX_STEPS,
     Array,
@@ -311,11 +312,6 @@ def _short(text: str) -> str:
 # --- the columns --------------------------------------------------------------------------------
 
 
-def _snr(schedule: Schedule) -> Array:
-    with np.errstate(over="ignore"):
-        return np.exp(schedule.log_snr)
-
-
 def _log(values: Array) -> Array:
     with np.errstate(divide="ignore"):
         return np.log(values)
@@ -336,7 +332,7 @@ COLUMNS: dict[str, Column] = {
         lambda v: _log(v) - np.log1p(-v),
     ),
     "snr": Column(
-        "SNR", "signal-to-noise ratio at t, by variance: ᾱ/(1−ᾱ)", _snr,
+        "SNR", "signal-to-noise ratio at t, by variance: ᾱ/(1−ᾱ)", QUANTITIES["snr"].values,
         "at least 0 and finite", lambda v: (v >= 0.0) & np.isfinite(v), np.inf, _log,
     ),
     "sigma": Column(

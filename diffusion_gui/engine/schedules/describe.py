@@ -57,8 +57,7 @@ def _shift(spec: ScheduleSpec) -> str:
 
 def _length(spec: ScheduleSpec) -> str:
     made_at = base_length(spec)
-    drawn_alone = not spec.preset and not spec.betas
-    if drawn_alone or made_at == spec.T:
+    if not spec.has_base or made_at == spec.T:
         return f"T = {spec.T:,}"
     return f"resampled from T = {made_at:,} to {spec.T:,}"
 
@@ -71,7 +70,7 @@ def _family(spec: ScheduleSpec) -> str:
 
 
 def _points(spec: ScheduleSpec) -> str:
-    bent = bool(spec.points) and bool(spec.preset or spec.betas)
+    bent = bool(spec.points) and spec.has_base
     return f"bent through {_count(len(spec.points), 'point')} in log-SNR" if bent else ""
 
 

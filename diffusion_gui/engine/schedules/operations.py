@@ -94,7 +94,7 @@ def placed(spec: ScheduleSpec, scale: float, shift: float) -> ScheduleSpec:
     low, high = LOG_SNR_RANGE
     if any(not low <= point.log_snr <= high for point in points):
         raise EngineError(f"a control point would leave {low:g}..{high:g} nats; scale less")
-    if not spec.preset and not spec.betas:
+    if not spec.has_base:
         return replace(spec, points=points)
     made = replace(spec, points=points, scale=scale, shift=shift)
     return _with_silent_end(spec, made) if points else made
@@ -130,8 +130,7 @@ def resampled(spec: ScheduleSpec, T: int) -> ScheduleSpec:
     """Return the same curve of log-SNR with T steps, both ends kept; T in 1..10,000."""
     if not 1 <= T <= MAX_STEPS:
         raise EngineError(f"T must be in 1..{MAX_STEPS}, got {T}")
-    drawn_alone = not spec.preset and not spec.betas
-    return replace(spec, T=T, base_T=0 if drawn_alone else base_length(spec))
+    return replace(spec, T=T, base_T=base_length(spec) if spec.has_base else 0)
 
 
 def blend(spec: ScheduleSpec, other: ScheduleSpec, ratio: float) -> ScheduleSpec:

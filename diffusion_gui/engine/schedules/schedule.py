@@ -72,6 +72,11 @@ class ScheduleSpec:
     points: tuple[ControlPoint, ...] = ()
     """When not empty, they bend the base, which then goes through them."""
 
+    @property
+    def has_base(self) -> bool:
+        """Whether there is a formula or a table; else the points are the whole curve."""
+        return bool(self.preset or self.betas)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Schedule:

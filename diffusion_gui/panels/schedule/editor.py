@@ -216,7 +216,7 @@ class ScheduleEditor(Panel):
         spec = self._spec
         row = row_of(spec)
         self.presets.show_spec(spec)
-        drawn = bool(spec.points) and bool(spec.preset or spec.betas)
+        drawn = bool(spec.points) and spec.has_base
         self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
         self.tools.reset.setVisible(drawn)
         self.tools.show_sides()

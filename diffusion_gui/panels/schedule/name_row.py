@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QWidget
 
 from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import button, label
+from diffusion_gui.panels.common.widgets import button, claims_escape, label
 
 
 class NameRow(QWidget):
@@ -65,11 +65,7 @@ class NameRow(QWidget):
 
     def event(self, event: QEvent) -> bool:
         """Keep Esc from the window's shortcuts while a name is being typed."""
-        is_override = event.type() is QEvent.Type.ShortcutOverride
-        if is_override and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
-            event.accept()
-            return True
-        return super().event(event)
+        return claims_escape(event) or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Esc in any part of the row cancels."""

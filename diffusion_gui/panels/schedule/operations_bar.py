@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QAbstractSpinBox, QFrame, QHBoxLayout, QVBoxLayout
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import ScheduleSpec, operations
-from diffusion_gui.panels.common.widgets import GAP, button, label
+from diffusion_gui.panels.common.widgets import GAP, button, claims_escape, label
 from diffusion_gui.panels.schedule.blend_page import BlendPage
 from diffusion_gui.panels.schedule.length_page import LengthPage
 from diffusion_gui.panels.schedule.operation_page import OperationPage
@@ -182,7 +182,7 @@ class OperationsBar(QFrame):
 
     def _to_points(self) -> None:
         spec = self._document.experiment.schedule
-        alone = bool(spec.points) and not spec.preset and not spec.betas
+        alone = bool(spec.points) and not spec.has_base
         operation = (lambda s: s) if alone else operations.fit
         self._at_once(operation, "reverse to control points", "it is control points already")
 
@@ -205,11 +205,7 @@ class OperationsBar(QFrame):
 
     def event(self, event: QEvent) -> bool:
         """Keep Esc from the window's shortcuts while the bar has the keyboard."""
-        shortcut = event.type() is QEvent.Type.ShortcutOverride
-        if shortcut and isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
-            event.accept()
-            return True
-        return super().event(event)
+        return claims_escape(event) or super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter keeps, Esc cancels."""

@@ -238,7 +238,7 @@ def _changed(spec: ScheduleSpec) -> bool:
 
 def _described(spec: ScheduleSpec, row: Preset) -> str:
     """Return the formula in plain text, or in words what was made of it."""
-    if not _changed(spec) or not (spec.preset or spec.betas):
+    if not _changed(spec) or not spec.has_base:
         return row.formula
     return "; ".join([row.title, *changes_of(spec)])
 
