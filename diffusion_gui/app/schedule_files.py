@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     "diffusers scheduler_config (*.json);;Table (*.csv);;NumPy arrays (*.npz);;"
+    "One NumPy array (*.npy);;State dict (*.safetensors);;PyTorch state dict (*.pt);;"
     "List of sigmas (*.txt);;NumPy source (*.py);;Picture of the plot (*.png);;"
     "Drawing of the plot (*.svg)"
 )

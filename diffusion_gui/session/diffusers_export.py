@@ -86,7 +86,10 @@ def _table(schedule: Schedule, spec: ScheduleSpec | None, name: str) -> dict[str
         "clip_sample": False,
     }
     notes = []
-    if silent and schedule.T > 1 and "rescale_betas_zero_snr" in known:  # one step: 0 / 0 there
+    rounded = schedule.beta[1:-1].astype(np.float32)
+    kept = schedule.alpha_bar[-2] > _LEAST_FLOAT32 and bool(np.all(rounded < 1.0))
+    stretchable = schedule.T > 1 and kept  # else diffusers divides 0 by 0
+    if silent and stretchable and "rescale_betas_zero_snr" in known:
         config["rescale_betas_zero_snr"] = True  # of no effect on the table; guards its last value
     elif silent:
         betas[-1] = 1.0 - min(TINY / max(float(schedule.alpha_bar[-2]), TINY), 0.5)

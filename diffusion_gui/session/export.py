@@ -27,6 +27,7 @@ from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session.diffusers_export import to_config
 from diffusion_gui.session.files import AnyPath, atomic_write, check_target
 from diffusion_gui.session.format import encode
+from diffusion_gui.session.schedule_arrays import to_npy, to_safetensors, to_torch
 from diffusion_gui.session.schedule_source import numpy_source
 
 METADATA_KEY = "diffusion-gui"
@@ -123,16 +124,20 @@ def _schedule_png(schedule: Schedule, spec: ScheduleSpec | None, _: str) -> byte
     from diffusion_gui.session.schedule_plot import draw_schedule
 
     content = io.BytesIO()
-    kept = spec or operations.table(schedule.beta[1:], schedule.family.value)
-    text = {SCHEDULE_KEY: msgspec.json.encode(kept).decode()}
-    _write_png(content, draw_schedule(schedule, spec), text)
+    _write_png(content, draw_schedule(schedule, spec), {SCHEDULE_KEY: _kept(schedule, spec)})
     return content.getvalue()
 
 
 def _schedule_svg(schedule: Schedule, spec: ScheduleSpec | None, _: str) -> bytes:
     from diffusion_gui.session.schedule_svg import schedule_svg
 
-    return schedule_svg(schedule, spec).encode()
+    return schedule_svg(schedule, spec, _kept(schedule, spec)).encode()
+
+
+def _kept(schedule: Schedule, spec: ScheduleSpec | None) -> str:
+    """Return the JSON of the schedule that a picture of it carries."""
+    kept = spec or operations.table(schedule.beta[1:], schedule.family.value)
+    return msgspec.json.encode(kept).decode()
 
 
 def save_png(path: AnyPath, pixels: Pixels, text: dict[str, str]) -> None:
@@ -220,6 +225,9 @@ SCHEDULE_WRITERS: dict[str, Callable[[Schedule, ScheduleSpec | None, str], bytes
     ".json": _schedule_json,
     ".csv": _schedule_csv,
     ".npz": _schedule_npz,
+    ".npy": lambda schedule, *_: to_npy(schedule),
+    ".safetensors": lambda schedule, *_: to_safetensors(schedule),
+    ".pt": lambda schedule, *_: to_torch(schedule),
     ".txt": _schedule_sigmas,
     ".png": _schedule_png,
     ".svg": _schedule_svg,

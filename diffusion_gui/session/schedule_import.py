@@ -33,6 +33,7 @@ from diffusion_gui.session.schedule_numbers import (
     of_sigmas,
 )
 from diffusion_gui.session.schedule_source import from_python
+from diffusion_gui.session.schedule_svg import kept_in
 from diffusion_gui.session.schedule_weights import (
     from_npy,
     from_npz,
@@ -280,6 +281,14 @@ def _from_png(file: Path, _: int | None) -> Imported:
     raise EngineError("the picture holds no schedule; choose one that this program has saved")
 
 
+def _from_svg(text: str, _: int | None) -> Imported:
+    """Read the schedule that a drawing of this program was saved with."""
+    kept = kept_in(text)
+    if not kept:
+        raise EngineError("the drawing holds no schedule; choose one that this program has saved")
+    return Imported(_spec_in(kept))
+
+
 def _png_texts(file: Path) -> dict[str, str]:
     try:
         with warnings.catch_warnings():
@@ -307,6 +316,7 @@ _TEXTS: dict[str, Callable[[str, int | None], Imported]] = {
     ".csv": _from_csv,
     ".txt": _from_txt,
     ".py": lambda text, _: from_python(text),
+    ".svg": _from_svg,
 }
 
 

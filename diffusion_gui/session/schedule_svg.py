@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from html import escape
+from html import escape, unescape
 
 from diffusion_gui.engine.schedules import Schedule, ScheduleSpec
 from diffusion_gui.session import schedule_plot as plot
 
+_OPEN, _CLOSE = "<metadata id='diffusion-gui-schedule'>", "</metadata>"
 _FONT = "font-family='system-ui, Segoe UI, DejaVu Sans, sans-serif'"
 
 
-def schedule_svg(schedule: Schedule, spec: ScheduleSpec | None = None) -> str:
-    """Return the picture of `schedule` as SVG text; `spec` gives the title."""
+def schedule_svg(schedule: Schedule, spec: ScheduleSpec | None = None, kept: str = "") -> str:
+    """Return the picture of `schedule` as SVG text; `spec` gives the title.
+
+    `kept` is a text, the schedule as JSON, that `kept_in` finds again.
+    """
     title, caption = plot.describe(schedule, spec)
     parts = [
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {plot.WIDTH} {plot.HEIGHT}'"
         f" width='{plot.WIDTH}' height='{plot.HEIGHT}' {_FONT}>",
         f"<title>{escape(title)}</title>",
+        f"{_OPEN}{escape(kept)}{_CLOSE}",
         f"<rect width='{plot.WIDTH}' height='{plot.HEIGHT}' fill='{plot.PAPER}'/>",
         _text(plot.LEFT, 34, title, plot.TEXT, 27),
         _text(plot.LEFT, 60, caption, plot.SECONDARY, 17),
@@ -25,6 +30,11 @@ def schedule_svg(schedule: Schedule, spec: ScheduleSpec | None = None) -> str:
         parts += [*_grid(panel), _curve(panel), *_labels(panel)]
     parts.append(_text(plot.RIGHT, plot.HEIGHT - 20, "step t", plot.SECONDARY, 17, "end"))
     return "\n".join([*parts, "</svg>", ""])
+
+
+def kept_in(svg: str) -> str:
+    """Return the text that an SVG of `schedule_svg` keeps, "" for any other."""
+    return unescape(svg.partition(_OPEN)[2].partition(_CLOSE)[0])
 
 
 def _grid(panel: plot.PlotPanel) -> list[str]:

@@ -70,10 +70,11 @@ def from_safetensors(file: Path) -> Imported:
             shape = content.get_slice(name).get_shape()
             check_length(_length(shape, name), name)
             values = np.asarray(content.get_tensor(name), dtype=np.float64)
+            family = (content.metadata() or {}).get("family", Family.VP)
     except (SafetensorError, TypeError, AttributeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EngineError(f"not a readable safetensors file ({reason}); save it again") from None
-    return Imported(_spec(kind, values, name))
+    return Imported(_spec(kind, values, name, family_named(family, "family")))
 
 
 def from_torch(file: Path) -> Imported:
@@ -99,7 +100,9 @@ def from_torch(file: Path) -> Imported:
         spec, what = of_either(_of_tensor(tensors[""], "the tensor"), "the tensor")
         return Imported(spec, (f"the tensor is read as {what}",))
     kind, name = _chosen(tensors)
-    return Imported(_spec(kind, _of_tensor(tensors[name], name), name))
+    said = content.get("family") if isinstance(content, Mapping) else None
+    family = family_named(said, "family") if isinstance(said, str) else Family.VP
+    return Imported(_spec(kind, _of_tensor(tensors[name], name), name, family))
 
 
 def _tensors(content: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:

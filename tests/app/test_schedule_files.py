@@ -45,7 +45,10 @@ def _drawn() -> ScheduleSpec:
     return with_points(spec, curve.move(control_points(spec), 3, 0.4, 0.7, 120))
 
 
-@pytest.mark.parametrize("ending", [".json", ".csv", ".npz", ".txt", ".py", ".png"])
+@pytest.mark.parametrize(
+    "ending",
+    [".json", ".csv", ".npz", ".npy", ".safetensors", ".pt", ".txt", ".py", ".png", ".svg"],
+)
 def test_what_is_saved_and_dropped_again_is_what_was_on_show(
     window: MainWindow, parts: Parts, qtbot: QtBot, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, ending: str,

@@ -97,6 +97,9 @@ def test_a_schedule_comes_back_from_every_format(tmp_path: Path, name: str, endi
     if ending == ".txt" and not np.isfinite(schedule.sigma).all() and schedule.family != "flow":
         assert "infinite" in line(lambda: save_schedule(schedule, file, spec))
         return
+    if ending == ".npy" and schedule.family != "vp":
+        assert "cannot say that the family" in line(lambda: save_schedule(schedule, file, spec))
+        return
     save_schedule(schedule, file, spec)
     found = load_schedule(file)
     back = build(found.spec)
@@ -105,12 +108,12 @@ def test_a_schedule_comes_back_from_every_format(tmp_path: Path, name: str, endi
     assert_allclose(back.a, schedule.a, rtol=1e-9)
     assert_allclose(back.s, schedule.s, rtol=1e-9)
     assert_allclose(back.beta, schedule.beta, rtol=1e-9)
-    assert found.notes == ()
-    if ending in (".json", ".png"):
+    assert found.notes == () or ending == ".npy"
+    if ending in (".json", ".png", ".svg"):
         assert found.spec == spec
 
 
-@pytest.mark.parametrize("ending", sorted({*SCHEDULE_WRITERS} - {".json"}))
+@pytest.mark.parametrize("ending", sorted({*SCHEDULE_WRITERS} - {".json", ".npy"}))
 @pytest.mark.parametrize("family", Family)
 def test_a_schedule_whose_spec_is_not_known_keeps_its_family(
     tmp_path: Path, family: Family, ending: str

@@ -23,6 +23,9 @@ from diffusion_gui.engine.schedules.schedule import (
     from_log_snr,
 )
 
+_LEAST_FALL = 1e-14
+"""Nats by which every step of a table must lower log-SNR: less is lost to rounding further on."""
+
 
 @lru_cache(maxsize=64)
 def build(spec: ScheduleSpec) -> Schedule:
@@ -140,7 +143,15 @@ def _table(spec: ScheduleSpec) -> Schedule:
         raise EngineError("a table of betas has no parameters; leave params out")
     if len(spec.betas) != spec.T:
         raise EngineError(f"base_T = {spec.T}, but the table has {len(spec.betas)} betas")
-    return from_betas(np.array(spec.betas), family=family_of(spec))
+    made = from_betas(np.array(spec.betas), family=family_of(spec))
+    flat = np.flatnonzero(~(np.diff(made.log_snr) < -_LEAST_FALL))
+    if flat.size:
+        t = int(flat[0]) + 1
+        raise EngineError(
+            f"beta_{t} = {made.beta[t]:g} is too small to lower alpha-bar in double precision;"
+            " make it larger"
+        )
+    return made
 
 
 def zero_terminal_log_snr(log_snr: Array) -> Array:
@@ -150,8 +161,11 @@ def zero_terminal_log_snr(log_snr: Array) -> Array:
     """
     root = np.exp(-0.5 * np.logaddexp(0.0, -log_snr))
     if len(root) > 1:
+        if root[0] <= root[-1]:
+            raise EngineError("there is hardly any noise at T to begin with; lower the curve first")
         root = (root - root[-1]) * (root[0] / (root[0] - root[-1]))
-    signal = np.maximum(np.square(root[:-1]), 1e-300)  # many levels may have underflowed
+    # many levels may have underflowed, or be 1 but for rounding
+    signal = np.clip(np.square(root[:-1]), 1e-300, 1.0 - 2.0**-53)
     level = np.log(signal) - np.log1p(-signal)
     if np.any(np.diff(level) >= 0.0):
         fall = curve.MIN_FALL * np.arange(len(level))

@@ -109,6 +109,8 @@ def _with_silent_end(spec: ScheduleSpec, made: ScheduleSpec) -> ScheduleSpec:
         return made
     bend = (spec.points[-1].log_snr - curve.finite_end(before)[-1]) * made.scale / spec.scale
     lowest = min(float(curve.finite_end(after)[-1] + bend), -curve.LOG_SNR_LIMIT)
+    if len(made.points) > 1:
+        lowest = min(lowest, made.points[-2].log_snr - curve.MIN_GAP)
     return replace(made, points=(*made.points[:-1], replace(made.points[-1], log_snr=lowest)))
 
 

@@ -217,14 +217,8 @@ def from_betas(betas: Array, notes: tuple[str, ...] = (), family: Family = Famil
     with np.errstate(divide="ignore"):
         log_abar = np.cumsum(np.log1p(-betas))
         log_noise = np.log(-np.expm1(log_abar))
-    lost = np.flatnonzero(~(np.diff(log_abar, prepend=0.0) < 0.0))
-    if lost.size:
-        t = int(lost[0]) + 1
-        raise EngineError(
-            f"beta_{t} = {betas[t - 1]:g} is too small to lower alpha-bar in double precision;"
-            " make it larger"
-        )
-    return _assemble(betas, log_abar, log_noise, notes, family)
+    log_snr = log_abar - log_noise
+    return _assemble(betas, log_abar, log_noise, log_snr, notes, family)
 
 
 def from_log_snr(
@@ -232,8 +226,9 @@ def from_log_snr(
 ) -> Schedule:
     """Build the schedule whose log-SNR at t = 1..T is `log_snr` [T], strictly decreasing.
 
-    beta_t = 1 - abar_t / abar_{t-1}, computed from ln sigmoid(log-SNR) so that it keeps its digits
-    where alpha-bar is close to 0 or 1. Raises EngineError where the curve rises, naming its t.
+    beta_t = 1 - abar_t / abar_{t-1} = 1 / (1 + 1 / q) with q = (1 - abar_{t-1}) (exp(fall) - 1) and
+    the fall of log-SNR in that step: so it keeps its digits where alpha-bar is close to 0 or 1,
+    however small the step. Raises EngineError where the curve rises, naming its t.
     """
     log_snr = np.asarray(log_snr, dtype=np.float64)
     _check_length(len(log_snr))
@@ -242,18 +237,24 @@ def from_log_snr(
     if bad.size:
         t = int(bad[0]) + 1
         raise EngineError(f"log-SNR must fall at every step, but it does not at t = {t}")
-    log_abar = -np.logaddexp(0.0, -log_snr)
-    betas = -np.expm1(np.diff(log_abar, prepend=0.0))
+    log_abar, log_noise = -np.logaddexp(0.0, -log_snr), -np.logaddexp(0.0, log_snr)
+    with np.errstate(over="ignore", divide="ignore"):
+        odds = np.exp(log_noise[:-1]) * np.expm1(log_snr[:-1] - log_snr[1:])
+        betas = np.r_[np.exp(log_noise[0]), 1.0 / (1.0 + 1.0 / odds)]
     signal = np.isfinite(log_snr)  # rounding must not take it all
     betas[signal] = np.minimum(betas[signal], _BELOW_ONE)
-    return _assemble(betas, log_abar, -np.logaddexp(0.0, log_snr), notes, family)
+    return _assemble(betas, log_abar, log_noise, log_snr, notes, family)
 
 
 def _assemble(
-    betas: Array, log_abar: Array, log_noise: Array, notes: tuple[str, ...], family: Family
+    betas: Array,
+    log_abar: Array,
+    log_noise: Array,
+    log_snr: Array,
+    notes: tuple[str, ...],
+    family: Family,
 ) -> Schedule:
     """Prepend the clean image (t = 0) and freeze the arrays."""
-    log_snr = log_abar - log_noise
     if family is Family.VP:  # straight from the logarithms that are at hand
         a, s = np.exp(0.5 * log_abar), np.exp(0.5 * log_noise)
     else:
