@@ -6,6 +6,7 @@ Nothing in a file is executed, and no array is made before its size has been rea
 from __future__ import annotations
 
 import io
+import tokenize
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -176,6 +177,8 @@ def _load(data: bytes, name: str) -> np.ndarray[Any, Any]:
             raise EngineError(f"{name}: the header does not fit the file; save it again")
         content.seek(0)
         return np.asarray(np.load(content, allow_pickle=False))
-    except (ValueError, KeyError, EOFError, SyntaxError, TypeError, MemoryError) as error:
+    except (
+        ValueError, KeyError, EOFError, SyntaxError, TypeError, MemoryError, tokenize.TokenError,
+    ) as error:  # fmt: skip
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EngineError(f"{name}: not a NumPy array ({reason}); save it again") from None

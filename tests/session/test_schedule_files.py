@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -373,6 +373,7 @@ def test_a_picture_without_or_with_a_broken_schedule_is_refused(tmp_path: Path) 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.binary(max_size=300), cut=st.integers(0, 400))
+@example(data=b"\x93NUMPY\x01\x00\x01\x00(", cut=0)  # a header that is no Python
 @pytest.mark.parametrize("ending", [".txt", ".py", ".png", ".npz", ".npy", ".safetensors", ".pt"])
 def test_any_bytes_and_any_cut_file_give_a_schedule_or_one_line(
     tmp_path: Path, ending: str, data: bytes, cut: int
