@@ -82,7 +82,7 @@ def test_a_drag_from_the_mouse_to_the_painted_frame(
     ours, bare = [], []
     _send(plot, QEvent.Type.MouseButtonPress, start)
     for move in range(MOVES):
-        place = start + QPointF(move % 7, 14.0 * abs((move % 20) - 10) / 10)
+        place = start + QPointF(3.0 * (move % 7), 14.0 * abs((move % 20) - 10) / 10)
         begin = time.perf_counter()
         _send(plot, QEvent.Type.MouseMove, place)
         app.processEvents()

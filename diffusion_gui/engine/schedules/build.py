@@ -168,8 +168,7 @@ def zero_terminal_log_snr(log_snr: Array) -> Array:
     signal = np.clip(np.square(root[:-1]), 1e-300, 1.0 - 2.0**-53)
     level = np.log(signal) - np.log1p(-signal)
     if np.any(np.diff(level) >= 0.0):
-        fall = curve.MIN_FALL * np.arange(len(level))
-        level = np.minimum.accumulate(level + fall) - fall
+        level = curve.strictly_falling(level)
     return np.r_[level, -np.inf]
 
 

@@ -84,15 +84,13 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
     fall = MIN_FALL * np.arange(T)
     if base is None:
         return interpolate(x, y, u) - fall
-    places = np.linspace(0.0, 1.0, len(base))
     no_signal = np.isneginf(base[-1]) and (not len(y) or y[-1] <= -LOG_SNR_LIMIT)
-    base = finite_end(base)
-    plain = np.interp(u, places, base) - (fall if len(base) == 1 else 0.0)
-    bent = plain + interpolate(x, y - np.interp(x, places, base), u)
+    plain = along(base, u) - (fall if len(base) == 1 else 0.0)
+    bent = plain + interpolate(x, y - along(base, x), u)
     least = min(MIN_FALL, float(-np.diff(plain).max(initial=-np.inf)))
     if np.any(np.diff(bent) >= -0.5 * least):  # pushed further than the base falls there
         inside = between_points(x, y, u, bent) if len(x) else bent
-        bent = np.minimum.accumulate(inside + fall) - fall
+        bent = strictly_falling(inside)
     return np.r_[bent[:-1], -np.inf] if no_signal else bent
 
 
@@ -108,6 +106,18 @@ def interpolate(x: Array, y: Array, at: Array) -> Array:
         return pchip(x, y, at)
     level = y[..., :1] if len(x) else np.zeros((*y.shape[:-1], 1))
     return np.broadcast_to(level, (*y.shape[:-1], len(at))).copy()
+
+
+def along(log_snr: Array, u: Array) -> Array:
+    """Return a curve of log-SNR at t = 1..n, [n], at shares `u` [m] of its length, finite."""
+    return np.interp(u, np.linspace(0.0, 1.0, len(log_snr)), finite_end(log_snr))
+
+
+def strictly_falling(log_snr: Array) -> Array:
+    """Return levels [n] lowered where they must be, to fall by at least 1e-6 at every step."""
+    fall = MIN_FALL * np.arange(len(log_snr))
+    result: Array = np.minimum.accumulate(log_snr + fall) - fall
+    return result
 
 
 def finite_end(log_snr: Array) -> Array:

@@ -132,8 +132,7 @@ def levels_through(
     if base is None:
         bent = curve.interpolate(x, y, u) - curve.MIN_FALL * (t - 1.0)
     else:
-        base, places = curve.finite_end(base), np.linspace(0.0, 1.0, len(base))
-        bent = np.interp(u, places, base) + curve.interpolate(x, y - np.interp(x, places, base), u)
+        bent = curve.along(base, u) + curve.interpolate(x, y - curve.along(base, x), u)
     return np.where(t >= 1.0, bent, np.inf)
 
 

@@ -106,7 +106,7 @@ def draw_falls(spec: ScheduleSpec, stroke: Stroke) -> ScheduleSpec:
         )
     if np.isneginf(levels[-1]) and drawn.any() and steps[-1] == len(levels) - 1:
         change[-1] = 0.0  # no fall leads out of a level without signal: it stays
-    limited, _ = curve.limit_betas(_strictly(levels - np.cumsum(change)))
+    limited, _ = curve.limit_betas(curve.strictly_falling(levels - np.cumsum(change)))
     return operations.of_log_snr(limited, family_of(spec))
 
 
@@ -269,9 +269,7 @@ def _points(spec: ScheduleSpec, joined: _Joined, quantity: Quantity) -> tuple[Co
     """Return the control points that draw a joined curve, at least a small gap apart."""
     u = (joined.t - 1.0) / max(spec.T - 1, 1)
     base, inside = base_curve(spec), joined.drawn
-    plain = None
-    if base is not None:
-        plain = np.interp(u, np.linspace(0.0, 1.0, len(base)), curve.finite_end(base))
+    plain = curve.along(base, u) if base is not None else None
     wanted = _shown(quantity, joined.level[inside])
 
     def error(drawn: Array) -> Array:
@@ -299,11 +297,4 @@ def _apart(level: Array, fixed: int) -> Array:
     after = np.minimum.accumulate((level + gap)[fixed:])
     before = np.maximum.accumulate((level + gap)[fixed::-1])[::-1]
     result: Array = np.r_[before[:-1], after] - gap
-    return result
-
-
-def _strictly(level: Array) -> Array:
-    """Return levels [n] that fall by at least 1e-6 at every step."""
-    fall = curve.MIN_FALL * np.arange(len(level))
-    result: Array = np.minimum.accumulate(level + fall) - fall
     return result
