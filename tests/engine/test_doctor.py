@@ -60,8 +60,13 @@ def test_an_exploding_process_that_leaks_is_shifted_until_it_does_not() -> None:
     assert build(mended("end", spec)).alpha_bar[-1] <= 0.005
 
 
-@pytest.mark.parametrize(("last", "severity"), [(0.0051, "warning"), (0.0049, "good")])
-def test_the_border_of_leaking_is_half_a_percent_of_variance(last: float, severity: str) -> None:
+@pytest.mark.parametrize(
+    ("last", "severity"),
+    [(0.0051, "warning"), (0.0049, "note"), (0.0011, "note"), (0.0009, "good")],
+)
+def test_the_borders_of_leaking_are_half_a_percent_and_a_thousandth_of_variance(
+    last: float, severity: str
+) -> None:
     finding = find("end", table(np.array([0.001, 1.0 - last / 0.999])))
     assert finding is not None
     assert finding.severity == severity
@@ -175,3 +180,33 @@ def test_there_is_always_a_verdict_of_single_lines_and_every_fix_makes_a_schedul
         assert "\n" not in finding.text
         if finding.fix:
             assert build(finding.fix.spec).T >= 1
+
+
+def test_the_schedule_of_stable_diffusion_is_not_called_noise_at_its_end() -> None:
+    found = find("end", ScheduleSpec("scaled_linear"))
+    assert found is not None
+    assert found.severity is Severity.NOTE
+    assert "6.83 % signal left" in found.text
+    assert found.fix is not None
+    assert find("end", found.fix.spec).severity is Severity.GOOD  # type: ignore[union-attr]
+
+
+def test_a_beta_that_stands_out_and_steps_that_do_nothing_are_told_with_their_t() -> None:
+    betas = build(ScheduleSpec("linear", 400)).beta[1:].copy()
+    assert find("spike", table(betas)) is None
+    assert find("flat", table(betas)) is None
+    betas[199] = 0.3
+    betas[300:340] = 1e-9
+    spike, flat = find("spike", table(betas)), find("flat", table(betas))
+    assert spike is not None
+    assert spike.times == (200, 200)
+    assert flat is not None
+    assert flat.times == (301, 340)
+    assert flat.number == 40
+
+
+@pytest.mark.parametrize("key", PRESETS)
+@pytest.mark.parametrize("T", [10, 50, 1000])
+def test_no_preset_has_idle_steps_or_a_spike(key: str, T: int) -> None:
+    assert find("flat", ScheduleSpec(key, T)) is None
+    assert find("spike", ScheduleSpec(key, T)) is None

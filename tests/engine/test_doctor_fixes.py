@@ -215,7 +215,7 @@ def test_a_network_that_predicts_noise_is_not_sent_where_there_is_no_signal() ->
     spec = ScheduleSpec("scaled_linear", params=pack({"beta_end": 0.0115}))
     labels = [examine(spec, use)[0].fix.label for use in USES]  # type: ignore[union-attr]
     assert labels[0] == labels[2] == "Rescale to zero terminal SNR"
-    assert labels[1].startswith("Shift log-SNR by -0.")
+    assert labels[1].startswith("Shift log-SNR by -1.")
 
 
 def test_betas_of_one_before_the_end_are_an_error() -> None:

@@ -101,7 +101,7 @@ def test_presets_and_own_schedules_are_pinned_without_leaving_the_current_one(
 ) -> None:
     menu = window.actions_by_name["pinPreset"].menu()
     editor.apply(ScheduleSpec("cosine", T=300), "T")
-    editor.pin_menu.own = lambda: [("Mine & yours", ScheduleSpec("sqrt", T=77))]
+    parts.presets.save("Mine & yours", ScheduleSpec("sqrt", T=77))
     menu.aboutToShow.emit()
     texts = [action.text() for action in menu.actions() if not action.isSeparator()]
     assert texts == [*(row.title for row in PRESETS.values()), "Mine && yours"]

@@ -317,7 +317,7 @@ def test_the_samplers_steps_are_marked_and_follow_its_settings(
 
 
 def test_a_step_dragged_along_the_axis_makes_the_grid_a_list(
-    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot
 ) -> None:
     plot = editor.alpha_bar
     assert plot.marks.times[10] == 500
@@ -331,8 +331,14 @@ def test_a_step_dragged_along_the_axis_makes_the_grid_a_list(
     assert sampling.levels[10] == pytest.approx(530, abs=4)
     assert sampling.levels[9] == 550
     assert parts.document.history.count == 1
+    form = window.sampling.form
+    assert form.spacing.currentText() == "List of t"
+    assert not form.steps.isEnabled()
     parts.document.history.undo()
     assert parts.document.experiment.sampling.spacing == "trailing"
+    assert form.spacing.currentText() == "Trailing"
+    assert form.spacing.findText("List of t") < 0
+    assert form.steps.isEnabled()
 
 
 # --- the doctor ----------------------------------------------------------------------------

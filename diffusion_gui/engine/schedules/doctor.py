@@ -22,6 +22,7 @@ from diffusion_gui.engine.schedules.mends import (
     HALF_MAX,
     LARGEST_JUMP,
     LEAK,
+    NOISE,
     USUAL_T,
     Fix,
     candidates,
@@ -45,6 +46,10 @@ __all__ = [
 
 FIRST = 0.99
 """Least alpha-bar at t = 1 that counts as clean."""
+_IDLE, _IDLE_SHARE = 1e-3, 0.02
+"""A step is idle that lowers log-SNR by less than this part of the median; such a share is told."""
+_SPIKE = 10.0
+"""A beta this many times as large as both neighbours stands out."""
 _MOST_LEAK = 0.05
 """Betas whose usual length leaves more signal than this were not chosen for that length."""
 
@@ -116,8 +121,8 @@ def _tried(finding: Finding, spec: ScheduleSpec, schedule: Schedule, use: Use) -
             left = check(fix.spec, build(fix.spec), use)
         except EngineError:
             continue
-        better = left is None or _ORDER.index(left.severity) > _ORDER.index(finding.severity)
-        if better:
+        gone = left is None or left.severity is Severity.GOOD
+        if gone or (left and _ORDER.index(left.severity) > _ORDER.index(finding.severity)):
             return fix
     return None
 
@@ -169,10 +174,13 @@ def examine_alpha_bar(alpha_bar: Array) -> tuple[Finding, ...]:
 def _end(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
     last = float(schedule.alpha_bar[-1])
     T = schedule.T
-    if last <= LEAK:
+    if last <= NOISE:
         return Finding("end", Severity.GOOD, f"Reaches noise: ᾱ_T = {last:.2g}", last, (T, T))
-    signal = f"{100.0 * last**0.5:.3g} % signal left at T (ᾱ_T = {last:.3g}):"
-    text = f"{signal} samples start from pure noise that is never reached"
+    signal = f"{100.0 * last**0.5:.3g} % signal left at T (ᾱ_T = {last:.3g})"
+    if last <= LEAK:  # as with Stable Diffusion: its pictures are never very dark or bright
+        text = f"Nearly reaches noise: {signal}, by which mean brightness leaks"
+        return Finding("end", Severity.NOTE, text, last, (T, T))
+    text = f"{signal}: samples start from pure noise that is never reached"
     return Finding("end", Severity.WARNING, text, last, (T, T))
 
 
@@ -236,6 +244,34 @@ def _jump(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
     return Finding("jump", Severity.WARNING, text, largest, (t, t + 1))
 
 
+def _flat(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
+    """Steps that change next to nothing are model calls for nothing."""
+    falls = -np.diff(schedule.log_snr[1:])
+    idle = falls < _IDLE * float(np.median(falls)) if len(falls) else np.zeros(0, bool)
+    ends = np.flatnonzero(np.diff(np.r_[0, idle.astype(int), 0]))
+    runs = [(int(a), int(b)) for a, b in ends.reshape(-1, 2)]
+    first, last = max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
+    if last - first < max(3, _IDLE_SHARE * schedule.T):
+        return None
+    times = first + 2, last + 1
+    text = f"{last - first} steps, t = {times[0]} to {times[1]}, change next to nothing"
+    return Finding("flat", Severity.NOTE, text, float(last - first), times)
+
+
+def _spike(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
+    """A beta far above both its neighbours is hardly meant."""
+    beta = schedule.beta
+    if schedule.T < 4:
+        return None
+    around = np.maximum(beta[1:-2], beta[3:])
+    out = beta[2:-1] / np.maximum(around, 1e-300)
+    t = int(np.argmax(out)) + 2
+    if out[t - 2] <= _SPIKE:
+        return None
+    text = f"β stands out at t = {t}: {beta[t]:.2g} beside {around[t - 2]:.2g}"
+    return Finding("spike", Severity.NOTE, text, float(beta[t]), (t, t))
+
+
 def _never_at_T(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
     if not use.spacing or use.spacing in ("times", "sigmas"):
         return None
@@ -263,6 +299,8 @@ _CHECK_OF = {
     "start": _start,
     "jump": _jump,
     "clipped": _clipped,
+    "spike": _spike,
+    "flat": _flat,
     "prediction": _noise_prediction,
     "spacing": _never_at_T,
     "float16": _overflow,

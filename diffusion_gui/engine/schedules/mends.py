@@ -25,8 +25,8 @@ from diffusion_gui.engine.schedules.schedule import (
     ScheduleSpec,
 )
 
-LEAK = 0.005
-"""Largest alpha-bar at T that counts as noise."""
+LEAK, NOISE = 0.005, 0.001
+"""Alpha-bar at T above which signal leaks, and up to which there is just noise."""
 LARGEST_JUMP = 1.0
 """Nats of log-SNR that one step may cross where both signal and noise matter."""
 VISIBLE = 5.0
@@ -59,7 +59,7 @@ def largest_jump(log_snr: Array) -> tuple[int, float]:
 
 def reach_noise(spec: ScheduleSpec, schedule: Schedule, prediction: str) -> Iterator[Fix]:
     """Rescale, or shift where no signal must be left (VE) or noise is predicted."""
-    nats = math.log(LEAK / (1.0 - LEAK)) - float(schedule.log_snr[-1]) - 1e-6
+    nats = math.log(NOISE / (1.0 - NOISE)) - float(schedule.log_snr[-1]) - 1e-6
     rescale = schedule.family is not Family.VE
     if rescale and prediction != "epsilon":
         yield Fix("Rescale to zero terminal SNR", operations.zero_terminal(spec))

@@ -81,6 +81,7 @@ class SettingsForm(QWidget):
         pictures = len(self._document.experiment.pictures)
         self.data.setItemText(0, f"Emoji ({len(captions()):,})")
         self.data.setItemText(1, f"My pictures ({pictures})")
+        self._show_listed(sampling.spacing)
         for combo, value in (
             (self.model, sampling.model),
             (self.data, sampling.data),
@@ -98,6 +99,16 @@ class SettingsForm(QWidget):
         self.params.show_values(sampler.params, sampling.params)
         largest = self.data_size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
         largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
+
+    def _show_listed(self, spacing: str) -> None:
+        """Let the spacing be a list by hand while it is one: it comes from the schedule's plot."""
+        listed = bool(SPACINGS[spacing].listed)
+        with QSignalBlocker(self.spacing):
+            if SPACINGS[self.spacing.itemData(0)].listed:
+                self.spacing.removeItem(0)
+            if listed:
+                self.spacing.insertItem(0, SPACINGS[spacing].title, spacing)
+        self.steps.setEnabled(not listed)
 
     def _change(self, text: str, merge_key: str = "", **changes: Any) -> None:
         self._document.replace_sampling(text, merge_key, **changes)
@@ -121,7 +132,7 @@ class SettingsForm(QWidget):
 
     @Slot()
     def _on_spacing(self) -> None:
-        self._change("spacing", spacing=self.spacing.currentData(), spacing_params=())
+        self._change("spacing", spacing=self.spacing.currentData(), spacing_params=(), levels=())
 
     @Slot(object)
     def _on_params(self, values: Values) -> None:

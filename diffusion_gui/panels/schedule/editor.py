@@ -149,7 +149,11 @@ class ScheduleEditor(Panel):
     def set_menu(self, menu: QMenu, pins: QMenu) -> None:
         """Offer the window's schedule menu here too; fill its submenu of presets to pin."""
         self.tools.more.setMenu(menu)
-        self.pin_menu = PinMenu(self._document, self._comparison, pins)
+        library = self._library
+        self.pin_menu = PinMenu(
+            self._document, self._comparison, pins,
+            lambda: [(name, library.get(name)) for name in library.names()],
+        )  # fmt: skip
 
     @property
     def _spec(self) -> ScheduleSpec:
@@ -180,7 +184,7 @@ class ScheduleEditor(Panel):
             levels = tuple(sorted({float(time) for time in times}, reverse=True))
             self._document.replace_sampling(
                 "move a sampling step", "sampling-mark", spacing="times", levels=levels,
-                spacing_params=(),
+                spacing_params=(), steps=len(levels),
             )  # fmt: skip
 
     @Slot(str)
