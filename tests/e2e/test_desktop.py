@@ -12,6 +12,7 @@ from PIL import Image, ImageColor
 
 from diffusion_gui.engine.schedules import ScheduleSpec, build
 from diffusion_gui.panels.common.theme import LIGHT
+from diffusion_gui.session.export import save_schedule
 
 from .desktop import Pixels
 from .program import START, Program, running_drag_source
@@ -107,6 +108,35 @@ def test_dragging_t_noises_the_picture_while_the_mouse_moves(program: Program) -
         "x_t is x_0 at the left end",
     )
     desktop.release()
+    assert program.close(SOON) == (0, "")
+
+
+def test_a_dropped_schedule_noises_the_picture_and_one_undo_takes_it_back(
+    program: Program, tmp_path: Path
+) -> None:
+    wait_for_a_picture(program, "x_0", "the image panel shows a picture")
+    desktop, file = program.desktop, tmp_path / "scheduler_config.json"
+    save_schedule(build(ScheduleSpec("linear")), file)
+    corner = source_corner(program)
+    with running_drag_source(desktop, corner, [file], tmp_path) as handles:
+        x_0 = program.pixels("x_0")
+        before = {name: program.pixels(name) for name in ("x_t", "filmStrip")}
+        noise = distance(matched(before["x_t"], x_0), x_0)
+        drop(program, handles[0])
+        desktop.wait_for_pixels(
+            program.places["x_t"],
+            lambda pixels: distance(matched(pixels, x_0), x_0) > 1.1 * noise,
+            SOON,
+            "x_t is noised by the dropped schedule",
+        )
+    desktop.keys("ctrl+z")
+    for name, earlier in before.items():
+        desktop.wait_for_pixels(
+            program.places[name],
+            partial(np.array_equal, earlier),
+            SOON,
+            f"{name} is, pixel for pixel, as before the drop",
+        )
     assert program.close(SOON) == (0, "")
 
 
