@@ -247,7 +247,10 @@ def _jump(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
 def _flat(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
     """Steps that change next to nothing are model calls for nothing."""
     falls = -np.diff(schedule.log_snr[1:])
-    idle = falls < _IDLE * float(np.median(falls)) if len(falls) else np.zeros(0, bool)
+    if not len(falls):
+        return None
+    middle = np.partition(falls, len(falls) // 2)[len(falls) // 2]  # np.median imports a lot
+    idle = falls < _IDLE * middle
     ends = np.flatnonzero(np.diff(np.r_[0, idle.astype(int), 0]))
     runs = [(int(a), int(b)) for a, b in ends.reshape(-1, 2)]
     first, last = max(runs, key=lambda run: run[1] - run[0], default=(0, 0))

@@ -58,7 +58,8 @@ def grid(
     else:
         options = resolve(row.params, values, row.title)
         times = row.times(schedule, first, min(num_steps, first), options)
-    distinct = np.unique(np.clip(times, 1.0, float(first)))[::-1]
+    falling = np.sort(np.clip(times, 1.0, float(first)))[::-1]
+    distinct = falling[np.diff(falling, prepend=np.inf) < 0.0]  # np.unique imports masked arrays
     return np.r_[distinct, 0.0]
 
 

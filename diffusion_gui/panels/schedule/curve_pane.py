@@ -183,6 +183,6 @@ class CurvePane(QWidget):
 def _times(T: int) -> np.ndarray:
     """Return the t at which curves are drawn: all, or 600 with both ends' neighbours."""
     spread = np.linspace(0, T, min(T + 1, CURVE_POINTS)).round().astype(int)
-    times = np.unique(np.r_[spread, 1, max(T - 1, 0)])
+    times = np.array(sorted({*spread.tolist(), 1, max(T - 1, 0)}))  # np.unique imports a lot
     times.flags.writeable = False
     return times
