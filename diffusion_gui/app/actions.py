@@ -49,6 +49,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("later", "View", "t + 1 %", ("Ctrl+Right",)),
     ActionRow("addPoint", "Schedule", "Add a point at t"),
     ActionRow("removePoints", "Schedule", "Remove the chosen points"),
+    ActionRow("stepToT", "Schedule", "Move the nearest sampling step to t", ("Ctrl+T",)),
     ActionRow("resetCurve", "Schedule", "Reset the curve to its preset"),
     ActionRow("-", "Schedule"),
     ActionRow("shiftScale", "Schedule", "Shift and scale log-SNR…"),

@@ -341,6 +341,18 @@ def test_a_step_dragged_along_the_axis_makes_the_grid_a_list(
     assert form.steps.isEnabled()
 
 
+def test_a_step_is_moved_to_the_time_cursor_by_a_key(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    parts.view.set_t(512)
+    qtbot.keyClick(window, Qt.Key.Key_T, CTRL)
+    levels = parts.document.experiment.sampling.levels
+    assert levels[10] == 512
+    assert (levels[9], levels[11]) == (550, 450)
+    parts.document.history.undo()
+    assert parts.document.experiment.sampling.spacing == "trailing"
+
+
 # --- the doctor ----------------------------------------------------------------------------
 
 

@@ -138,6 +138,7 @@ class ScheduleEditor(Panel):
         return {
             "addPoint": lambda: self.plots.add_point(float(self._view.t)),
             "removePoints": lambda: self.plots.remove_points(sorted(self._state.chosen)),
+            "stepToT": self._move_nearest_step,
             "resetCurve": self._on_reset,
             "switchSides": self._comparison.switch,
             "endSides": self._comparison.end,
@@ -186,6 +187,12 @@ class ScheduleEditor(Panel):
                 "move a sampling step", "sampling-mark", spacing="times", levels=levels,
                 spacing_params=(), steps=len(levels),
             )  # fmt: skip
+
+    def _move_nearest_step(self) -> None:
+        times = self._grid()
+        if len(times):
+            self._on_mark(int(np.argmin(np.abs(times - self._view.t))), float(self._view.t))
+            self._document.end_gesture()
 
     @Slot(str)
     def _on_refused(self, line: str) -> None:
