@@ -119,6 +119,25 @@ def test_going_back_while_the_mouse_is_down_leads_back(
     assert_allclose(parts.document.schedule.alpha_bar, settled, rtol=0, atol=2e-3)
 
 
+def test_a_drag_straight_up_keeps_its_t_when_the_plot_is_given_another_size_meanwhile(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    window.resize(1280, 800)
+    plot, view = editor.alpha_bar, editor.alpha_bar.viewport()
+    for index, wider in ((2, -30), (5, 30)):
+        t, value = plot.points[index]
+        start = _handle(plot, index) + QPoint(3, 2)
+        qtbot.mousePress(view, LEFT, pos=start)
+        qtbot.mouseMove(view, start - QPoint(0, 1))
+        plot.resize(plot.width() + wider, plot.height() - 12)
+        qtbot.mouseMove(view, start - QPoint(0, 2))
+        assert plot.points[index][0] == pytest.approx(t, abs=1.0)
+        qtbot.mouseMove(view, start + QPoint(0, 6))
+        qtbot.mouseRelease(view, LEFT, pos=start + QPoint(0, 6))
+        assert plot.points[index][0] == pytest.approx(t, abs=1.0)
+        assert plot.points[index][1] < value
+
+
 # --- several points ----------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from enum import Enum, auto
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QRubberBand
 
 from diffusion_gui.panels.common.plot import ARROWS, CurvePlot
@@ -66,8 +66,13 @@ class HandlePlot(CurvePlot):
         self._lead = -1
         self._gesture = _Gesture.NONE
         self._held = -1
-        self._offset = QPointF()
         self._pressed = QPoint()
+        self._mouse = QPointF()
+        """Where the mouse was last, on the screen."""
+        self._at = QPointF()
+        """Where what is held was last, on the axes."""
+        self._anchor = (QPointF(), QPointF())
+        """The two as they were at the press, or when the plot was last given another size."""
         self._drawing = False
         super().__init__(theme, token)
         self.marks = Marks(self, theme, token)
@@ -133,12 +138,12 @@ class HandlePlot(CurvePlot):
             there = self.to_data(place)
             self.pen.press(there.x(), there.y())
         elif (index := nearest(self, place, self.marks.grips)) >= 0:
-            self._hold(_Gesture.GRIP, index, self.marks.grips[index], place)
+            self._hold(_Gesture.GRIP, index, self.marks.grips[index], event)
         elif (index := nearest(self, place, self._points)) >= 0:
+            self._hold(_Gesture.HANDLE, index, self._points[index], event)
             self.point_chosen.emit(index, bool(keys & (ADD | BAND)))
-            self._hold(_Gesture.HANDLE, index, self._points[index], place)
         elif (index := step_at(self, place, self.marks.times)) >= 0:
-            self._hold(_Gesture.MARK, index, (self.marks.times[index], 0.0), place)
+            self._hold(_Gesture.MARK, index, (self.marks.times[index], 0.0), event)
         elif keys & BAND:
             self._gesture = _Gesture.BAND
             self._band.setGeometry(QRect(self._pressed, QSize()))
@@ -147,14 +152,30 @@ class HandlePlot(CurvePlot):
             self._gesture = _Gesture.CURSOR
             super().mousePressEvent(event)
 
-    def _hold(self, gesture: _Gesture, index: int, at: tuple[float, float], place: QPointF) -> None:
+    def _hold(
+        self, gesture: _Gesture, index: int, at: tuple[float, float], event: QMouseEvent
+    ) -> None:
         self._gesture, self._held = gesture, index
-        self._offset = self.to_pixel(*at) - place
+        self._mouse, self._at = event.globalPosition(), QPointF(*at)
+        self._anchor = (self._mouse, self._at)
+
+    def _follow(self, event: QMouseEvent) -> QPointF:
+        """Return where on the axes what is held is now: it goes as many pixels as the mouse."""
+        self._mouse = event.globalPosition()
+        mouse, at = self._anchor
+        self._at = self.to_data(self.to_pixel(at.x(), at.y()) + self._mouse - mouse)
+        return self._at
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave what is held where it is: only what the mouse does from now on moves it."""
+        super().resizeEvent(event)
+        if hasattr(self, "_anchor"):  # the base class resizes while it is being built
+            self._anchor = (self._mouse, self._at)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Let what is held follow the mouse."""
         place = event.position()
-        there = self.to_data(place + self._offset)
+        there = self._follow(event) if self._held >= 0 else self.to_data(place)
         match self._gesture:
             case _Gesture.HANDLE:
                 self.point_dragged.emit(self._held, there.x(), there.y())
@@ -174,7 +195,6 @@ class HandlePlot(CurvePlot):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End the gesture."""
         gesture, self._gesture, self._held = self._gesture, _Gesture.NONE, -1
-        self._offset = QPointF()
         if gesture is _Gesture.BAND:
             self._band.hide()
             band = QRect(self._pressed, event.position().toPoint()).normalized()
