@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from diffusion_gui.engine.schedules import ScheduleSpec, build, control_points
 from diffusion_gui.engine.schedules.editing import (
     add_point,
+    drag_on,
     drag_point,
     drag_points,
     move_points,
@@ -51,6 +52,88 @@ def test_a_point_reached_on_any_curve_is_the_same_schedule(name: str, nats: floa
             found = build(drag_point(spec, index, t, quantity, value))
             assert_allclose(found.alpha_bar, expected.alpha_bar, rtol=0, atol=1e-9, err_msg=key)
             assert_allclose(found.beta, expected.beta, rtol=0, atol=1e-9, err_msg=key)
+
+
+@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("nats", [-0.4, 0.3])
+def test_later_points_taken_along_on_any_curve_are_the_same_schedule(
+    name: str, nats: float
+) -> None:
+    spec = SPECS[name]
+    for index in range(1, len(control_points(spec)) - 1):
+        t = round(time_of(spec, control_points(spec)[index]))
+        level = control_points(spec)[index].log_snr
+        expected = build(drag_on(spec, index, t, QUANTITIES["log_snr"], level + nats))
+        for key in ("alpha_bar", "log_snr", "beta", "sigma", "step"):
+            value = float(QUANTITIES[key].values(expected)[t])
+            found = build(drag_on(spec, index, t, QUANTITIES[key], value))
+            assert_allclose(found.alpha_bar, expected.alpha_bar, rtol=0, atol=1e-9, err_msg=key)
+            assert_allclose(found.beta, expected.beta, rtol=0, atol=1e-9, err_msg=key)
+
+
+@pytest.mark.parametrize("preset", ["linear", "cosine", "scaled_linear"])
+@pytest.mark.parametrize("factor", [0.75, 0.9, 1.1])
+def test_later_points_taken_along_keep_their_betas_and_lose_one_factor(
+    preset: str, factor: float
+) -> None:
+    spec = ScheduleSpec(preset, 1000)
+    before, points = build(spec), control_points(spec)
+    for index in range(1, len(points) - 2):
+        t = round(time_of(spec, points[index]))
+        wanted = factor * before.alpha_bar[t]
+        first = round(time_of(spec, points[index - 1]))
+        if wanted > 0.98 * before.alpha_bar[first]:
+            continue  # the point before is in the way
+        after = build(drag_on(spec, index, t, QUANTITIES["alpha_bar"], wanted))
+        beyond = round(time_of(spec, points[index + 1]))
+        ratio = after.beta[beyond + 1 :] / before.beta[beyond + 1 :]
+        assert_allclose(ratio, 1.0, atol=0.03)
+        assert np.median(np.abs(ratio - 1.0)) < 0.002
+        share = after.alpha_bar[[t, beyond, 990]] / before.alpha_bar[[t, beyond, 990]]
+        assert_allclose(share, factor, rtol=2e-3)
+        if index > 1:
+            assert_allclose(after.beta[:first], before.beta[:first], rtol=1e-6)
+
+
+def test_a_beta_beyond_its_neighbours_is_reached_by_taking_the_later_points_along() -> None:
+    spec = ScheduleSpec("linear", 1000)
+    t = round(time_of(spec, control_points(spec)[3]))
+    wanted = 2.0 * build(spec).beta[t]
+    alone = build(drag_point(spec, 3, t, QUANTITIES["beta"], wanted))
+    along = build(drag_on(spec, 3, t, QUANTITIES["beta"], wanted))
+    assert alone.beta[t] < 0.9 * wanted
+    assert along.beta[t] == pytest.approx(wanted, rel=1e-9)
+    assert along.alpha_bar[500] < 0.5 * build(spec).alpha_bar[500]
+
+
+def test_an_end_without_signal_stays_one_when_taken_along() -> None:
+    spec = SPECS["zero"]
+    for nats in (-1.0, 1.0):
+        level = control_points(spec)[3].log_snr + nats
+        moved = build(drag_on(spec, 3, 40, QUANTITIES["log_snr"], level))
+        assert moved.alpha_bar[-1] == 0.0
+        assert moved.beta[-1] == 1.0
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(SPECS)),
+    st.integers(0, 7),
+    st.integers(0, 7),
+    st.floats(-50, 1100, allow_nan=False),
+    st.sampled_from(sorted(QUANTITIES)),
+    st.floats(-30, 30, allow_nan=False) | st.floats(0, 1) | st.just(float("nan")),
+)
+def test_no_drag_that_takes_points_along_is_illegal(
+    name: str, index: int, other: int, t: float, key: str, value: float
+) -> None:
+    spec = SPECS[name]
+    last = len(control_points(spec)) - 1
+    moved = drag_on(spec, min(index, last), t, QUANTITIES[key], value)
+    _legal(moved)
+    again = drag_on(moved, min(other, last), t + 3.0, QUANTITIES[key], value)
+    _legal(again)
+    _legal(drag_point(again, min(index, last), t, QUANTITIES[key], value))
 
 
 @settings(max_examples=150, deadline=None)
@@ -150,6 +233,7 @@ def test_short_schedules_survive_every_edit(T: int) -> None:
     for key in QUANTITIES:
         for index in range(len(control_points(spec))):
             _legal(drag_point(spec, index, 2, QUANTITIES[key], 0.3))
+            _legal(drag_on(spec, index, 2, QUANTITIES[key], 0.3))
             _legal(move_points(spec, {index}, 1, 0.5))
             _legal(remove_points(spec, {index}))
     _legal(add_point(spec, 1)[0])

@@ -119,6 +119,25 @@ def test_going_back_while_the_mouse_is_down_leads_back(
     assert_allclose(parts.document.schedule.alpha_bar, settled, rtol=0, atol=2e-3)
 
 
+def test_a_drag_straight_up_keeps_its_t_when_the_plot_is_given_another_size_meanwhile(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    window.resize(1280, 800)
+    plot, view = editor.alpha_bar, editor.alpha_bar.viewport()
+    for index, wider in ((2, -30), (5, 30)):
+        t, value = plot.points[index]
+        start = _handle(plot, index) + QPoint(3, 2)
+        qtbot.mousePress(view, LEFT, pos=start)
+        qtbot.mouseMove(view, start - QPoint(0, 1))
+        plot.resize(plot.width() + wider, plot.height() - 12)
+        qtbot.mouseMove(view, start - QPoint(0, 2))
+        assert plot.points[index][0] == pytest.approx(t, abs=1.0)
+        qtbot.mouseMove(view, start + QPoint(0, 6))
+        qtbot.mouseRelease(view, LEFT, pos=start + QPoint(0, 6))
+        assert plot.points[index][0] == pytest.approx(t, abs=1.0)
+        assert plot.points[index][1] < value
+
+
 # --- several points ----------------------------------------------------------------------------
 
 
@@ -156,6 +175,61 @@ def test_ctrl_adds_to_the_choice_and_takes_from_it(
     qtbot.keyClick(plot, Qt.Key.Key_A, CTRL)
     assert len(parts.editor.chosen) == len(plot.points)
     assert parts.document.history.count == 0
+
+
+@pytest.mark.parametrize("pane", ["alpha_bar", "beta"])
+def test_a_drag_with_ctrl_takes_the_later_points_along(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, pane: str
+) -> None:
+    parts.document.replace_schedule(ScheduleSpec("linear", 1000), "preset")
+    plot, before = editor.plots.plot(pane), parts.document.schedule
+    points = control_points(parts.document.experiment.schedule)
+    start = _handle(plot, 2)
+    by = QPoint(0, 12 if pane == "alpha_bar" else -6)
+    _drag(qtbot, plot, start, start + by / 2, start + by, keys=CTRL)
+    spec, after = parts.document.experiment.schedule, parts.document.schedule
+    moved = control_points(spec)
+    assert moved[:2] == points[:2]
+    assert all(now.log_snr < then.log_snr for now, then in zip(moved[2:], points[2:], strict=True))
+    assert after.alpha_bar[500] < 0.97 * before.alpha_bar[500]
+    assert_allclose(after.beta[400:], before.beta[400:], rtol=0.03)
+    assert plot.points[2][1] == pytest.approx(plot.to_data((start + by).toPointF()).y(), abs=0.02)
+    assert parts.editor.chosen == {2}
+    assert parts.document.history.count == 2
+    parts.document.history.undo()
+    assert parts.document.schedule == before
+
+
+def test_a_click_with_ctrl_that_shakes_a_little_changes_the_choice_only(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    plot, start = editor.alpha_bar, _handle(editor.alpha_bar, 3)
+    _drag(qtbot, plot, start, start + QPoint(1, 1), keys=CTRL)
+    assert parts.editor.chosen == {3}
+    assert parts.document.history.count == 0
+
+
+def test_a_step_that_its_neighbour_keeps_from_its_value_says_how_to_go_on(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    parts.document.replace_schedule(ScheduleSpec("linear", 1000), "preset")
+    told: list[bool] = []
+    editor.plots.bounded.connect(told.append)
+    pane = editor.plots.panes["beta"]
+    view, start, size = pane.plot.viewport(), _handle(pane.plot, 4), pane.plot.size()
+    least = pane.minimumSizeHint()
+    qtbot.mousePress(view, LEFT, pos=start)
+    qtbot.mouseMove(view, start - QPoint(0, 1))
+    assert told == []
+    qtbot.mouseMove(view, start - QPoint(0, 40))
+    assert told == [True]
+    assert "Ctrl+drag" in pane.hint.text()
+    assert (pane.plot.size(), pane.minimumSizeHint()) == (size, least)
+    qtbot.mouseRelease(view, LEFT, pos=start - QPoint(0, 40))
+    assert told == [True, False]
+    assert not pane.hint.text()
+    _drag(qtbot, pane.plot, start, start - QPoint(0, 40), keys=CTRL)
+    assert told == [True, False]
 
 
 def test_a_double_click_adds_a_point_and_removes_it(
@@ -276,6 +350,7 @@ def test_a_notation_names_curves_readouts_and_tooltips(
         pane = editor.plots.panes[name]
         assert row.formulas[name] in pane.heading.text()
         assert row.formulas[name] in pane.plot.toolTip()
+        assert pane.plot.toolTip().count("\n") == 1
     schedule = parts.document.schedule
     expected = {
         "ddpm": f"ᾱ = {schedule.alpha_bar[400]:.4g}",

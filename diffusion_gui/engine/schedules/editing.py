@@ -6,7 +6,8 @@ place reached on two curves is the same schedule. Moved points sit on whole step
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from diffusion_gui.engine.schedules.build import base_curve, build, control_poin
 from diffusion_gui.engine.schedules.quantities import Quantity
 from diffusion_gui.engine.schedules.schedule import Array, ControlPoint, ScheduleSpec
 
+LOWEST = -100.0
+"""Points taken along by another one sink no further: far below any signal, yet no underflow."""
 _CANDIDATES = 65
 _ROUNDS = 7
 """Grid searches for a step's value: each narrows the log-SNR 32 times or more."""
@@ -44,8 +47,45 @@ def drag_point(
         log_snr = quantity.log_snr(value)
     else:
         points = curve.move(points, index, u, points[index].log_snr, spec.T)
-        log_snr = _solved(spec, points, index, quantity, value)
+        low = points[index + 1].log_snr + curve.MIN_GAP if index + 1 < len(points) else -np.inf
+        bounds = max(low, -curve.LOG_SNR_LIMIT), _top(points, index, curve.MIN_GAP)
+        y = _levels_of(points)
+
+        def moved(levels: Array) -> Array:
+            return np.where(np.arange(len(y)) == index, levels[:, None], y)
+
+        log_snr = _solved(spec, points, index, moved, bounds, quantity, value)
     return with_points(spec, curve.move(points, index, u, log_snr, spec.T))
+
+
+def drag_on(
+    spec: ScheduleSpec, index: int, t: float, quantity: Quantity, value: float
+) -> ScheduleSpec:
+    """Return `spec` with point `index` moved to time `t` and to `value`, the later points with it.
+
+    They keep their t; the alpha-bar of all of them is multiplied by the one factor that leads the
+    point to `value`, so that the betas after its right neighbour stay what they were (to about 1 %:
+    between points the cubic decides). The neighbours bound t, the one before also the value. An end
+    without signal stays one. Where a step's value (beta) is dragged, the factor is solved for.
+    """
+    points = control_points(spec)
+    points = curve.move(points, index, _share(spec, t), points[index].log_snr, spec.T)
+    y, bounds = _levels_of(points), _bounds_on(points, index)
+    no_signal = _ends_without_signal(spec, points) and index + 1 < len(points)
+
+    def sunk(levels: Array) -> Array:
+        return _sunk(y, index, levels, no_signal)
+
+    if quantity.log_snr is not None:
+        level = float(np.clip(quantity.log_snr(value), *bounds))
+    else:
+        level = _solved(spec, points, index, sunk, bounds, quantity, value)
+    if np.isnan(level):
+        return spec
+    moved = sunk(np.array([level]))[0].tolist()
+    return with_points(
+        spec, tuple(replace(p, log_snr=level) for p, level in zip(points, moved, strict=True))
+    )
 
 
 def drag_points(
@@ -118,15 +158,10 @@ def remove_points(spec: ScheduleSpec, chosen: Collection[int]) -> ScheduleSpec:
     return with_points(spec, kept) if inner else spec
 
 
-def levels_through(
-    spec: ScheduleSpec, points: Sequence[ControlPoint], levels: Array, index: int, t: Array
-) -> Array:
-    """Return log-SNR at times `t` [m] of `spec` bent through `points`, where point `index` has each
-    of `levels` [K]: [K, m], before anything is limited; +inf at t = 0.
+def levels_through(spec: ScheduleSpec, x: Array, y: Array, t: Array) -> Array:
+    """Return log-SNR at times `t` [m] of `spec` bent through points at shares `x` [n] with levels
+    `y` [K, n]: [K, m], before anything is limited; +inf at t = 0.
     """
-    x = np.array([point.u for point in points])
-    y = np.tile([point.log_snr for point in points], (len(levels), 1))
-    y[:, index] = levels
     base = base_curve(spec)
     u = (t - 1.0) / (spec.T - 1) if spec.T > 1 else np.ones(len(t))  # one step goes to the end
     if base is None:
@@ -136,24 +171,79 @@ def levels_through(
     return np.where(t >= 1.0, bent, np.inf)
 
 
+def _levels_of(points: Sequence[ControlPoint]) -> Array:
+    return np.array([point.log_snr for point in points])
+
+
+def _top(points: Sequence[ControlPoint], index: int, gap: float) -> float:
+    """Return the highest log-SNR that point `index` may have."""
+    high = points[index - 1].log_snr - gap if index else np.inf
+    return min(high, curve.LOG_SNR_LIMIT)
+
+
+def _bounds_on(points: Sequence[ControlPoint], index: int) -> tuple[float, float]:
+    """Return how low and how high a point may go that takes the later ones along."""
+    now, last = points[index].log_snr, points[-1].log_snr
+    above = points[index - 1].log_snr if index else np.inf
+    top = _top(points, index, min(curve.MIN_GAP, 0.25 * (above - now)))
+    room = max(last - LOWEST, 0.0)
+    floor = -np.logaddexp(0.0, -now) - room
+    floor = max(floor, -np.logaddexp(0.0, curve.LOG_SNR_LIMIT))
+    return min(float(_log_snr_of(floor)), now), max(top, now)
+
+
+def _log_snr_of(log_alpha_bar: Array | float) -> Array:
+    """Return the log-SNR of a ln alpha-bar below 0."""
+    return log_alpha_bar - np.log(-np.expm1(log_alpha_bar))
+
+
+def _sunk(y: Array, index: int, levels: Array, no_signal: bool) -> Array:
+    """Return levels `y` [n], point `index` at each of `levels` [K] and the later ones with it.
+
+    Their ln alpha-bar moves by as much as the point's: [K, n]. With `no_signal` the last stays
+    where it means that there is none.
+    """
+    if not len(levels) or index + 1 == len(y):
+        return np.concatenate([np.tile(y[:-1], (len(levels), 1)), levels[:, None]], axis=1)
+    log_abar = -np.logaddexp(0.0, -y[index:])
+    nats = -np.logaddexp(0.0, -levels) - log_abar[0]
+    later = _log_snr_of(log_abar[1:] + nats[:, None])
+    if no_signal:
+        later[:, -1] = np.minimum(later[:, -1], -curve.LOG_SNR_LIMIT)
+    gap = min(curve.MIN_GAP, float(-np.diff(y[index:]).max()))
+    moved = np.concatenate([levels[:, None], later], axis=1)
+    apart = gap * np.arange(moved.shape[1])
+    moved = np.minimum.accumulate(moved + apart, axis=1) - apart
+    return np.concatenate([np.tile(y[:index], (len(levels), 1)), moved], axis=1)
+
+
+def _ends_without_signal(spec: ScheduleSpec, points: Sequence[ControlPoint]) -> bool:
+    base = base_curve(spec)
+    ends = base is not None and bool(np.isneginf(base[-1]))
+    return ends and points[-1].log_snr <= -curve.LOG_SNR_LIMIT
+
+
 def _solved(
     spec: ScheduleSpec,
     points: Sequence[ControlPoint],
     index: int,
+    moved: Callable[[Array], Array],
+    bounds: tuple[float, float],
     quantity: Quantity,
     value: float,
 ) -> float:
-    """Return the log-SNR of point `index` that gives its step the `value`, nearest to its own."""
-    now = points[index].log_snr
-    low = points[index + 1].log_snr + curve.MIN_GAP if index + 1 < len(points) else -np.inf
-    high = points[index - 1].log_snr - curve.MIN_GAP if index else np.inf
-    low, high = max(low, -curve.LOG_SNR_LIMIT), min(high, curve.LOG_SNR_LIMIT)
+    """Return the log-SNR of point `index` that gives its step the `value`, nearest to its own.
+
+    `moved(levels)` says which levels [K, n] all points have when it has each of `levels` [K].
+    """
+    now, (low, high) = points[index].log_snr, bounds
+    x = np.array([point.u for point in points])
     t = float(round(time_of(spec, points[index])))
     if low >= high or np.isnan(value):
         return now
     for _ in range(_ROUNDS):
         levels = np.linspace(low, high, _CANDIDATES)
-        both = levels_through(spec, points, levels, index, np.array([t - 1.0, t]))
+        both = levels_through(spec, x, moved(levels), np.array([t - 1.0, t]))
         off = quantity.of_levels(both[:, 0], both[:, 1]) - value
         off = np.nan_to_num(off, nan=np.inf)
         crossed = np.flatnonzero(np.sign(off[1:]) != np.sign(off[:-1]))

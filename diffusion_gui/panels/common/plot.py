@@ -184,11 +184,12 @@ class CurvePlot(Plot):
 
     def to_data(self, position: QPointF) -> QPointF:
         """Map a mouse position to (t, value)."""
-        return self.getViewBox().mapSceneToView(self.mapToScene(position.toPoint()))
+        scene = self.viewportTransform().inverted()[0].map(position)
+        return self.getViewBox().mapSceneToView(scene)
 
     def to_pixel(self, t: float, value: float) -> QPointF:
         """Map (t, value) to a position in the widget."""
-        return QPointF(self.mapFromScene(self.getViewBox().mapViewToScene(QPointF(t, value))))
+        return self.viewportTransform().map(self.getViewBox().mapViewToScene(QPointF(t, value)))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Move the time cursor to the press."""

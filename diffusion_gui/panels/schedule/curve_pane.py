@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Qt
-from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build, editing
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
@@ -31,11 +31,11 @@ CURVE_POINTS = 600
 TOKENS = {"signal": "alpha_bar", "step": "log_snr", "flow": "sigma", "snr": "log_snr"}
 """Colours of the quantities that do not have one of their own name."""
 _HELP = (
-    "Drag a point to reshape the curve, drag elsewhere to move t.\nDouble click adds a point or"
-    " removes it; Shift+drag chooses several.\nKeys: [ ] choose, arrows move (Shift: fine), Ins"
-    " adds at t, Del removes.\nD draws the curve by hand: with the mouse, or with Space held, where"
-    " ↑ ↓ change the value\nat t, then ← → draw on (Shift: fine). Esc takes the stroke back."
+    "Drag points, double click adds, Shift+drag chooses, Ctrl+drag takes later points along."
+    " F1 for keys"
 )
+HELD = "held by its neighbour; Ctrl+drag takes the later points along"
+"""Shown beside the heading of a curve of steps."""
 
 
 class CurvePane(QWidget):
@@ -57,6 +57,9 @@ class CurvePane(QWidget):
     def _build(self) -> None:
         self.heading = label("", "caption")
         self.heading.setTextFormat(Qt.TextFormat.PlainText)
+        self.hint = label("", "caption")
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.log = button("log", "Logarithmic or linear value axis", "chip")
         self.log.setCheckable(True)
         self.log.setObjectName(f"log_{self.key}")
@@ -66,7 +69,7 @@ class CurvePane(QWidget):
         head.setContentsMargins(0, 0, 0, 0)
         head.setSpacing(GAP)
         head.addWidget(self.heading)
-        head.addStretch(1)
+        head.addWidget(self.hint, 1)
         head.addWidget(self.log)
         self.plot.getAxis("left").setWidth(40)
         self.column = QVBoxLayout(self)

@@ -7,16 +7,16 @@ person did with them, and shows what it is told.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from enum import Enum, auto
 
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent
+from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QRubberBand
 
 from diffusion_gui.panels.common.plot import ARROWS, CurvePlot
 from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.schedule.hold import Gesture, Hold
 from diffusion_gui.panels.schedule.marks import Marks
 from diffusion_gui.panels.schedule.pen import Pen
 from diffusion_gui.panels.schedule.reach import inside, nearest, step_at
@@ -25,16 +25,6 @@ HANDLE = 13
 """Diameter of a handle in pixels."""
 ADD = Qt.KeyboardModifier.ControlModifier
 BAND = Qt.KeyboardModifier.ShiftModifier
-
-
-class _Gesture(Enum):
-    NONE = auto()
-    HANDLE = auto()
-    CURSOR = auto()
-    BAND = auto()
-    STROKE = auto()
-    MARK = auto()
-    GRIP = auto()
 
 
 class HandlePlot(CurvePlot):
@@ -48,6 +38,8 @@ class HandlePlot(CurvePlot):
     """A point was pressed; True when it is to be added to those chosen."""
     points_chosen = Signal(object)
     point_dragged = Signal(int, float, float)
+    later_dragged = Signal(int, float, float)
+    """A point is dragged, and the later ones are to come along."""
     points_nudged = Signal(float, float)
     add_wished = Signal(float)
     remove_wished = Signal(object)
@@ -64,9 +56,7 @@ class HandlePlot(CurvePlot):
         self._points: list[tuple[float, float]] = []
         self._chosen: frozenset[int] = frozenset()
         self._lead = -1
-        self._gesture = _Gesture.NONE
-        self._held = -1
-        self._offset = QPointF()
+        self._hold = Hold(self)
         self._pressed = QPoint()
         self._drawing = False
         super().__init__(theme, token)
@@ -106,8 +96,8 @@ class HandlePlot(CurvePlot):
     @property
     def held(self) -> bool:
         """Whether the mouse holds something of this plot that changes the schedule."""
-        still = (_Gesture.NONE, _Gesture.CURSOR, _Gesture.BAND)
-        return self.pen.down or self._gesture not in still
+        still = (Gesture.NONE, Gesture.CURSOR, Gesture.BAND)
+        return self.pen.down or self._hold.gesture not in still
 
     @property
     def drawing(self) -> bool:
@@ -129,59 +119,78 @@ class HandlePlot(CurvePlot):
         self._pressed = place.toPoint()
         if self.drawing:
             self.setFocus(Qt.FocusReason.MouseFocusReason)  # Esc is for the stroke
-            self._gesture = _Gesture.STROKE
+            self._hold.begin(Gesture.STROKE)
             there = self.to_data(place)
             self.pen.press(there.x(), there.y())
         elif (index := nearest(self, place, self.marks.grips)) >= 0:
-            self._hold(_Gesture.GRIP, index, self.marks.grips[index], place)
+            self._hold.take(Gesture.GRIP, index, self.marks.grips[index], event)
         elif (index := nearest(self, place, self._points)) >= 0:
-            self.point_chosen.emit(index, bool(keys & (ADD | BAND)))
-            self._hold(_Gesture.HANDLE, index, self._points[index], place)
+            self._take_handle(index, event)
         elif (index := step_at(self, place, self.marks.times)) >= 0:
-            self._hold(_Gesture.MARK, index, (self.marks.times[index], 0.0), place)
+            self._hold.take(Gesture.MARK, index, (self.marks.times[index], 0.0), event)
         elif keys & BAND:
-            self._gesture = _Gesture.BAND
+            self._hold.begin(Gesture.BAND)
             self._band.setGeometry(QRect(self._pressed, QSize()))
             self._band.show()
         else:
-            self._gesture = _Gesture.CURSOR
+            self._hold.begin(Gesture.CURSOR)
             super().mousePressEvent(event)
 
-    def _hold(self, gesture: _Gesture, index: int, at: tuple[float, float], place: QPointF) -> None:
-        self._gesture, self._held = gesture, index
-        self._offset = self.to_pixel(*at) - place
+    def _take_handle(self, index: int, event: QMouseEvent) -> None:
+        """Take hold of a point; it is chosen last, which may give the plot another size."""
+        keys = event.modifiers()
+        gesture = Gesture.LATER if keys & ADD else Gesture.HANDLE
+        self._hold.take(gesture, index, self._points[index], event)
+        if gesture is Gesture.HANDLE:
+            self.point_chosen.emit(index, bool(keys & BAND))
+
+    def _drag_later(self, there: QPointF, clicked: bool) -> None:
+        """Drag a point that takes the later ones along, once it is no click any more."""
+        if clicked and self._hold.moved:
+            self.point_chosen.emit(self._hold.index, False)
+        if self._hold.moved:
+            self.later_dragged.emit(self._hold.index, there.x(), there.y())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave what is held where it is."""
+        super().resizeEvent(event)
+        self._hold.settle()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Let what is held follow the mouse."""
-        place = event.position()
-        there = self.to_data(place + self._offset)
-        match self._gesture:
-            case _Gesture.HANDLE:
-                self.point_dragged.emit(self._held, there.x(), there.y())
-            case _Gesture.GRIP:
-                self.grip_dragged.emit(self._held, there.x(), there.y())
-            case _Gesture.MARK:
-                self.mark_dragged.emit(self._held, there.x())
-            case _Gesture.STROKE:
+        place, hold, clicked = event.position(), self._hold, not self._hold.moved
+        there = hold.follow(event) if hold.index >= 0 else self.to_data(place)
+        match hold.gesture:
+            case Gesture.HANDLE:
+                self.point_dragged.emit(hold.index, there.x(), there.y())
+            case Gesture.LATER:
+                self._drag_later(there, clicked)
+            case Gesture.GRIP:
+                self.grip_dragged.emit(hold.index, there.x(), there.y())
+            case Gesture.MARK:
+                self.mark_dragged.emit(hold.index, there.x())
+            case Gesture.STROKE:
                 self.pen.move(there.x(), there.y())
-            case _Gesture.BAND:
+            case Gesture.BAND:
                 self._band.setGeometry(QRect(self._pressed, place.toPoint()).normalized())
-            case _Gesture.CURSOR:
+            case Gesture.CURSOR:
                 super().mouseMoveEvent(event)
-            case _Gesture.NONE:
+            case Gesture.NONE:
                 self._show_cursor(place)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End the gesture."""
-        gesture, self._gesture, self._held = self._gesture, _Gesture.NONE, -1
-        self._offset = QPointF()
-        if gesture is _Gesture.BAND:
+        clicked = not self._hold.moved
+        gesture, index = self._hold.let_go()
+        if gesture is Gesture.BAND:
             self._band.hide()
             band = QRect(self._pressed, event.position().toPoint()).normalized()
             self.points_chosen.emit(inside(self, band, self._points))
-        elif gesture is _Gesture.STROKE:
+        elif gesture is Gesture.STROKE:
             self.pen.lift()
-        elif gesture not in (_Gesture.NONE, _Gesture.CURSOR):
+        elif gesture is Gesture.LATER and clicked:
+            self.point_chosen.emit(index, True)
+        elif gesture not in (Gesture.NONE, Gesture.CURSOR):
             self.gesture_finished.emit()
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
@@ -208,7 +217,7 @@ class HandlePlot(CurvePlot):
         self.setCursor(shape)
 
     def _on_cancelled(self) -> None:
-        self._gesture = _Gesture.NONE
+        self._hold.let_go()
         self.stroke_cancelled.emit()
 
     # --- keys -------------------------------------------------------------------------------

@@ -16,13 +16,16 @@ from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.schedule.axes import snapped
-from diffusion_gui.panels.schedule.curve_pane import CurvePane
+from diffusion_gui.panels.schedule.curve_pane import HELD, CurvePane
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.legend import Legend
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState, Tool
 from diffusion_gui.state.view_state import ViewState
+
+MISSED = 0.02
+"""A dragged point that stays behind by this share of its axis is held by a neighbour."""
 
 
 class PlotStack(QWidget):
@@ -33,6 +36,8 @@ class PlotStack(QWidget):
     t_dragged = Signal(int)
     grip_dragged = Signal(int, float, float)
     mark_dragged = Signal(int, float)
+    bounded = Signal(bool)
+    """Whether the point that is dragged is kept from its value by a neighbour."""
 
     def __init__(
         self,
@@ -73,6 +78,7 @@ class PlotStack(QWidget):
         plot.point_chosen.connect(self._on_chosen)
         plot.points_chosen.connect(self._state.choose)
         plot.point_dragged.connect(lambda i, t, y: self._on_dragged(pane, i, t, y))
+        plot.later_dragged.connect(lambda i, t, y: self._on_dragged(pane, i, t, y, later=True))
         plot.points_nudged.connect(lambda steps, y: self._on_nudged(pane, steps, y))
         plot.add_wished.connect(self.add_point)
         plot.remove_wished.connect(self.remove_points)
@@ -106,16 +112,29 @@ class PlotStack(QWidget):
         else:
             self._state.choose({index}, index)
 
-    def _on_dragged(self, pane: CurvePane, index: int, t: float, place: float) -> None:
+    def _on_dragged(
+        self, pane: CurvePane, index: int, t: float, place: float, later: bool = False
+    ) -> None:
         if self._origin is None:
             self._origin = self._spec
+        low, high = pane.plot.span
         if self._state.snap:
-            low, high = pane.plot.span
             t, place = snapped(t, self._spec.T), snapped(place, high - low)
-        spec = editing.drag_points(
-            self._origin, self._state.chosen, index, t, pane.quantity, pane.value(place)
-        )
+        quantity, value = pane.quantity, pane.value(place)
+        if later:
+            spec = editing.drag_on(self._origin, index, t, quantity, value)
+        else:
+            chosen = self._state.chosen
+            spec = editing.drag_points(self._origin, chosen, index, t, quantity, value)
         self.edited.emit(spec, "drag curve", "curve")
+        missed = abs(pane.plot.points[index][1] - min(max(place, low), high))
+        stopped = quantity.log_snr is None and missed > MISSED * (high - low)
+        self._show_bounded(pane, stopped and not later and index + 1 < len(pane.plot.points))
+
+    def _show_bounded(self, pane: CurvePane, stopped: bool) -> None:
+        if bool(pane.hint.text()) != stopped:
+            pane.hint.setText(HELD if stopped else "")
+            self.bounded.emit(stopped)
 
     def _on_nudged(self, pane: CurvePane, steps: float, rise: float) -> None:
         chosen, lead = self._state.chosen, self._state.lead
@@ -169,6 +188,8 @@ class PlotStack(QWidget):
     @Slot()
     def _on_finished(self) -> None:
         self._origin = None
+        for pane in self.panes.values():
+            self._show_bounded(pane, False)
         self._show_handles(True)
         self.gesture_finished.emit()
         self._show_curves()
