@@ -29,6 +29,8 @@ GAP = 8
 PADDING = 12
 TEXT_MARGINS = (7, 0, 0, 0)
 """Left, top, right, bottom of the text in number fields, which style sheets do not reach."""
+FIGURES = 8
+"""Most figures that a number field shows."""
 
 
 class Panel(QFrame):
@@ -84,6 +86,9 @@ class MessageBar(QFrame):
         self._sign = QLabel()
         self._text = QLabel()
         self._text.setWordWrap(True)
+        narrow = self._text.sizePolicy()
+        narrow.setHorizontalPolicy(QSizePolicy.Policy.Ignored)  # a long word widens no panel
+        self._text.setSizePolicy(narrow)
         self._text.setTextFormat(Qt.TextFormat.PlainText)  # it shows names of strangers' files
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._close = QToolButton()
@@ -193,10 +198,14 @@ class NumberBox(QDoubleSpinBox):
         """Drop trailing zeros; very small numbers in scientific form."""
         if 0.0 < abs(value) < 1e-3:
             return f"{value:.3g}"
-        return f"{value:.{self.decimals()}f}".rstrip("0").rstrip(".") or "0"
+        decimals = min(self.decimals(), max(FIGURES - len(str(int(abs(value)))), 0))
+        text = f"{value:.{decimals}f}"
+        return text.rstrip("0").rstrip(".") if decimals else text
 
     def valueFromText(self, text: str) -> float:
-        """Read both forms."""
+        """Read both forms; a number that is as it was shown keeps the digits not on show."""
+        if text == self.textFromValue(self.value()):
+            return self.value()
         try:
             return float(text.replace(",", "."))
         except ValueError:

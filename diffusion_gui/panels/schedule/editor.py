@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSpacerItem, QWidget
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import ScheduleSpec, grid
@@ -33,6 +33,9 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
+
+NARROWEST = 400
+"""Room in pixels that the widest form of parameters takes, kept for all: nothing shifts."""
 
 
 class ScheduleEditor(Panel):
@@ -64,6 +67,7 @@ class ScheduleEditor(Panel):
     def _build_head(self) -> None:
         self.tools = HeadTools(self._state, self._comparison, self.theme)
         self.head.addWidget(self.tools)
+        self.body.addSpacerItem(QSpacerItem(NARROWEST, 0))
 
     def _build_form(self) -> None:
         self.presets = PresetRow(self.theme, self._library)
