@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
@@ -14,6 +16,7 @@ from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, operations
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
 from diffusion_gui.panels.schedule.notation import NOTATIONS
 
+LEFT = Qt.MouseButton.LeftButton
 PAGES = ("shiftScale", "blend", "changeT", "resolutionShift")
 LONG = "a_name_without_any_place_to_break_" * 8
 
@@ -118,3 +121,77 @@ def test_a_number_entered_as_it_was_shown_keeps_the_digits_that_were_not(
     box.interpretText()
     assert box.value() == exact
     assert parts.document.experiment.schedule == before
+
+
+def _settled(editor: ScheduleEditor) -> tuple[int, ...]:
+    """Return the heights of the plots and of the doctor, once the layout has taken notice."""
+    QApplication.processEvents()
+    return editor.alpha_bar.height(), editor.beta.height(), editor.doctor.height()
+
+
+def test_the_plots_stand_still_while_a_point_is_dragged_and_fit_afterwards(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
+) -> None:
+    parts.document.replace_schedule(ScheduleSpec("linear", 60), "ends early")
+    plot = editor.alpha_bar
+    before = _settled(editor)
+    view, last = plot.viewport(), len(plot.points) - 1
+    start = plot.to_pixel(*plot.points[last]).toPoint()
+    qtbot.mousePress(view, LEFT, pos=start)
+    lines = {editor.doctor.text()}
+    for fall in (20, 60, 120, 200):
+        qtbot.mouseMove(view, start + QPoint(0, fall))
+        assert _settled(editor) == before
+        lines.add(editor.doctor.text())
+    assert len(lines) > 1
+    end = start + QPoint(0, 200)
+    qtbot.mouseRelease(view, LEFT, pos=end)
+    _settled(editor)
+    assert editor.doctor.height() != before[-1]
+    assert editor.doctor.height() == editor.doctor.heightForWidth(editor.doctor.width())
+
+
+def test_a_message_goes_when_the_mouse_lets_go_and_not_before(
+    editor: ScheduleEditor, qtbot: QtBot
+) -> None:
+    editor.bar.show_lines(["a line"])
+    before = _settled(editor)
+    plot = editor.alpha_bar
+    start = plot.to_pixel(*plot.points[len(plot.points) // 2]).toPoint()
+    qtbot.mousePress(plot.viewport(), LEFT, pos=start)
+    qtbot.mouseMove(plot.viewport(), start + QPoint(0, 12))
+    assert _settled(editor) == before
+    assert editor.bar.text == "a line"
+    qtbot.mouseRelease(plot.viewport(), LEFT, pos=start + QPoint(0, 12))
+    assert editor.bar.text == ""
+
+
+def test_the_plots_stand_still_while_a_slider_of_an_operation_is_dragged(
+    editor: ScheduleEditor, window: MainWindow, qtbot: QtBot
+) -> None:
+    window.actions_by_name["shiftScale"].trigger()
+    slider = editor.operations.shift_scale.shift.slider
+    before = _settled(editor)
+    middle = QPoint(slider.width() // 2, slider.height() // 2)
+    qtbot.mousePress(slider, LEFT, pos=middle)
+    for share in (0.3, 0.05, 0.95):
+        qtbot.mouseMove(slider, QPoint(round(share * slider.width()), middle.y()))
+        assert _settled(editor) == before
+    qtbot.mouseRelease(slider, LEFT, pos=middle)
+    _settled(editor)
+    assert editor.doctor.height() >= editor.doctor.heightForWidth(editor.doctor.width())
+
+
+def test_the_second_line_of_a_finding_does_not_go_under_its_bullet(
+    editor: ScheduleEditor, parts: Parts
+) -> None:
+    parts.document.replace_schedule(ScheduleSpec("linear", 60), "short")
+    _settled(editor)
+    doctor = editor.doctor
+    assert doctor.height() > 2.5 * doctor.fontMetrics().lineSpacing()
+    image = doctor.grab().toImage()
+    ground = image.pixel(image.width() - 1, image.height() - 1)
+    bullet = doctor.fontMetrics().horizontalAdvance("●")
+    ink = [any(image.pixel(x, y) != ground for x in range(bullet)) for y in range(image.height())]
+    runs = sum(now and not was for was, now in zip([False, *ink], ink, strict=False))
+    assert runs == len(doctor.findings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QLocale, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QValidator
@@ -83,6 +83,8 @@ class MessageBar(QFrame):
         self.setObjectName("messageBar")
         self.setProperty("role", "bar")
         self._theme = theme
+        self._held = False
+        self._waiting: Callable[[], None] | None = None
         self._sign = QLabel()
         self._text = QLabel()
         self._text.setWordWrap(True)
@@ -109,8 +111,19 @@ class MessageBar(QFrame):
         """What the bar says, "" while hidden."""
         return self._text.text() if not self.isHidden() else ""
 
+    def hold(self, held: bool) -> None:
+        """Stay as it is while held, that nothing moves under the mouse; then catch up."""
+        self._held = held
+        waiting = self._waiting
+        if not held and waiting is not None:
+            self._waiting = None
+            waiting()
+
     def show_lines(self, lines: Sequence[str], most: int = 4) -> None:
         """Show lines, at most `most` of them, with the number of the rest."""
+        if self._held:
+            self._waiting = lambda: self.show_lines(lines, most)
+            return
         shown = list(lines[:most])
         if len(lines) > most:
             shown.append(f"... and {len(lines) - most} more")
@@ -120,6 +133,9 @@ class MessageBar(QFrame):
 
     def clear(self) -> None:
         """Hide the bar."""
+        if self._held:
+            self._waiting = self.clear
+            return
         self._text.clear()
         self.hide()
         self.dismissed.emit()

@@ -116,6 +116,8 @@ class ScheduleEditor(Panel):
         self.points.finished.connect(document.end_gesture)
         self.points.add_wished.connect(lambda: self.plots.add_point(float(self._view.t)))
         self.points.remove_wished.connect(self.plots.remove_points)
+        for over in (self.plots.gesture_finished, self.operations.let_go):
+            over.connect(self._hold_still)
         self.plots.gesture_finished.connect(document.end_gesture)
         self.plots.t_dragged.connect(self._view.set_t)
         self.plots.mark_dragged.connect(self._on_mark)
@@ -162,6 +164,7 @@ class ScheduleEditor(Panel):
     @Slot(object, str, str)
     def apply(self, spec: ScheduleSpec, text: str, merge_key: str = "") -> None:
         """Make `spec` the document's schedule, or say why it cannot be."""
+        self._hold_still()
         try:
             self._document.replace_schedule(spec, text, merge_key)
             self.bar.clear()
@@ -189,12 +192,21 @@ class ScheduleEditor(Panel):
 
     @Slot(str)
     def _on_refused(self, line: str) -> None:
+        self._hold_still()
         self.bar.show_lines([line])
 
     @Slot(object)
     def _on_fix(self, finding: Finding) -> None:
         assert finding.fix is not None
         self.apply(finding.fix.spec, finding.fix.label.lower())
+
+    @Slot()
+    def _hold_still(self) -> None:
+        """Let what is said move nothing while the mouse holds something; afterwards it may."""
+        panes = self.plots.panes.values()
+        held = self.operations.held or any(pane.plot.held for pane in panes)
+        self.doctor.hold(held)
+        self.bar.hold(held)
 
     # --- what is on show ------------------------------------------------------------------------
 

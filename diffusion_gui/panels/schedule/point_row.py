@@ -25,7 +25,7 @@ _RANGES = {"alpha_bar": (0.0, 1.0), "sigma": (0.0, 1e6), "flow": (0.0, 1.0), "lo
 _T_WIDTH, _VALUE_WIDTH = 62, 88
 """Room for t of five figures and for values of nine: 10000, 0.4036863."""
 _DRAW = (
-    "Draw: draw ᾱ, β or the third curve with the mouse; the stroke becomes a schedule.\nD on a curve"
+    "Draw: the mouse draws ᾱ, β or the third curve; the stroke becomes a schedule.\nD on a curve"
     " turns it on and off; Esc takes a stroke back.\nBy keys: hold Space on a curve, ↑ ↓ change the"
     " value at t, then ← → draw on (Shift: fine)."
 )
