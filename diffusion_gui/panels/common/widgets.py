@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QLocale, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QValidator
+from PySide6.QtGui import QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QValidator
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
@@ -210,6 +210,11 @@ class NumberBox(QDoubleSpinBox):
         self.setMinimumWidth(64)
         self.lineEdit().setTextMargins(*TEXT_MARGINS)
 
+    def event(self, event: QEvent) -> bool:
+        """Leave undo and redo to the window while nothing is typed here that they could mean."""
+        typed = self.text() != self.textFromValue(self.value())
+        return super().event(event) if typed or not _asks_undo(event) else False
+
     def textFromValue(self, value: float) -> str:
         """Drop trailing zeros; very small numbers in scientific form."""
         if 0.0 < abs(value) < 1e-3:
@@ -257,6 +262,11 @@ class IntegerBox(QSpinBox):
         self.setMinimumWidth(60)
         self.lineEdit().setTextMargins(*TEXT_MARGINS)
 
+    def event(self, event: QEvent) -> bool:
+        """Leave undo and redo to the window while nothing is typed here that they could mean."""
+        typed = self.text() != self.textFromValue(self.value())
+        return super().event(event) if typed or not _asks_undo(event) else False
+
     def validate(self, text: str, pos: int) -> tuple[QValidator.State, str, int]:
         """Let numbers beyond the range be typed; they are clamped on entry."""
         number = _whole(text)
@@ -283,6 +293,16 @@ def _whole(text: str) -> int | None:
         return int(text)
     except ValueError:
         return None
+
+
+def _asks_undo(event: QEvent) -> bool:
+    """Return whether an event asks if undo or redo is a field's own; if so, it is not accepted."""
+    if event.type() is not QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
+        return False
+    asks = any(map(event.matches, (QKeySequence.StandardKey.Undo, QKeySequence.StandardKey.Redo)))
+    if asks:
+        event.ignore()
+    return asks
 
 
 def claims_escape(event: QEvent) -> bool:
