@@ -111,6 +111,7 @@ class ScheduleEditor(Panel):
         self.presets.finished.connect(document.end_gesture)
         self._library.failed.connect(self._on_refused)
         self.table.refused.connect(self._on_refused)
+        self.table.left.connect(self.alpha_bar.setFocus)
         self.table.t_dragged.connect(self._view.set_t)
         self._bind_operations()
         self.points.finished.connect(document.end_gesture)
@@ -131,6 +132,7 @@ class ScheduleEditor(Panel):
     def _bind_operations(self) -> None:
         bar = self.operations
         bar.finished.connect(self._document.end_gesture)
+        bar.finished.connect(self.alpha_bar.setFocus)
         bar.refused.connect(self._on_refused)
         bar.opened.connect(self.points.setHidden)  # its place goes to the bar
         bar.grips_moved.connect(self.plots.show_grips)

@@ -114,6 +114,8 @@ class OperationsBar(QFrame):
         self.show()
         self.opened.emit(True)
         page.first.setFocus(Qt.FocusReason.OtherFocusReason)
+        if isinstance(page.first, QAbstractSpinBox):
+            page.first.selectAll()  # what is typed replaces what stands there
 
     @Slot()
     def done(self) -> None:
