@@ -166,6 +166,39 @@ def test_escape_stops_the_sampler_only_where_the_bar_has_not_the_keyboard(
     assert not bar.isHidden()
 
 
+@pytest.mark.parametrize("page", ["changeT", "resolutionShift"])
+def test_what_is_typed_when_a_page_opens_replaces_its_number(
+    window: MainWindow, bar: OperationsBar, qtbot: QtBot, page: str
+) -> None:
+    _begin(window, page)
+    box = _focused()
+    assert isinstance(box, QAbstractSpinBox)
+    qtbot.keyClicks(box, "500")
+    assert box.text() == "500"
+    bar.cancel()
+
+
+@pytest.mark.parametrize("page", ["shiftScale", "blend", "changeT", "resolutionShift"])
+@pytest.mark.parametrize("end", ["Done", "Cancel", "Esc", "Enter"])
+def test_the_keyboard_goes_back_to_the_curve_when_the_bar_closes(
+    window: MainWindow, editor: ScheduleEditor, bar: OperationsBar, qtbot: QtBot,
+    page: str, end: str,
+) -> None:  # fmt: skip
+    _begin(window, page)
+    match end:
+        case "Done":
+            qtbot.mouseClick(bar.done_button, LEFT)
+        case "Cancel":
+            bar.cancel_button.setFocus()
+            qtbot.keyClick(bar.cancel_button, Key.Key_Space)
+        case "Esc":
+            qtbot.keyClick(_focused(), Key.Key_Escape)
+        case "Enter":
+            qtbot.keyClick(_focused(), Key.Key_Return)
+    assert bar.isHidden()
+    assert _focused() is editor.alpha_bar
+
+
 # --- the numbers ------------------------------------------------------------------------------
 
 

@@ -45,6 +45,32 @@ def _type(qtbot: QtBot, box: QAbstractSpinBox, text: str) -> None:
     qtbot.keyClick(box, Qt.Key.Key_Return)
 
 
+@pytest.mark.parametrize("name", ["scheduleTSpin", "param_beta_start", "seedSpin"])
+def test_undo_and_redo_work_from_a_number_field_until_something_is_typed_there(
+    window: MainWindow, parts: Parts, qtbot: QtBot, name: str
+) -> None:
+    window.activateWindow()
+    qtbot.waitActive(window)
+    parts.sampling.live = False
+    parts.document.replace_schedule(ScheduleSpec("linear"), "preset")
+    before = parts.document.experiment
+    box = window.findChild(QAbstractSpinBox, name)
+    assert box is not None
+    _type(qtbot, box, "0.002" if name.startswith("param") else "500")
+    changed = parts.document.experiment
+    assert changed != before
+    for key, shift, expected in ((Qt.Key.Key_Z, False, before), (Qt.Key.Key_Z, True, changed)):
+        modifiers = Qt.KeyboardModifier.ControlModifier
+        modifiers |= Qt.KeyboardModifier.ShiftModifier if shift else modifiers
+        qtbot.keyClick(box, key, modifiers)
+        assert parts.document.experiment == expected
+    box.selectAll()
+    qtbot.keyClicks(box, "7")
+    qtbot.keyClick(box, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert parts.document.experiment == changed
+    assert box.text() != "7"  # it was the typing that was undone
+
+
 def test_the_handles_lie_on_the_curve(editor: ScheduleEditor, parts: Parts) -> None:
     schedule = parts.document.schedule
     for t, value in editor.alpha_bar.points:

@@ -97,6 +97,19 @@ def test_the_table_is_built_when_it_is_first_asked_for_and_leaves_the_curves_roo
     assert not editor.table.isVisible()
 
 
+def test_the_keyboard_goes_back_to_the_curve_when_the_table_closes(
+    window: MainWindow, table: NumbersView, qtbot: QtBot
+) -> None:
+    chip = window.schedule.chips.chips["table"]
+    assert QApplication.focusWidget() is table
+    qtbot.mouseClick(chip, LEFT)
+    assert QApplication.focusWidget() is window.schedule.alpha_bar
+    chip.setFocus()  # who closes it from the chip stays there
+    qtbot.mouseClick(chip, LEFT)
+    qtbot.keyClick(chip, Qt.Key.Key_Space)
+    assert QApplication.focusWidget() is chip
+
+
 def test_every_row_shows_the_schedule_of_its_t(table: NumbersView, parts: Parts) -> None:
     schedule = parts.document.schedule
     assert table.model_.rowCount() == schedule.T + 1

@@ -70,7 +70,7 @@ QToolButton[role="bare"] {{
     min-width: 16px; max-width: 16px; min-height: 16px; max-height: 16px;
 }}
 QToolButton[role="bare"]:hover {{ background: {hairline}; }}
-QPushButton[role="menu"] {{ padding: 0 6px; }}
+QPushButton[role="menu"], QPushButton[role="tool"] {{ padding: 0 6px; }}
 QPushButton[role="menu"]::menu-indicator {{ image: none; width: 0; }}
 
 QComboBox {{ padding-right: 2px; }}

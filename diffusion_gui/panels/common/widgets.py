@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QEvent, QLocale, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QValidator
+from PySide6.QtGui import QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QValidator
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
@@ -29,6 +29,8 @@ GAP = 8
 PADDING = 12
 TEXT_MARGINS = (7, 0, 0, 0)
 """Left, top, right, bottom of the text in number fields, which style sheets do not reach."""
+FIGURES = 8
+"""Most figures that a number field shows."""
 
 
 class Panel(QFrame):
@@ -81,9 +83,14 @@ class MessageBar(QFrame):
         self.setObjectName("messageBar")
         self.setProperty("role", "bar")
         self._theme = theme
+        self._held = False
+        self._waiting: Callable[[], None] | None = None
         self._sign = QLabel()
         self._text = QLabel()
         self._text.setWordWrap(True)
+        narrow = self._text.sizePolicy()
+        narrow.setHorizontalPolicy(QSizePolicy.Policy.Ignored)  # a long word widens no panel
+        self._text.setSizePolicy(narrow)
         self._text.setTextFormat(Qt.TextFormat.PlainText)  # it shows names of strangers' files
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._close = QToolButton()
@@ -104,8 +111,19 @@ class MessageBar(QFrame):
         """What the bar says, "" while hidden."""
         return self._text.text() if not self.isHidden() else ""
 
+    def hold(self, held: bool) -> None:
+        """Stay as it is while held, that nothing moves under the mouse; then catch up."""
+        self._held = held
+        waiting = self._waiting
+        if not held and waiting is not None:
+            self._waiting = None
+            waiting()
+
     def show_lines(self, lines: Sequence[str], most: int = 4) -> None:
         """Show lines, at most `most` of them, with the number of the rest."""
+        if self._held:
+            self._waiting = lambda: self.show_lines(lines, most)
+            return
         shown = list(lines[:most])
         if len(lines) > most:
             shown.append(f"... and {len(lines) - most} more")
@@ -115,6 +133,9 @@ class MessageBar(QFrame):
 
     def clear(self) -> None:
         """Hide the bar."""
+        if self._held:
+            self._waiting = self.clear
+            return
         self._text.clear()
         self.hide()
         self.dismissed.emit()
@@ -189,14 +210,23 @@ class NumberBox(QDoubleSpinBox):
         self.setMinimumWidth(64)
         self.lineEdit().setTextMargins(*TEXT_MARGINS)
 
+    def event(self, event: QEvent) -> bool:
+        """Leave undo and redo to the window while nothing is typed here that they could mean."""
+        typed = self.text() != self.textFromValue(self.value())
+        return super().event(event) if typed or not _asks_undo(event) else False
+
     def textFromValue(self, value: float) -> str:
         """Drop trailing zeros; very small numbers in scientific form."""
         if 0.0 < abs(value) < 1e-3:
             return f"{value:.3g}"
-        return f"{value:.{self.decimals()}f}".rstrip("0").rstrip(".") or "0"
+        decimals = min(self.decimals(), max(FIGURES - len(str(int(abs(value)))), 0))
+        text = f"{value:.{decimals}f}"
+        return text.rstrip("0").rstrip(".") if decimals else text
 
     def valueFromText(self, text: str) -> float:
-        """Read both forms."""
+        """Read both forms; a number that is as it was shown keeps the digits not on show."""
+        if text == self.textFromValue(self.value()):
+            return self.value()
         try:
             return float(text.replace(",", "."))
         except ValueError:
@@ -232,6 +262,11 @@ class IntegerBox(QSpinBox):
         self.setMinimumWidth(60)
         self.lineEdit().setTextMargins(*TEXT_MARGINS)
 
+    def event(self, event: QEvent) -> bool:
+        """Leave undo and redo to the window while nothing is typed here that they could mean."""
+        typed = self.text() != self.textFromValue(self.value())
+        return super().event(event) if typed or not _asks_undo(event) else False
+
     def validate(self, text: str, pos: int) -> tuple[QValidator.State, str, int]:
         """Let numbers beyond the range be typed; they are clamped on entry."""
         number = _whole(text)
@@ -258,6 +293,16 @@ def _whole(text: str) -> int | None:
         return int(text)
     except ValueError:
         return None
+
+
+def _asks_undo(event: QEvent) -> bool:
+    """Return whether an event asks if undo or redo is a field's own; if so, it is not accepted."""
+    if event.type() is not QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
+        return False
+    asks = any(map(event.matches, (QKeySequence.StandardKey.Undo, QKeySequence.StandardKey.Redo)))
+    if asks:
+        event.ignore()
+    return asks
 
 
 def claims_escape(event: QEvent) -> bool:

@@ -13,6 +13,8 @@ from diffusion_gui.panels.common.theme import Theme
 
 LINES = 2
 """Lines kept free, so that the plots do not move while a schedule is dragged from good to bad."""
+_ANY_HEIGHT = 2**24 - 1
+"""No limit, as Qt says it."""
 TOKENS = {
     Severity.GOOD: "good",
     Severity.NOTE: "secondary",
@@ -42,7 +44,8 @@ class DoctorView(QLabel):
             Qt.TextInteractionFlag.LinksAccessibleByMouse
             | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
         )
-        self.setMinimumHeight(LINES * self.fontMetrics().lineSpacing())
+        self._least = LINES * self.fontMetrics().lineSpacing()
+        self.setMinimumHeight(self._least)
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.setWordWrap(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
@@ -62,21 +65,29 @@ class DoctorView(QLabel):
             self._show()
         self._mark(None)
 
+    def hold(self, held: bool) -> None:
+        """Keep the height while held, that no plot moves under the mouse; then take what fits."""
+        if held:
+            self.setFixedHeight(self.height())
+        elif self.minimumHeight() == self.maximumHeight():
+            self.setMinimumHeight(self._least)
+            self.setMaximumHeight(_ANY_HEIGHT)
+
     @Slot()
     def _show(self) -> None:
-        tokens = self._theme.tokens
-        lines = []
-        for index, finding in enumerate(self._findings):
-            colour = getattr(tokens, TOKENS[finding.severity])
-            line = f"<span style='color:{colour}'>●</span> {escape(finding.text)}"
-            if finding.fix is not None:
-                line += (
-                    f" <a href='{index}' style='color:{tokens.accent}'>"
-                    f"{escape(finding.fix.label)}</a>"
-                )
-            lines.append(line)
-        self.setText("<br>".join(lines))
+        rows = "".join(map(self._row, range(len(self._findings))))
+        self.setText(f"<table cellspacing='0' cellpadding='0'>{rows}</table>")
         self.setToolTip("\n".join(finding.text for finding in self._findings))
+
+    def _row(self, index: int) -> str:
+        """Return a finding as two cells, so that its second line does not go under the bullet."""
+        tokens, finding = self._theme.tokens, self._findings[index]
+        colour = getattr(tokens, TOKENS[finding.severity])
+        text = escape(finding.text)
+        if finding.fix is not None:
+            label = escape(finding.fix.label)
+            text += f" <a href='{index}' style='color:{tokens.accent}'>{label}</a>"
+        return f"<tr><td style='color:{colour}'>●&nbsp;</td><td>{text}</td></tr>"
 
     @Slot(str)
     def _on_link(self, link: str) -> None:
@@ -96,4 +107,4 @@ class DoctorView(QLabel):
 
     def sizeHint(self) -> QSize:
         """Ask for the room of two lines at least."""
-        return super().sizeHint().expandedTo(QSize(200, self.minimumHeight()))
+        return super().sizeHint().expandedTo(QSize(200, self._least))

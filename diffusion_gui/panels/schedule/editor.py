@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSpacerItem, QWidget
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import ScheduleSpec, grid
@@ -33,6 +33,9 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
+
+NARROWEST = 400
+"""Room in pixels that the widest form of parameters takes, kept for all: nothing shifts."""
 
 
 class ScheduleEditor(Panel):
@@ -64,6 +67,7 @@ class ScheduleEditor(Panel):
     def _build_head(self) -> None:
         self.tools = HeadTools(self._state, self._comparison, self.theme)
         self.head.addWidget(self.tools)
+        self.body.addSpacerItem(QSpacerItem(NARROWEST, 0))
 
     def _build_form(self) -> None:
         self.presets = PresetRow(self.theme, self._library)
@@ -107,11 +111,14 @@ class ScheduleEditor(Panel):
         self.presets.finished.connect(document.end_gesture)
         self._library.failed.connect(self._on_refused)
         self.table.refused.connect(self._on_refused)
+        self.table.left.connect(self.alpha_bar.setFocus)
         self.table.t_dragged.connect(self._view.set_t)
         self._bind_operations()
         self.points.finished.connect(document.end_gesture)
         self.points.add_wished.connect(lambda: self.plots.add_point(float(self._view.t)))
         self.points.remove_wished.connect(self.plots.remove_points)
+        for over in (self.plots.gesture_finished, self.operations.let_go):
+            over.connect(self._hold_still)
         self.plots.gesture_finished.connect(document.end_gesture)
         self.plots.t_dragged.connect(self._view.set_t)
         self.plots.mark_dragged.connect(self._on_mark)
@@ -125,6 +132,7 @@ class ScheduleEditor(Panel):
     def _bind_operations(self) -> None:
         bar = self.operations
         bar.finished.connect(self._document.end_gesture)
+        bar.finished.connect(self.alpha_bar.setFocus)
         bar.refused.connect(self._on_refused)
         bar.opened.connect(self.points.setHidden)  # its place goes to the bar
         bar.grips_moved.connect(self.plots.show_grips)
@@ -163,6 +171,7 @@ class ScheduleEditor(Panel):
     @Slot(object, str, str)
     def apply(self, spec: ScheduleSpec, text: str, merge_key: str = "") -> None:
         """Make `spec` the document's schedule, or say why it cannot be."""
+        self._hold_still()
         try:
             self._document.replace_schedule(spec, text, merge_key)
             self.bar.clear()
@@ -196,12 +205,21 @@ class ScheduleEditor(Panel):
 
     @Slot(str)
     def _on_refused(self, line: str) -> None:
+        self._hold_still()
         self.bar.show_lines([line])
 
     @Slot(object)
     def _on_fix(self, finding: Finding) -> None:
         assert finding.fix is not None
         self.apply(finding.fix.spec, finding.fix.label.lower())
+
+    @Slot()
+    def _hold_still(self) -> None:
+        """Let what is said move nothing while the mouse holds something; afterwards it may."""
+        panes = self.plots.panes.values()
+        held = self.operations.held or any(pane.plot.held for pane in panes)
+        self.doctor.hold(held)
+        self.bar.hold(held)
 
     # --- what is on show ------------------------------------------------------------------------
 

@@ -11,9 +11,13 @@ from diffusion_gui.panels.common.widgets import GAP, JumpSlider, NumberBox
 
 
 class Knob(QWidget):
-    """A slider and a number field for one value; `changed()` when a person moved either."""
+    """A slider and a number field for one value; `changed()` when a person moved either.
+
+    `let_go()` when the slider was dragged and is no more.
+    """
 
     changed = Signal()
+    let_go = Signal()
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class Knob(QWidget):
         row.addWidget(self.slider, 1)
         row.addWidget(box)
         self.slider.valueChanged.connect(self._on_slider)
+        self.slider.sliderReleased.connect(self.let_go)
         box.valueChanged.connect(self._on_box)
 
     @property

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSignalBlocker
 from PySide6.QtWidgets import QHBoxLayout
 
 from diffusion_gui.engine.schedules import MAX_STEPS, ScheduleSpec, operations
-from diffusion_gui.panels.common.widgets import GAP, IntegerBox, label
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, IntegerBox
 from diffusion_gui.panels.schedule.operation_page import OperationPage, caption
 
 
@@ -24,7 +24,7 @@ class LengthPage(OperationPage):
         self.T.setAccessibleName("New T")
         self.T.setFixedWidth(84)
         self.first = self.T
-        self._was = label("", "caption")
+        self._was = ElidedLabel("caption")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QToolButton, QWidget
 
 from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import button, claims_escape, label
+from diffusion_gui.panels.common.widgets import ElidedLabel, button, claims_escape
 
 
 class NameRow(QWidget):
@@ -26,8 +26,7 @@ class NameRow(QWidget):
         self.field.setPlaceholderText("Name of the preset")
         self.field.setAccessibleName("Name of the preset")
         self.field.setToolTip("Name of the preset, up to 60 letters. Enter saves, Esc cancels.")
-        self.note = label("", "caption")
-        self.note.setTextFormat(Qt.TextFormat.PlainText)
+        self.note = ElidedLabel("caption")
         self.accept = button("", "Keep the schedule under this name (Enter)")
         self.accept.setObjectName("presetNameAccept")
         self.cancel = QToolButton()
@@ -37,7 +36,7 @@ class NameRow(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.field, 1)
-        row.addWidget(self.note)
+        row.addWidget(self.note, 1)
         row.addWidget(self.accept)
         row.addWidget(self.cancel)
         self.field.returnPressed.connect(self._enter)

@@ -17,6 +17,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import ScheduleSpec, operations
 from diffusion_gui.panels.common.widgets import GAP, button, claims_escape, label
 from diffusion_gui.panels.schedule.blend_page import BlendPage
+from diffusion_gui.panels.schedule.knob import Knob
 from diffusion_gui.panels.schedule.length_page import LengthPage
 from diffusion_gui.panels.schedule.operation_page import OperationPage
 from diffusion_gui.panels.schedule.shift_pages import ResolutionPage, ShiftScalePage
@@ -36,6 +37,8 @@ class OperationsBar(QFrame):
     refused = Signal(str)
     opened = Signal(bool)
     grips_moved = Signal(object)
+    let_go = Signal()
+    """A slider that was dragged is so no more."""
 
     def __init__(self, document: Document, comparison: Comparison) -> None:
         super().__init__()
@@ -67,6 +70,8 @@ class OperationsBar(QFrame):
         for page in (self.shift_scale, self.blend, self.length, self.resolution):
             page.hide()
             page.changed.connect(self._on_changed)
+            for knob in page.findChildren(Knob):
+                knob.let_go.connect(self.let_go)
             column.addWidget(page)
         for press, name, action in (
             (self.cancel_button, "operationCancelButton", self.cancel),
@@ -88,6 +93,13 @@ class OperationsBar(QFrame):
             "toPoints": self._to_points,
         }
 
+    @property
+    def held(self) -> bool:
+        """Whether the mouse holds a slider of the bar."""
+        return self.page is not None and any(
+            knob.slider.isSliderDown() for knob in self.page.findChildren(Knob)
+        )
+
     # --- one operation ----------------------------------------------------------------------
 
     def begin(self, page: OperationPage) -> None:
@@ -102,6 +114,8 @@ class OperationsBar(QFrame):
         self.show()
         self.opened.emit(True)
         page.first.setFocus(Qt.FocusReason.OtherFocusReason)
+        if isinstance(page.first, QAbstractSpinBox):
+            page.first.selectAll()  # what is typed replaces what stands there
 
     @Slot()
     def done(self) -> None:

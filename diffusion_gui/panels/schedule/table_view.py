@@ -18,7 +18,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QHeaderView, QMenu, QTableView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QHeaderView, QMenu, QTableView, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import columns
@@ -38,11 +38,15 @@ _KEYS = QKeySequence.StandardKey
 
 
 class ScheduleTable(QWidget):
-    """The pane of numbers; `edited(spec, text, merge key)`, `refused(line)`, `t_dragged(t)`."""
+    """The pane of numbers; `edited(spec, text, merge key)`, `refused(line)`, `t_dragged(t)`.
+
+    `left()` when it is closed while it has the keyboard.
+    """
 
     edited = Signal(object, str, str)
     refused = Signal(str)
     t_dragged = Signal(int)
+    left = Signal()
 
     def __init__(
         self, document: Document, view: ViewState, state: EditorState, theme: Theme
@@ -62,6 +66,9 @@ class ScheduleTable(QWidget):
     def _on_pane(self) -> None:
         if self._state.pane == TABLE and self.numbers is None:
             self._build()
+        focused = QApplication.focusWidget()
+        if self._state.pane != TABLE and focused is not None and self.isAncestorOf(focused):
+            self.left.emit()
         self.setVisible(self._state.pane == TABLE)
 
     def _build(self) -> None:
