@@ -31,7 +31,7 @@ QPushButton:focus, QToolButton:focus, QComboBox:focus, QAbstractSpinBox:focus, Q
     border: 1px solid {accent};
 }}
 QPushButton:checked, QToolButton:checked {{
-    background: {hover}; border: 1px solid {accent};
+    background: {hover}; color: {accent};
 }}
 QPushButton[role="accent"] {{
     background: {accent}; color: {on_accent}; border: 1px solid {accent}; font-weight: 600;
@@ -57,7 +57,7 @@ QPushButton[role="chip"] {{
     min-width: 12px;
 }}
 QPushButton[role="chip"]:checked {{
-    color: {accent}; border: 1px solid {accent}; background: {panel};
+    color: {accent}; background: {hover}; font-weight: 600;
 }}
 QPushButton[role="legend"] {{
     background: transparent; border: 1px solid transparent; border-radius: 4px; font-size: 11px;
