@@ -143,7 +143,6 @@ QProgressBar {{
     text-align: center; max-height: 18px;
 }}
 QProgressBar::chunk {{ background: {accent}; border-radius: 5px; }}
-QStatusBar {{ background: {window}; color: {secondary}; }}
 
 QFrame[role="card"] {{
     background: {window}; border: 1px solid {hairline}; border-radius: 6px;
