@@ -60,7 +60,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("blend", "Schedule", "Blend with another schedule…"),
     ActionRow("changeT", "Schedule", "Change T, keep the curve…"),
     ActionRow("zeroTerminal", "Schedule", "Rescale to zero terminal SNR"),
-    ActionRow("toPoints", "Schedule", "Reverse to control points"),
+    ActionRow("toPoints", "Schedule", "Turn into points alone…"),
     ActionRow("-", "Schedule"),
     ActionRow("switchSides", "Schedule", "Switch between A and B", ("F7",)),
     ActionRow("endSides", "Schedule", "Keep the side on show only"),

@@ -71,7 +71,8 @@ class MainWindow(QMainWindow):
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
-        self.schedule_files.said.connect(self.toolbar.say)
+        for speaker in (self.schedule_files, self.schedule.operations):
+            speaker.said.connect(self.toolbar.say)
         self.sampling.save_requested.connect(self._save_grid)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
