@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from PySide6.QtGui import QAction, QActionGroup, QKeySequence
+from PySide6.QtGui import QAction, QActionGroup, QKeySequence, QShortcut
 from PySide6.QtWidgets import QMainWindow, QMenu
 
 
@@ -15,8 +15,8 @@ class ActionRow:
 
     A menu "Schedule/Copy as" is the one of that name inside the menu Schedule.
 
-    Rows that share a `group` exclude one another and are checkable; a `submenu` row has no handler,
-    who is given its menu fills it.
+    Rows that share a `group` exclude one another and are checkable, as is a `checkable` row. A
+    `submenu` row has no handler: who is given its menu fills it.
     """
 
     name: str
@@ -24,6 +24,7 @@ class ActionRow:
     text: str = ""
     shortcuts: tuple[str, ...] = ()
     group: str = ""
+    checkable: bool = False
     submenu: bool = False
 
 
@@ -47,6 +48,9 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("playTime", "View", "Play t from 0 to T", ("Ctrl+Space",)),
     ActionRow("earlier", "View", "t − 1 %", ("Ctrl+Left",)),
     ActionRow("later", "View", "t + 1 %", ("Ctrl+Right",)),
+    ActionRow("savePreset", "Schedule", "Save as preset…"),
+    ActionRow("-", "Schedule"),
+    ActionRow("drawFreehand", "Schedule", "Draw freehand\tD", checkable=True),
     ActionRow("addPoint", "Schedule", "Add a point at t"),
     ActionRow("removePoints", "Schedule", "Remove the chosen points"),
     ActionRow("stepToT", "Schedule", "Move the nearest sampling step to t", ("Ctrl+T",)),
@@ -57,7 +61,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("blend", "Schedule", "Blend with another schedule…"),
     ActionRow("changeT", "Schedule", "Change T, keep the curve…"),
     ActionRow("zeroTerminal", "Schedule", "Rescale to zero terminal SNR"),
-    ActionRow("toPoints", "Schedule", "Reverse to control points"),
+    ActionRow("toPoints", "Schedule", "Turn into points alone…"),
     ActionRow("-", "Schedule"),
     ActionRow("switchSides", "Schedule", "Switch between A and B", ("F7",)),
     ActionRow("endSides", "Schedule", "Keep the side on show only"),
@@ -84,6 +88,11 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("shortcuts", "Help", "Keyboard shortcuts", ("F1",)),
     ActionRow("about", "Help", "About Diffusion GUI"),
 )
+TITLES = {
+    "File": "&File", "Edit": "&Edit", "View": "&View", "Schedule": "Sche&dule",
+    "Sampling": "&Sampling", "Help": "&Help",
+}  # fmt: skip
+"""The menus of the bar with the letters that open them together with Alt."""
 
 
 def build_menus(
@@ -100,7 +109,7 @@ def build_menus(
         if row.menu not in menus:
             parent, _, name = row.menu.rpartition("/")
             owner = menus[parent] if parent else window.menuBar()
-            menus[row.menu] = owner.addMenu(name)
+            menus[row.menu] = owner.addMenu(TITLES.get(name, name))
         if row.name == "-":
             menus[row.menu].addSeparator()
             continue
@@ -112,17 +121,25 @@ def build_menus(
         action = QAction(row.text, window)
         action.setObjectName(row.name)
         action.setShortcuts([QKeySequence(text) for text in row.shortcuts])
+        action.setCheckable(row.checkable or bool(row.group))
         if row.group:
-            action.setCheckable(True)
             group = groups.setdefault(row.group, QActionGroup(window))
             group.addAction(action)
         handler = handlers[row.name]
         action.triggered.connect(lambda _checked=False, run=handler: run())
         menus[row.menu].addAction(action)
         actions[row.name] = action
+    _open_by_key(window, menus[ACTIONS[0].menu])
     return actions, menus
+
+
+def _open_by_key(window: QMainWindow, menu: QMenu) -> None:
+    """Let F10 open the first menu, as it does elsewhere; the arrow keys go on from there."""
+    key = QShortcut(QKeySequence("F10"), window)
+    key.activated.connect(lambda: window.menuBar().setActiveAction(menu.menuAction()))
 
 
 def shortcut_lines() -> list[tuple[str, str]]:
     """Return (keys, text) of every command that has a shortcut."""
-    return [(" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts]
+    lines = [(" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts]
+    return [*lines, ("F10", "Open the menus")]

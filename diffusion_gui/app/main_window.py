@@ -71,7 +71,8 @@ class MainWindow(QMainWindow):
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
-        self.schedule_files.said.connect(lambda text: self.statusBar().showMessage(text, 6000))
+        for speaker in (self.schedule_files, self.schedule.operations):
+            speaker.said.connect(self.toolbar.say)
         self.sampling.save_requested.connect(self._save_grid)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
@@ -158,7 +159,7 @@ class MainWindow(QMainWindow):
         except EngineError as error:
             self.sampling.bar.show_lines([str(error)])
         else:
-            self.statusBar().showMessage(f"Saved {path}", 6000)
+            self.toolbar.say(f"Saved {Path(path).name}")
 
     @Slot()
     def _reset_all(self) -> None:

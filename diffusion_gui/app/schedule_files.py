@@ -28,6 +28,7 @@ KINDS = (
     "List of sigmas (*.txt);;NumPy source (*.py);;Picture of the plot (*.png);;"
     "Drawing of the plot (*.svg)"
 )
+_COPIES = {".json": "scheduler_config.json", ".txt": "a list of σ", ".csv": "a table"}
 
 
 class ScheduleFiles(QObject):
@@ -100,13 +101,14 @@ class ScheduleFiles(QObject):
         from diffusion_gui.session.schedule_import import schedule_in
 
         try:
-            self._show("pasted schedule", schedule_in(text))
+            self._show("paste schedule", "Pasted a schedule", schedule_in(text))
         except EngineError as error:
             self._editor.bar.show_lines([str(error)])
 
     @Slot(object)
     def _on_done(self, found: tuple[str, Imported]) -> None:
-        self._show(f"open {found[0]}", found[1])
+        name, imported = found
+        self._show(f"open {name}", f"Opened {name}", imported)
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
@@ -114,11 +116,13 @@ class ScheduleFiles(QObject):
             raise error
         self._editor.bar.show_lines([str(error)])
 
-    def _show(self, text: str, found: Imported) -> None:
+    def _show(self, text: str, done: str, found: Imported) -> None:
+        """Make what was found the schedule; `text` is the step for undo, `done` what is said."""
         self._editor.apply(found.spec, text)
         if found.notes:
             self._editor.bar.show_lines(list(found.notes))
-        self.said.emit(f"{text[:1].upper()}{text[1:]}: T = {found.spec.T}")
+        if self._document.experiment.schedule == found.spec:
+            self.said.emit(f"{done}, T = {found.spec.T:,}")
 
     def _ask_file(self) -> None:
         from diffusion_gui.session.schedule_import import READERS
@@ -154,7 +158,7 @@ class ScheduleFiles(QObject):
             document = self._document
             self._try(
                 lambda: save_schedule(document.schedule, path, document.experiment.schedule),
-                f"Saved {path}",
+                f"Saved {Path(path).name}",
             )
 
     def _copy(self, ending: str) -> None:
@@ -166,7 +170,7 @@ class ScheduleFiles(QObject):
             content = schedule_bytes(document.schedule, ending, document.experiment.schedule)
             QGuiApplication.clipboard().setText(content.decode())
 
-        self._try(copy, f"Copied the schedule as {ending}")
+        self._try(copy, f"Copied the schedule as {_COPIES[ending]}")
 
     def _copy_source(self, kind: str) -> None:
         from diffusion_gui.session.schedule_source import python_source

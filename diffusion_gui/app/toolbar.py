@@ -1,4 +1,4 @@
-"""The toolbar: open, paste, the time slider, seed, device, undo."""
+"""The toolbar: open, paste, the time slider, what was done last, seed, device, undo."""
 
 from __future__ import annotations
 
@@ -6,13 +6,20 @@ import time
 from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
-from PySide6.QtGui import QHideEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QHideEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
 from diffusion_gui.engine.experiment import DEVICES, MAX_SEED
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, IntegerBox, JumpSlider, button, label
+from diffusion_gui.panels.common.widgets import (
+    GAP,
+    ElidedLabel,
+    IntegerBox,
+    JumpSlider,
+    button,
+    label,
+)
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
@@ -20,6 +27,8 @@ from diffusion_gui.state.view_state import ViewState
 
 PLAY_SECONDS = 5.0
 """How long playing takes from t = 0 to T."""
+SAID_MS = 6000
+"""How long it stands here what was done, in milliseconds."""
 _DEVICE_NAMES = {"auto": "Auto", "cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 
 
@@ -63,7 +72,7 @@ class Toolbar(QWidget):
         self.slider.setMinimumWidth(160)
         self.slider.setMaximumWidth(520)
         self.time = label("")
-        self.time.setMinimumWidth(84)
+        self.time.setMinimumWidth(96)
         self.play = button("Play", "Play t from 0 to T and around (Ctrl+Space)")
         self.play.setObjectName("playButton")
         self._play_timer = QTimer(self, interval=16)
@@ -74,7 +83,10 @@ class Toolbar(QWidget):
         self._row.addWidget(self.slider, 1)
         self._row.addWidget(self.time)
         self._row.addWidget(self.play)
-        self._row.addStretch(1)
+        self.caption = ElidedLabel("caption")
+        self.caption.setObjectName("saidLabel")
+        self._said_timer = QTimer(self, singleShot=True)
+        self._row.addWidget(self.caption, 1)
 
     def _build_right(self) -> None:
         self.seed = IntegerBox(0, MAX_SEED)
@@ -121,6 +133,7 @@ class Toolbar(QWidget):
         self._show_history()
         self.play.clicked.connect(self.toggle_play)
         self._play_timer.timeout.connect(self._on_play)
+        self._said_timer.timeout.connect(self._forget)
         self._theme.changed.connect(self._tint)
 
     @Slot()
@@ -135,10 +148,29 @@ class Toolbar(QWidget):
         self._tint()
 
     def hideEvent(self, event: QHideEvent) -> None:
-        """Stop playing when the window is closed."""
+        """Stop what runs when the window is closed."""
         super().hideEvent(event)
         self._play_timer.stop()
+        self._forget()
         self._tint()
+
+    @Slot(str)
+    def say(self, text: str) -> None:
+        """Show for a while what was done, and tell a screen reader."""
+        self.caption.setText(text)
+        self.caption.setAccessibleName(text)
+        QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self.caption, text))
+        self.forget_after(SAID_MS)
+
+    def forget_after(self, milliseconds: int) -> None:
+        """Take away after that time what stands here."""
+        self._said_timer.start(milliseconds)
+
+    @Slot()
+    def _forget(self) -> None:
+        self._said_timer.stop()
+        self.caption.clear()
+        self.caption.setAccessibleName("")
 
     @Slot()
     def new_seed(self) -> None:

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QLabel,
+    QMenu,
     QMessageBox,
     QPushButton,
     QWidget,
@@ -25,6 +26,7 @@ from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.panels.common.style import style_sheet
 from diffusion_gui.panels.common.tokens import LIGHT
+from diffusion_gui.state.editor_state import Tool
 from diffusion_gui.state.sampling import RunState
 
 NAMES = (
@@ -131,6 +133,53 @@ class Folder:
 
     def path(self) -> str:
         return str(self._path)
+
+
+@pytest.mark.qt_log_ignore("plugin does not support", extend=True)
+def test_the_menus_open_by_letters_and_F10(window: MainWindow, qtbot: QtBot) -> None:
+    titles = [action.text() for action in window.menuBar().actions()]
+    assert titles == ["&File", "&Edit", "&View", "Sche&dule", "&Sampling", "&Help"]
+    window.activateWindow()
+    qtbot.waitActive(window)
+    qtbot.keyClick(window.schedule.alpha_bar, Qt.Key.Key_F10)
+    menu = window.menuBar().actions()[0].menu()
+    assert isinstance(menu, QMenu)
+    qtbot.waitUntil(menu.isVisible)
+    assert QApplication.activePopupWidget() is menu
+    menu.close()
+
+
+def test_what_can_do_nothing_is_grey_in_the_schedule_menu(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    parts.sampling.live = False
+    menu = window.schedule.tools.more.menu()
+    names = ("removePoints", "resetCurve", "endSides", "clearPins")
+
+    def enabled() -> list[bool]:
+        menu.aboutToShow.emit()
+        found = [window.actions_by_name[name].isEnabled() for name in names]
+        menu.aboutToHide.emit()
+        return found
+
+    assert enabled() == [False] * 4
+    window.schedule.plots.add_point(300.0)
+    assert enabled() == [True, True, False, False]
+    parts.comparison.switch()
+    parts.comparison.pin(parts.document.experiment.schedule)
+    assert enabled()[2:] == [True, True]
+    assert all(action.isEnabled() for action in window.actions_by_name.values())
+
+
+def test_the_schedule_menu_draws_and_saves(window: MainWindow, parts: Parts) -> None:
+    draw = window.actions_by_name["drawFreehand"]
+    draw.trigger()
+    assert parts.editor.tool is Tool.DRAW
+    assert window.schedule.points.draw.isChecked()
+    parts.editor.set_tool(Tool.POINTS)
+    assert not draw.isChecked()
+    window.actions_by_name["savePreset"].trigger()
+    assert window.schedule.presets.naming.isVisible()
 
 
 @pytest.mark.parametrize("dark", [False, True])

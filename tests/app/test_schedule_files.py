@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QStatusBar
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -64,6 +64,35 @@ def test_what_is_saved_and_dropped_again_is_what_was_on_show(
     assert_allclose(parts.document.schedule.alpha_bar, shown.alpha_bar, rtol=0, atol=1e-9)
     assert_allclose(parts.document.schedule.beta, shown.beta, rtol=0, atol=1e-9)
     assert parts.document.history.undo_text == f"open schedule{ending}"
+
+
+def test_what_was_done_is_said_in_the_toolbar_for_a_while_and_moves_nothing(
+    window: MainWindow, parts: Parts, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toolbar, said = window.toolbar, window.toolbar.caption
+
+    def places() -> list[QRect]:
+        return [w.geometry() for w in (toolbar, window.schedule, toolbar.seed, toolbar.play)]
+
+    QApplication.processEvents()
+    before = places()
+    path = tmp_path / "s.csv"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    window.actions_by_name["saveSchedule"].trigger()
+    assert said.text() == said.accessibleName() == "Saved s.csv"
+    _drop(window, path)
+    _opened(window, qtbot)
+    assert said.text() == "Opened s.csv, T = 1,000"
+    window.actions_by_name["copySigmas"].trigger()
+    assert said.text() == "Copied the schedule as a list of σ"
+    window.actions_by_name["paste"].trigger()
+    assert said.text() == "Pasted a schedule, T = 1,000"
+    toolbar.say("a long line " * 40)
+    QApplication.processEvents()
+    assert places() == before
+    assert window.findChild(QStatusBar) is None
+    toolbar.forget_after(1)
+    qtbot.waitUntil(lambda: said.text() == said.accessibleName() == "")
 
 
 def test_the_plot_is_saved_as_svg(

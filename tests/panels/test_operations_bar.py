@@ -296,6 +296,49 @@ def test_the_other_side_and_the_pins_can_be_blended_with(
     assert bar.blend.other.findText("Pin: late") >= 0
 
 
+@pytest.mark.parametrize(
+    ("shown", "pin", "other"),
+    [
+        (ScheduleSpec("linear"), None, "Scaled linear"),
+        (ScheduleSpec("linear", params=(("beta_start", 1e-4),)), None, "Scaled linear"),
+        (ScheduleSpec("cosine"), None, "Linear"),
+        (ScheduleSpec("cosine"), ScheduleSpec("cosine"), "Linear"),
+        (ScheduleSpec("cosine"), ScheduleSpec("sqrt"), "Pin: late"),
+    ],
+)
+def test_a_blend_opens_on_a_schedule_that_is_another(
+    window: MainWindow, bar: OperationsBar, parts: Parts, document: Document, qtbot: QtBot,
+    shown: ScheduleSpec, pin: ScheduleSpec | None, other: str,
+) -> None:  # fmt: skip
+    document.replace_schedule(shown, "preset")
+    if pin is not None:
+        parts.comparison.pin(pin, "late")
+    _begin(window, "blend")
+    assert bar.blend.other.currentText() == other
+    parts.comparison.pin(ScheduleSpec("constant"), "now")
+    assert bar.blend.other.currentText() == other  # a pin made meanwhile changes nothing
+    bar.blend.ratio.slider.setValue(500)
+    assert _spec(document) != shown
+    bar.done()
+    bar.blend.other.setCurrentIndex(bar.blend.other.findText("Linear"))
+    bar.blend.other.activated.emit(bar.blend.other.currentIndex())
+    document.replace_schedule(ScheduleSpec("linear"), "preset")
+    _begin(window, "blend")
+    assert bar.blend.other.currentText() != "Linear"
+
+
+def test_turning_into_points_says_by_how_much_it_is_off(
+    window: MainWindow, document: Document
+) -> None:
+    before = document.schedule.log_snr[1:]
+    _begin(window, "toPoints")
+    off = np.abs(np.clip(before, -20, 20) - document.schedule.log_snr[1:]).max()
+    count = len(_spec(document).points)
+    assert 0.0 < off <= 0.06
+    expected = f"Turned into {count} points, off by {off:.2g} nats of log-SNR at most"
+    assert window.toolbar.caption.text() == expected
+
+
 def test_all_of_the_other_side_is_still_this_side(
     window: MainWindow, bar: OperationsBar, parts: Parts, document: Document
 ) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QFontMetrics
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QFont, QFontMetrics
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -195,3 +195,35 @@ def test_the_second_line_of_a_finding_does_not_go_under_its_bullet(
     ink = [any(image.pixel(x, y) != ground for x in range(bullet)) for y in range(image.height())]
     runs = sum(now and not was for was, now in zip([False, *ink], ink, strict=False))
     assert runs == len(doctor.findings)
+
+
+def _border(chip: QWidget) -> str:
+    """Return the colour in the middle of the upper border."""
+    return chip.grab().toImage().pixelColor(chip.width() // 2, 0).name()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_checked_and_what_has_the_keyboard_are_told_apart(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot, theme: str
+) -> None:
+    parts.theme.set_wish(theme)
+    window.activateWindow()
+    qtbot.waitActive(window)
+    tokens = parts.theme.tokens
+    for chip in (*editor.chips.chips.values(), editor.points.draw):
+        editor.alpha_bar.setFocus()
+        for checked in (False, True):
+            chip.setChecked(checked)
+            assert _border(chip) == tokens.hairline.lower()
+            ground = tokens.hover if checked else tokens.field
+            assert chip.grab().toImage().pixelColor(4, 4).name() == ground.lower()
+        chip.setFocus()
+        assert _border(chip) == tokens.accent.lower()
+
+
+def test_no_chip_is_cut_off_while_it_is_checked(editor: ScheduleEditor) -> None:
+    _settled(editor)
+    for chip in editor.chips.chips.values():
+        bold = QFont(chip.font())
+        bold.setWeight(QFont.Weight.DemiBold)
+        assert QFontMetrics(bold).horizontalAdvance(chip.text()) + 14 <= chip.width()

@@ -201,6 +201,16 @@ def fit(spec: ScheduleSpec, tolerance: float = 0.05, most: int = 24) -> Schedule
     return ScheduleSpec("", T, points=_points(target, chosen), family=family_of(spec).value)
 
 
+def difference(first: ScheduleSpec, second: ScheduleSpec) -> float:
+    """Return by how many nats of log-SNR two schedules of one T differ at most, over t = 1..T.
+
+    Levels beyond +-20 nats count as +-20, where control points end.
+    """
+    limit = curve.LOG_SNR_LIMIT
+    levels = [np.clip(build(spec).log_snr[1:], -limit, limit) for spec in (first, second)]
+    return float(np.abs(levels[0] - levels[1]).max())
+
+
 def _points(log_snr: Array, chosen: list[int]) -> tuple[ControlPoint, ...]:
     u = np.linspace(0.0, 1.0, len(log_snr))
     gap = curve.MIN_GAP * np.arange(len(chosen))  # keeps flat stretches in falling order

@@ -18,21 +18,26 @@ GAP = 5
 
 
 @lru_cache(maxsize=256)
-def icon(name: str, colour: str, disabled: str = "", gap: int = 0) -> QIcon:
-    """Return the icon `name` in `colour` (#RRGGBB), with its greyed form in `disabled`."""
+def icon(name: str, colour: str, disabled: str = "", gap: int = 0, checked: str = "") -> QIcon:
+    """Return the icon `name` in `colour` (#RRGGBB), also as greyed and as checked where given."""
     result = QIcon()
     for scale in (1, 2):
         result.addPixmap(_pixmap(name, colour, scale, gap))
         if disabled:
             result.addPixmap(_pixmap(name, disabled, scale, gap), QIcon.Mode.Disabled)
+        if checked:
+            on = QIcon.State.On
+            result.addPixmap(_pixmap(name, checked, scale, gap), QIcon.Mode.Normal, on)
     return result
 
 
-def set_icon(button: QAbstractButton, name: str, colour: str, disabled: str) -> None:
+def set_icon(
+    button: QAbstractButton, name: str, colour: str, disabled: str, checked: str = ""
+) -> None:
     """Give a button its icon, at a little distance from its text if it has one."""
     gap = GAP if button.text() else 0
     button.setIconSize(QSize(SIZE + gap, SIZE))
-    button.setIcon(icon(name, colour, disabled, gap))
+    button.setIcon(icon(name, colour, disabled, gap, checked))
 
 
 def icon_file(name: str, colour: str) -> str:

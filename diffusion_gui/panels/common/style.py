@@ -31,7 +31,7 @@ QPushButton:focus, QToolButton:focus, QComboBox:focus, QAbstractSpinBox:focus, Q
     border: 1px solid {accent};
 }}
 QPushButton:checked, QToolButton:checked {{
-    background: {hover}; border: 1px solid {accent};
+    background: {hover}; color: {accent};
 }}
 QPushButton[role="accent"] {{
     background: {accent}; color: {on_accent}; border: 1px solid {accent}; font-weight: 600;
@@ -57,7 +57,7 @@ QPushButton[role="chip"] {{
     min-width: 12px;
 }}
 QPushButton[role="chip"]:checked {{
-    color: {accent}; border: 1px solid {accent}; background: {panel};
+    color: {accent}; background: {hover}; font-weight: 600;
 }}
 QPushButton[role="legend"] {{
     background: transparent; border: 1px solid transparent; border-radius: 4px; font-size: 11px;
@@ -143,7 +143,6 @@ QProgressBar {{
     text-align: center; max-height: 18px;
 }}
 QProgressBar::chunk {{ background: {accent}; border-radius: 5px; }}
-QStatusBar {{ background: {window}; color: {secondary}; }}
 
 QFrame[role="card"] {{
     background: {window}; border: 1px solid {hairline}; border-radius: 6px;

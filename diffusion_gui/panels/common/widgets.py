@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QLocale, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPaintEvent, QValidator
+from PySide6.QtCore import QEvent, QLocale, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QFont,
+    QFontMetrics,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QValidator,
+)
 from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFrame,
@@ -323,9 +332,22 @@ def label(text: str, role: str = "") -> QLabel:
     return result
 
 
+class Chip(QPushButton):
+    """A small button as wide as its text in semi-bold, in which it is written while checked."""
+
+    def sizeHint(self) -> QSize:
+        """Keep room for the wider letters."""
+        self.ensurePolished()
+        bold = QFont(self.font())
+        bold.setWeight(QFont.Weight.DemiBold)
+        wide = QFontMetrics(bold).horizontalAdvance(self.text())
+        extra = wide - self.fontMetrics().horizontalAdvance(self.text())
+        return super().sizeHint() + QSize(max(extra, 0), 0)
+
+
 def button(text: str, tooltip: str, role: str = "") -> QPushButton:
     """Return a push button that keeps the keyboard focus off the mouse's path."""
-    result = QPushButton(text)
+    result = Chip(text) if role == "chip" else QPushButton(text)
     result.setToolTip(tooltip)
     result.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     if role:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtWidgets import QComboBox, QSizePolicy
 
-from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, operations
+from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build, operations
 from diffusion_gui.panels.schedule.knob import Knob, number_box
 from diffusion_gui.panels.schedule.operation_page import OperationPage, caption, rows_of
 from diffusion_gui.state.comparison import Comparison, other_letter
@@ -45,10 +46,28 @@ class BlendPage(OperationPage):
         comparison.changed.connect(self._list)
 
     def begin(self, spec: ScheduleSpec) -> None:
-        """Show a share of nothing of the schedule that was chosen last, else of the first."""
+        """Show a share of nothing of the schedule that was chosen last, else of the first.
+
+        One that is no other than `spec` is passed over, if it can be: nothing would move.
+        """
         self._spec = spec
         self.ratio.show_value(0.0)
         self._list()
+        with QSignalBlocker(self.other):
+            self.other.setCurrentIndex(self._first_choice())
+
+    def _first_choice(self) -> int:
+        last = self.other.findText(self._chosen)
+        places = [last] if last >= 0 else []
+        places += range(len(self._specs))
+        levels = build(self._spec).log_snr
+        return next(
+            (
+                place for place in places
+                if not np.array_equal(build(self._specs[place][1]).log_snr, levels)
+            ),
+            0,
+        )  # fmt: skip
 
     def result(self) -> ScheduleSpec:
         """Return the mixture."""
@@ -69,14 +88,15 @@ class BlendPage(OperationPage):
 
     @Slot()
     def _list(self) -> None:
-        """List what there is; what a person chose stays chosen, by its name."""
+        """List what there is; what is chosen stays chosen, by its name."""
         specs = self._choices()
         if specs == self._specs:
             return
+        chosen = self.other.currentText()
         with QSignalBlocker(self.other):
             self.other.clear()
             self.other.addItems([name for name, _ in specs])
-            self.other.setCurrentIndex(max(self.other.findText(self._chosen), 0))
+            self.other.setCurrentIndex(max(self.other.findText(chosen), 0))
         self._specs = specs
 
     def _choices(self) -> list[tuple[str, ScheduleSpec]]:

@@ -27,10 +27,11 @@ from diffusion_gui.panels.schedule.pin_menu import PinMenu
 from diffusion_gui.panels.schedule.plots import PlotStack
 from diffusion_gui.panels.schedule.point_row import PointRow
 from diffusion_gui.panels.schedule.preset_row import PresetRow, row_of
+from diffusion_gui.panels.schedule.schedule_menu import ScheduleMenu
 from diffusion_gui.panels.schedule.table_view import ScheduleTable
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.editor_state import EditorState
+from diffusion_gui.state.editor_state import EditorState, Tool
 from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
 
@@ -144,6 +145,8 @@ class ScheduleEditor(Panel):
     def handlers(self) -> dict[str, Callable[[], object]]:
         """Return what the schedule's commands do, by the names of `app/actions.py`."""
         return {
+            "savePreset": self.presets.ask_name,
+            "drawFreehand": self._on_draw,
             "addPoint": lambda: self.plots.add_point(float(self._view.t)),
             "removePoints": lambda: self.plots.remove_points(sorted(self._state.chosen)),
             "stepToT": self._move_nearest_step,
@@ -158,6 +161,7 @@ class ScheduleEditor(Panel):
     def set_menu(self, menu: QMenu, pins: QMenu) -> None:
         """Offer the window's schedule menu here too; fill its submenu of presets to pin."""
         self.tools.more.setMenu(menu)
+        self.menu = ScheduleMenu(self._document, self._state, self._comparison, menu)
         library = self._library
         self.pin_menu = PinMenu(
             self._document, self._comparison, pins,
@@ -184,6 +188,11 @@ class ScheduleEditor(Panel):
     @Slot()
     def _on_reset(self) -> None:
         self.apply(without_points(self._spec), "reset curve")
+
+    @Slot()
+    def _on_draw(self) -> None:
+        drawing = self._state.tool is Tool.DRAW
+        self._state.set_tool(Tool.POINTS if drawing else Tool.DRAW)
 
     @Slot(int, float)
     def _on_mark(self, index: int, t: float) -> None:

@@ -28,13 +28,15 @@ from diffusion_gui.state.document import Document
 class OperationsBar(QFrame):
     """One operation at a time; `edited(spec, text, merge key)` while it is made.
 
-    `finished()` when it is over, `refused(reason)` where it cannot be, `opened(bool)` when the bar
-    appears or goes, `grips_moved([(t, log-SNR)])` with the handles that belong on the curves.
+    `finished()` when it is over, `refused(reason)` where it cannot be, `said(text)` how one without
+    values went, `opened(bool)` when the bar appears or goes, `grips_moved([(t, log-SNR)])` with the
+    handles that belong on the curves.
     """
 
     edited = Signal(object, str, str)
     finished = Signal()
     refused = Signal(str)
+    said = Signal(str)
     opened = Signal(bool)
     grips_moved = Signal(object)
     let_go = Signal()
@@ -198,7 +200,13 @@ class OperationsBar(QFrame):
         spec = self._document.experiment.schedule
         alone = bool(spec.points) and not spec.has_base
         operation = (lambda s: s) if alone else operations.fit
-        self._at_once(operation, "reverse to control points", "it is control points already")
+        self._at_once(operation, "turn into points alone", "it is points alone already")
+        made = self._document.experiment.schedule
+        if made != spec:
+            off = operations.difference(spec, made)
+            self.said.emit(
+                f"Turned into {len(made.points)} points, off by {off:.2g} nats of log-SNR at most"
+            )
 
     def _at_once(
         self, operation: Callable[[ScheduleSpec], ScheduleSpec], text: str, nothing: str

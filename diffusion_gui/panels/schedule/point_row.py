@@ -180,4 +180,4 @@ class PointRow(QWidget):
             strict=True,
         )
         for widget, name in named:
-            set_icon(widget, name, tokens.text, tokens.disabled)
+            set_icon(widget, name, tokens.text, tokens.disabled, tokens.accent)
