@@ -113,6 +113,44 @@ def test_moving_a_handle_changes_the_curve_between_its_neighbours_only(
     )
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("T", [100, 1000])
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+def test_a_point_near_its_bound_leaves_no_plateau_with_a_cliff_behind_it(
+    preset: str, T: int, share: float
+) -> None:
+    """Move each point most of the way to a neighbour: the piece beyond falls all along."""
+    spec = ScheduleSpec(preset, T)
+    points, plain = control_points(spec), np.diff(build(spec).log_snr)
+    for index, point in enumerate(points):
+        for other in {max(index - 1, 0), min(index + 1, len(points) - 1)} - {index}:
+            level = point.log_snr + share * (points[other].log_snr - point.log_snr)
+            moved = curve.move(points, index, point.u, level, T)
+            falls = -np.diff(build(with_points(spec, moved)).log_snr)
+            first, last = sorted(1 + round(points[k].u * (T - 1)) for k in (index, other))
+            if last - first < 3 or (last == T and not np.isfinite(plain[-1])):
+                continue
+            piece, base = falls[first:last], -plain[first:last]
+            falling = piece >= 0.1 * np.minimum(piece.mean(), base)
+            assert (
+                falling.mean() > 0.98
+            )  # a base may begin too steeply to be looked at step by step
+
+
+def test_a_raised_end_falls_evenly_towards_it() -> None:
+    spec = ScheduleSpec("linear", 1000)
+    points = control_points(spec)
+    raised = curve.move(points, len(points) - 1, 1.0, curve.logit(0.001), 1000)
+    made = build(with_points(spec, raised))
+    first = 1 + round(points[-2].u * 999)
+    falls = -np.diff(made.log_snr)[first:]
+    assert falls.min() > 0.1 * falls.mean()
+    assert made.beta[first:].min() > 1e-4
+    assert made.alpha_bar[-1] == pytest.approx(0.001)
+    before = build(spec).log_snr
+    assert_allclose(made.log_snr[1:first], before[1:first], rtol=0, atol=2e-3)
+
+
 def test_a_bent_preset_still_says_that_its_beta_is_clipped_as_long_as_it_is() -> None:
     spec = ScheduleSpec("cosine", 1000)
     points = control_points(spec)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -136,6 +137,44 @@ def test_a_drag_straight_up_keeps_its_t_when_the_plot_is_given_another_size_mean
         qtbot.mouseRelease(view, LEFT, pos=start + QPoint(0, 6))
         assert plot.points[index][0] == pytest.approx(t, abs=1.0)
         assert plot.points[index][1] < value
+
+
+def _places(editor: ScheduleEditor, what: str) -> tuple[QPoint, QPoint]:
+    """Return where to press on the curve for a thing, and how far to drag it."""
+    plot = editor.alpha_bar
+    if what == "grip":
+        return plot.to_pixel(*plot.marks.grips[1]).toPoint(), QPoint(9, 12)
+    if what == "mark":
+        low = plot.getViewBox().viewRange()[1][0]
+        return plot.to_pixel(500, low).toPoint() - QPoint(0, 4), QPoint(14, 0)
+    return _handle(plot, 4), QPoint(5, 9)
+
+
+@pytest.mark.parametrize("what", ["point", "later points", "grip", "mark"])
+def test_esc_takes_a_drag_back_and_does_not_stop_the_sampler(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot, what: str
+) -> None:
+    stopped: list[bool] = []
+    window.actions_by_name["stop"].triggered.connect(lambda: stopped.append(True))
+    if what == "grip":
+        _press(window, "shiftScale")
+        editor.operations.shift_scale.shift.box.setValue(-0.7)
+    before, count = parts.document.experiment, parts.document.history.count
+    plot, keys = editor.alpha_bar, CTRL if what == "later points" else Qt.KeyboardModifier(0)
+    start, by = _places(editor, what)
+    qtbot.mousePress(plot.viewport(), LEFT, keys, start)
+    qtbot.mouseMove(plot.viewport(), start + by / 2)
+    qtbot.mouseMove(plot.viewport(), start + by)
+    assert parts.document.experiment != before
+    QTest.keyClick(window.windowHandle(), Qt.Key.Key_Escape)
+    assert parts.document.experiment == before
+    assert parts.document.history.count == count
+    qtbot.mouseMove(plot.viewport(), start + 2 * by)
+    qtbot.mouseRelease(plot.viewport(), LEFT, keys, start + 2 * by)
+    assert parts.document.experiment == before
+    assert not plot.held
+    assert not stopped
+    assert editor.operations.isVisible() == (what == "grip")
 
 
 # --- several points ----------------------------------------------------------------------------

@@ -23,6 +23,10 @@ MIN_FALL = 1e-6
 """Every step lowers log-SNR by at least this, so that beta stays positive."""
 MIN_GAP = 1e-3
 """Least log-SNR between two neighbouring control points."""
+LEAST_FALL = 0.2
+"""A bent curve falls at least by this share of its base's fall, and of the mean between points."""
+PARTS = 32
+"""In so many parts of the piece between two points that is looked at."""
 _LEAST_SHARE = 1.0 / (1.0 + math.exp(LOG_SNR_LIMIT))
 
 
@@ -86,12 +90,50 @@ def to_log_snr(points: Sequence[ControlPoint], T: int, base: Array | None = None
         return interpolate(x, y, u) - fall
     no_signal = np.isneginf(base[-1]) and (not len(y) or y[-1] <= -LOG_SNR_LIMIT)
     plain = along(base, u) - (fall if len(base) == 1 else 0.0)
-    bent = plain + interpolate(x, y - along(base, x), u)
+    bent = bend(base, x, y, u) + (plain - along(base, u))
     least = min(MIN_FALL, float(-np.diff(plain).max(initial=-np.inf)))
     if np.any(np.diff(bent) >= -0.5 * least):  # pushed further than the base falls there
         inside = between_points(x, y, u, bent) if len(x) else bent
         bent = strictly_falling(inside)
     return np.r_[bent[:-1], -np.inf] if no_signal else bent
+
+
+def bend(base: Array, x: Array, y: Array, at: Array) -> Array:
+    """Return a base curve bent through points (x [n], y [..., n]) at shares `at` [m]: [..., m].
+
+    The points' distance from the base is interpolated. Where that alone would let a piece between
+    two points fall too little (a point is near its bound), as much as it takes of the straight line
+    between them is mixed in: such a piece has no plateau with a cliff behind it.
+    """
+    if len(x) < 2:
+        return along(base, at) + interpolate(x, y - along(base, x), at)
+    piece = np.clip(np.searchsorted(x, at) - 1, 0, len(x) - 2)
+    touched, place = np.unique(piece, return_inverse=True)
+    parts = x[touched, None] + np.diff(x)[touched, None] * np.linspace(0.0, 1.0, PARTS + 1)
+    looked_at = np.r_[at, parts.ravel()]
+    plain = along(base, looked_at)
+    both = plain + pchip(x, y - along(base, x), looked_at)
+    bent, inside = both[..., : len(at)], both[..., len(at) :].reshape(*y.shape[:-1], *parts.shape)
+    mean = np.diff(y)[..., touched] / PARTS
+    share = _straight_shares(plain[len(at) :].reshape(parts.shape), inside, mean)
+    if share.any():
+        chord = y[..., piece] + (at - x[piece]) * (np.diff(y) / np.diff(x))[..., piece]
+        bent = bent + share[..., place] * (chord - bent)
+    return bent
+
+
+def _straight_shares(base: Array, bent: Array, mean: Array) -> Array:
+    """Return how much of a straight line each of p pieces needs, 0..1: [..., p].
+
+    Given are the levels at the ends of each piece's parts, `base` [p, n] and `bent` [..., p, n],
+    and the `mean` [..., p] change from one to the next. As little is needed as lets every part fall
+    by `LEAST_FALL` of what the base falls there, or of the piece's mean fall if that is less.
+    """
+    falls, even = -np.diff(bent), -mean[..., None]
+    lack = LEAST_FALL * np.minimum(-np.diff(base), even) - falls
+    gain = np.where(lack > 0.0, even - falls, 1.0)
+    result: Array = np.maximum(lack / gain, 0.0).max(axis=-1)
+    return result
 
 
 def between_points(x: Array, y: Array, at: Array, values: Array) -> Array:

@@ -167,7 +167,7 @@ def levels_through(spec: ScheduleSpec, x: Array, y: Array, t: Array) -> Array:
     if base is None:
         bent = curve.interpolate(x, y, u) - curve.MIN_FALL * (t - 1.0)
     else:
-        bent = curve.along(base, u) + curve.interpolate(x, y - curve.along(base, x), u)
+        bent = curve.bend(base, x, y, u)
     return np.where(t >= 1.0, bent, np.inf)
 
 

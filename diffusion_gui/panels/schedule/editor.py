@@ -7,6 +7,7 @@ the document and says what was refused.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from PySide6.QtCore import Signal, Slot
@@ -123,6 +124,11 @@ class ScheduleEditor(Panel):
         self.plots.gesture_finished.connect(document.end_gesture)
         self.plots.t_dragged.connect(self._view.set_t)
         self.plots.mark_dragged.connect(self._on_mark)
+        self.plots.mark_cancelled.connect(
+            lambda was: document.replace(
+                replace(document.experiment, sampling=was), "", "sampling-mark"
+            )
+        )
         self.doctor.fix_wished.connect(self._on_fix)
         self.doctor.range_changed.connect(self.plots.show_range)
         document.schedule_changed.connect(self._show_schedule)

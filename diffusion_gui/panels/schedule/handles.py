@@ -10,12 +10,13 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QRubberBand
+from PySide6.QtWidgets import QApplication, QRubberBand, QWidget
 
 from diffusion_gui.panels.common.plot import ARROWS, CurvePlot
 from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import claims_escape
 from diffusion_gui.panels.schedule.hold import Gesture, Hold
 from diffusion_gui.panels.schedule.marks import Marks
 from diffusion_gui.panels.schedule.pen import Pen
@@ -46,7 +47,8 @@ class HandlePlot(CurvePlot):
     draw_wished = Signal()
     """The tool that draws is to be taken, or put away."""
     stroke_drawn = Signal(object)
-    stroke_cancelled = Signal()
+    gesture_cancelled = Signal()
+    """What was drawn or dragged is to be as it was at the press."""
     mark_dragged = Signal(int, float)
     grip_dragged = Signal(int, float, float)
     gesture_finished = Signal()
@@ -58,6 +60,7 @@ class HandlePlot(CurvePlot):
         self._lead = -1
         self._hold = Hold(self)
         self._pressed = QPoint()
+        self._listened: QWidget | None = None
         self._drawing = False
         super().__init__(theme, token)
         self.marks = Marks(self, theme, token)
@@ -123,11 +126,11 @@ class HandlePlot(CurvePlot):
             there = self.to_data(place)
             self.pen.press(there.x(), there.y())
         elif (index := nearest(self, place, self.marks.grips)) >= 0:
-            self._hold.take(Gesture.GRIP, index, self.marks.grips[index], event)
+            self._take(Gesture.GRIP, index, self.marks.grips[index], event)
         elif (index := nearest(self, place, self._points)) >= 0:
             self._take_handle(index, event)
         elif (index := step_at(self, place, self.marks.times)) >= 0:
-            self._hold.take(Gesture.MARK, index, (self.marks.times[index], 0.0), event)
+            self._take(Gesture.MARK, index, (self.marks.times[index], 0.0), event)
         elif keys & BAND:
             self._hold.begin(Gesture.BAND)
             self._band.setGeometry(QRect(self._pressed, QSize()))
@@ -136,11 +139,48 @@ class HandlePlot(CurvePlot):
             self._hold.begin(Gesture.CURSOR)
             super().mousePressEvent(event)
 
+    def _take(
+        self, gesture: Gesture, index: int, at: tuple[float, float], event: QMouseEvent
+    ) -> None:
+        """Take hold of something, and of the keyboard: Esc is for what is held."""
+        self._hold.take(gesture, index, at, event)
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+
+    def _drag_grip(self, there: QPointF) -> None:
+        """Drag a grip; what takes the keyboard then is asked for Esc until the grip is let go."""
+        self.grip_dragged.emit(self._hold.index, there.x(), there.y())
+        focused = QApplication.focusWidget()
+        if focused is not None and focused not in (self, self._listened):
+            self._listen_to(focused)
+
+    def _listen_to(self, widget: QWidget | None) -> None:
+        if self._listened is not None:
+            self._listened.removeEventFilter(self)
+        self._listened = widget
+        if widget is not None:
+            widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Take Esc while a grip is dragged."""
+        if watched is not self._listened:
+            return bool(super().eventFilter(watched, event))
+        if claims_escape(event):
+            return True
+        escape = isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape
+        if not escape or event.type() != QEvent.Type.KeyPress:
+            return False
+        self._on_cancelled()
+        return True
+
+    def _let_go(self) -> tuple[Gesture, int]:
+        self._listen_to(None)
+        return self._hold.let_go()
+
     def _take_handle(self, index: int, event: QMouseEvent) -> None:
         """Take hold of a point; it is chosen last, which may give the plot another size."""
         keys = event.modifiers()
         gesture = Gesture.LATER if keys & ADD else Gesture.HANDLE
-        self._hold.take(gesture, index, self._points[index], event)
+        self._take(gesture, index, self._points[index], event)
         if gesture is Gesture.HANDLE:
             self.point_chosen.emit(index, bool(keys & BAND))
 
@@ -166,7 +206,7 @@ class HandlePlot(CurvePlot):
             case Gesture.LATER:
                 self._drag_later(there, clicked)
             case Gesture.GRIP:
-                self.grip_dragged.emit(hold.index, there.x(), there.y())
+                self._drag_grip(there)
             case Gesture.MARK:
                 self.mark_dragged.emit(hold.index, there.x())
             case Gesture.STROKE:
@@ -181,7 +221,7 @@ class HandlePlot(CurvePlot):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """End the gesture."""
         clicked = not self._hold.moved
-        gesture, index = self._hold.let_go()
+        gesture, index = self._let_go()
         if gesture is Gesture.BAND:
             self._band.hide()
             band = QRect(self._pressed, event.position().toPoint()).normalized()
@@ -217,15 +257,17 @@ class HandlePlot(CurvePlot):
         self.setCursor(shape)
 
     def _on_cancelled(self) -> None:
-        self._hold.let_go()
-        self.stroke_cancelled.emit()
+        self._let_go()
+        self.gesture_cancelled.emit()
 
     # --- keys -------------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
-        """Keep Esc from the window's own commands while a stroke is drawn: it takes it back."""
+        """Keep Esc from the window's own commands while it takes back a stroke or a drag."""
         if event.type() == QEvent.Type.ShortcutOverride and self.pen.down:
             event.accept()
+            return True
+        if self._hold.index >= 0 and claims_escape(event):
             return True
         return bool(super().event(event))
 
@@ -239,6 +281,8 @@ class HandlePlot(CurvePlot):
         key, count = event.key(), len(self._points)
         if self.pen.key_pressed(event, self._drawing, round(self._cursor.value())):
             event.accept()
+        elif key == Qt.Key.Key_Escape and self._hold.index >= 0:
+            self._on_cancelled()
         elif key == Qt.Key.Key_D and not event.modifiers():
             self.draw_wished.emit()
         elif key in (Qt.Key.Key_BracketLeft, Qt.Key.Key_BracketRight) and count:

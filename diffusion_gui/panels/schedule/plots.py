@@ -11,6 +11,7 @@ import numpy as np
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from diffusion_gui.engine.experiment import Sampling
 from diffusion_gui.engine.schedules import ScheduleSpec, control_points, editing, strokes
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.engine.schedules.schedule import Array
@@ -36,6 +37,8 @@ class PlotStack(QWidget):
     t_dragged = Signal(int)
     grip_dragged = Signal(int, float, float)
     mark_dragged = Signal(int, float)
+    mark_cancelled = Signal(object)
+    """The sampling settings are to be again what they were: these."""
     bounded = Signal(bool)
     """Whether the point that is dragged is kept from its value by a neighbour."""
 
@@ -54,6 +57,10 @@ class PlotStack(QWidget):
         self._comparison = comparison
         self._theme = theme
         self._origin: ScheduleSpec | None = None
+        self._key = ""
+        self._sampling: Sampling | None = None
+        self._grip: tuple[int, float, float] | None = None
+        """What a drag began with: the schedule, the sampling settings or a grip's place."""
         self.steps: Array = np.zeros(0)
         """The levels that the sampler visits, t > 0."""
         self._column = QVBoxLayout(self)
@@ -83,11 +90,11 @@ class PlotStack(QWidget):
         plot.add_wished.connect(self.add_point)
         plot.remove_wished.connect(self.remove_points)
         plot.stroke_drawn.connect(lambda places: self._on_stroke(pane, places))
-        plot.stroke_cancelled.connect(self._on_stroke_cancelled)
+        plot.gesture_cancelled.connect(self._on_cancelled)
         plot.draw_wished.connect(self._on_draw_wished)
         plot.set_drawing(self._state.tool is Tool.DRAW)
         plot.grip_dragged.connect(lambda i, t, y: self._on_grip(pane, i, t, y))
-        plot.mark_dragged.connect(self.mark_dragged)
+        plot.mark_dragged.connect(self._on_mark)
         plot.gesture_finished.connect(self._on_finished)
         self.panes[key] = pane
         self._column.addWidget(pane, 6 if key == "alpha_bar" else 4)
@@ -116,7 +123,7 @@ class PlotStack(QWidget):
         self, pane: CurvePane, index: int, t: float, place: float, later: bool = False
     ) -> None:
         if self._origin is None:
-            self._origin = self._spec
+            self._origin, self._key = self._spec, "curve"
         low, high = pane.plot.span
         if self._state.snap:
             t, place = snapped(t, self._spec.T), snapped(place, high - low)
@@ -126,7 +133,7 @@ class PlotStack(QWidget):
         else:
             chosen = self._state.chosen
             spec = editing.drag_points(self._origin, chosen, index, t, quantity, value)
-        self.edited.emit(spec, "drag curve", "curve")
+        self.edited.emit(spec, "drag curve", self._key)
         missed = abs(pane.plot.points[index][1] - min(max(place, low), high))
         stopped = quantity.log_snr is None and missed > MISSED * (high - low)
         self._show_bounded(pane, stopped and not later and index + 1 < len(pane.plot.points))
@@ -148,21 +155,35 @@ class PlotStack(QWidget):
 
     def _on_grip(self, pane: CurvePane, index: int, t: float, place: float) -> None:
         if pane.quantity.log_snr is not None:
+            if self._grip is None:
+                begun = pane.plot.marks.grips[index][0]
+                level = self._document.schedule.log_snr_at(np.array(begun))
+                self._grip = index, begun, float(level)
             self.grip_dragged.emit(index, t, pane.quantity.log_snr(pane.value(place)))
 
     def _on_stroke(self, pane: CurvePane, places: list[tuple[float, float]]) -> None:
         if self._origin is None:
-            self._origin = self._spec
+            self._origin, self._key = self._spec, "stroke"
             self._state.choose(())  # its points are others from now on
             self._show_handles(False)
         stroke = [(t, pane.value(place)) for t, place in places]
         spec = strokes.draw(self._origin, pane.quantity, stroke)
-        self.edited.emit(spec, f"draw {pane.quantity.symbol}", "stroke")
+        self.edited.emit(spec, f"draw {pane.quantity.symbol}", self._key)
+
+    @Slot(int, float)
+    def _on_mark(self, index: int, t: float) -> None:
+        self._sampling = self._sampling or self._document.experiment.sampling
+        self.mark_dragged.emit(index, t)
 
     @Slot()
-    def _on_stroke_cancelled(self) -> None:
+    def _on_cancelled(self) -> None:
+        """Take a gesture back: nothing of it is left, not even a step to undo."""
         if self._origin is not None:
-            self.edited.emit(self._origin, "draw", "stroke")
+            self.edited.emit(self._origin, "", self._key)
+        if self._grip is not None:
+            self.grip_dragged.emit(*self._grip)
+        if self._sampling is not None:
+            self.mark_cancelled.emit(self._sampling)
         self._on_finished()
 
     @Slot()
@@ -187,7 +208,7 @@ class PlotStack(QWidget):
 
     @Slot()
     def _on_finished(self) -> None:
-        self._origin = None
+        self._origin = self._sampling = self._grip = None
         for pane in self.panes.values():
             self._show_bounded(pane, False)
         self._show_handles(True)
