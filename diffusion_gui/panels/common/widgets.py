@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.theme import Theme
 
@@ -224,7 +225,7 @@ class JumpSlider(QSlider):
 
 
 class NumberBox(QDoubleSpinBox):
-    """A number field that shows sensible digits: 0.008, 0.02, 1e-04."""
+    """A number field that shows sensible digits: 0.008, 0.02, 1e-4."""
 
     def __init__(self, minimum: float, maximum: float, decimals: int) -> None:
         super().__init__()
@@ -246,7 +247,7 @@ class NumberBox(QDoubleSpinBox):
     def textFromValue(self, value: float) -> str:
         """Drop trailing zeros; very small numbers in scientific form."""
         if 0.0 < abs(value) < 1e-3:
-            return f"{value:.3g}"
+            return spelled(value)
         decimals = min(self.decimals(), max(FIGURES - len(str(int(abs(value)))), 0))
         text = f"{value:.{decimals}f}"
         return text.rstrip("0").rstrip(".") if decimals else text

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.schedules.columns import COLUMNS
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.schedule.table_model import NAMES, TOKENS, Index
@@ -113,7 +114,7 @@ class Cells(QStyledItemDelegate):
         """Write the number with as many digits as a person can use."""
         assert isinstance(editor, QLineEdit)
         number = float(index.data(Qt.ItemDataRole.EditRole))
-        editor.setText(f"{number:.{EDITED}g}")
+        editor.setText(spelled(number, EDITED))
 
     def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
         """Hand on what was typed; a number that was only looked at keeps its other digits."""
