@@ -6,6 +6,7 @@ Files are read in a background thread: a checkpoint that holds betas can be larg
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,19 +81,23 @@ class ScheduleFiles(QObject):
 
         schedules = [path for path in paths if holds_schedule(path)]
         if schedules:
-            self.open(schedules[0])
-        if len(schedules) > 1:
             others = ", ".join(Path(path).name for path in schedules[1:4])
-            self._editor.bar.show_lines([f"one schedule at a time: {others} was left out"])
+            self.open(
+                schedules[0], [f"one schedule at a time: {others} left out"] if others else []
+            )
         return [path for path in paths if path not in schedules]
 
-    def open(self, path: str) -> None:
-        """Read the schedule in a file or diffusers folder in the background, then show it."""
+    def open(self, path: str, notes: Sequence[str] = ()) -> None:
+        """Read the schedule in a file or diffusers folder in the background, then show it.
+
+        What is to be said about it is said with `notes`.
+        """
 
         def read(_: object) -> tuple[str, Imported]:
             from diffusion_gui.session.schedule_import import load_schedule
 
-            return Path(path).name, load_schedule(path)
+            found = load_schedule(path)
+            return Path(path).name, replace(found, notes=(*notes, *found.notes))
 
         self._runner.submit(read)
 
@@ -120,7 +125,7 @@ class ScheduleFiles(QObject):
         """Make what was found the schedule; `text` is the step for undo, `done` what is said."""
         self._editor.apply(found.spec, text)
         if found.notes:
-            self._editor.bar.show_lines(list(found.notes))
+            self._editor.bar.show_lines(list(found.notes), info=True)
         if self._document.experiment.schedule == found.spec:
             self.said.emit(f"{done}, T = {found.spec.T:,}")
 

@@ -133,6 +133,31 @@ def test_schedules_and_pictures_dropped_together_go_each_its_way(
     _opened(window, qtbot)
     qtbot.waitUntil(lambda: len(parts.document.experiment.pictures) == before + 1)
     assert parts.document.experiment.schedule.T == 60
+    assert window.schedule.bar.text == "one schedule at a time: b.csv left out"
+
+
+def _border(window: MainWindow) -> str:
+    bar = window.schedule.bar
+    return bar.grab().toImage().pixelColor(bar.width() // 2, 0).name().upper()
+
+
+def test_a_note_is_no_warning_and_goes_with_the_schedule_it_is_about(
+    window: MainWindow, parts: Parts
+) -> None:
+    bar, tokens = window.schedule.bar, parts.theme.tokens
+    numbers = " ".join(str(number) for number in np.linspace(0.001, 0.02, 30).tolist())
+    window.schedule_files.paste(numbers)
+    assert bar.text.startswith("read as betas")
+    assert _border(window) == tokens.hairline
+    parts.document.history.undo()
+    assert bar.text == ""
+    parts.document.history.redo()
+    assert bar.text == ""
+    window.schedule_files.paste("no schedule")
+    assert bar.text
+    assert _border(window) == tokens.warning
+    parts.document.replace_schedule(ScheduleSpec("sqrt"), "another")
+    assert bar.text == ""
 
 
 @pytest.mark.parametrize(

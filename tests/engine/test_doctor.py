@@ -43,7 +43,7 @@ def mended(kind: str, spec: ScheduleSpec, use: Use | None = None) -> ScheduleSpe
 def test_linear_reaches_noise_and_has_nothing_to_mend() -> None:
     (finding,) = examine(ScheduleSpec("linear"))
     assert finding.severity is Severity.GOOD
-    assert "4e-05" in finding.text
+    assert "4e-5" in finding.text
 
 
 def test_stable_diffusion_leaks_signal_and_the_share_is_told() -> None:

@@ -335,7 +335,7 @@ def test_turning_into_points_says_by_how_much_it_is_off(
     off = np.abs(np.clip(before, -20, 20) - document.schedule.log_snr[1:]).max()
     count = len(_spec(document).points)
     assert 0.0 < off <= 0.06
-    expected = f"Turned into {count} points, off by {off:.2g} nats of log-SNR at most"
+    expected = f"Made {count} points, {off:.2g} nats off"
     assert window.toolbar.caption.text() == expected
 
 

@@ -255,3 +255,17 @@ def test_a_curve_that_had_to_be_limited_says_so_and_its_handles_lie_on_it(
     assert schedule.notes
     for t, value in plot.points:
         assert value == pytest.approx(schedule.alpha_bar[round(t)], abs=1e-9)
+
+
+def test_the_end_is_written_with_a_subscript_and_a_short_power_of_ten(
+    editor: ScheduleEditor,
+) -> None:
+    assert "ᾱ<sub>T</sub> = 2.4e-9" in editor.doctor.text()
+    assert "_T" not in editor.doctor.text()
+
+
+def test_an_edited_table_is_called_numbers(editor: ScheduleEditor, parts: Parts) -> None:
+    betas = parts.document.schedule.beta[1:].tolist()
+    editor.apply(ScheduleSpec("", 1000, betas=tuple(betas)), "β at t = 1")
+    assert editor.caption.text().startswith("numbers, edited")
+    assert "from a table" in editor.presets.formula.text

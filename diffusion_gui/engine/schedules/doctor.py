@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.schedules import operations
 from diffusion_gui.engine.schedules.build import build
@@ -147,7 +148,7 @@ def examine_table(betas: Array) -> tuple[Finding, ...]:
     t, value = int(bad[0]) + 1, float(betas[bad[0]])
     what = "rises" if value <= 0.0 else "falls below 0" if value > 1.0 else "is undefined"
     many = f" and at {bad.size - 1} more" if bad.size > 1 else ""
-    text = f"β is outside (0, 1]: β = {value:.4g} at t = {t}{many}, so that ᾱ {what}"
+    text = f"β is outside (0, 1]: β = {spelled(value, 4)} at t = {t}{many}, so that ᾱ {what}"
     return (Finding("beta_range", Severity.ERROR, text, value, (t, int(bad[-1]) + 1), fix),)
 
 
@@ -175,8 +176,9 @@ def _end(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
     last = float(schedule.alpha_bar[-1])
     T = schedule.T
     if last <= NOISE:
-        return Finding("end", Severity.GOOD, f"Reaches noise: ᾱ_T = {last:.2g}", last, (T, T))
-    signal = f"{100.0 * last**0.5:.3g} % signal left at T (ᾱ_T = {last:.3g})"
+        text = f"Reaches noise: ᾱ_T = {spelled(last, 2)}"
+        return Finding("end", Severity.GOOD, text, last, (T, T))
+    signal = f"{spelled(100.0 * last**0.5)} % signal left at T (ᾱ_T = {spelled(last)})"
     if last <= LEAK:  # as with Stable Diffusion: its pictures are never very dark or bright
         text = f"Nearly reaches noise: {signal}, by which mean brightness leaks"
         return Finding("end", Severity.NOTE, text, last, (T, T))
@@ -201,7 +203,7 @@ def _start(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
     first = float(schedule.alpha_bar[1])
     if first >= FIRST:
         return None
-    text = f"Starts noisy: ᾱ₁ = {first:.4g}, fine detail is lost at once"
+    text = f"Starts noisy: ᾱ₁ = {spelled(first, 4)}, fine detail is lost at once"
     return Finding("start", Severity.WARNING, text, first, (1, 1))
 
 
@@ -232,7 +234,7 @@ def _power(nats: float) -> str:
     """Return exp(nats) with two digits, also beyond the largest float."""
     exponent = math.floor(nats / math.log(10.0))
     digits = math.exp(nats - exponent * math.log(10.0))
-    return f"{digits:.1f}e+{exponent:02d}"
+    return f"{digits:.1f}e{exponent}"
 
 
 def _jump(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
@@ -240,7 +242,9 @@ def _jump(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
     t, largest = largest_jump(schedule.log_snr[1:])
     if largest <= LARGEST_JUMP:
         return None
-    text = f"Jumps {largest:.2g} nats of log-SNR from t = {t} to {t + 1}: too few steps there"
+    text = (
+        f"Jumps {spelled(largest, 2)} nats of log-SNR from t = {t} to {t + 1}: too few steps there"
+    )
     return Finding("jump", Severity.WARNING, text, largest, (t, t + 1))
 
 
@@ -271,7 +275,7 @@ def _spike(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | None:
     t = int(np.argmax(out)) + 2
     if out[t - 2] <= _SPIKE:
         return None
-    text = f"β stands out at t = {t}: {beta[t]:.2g} beside {around[t - 2]:.2g}"
+    text = f"β stands out at t = {t}: {spelled(beta[t], 2)} beside {spelled(around[t - 2], 2)}"
     return Finding("spike", Severity.NOTE, text, float(beta[t]), (t, t))
 
 
@@ -282,7 +286,7 @@ def _never_at_T(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | N
     if first >= schedule.T - 1e-6:
         return None
     text = (
-        f"{use.spacing} with {use.steps} steps begins at t = {first:.4g}, not at T ="
+        f"{use.spacing} with {use.steps} steps begins at t = {spelled(first, 4)}, not at T ="
         f" {schedule.T}; trailing begins there"
     )
     return Finding("spacing", Severity.WARNING, text, first, (round(first), schedule.T))

@@ -148,6 +148,7 @@ QFrame[role="card"] {{
     background: {window}; border: 1px solid {hairline}; border-radius: 6px;
 }}
 QFrame[role="bar"] {{ background: {field}; border: 1px solid {warning}; border-radius: 6px; }}
+QFrame[role="bar"][info="true"] {{ border: 1px solid {hairline}; }}
 QFrame[role="bar"] QToolButton {{ background: transparent; border: none; }}
 """
 

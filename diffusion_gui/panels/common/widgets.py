@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.theme import Theme
 
@@ -83,7 +84,10 @@ class ElidedLabel(QLabel):
 
 
 class MessageBar(QFrame):
-    """One or more lines that say what went wrong and the mend; dismissible, hidden when empty."""
+    """One or more lines that say what went wrong and the mend; dismissible, hidden when empty.
+
+    It also says what is only worth knowing, in quieter dress.
+    """
 
     dismissed = Signal()
 
@@ -92,7 +96,7 @@ class MessageBar(QFrame):
         self.setObjectName("messageBar")
         self.setProperty("role", "bar")
         self._theme = theme
-        self._held = False
+        self._held = self._info = False
         self._waiting: Callable[[], None] | None = None
         self._sign = QLabel()
         self._text = QLabel()
@@ -128,11 +132,15 @@ class MessageBar(QFrame):
             self._waiting = None
             waiting()
 
-    def show_lines(self, lines: Sequence[str], most: int = 4) -> None:
-        """Show lines, at most `most` of them, with the number of the rest."""
+    def show_lines(self, lines: Sequence[str], most: int = 4, info: bool = False) -> None:
+        """Show lines, at most `most` of them, with the number of the rest.
+
+        With `info` nothing went wrong: the lines are only worth knowing.
+        """
         if self._held:
-            self._waiting = lambda: self.show_lines(lines, most)
+            self._waiting = lambda: self.show_lines(lines, most, info)
             return
+        self._dress(info)
         shown = list(lines[:most])
         if len(lines) > most:
             shown.append(f"... and {len(lines) - most} more")
@@ -149,9 +157,21 @@ class MessageBar(QFrame):
         self.hide()
         self.dismissed.emit()
 
+    def _dress(self, info: bool) -> None:
+        if info != self._info:
+            self._info = info
+            self.setProperty("info", info)
+            self.style().unpolish(self)
+            self.style().polish(self)
+            self._tint()
+
     def _tint(self) -> None:
         tokens = self._theme.tokens
-        self._sign.setPixmap(icon("triangle-alert", tokens.warning).pixmap(16, 16))
+        if self._info:
+            sign = icon("info", tokens.secondary)
+        else:
+            sign = icon("triangle-alert", tokens.warning)
+        self._sign.setPixmap(sign.pixmap(16, 16))
         self._close.setIcon(icon("x", tokens.secondary))
 
 
@@ -205,7 +225,7 @@ class JumpSlider(QSlider):
 
 
 class NumberBox(QDoubleSpinBox):
-    """A number field that shows sensible digits: 0.008, 0.02, 1e-04."""
+    """A number field that shows sensible digits: 0.008, 0.02, 1e-4."""
 
     def __init__(self, minimum: float, maximum: float, decimals: int) -> None:
         super().__init__()
@@ -227,7 +247,7 @@ class NumberBox(QDoubleSpinBox):
     def textFromValue(self, value: float) -> str:
         """Drop trailing zeros; very small numbers in scientific form."""
         if 0.0 < abs(value) < 1e-3:
-            return f"{value:.3g}"
+            return spelled(value)
         decimals = min(self.decimals(), max(FIGURES - len(str(int(abs(value)))), 0))
         text = f"{value:.{decimals}f}"
         return text.rstrip("0").rstrip(".") if decimals else text

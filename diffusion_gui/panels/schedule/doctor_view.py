@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -83,7 +84,7 @@ class DoctorView(QLabel):
         """Return a finding as two cells, so that its second line does not go under the bullet."""
         tokens, finding = self._theme.tokens, self._findings[index]
         colour = getattr(tokens, TOKENS[finding.severity])
-        text = escape(finding.text)
+        text = re.sub(r"_T\b", "<sub>T</sub>", escape(finding.text))
         if finding.fix is not None:
             label = escape(finding.fix.label)
             text += f" <a href='{index}' style='color:{tokens.accent}'>{label}</a>"

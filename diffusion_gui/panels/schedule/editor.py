@@ -131,6 +131,7 @@ class ScheduleEditor(Panel):
         )
         self.doctor.fix_wished.connect(self._on_fix)
         self.doctor.range_changed.connect(self.plots.show_range)
+        document.schedule_changed.connect(self.bar.clear)  # it was about the one before
         document.schedule_changed.connect(self._show_schedule)
         document.sampling_changed.connect(self._show_steps)
         self._view.t_changed.connect(self.plots.show_time)

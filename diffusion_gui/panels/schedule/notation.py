@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.schedules import Schedule
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
 
@@ -68,4 +69,4 @@ def level_text(notation: str, schedule: Schedule, t: int) -> str:
     if key == "log_snr":
         return f"SNR = {schedule.snr_db(t):.1f} dB"
     quantity = QUANTITIES[key]
-    return f"{quantity.symbol} = {quantity.of_level(schedule.log_snr[t]):.4g}"
+    return f"{quantity.symbol} = {spelled(float(quantity.of_level(schedule.log_snr[t])), 4)}"

@@ -14,6 +14,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QFrame, QHBoxLayout, QVBoxLayout
 
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.schedules import ScheduleSpec, operations
 from diffusion_gui.panels.common.widgets import GAP, button, claims_escape, label
 from diffusion_gui.panels.schedule.blend_page import BlendPage
@@ -203,10 +204,9 @@ class OperationsBar(QFrame):
         self._at_once(operation, "turn into points alone", "it is points alone already")
         made = self._document.experiment.schedule
         if made != spec:
-            off = operations.difference(spec, made)
-            self.said.emit(
-                f"Turned into {len(made.points)} points, off by {off:.2g} nats of log-SNR at most"
-            )
+            off = spelled(operations.difference(spec, made), 2)
+            count = len(made.points)
+            self.said.emit(f"Made {count} points, {off} nats off")
 
     def _at_once(
         self, operation: Callable[[ScheduleSpec], ScheduleSpec], text: str, nothing: str

@@ -25,7 +25,13 @@ from diffusion_gui.panels.schedule.name_row import NameRow
 from diffusion_gui.panels.schedule.preset_combo import OWN, RECENT, PresetCombo
 from diffusion_gui.state.user_presets import UserPresets
 
-_TABLE = Preset("Table", "imported or joined", "βₜ from a table", (), lambda T, p: np.empty(0))
+_TABLE = Preset(
+    "Table",
+    "numbers, edited or imported",
+    "βₜ from a table of numbers",
+    (),
+    lambda T, p: np.empty(0),
+)
 _DRAWN = Preset("Drawn", "by hand", "log-SNR through the points", (), lambda T, p: np.empty(0))
 """What is said of schedules that have no formula."""
 PRESET_TIP = "The formula the schedule starts from, your presets and recent schedules"

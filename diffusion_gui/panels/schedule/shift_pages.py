@@ -12,6 +12,7 @@ import numpy as np
 from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.schedules import ScheduleSpec, build, editing, operations
 from diffusion_gui.panels.common.widgets import GAP, IntegerBox, label
 from diffusion_gui.panels.schedule.knob import Knob, number_box
@@ -214,12 +215,14 @@ def _equivalents(nats: float, size: bool = True) -> str:
     ]
     if size:
         side = same.resolution
-        parts.append(f"resolution {side:.0f} px" if side >= 9.5 else f"resolution {side:.2g} px")
+        parts.append(
+            f"resolution {side:.0f} px" if side >= 9.5 else f"resolution {spelled(side, 2)} px"
+        )
     return " · ".join(parts)
 
 
 def _short(number: float) -> str:
-    return f"{number:.2f}" if 0.095 <= number < 1000.0 else f"{number:.3g}"
+    return f"{number:.2f}" if 0.095 <= number < 1000.0 else spelled(number)
 
 
 def _signed(number: float) -> str:

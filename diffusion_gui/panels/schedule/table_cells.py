@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QRect, Qt
-from PySide6.QtGui import QColor, QFont, QPainter
+from PySide6.QtCore import QAbstractItemModel, QRect, Qt
+from PySide6.QtGui import QColor, QFont, QPainter, QShowEvent
 from PySide6.QtWidgets import (
     QHeaderView,
     QLineEdit,
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.schedules.columns import COLUMNS
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.schedule.table_model import NAMES, TOKENS, Index
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
 ROW = 20
 """Height of a row in pixels."""
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+EDITED = 9
+"""Significant digits of a number that is about to be edited."""
+
+
+class NumberField(QLineEdit):
+    """A field that opens with all of its text selected and the cursor before it."""
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Show the beginning of a number that is longer than the field."""
+        super().showEvent(event)
+        self.setSelection(len(self.text()), -len(self.text()))
 
 
 class Head(QHeaderView):
@@ -91,10 +105,22 @@ class Cells(QStyledItemDelegate):
         self, parent: QWidget, option: QStyleOptionViewItem, index: Index
     ) -> QLineEdit:
         """Return a field as small as the cell, wide enough for all digits."""
-        field = QLineEdit(parent)
+        field = NumberField(parent)
         field.setProperty("role", "cell")
         field.setAccessibleName(f"{COLUMNS[NAMES[index.column()]].symbol} at t = {index.row()}")
         return field
+
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        """Write the number with as many digits as a person can use."""
+        assert isinstance(editor, QLineEdit)
+        number = float(index.data(Qt.ItemDataRole.EditRole))
+        editor.setText(spelled(number, EDITED))
+
+    def setModelData(self, editor: QWidget, model: QAbstractItemModel, index: Index) -> None:
+        """Hand on what was typed; a number that was only looked at keeps its other digits."""
+        assert isinstance(editor, QLineEdit)
+        if editor.isModified():
+            super().setModelData(editor, model, index)
 
     def updateEditorGeometry(
         self, editor: QWidget, option: QStyleOptionViewItem, index: Index

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt, Signal
 
+from diffusion_gui.engine.numerals import plain_exponent
 from diffusion_gui.engine.schedules import Schedule
 from diffusion_gui.engine.schedules.columns import COLUMNS
 from diffusion_gui.engine.schedules.schedule import Array
@@ -142,16 +143,16 @@ class ScheduleModel(QAbstractTableModel):
 
 
 def short(value: float) -> str:
-    """Return a number of the table in at most seven characters: 0.6295, 2.4e-09, 0.99996."""
+    """Return a number of the table in at most seven characters: 0.6295, 2.4e-9, 0.99996."""
     if math.isinf(value):
         return "∞"
     if value in (0.0, 1.0):
         return f"{value:g}"
     if not 1e-3 <= value < 1e4:
-        return f"{value:.1e}"
+        return plain_exponent(f"{value:.1e}")
     if value >= 1.0:
         return f"{value:#.4g}".rstrip(".")
     rest = 1.0 - value
     if rest < 5e-6:
-        return f"1−{rest:.0e}"
+        return "1−" + plain_exponent(f"{rest:.0e}")
     return f"{value:.5f}" if value < 0.1 or rest < 0.01 else f"{value:.4f}"

@@ -18,7 +18,15 @@ from PySide6.QtGui import (
     QMouseEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QApplication, QHeaderView, QMenu, QTableView, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QAbstractItemDelegate,
+    QApplication,
+    QHeaderView,
+    QMenu,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import columns
@@ -184,6 +192,13 @@ class NumbersView(QTableView):
             font.setFeature(QFont.Tag("tnum"), 1)
             self._fonts[size, weight] = font
         return self._fonts[size, weight], room
+
+    def closeEditor(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
+        """After Enter go down, where the next number is typed."""
+        super().closeEditor(editor, hint)
+        below = self.currentIndex().siblingAtRow(self.currentIndex().row() + 1)
+        if hint is QAbstractItemDelegate.EndEditHint.SubmitModelCache and below.isValid():
+            self.setCurrentIndex(below)
 
     # --- copy and paste ---------------------------------------------------------------------
 
