@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QPoint, QRectF, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
@@ -413,6 +413,50 @@ def test_the_time_cursor_runs_through_all_curves_and_is_dragged_on_any(
         assert parts.view.t == pytest.approx(t, abs=4), key
         for other in editor.plots.panes.values():
             assert other.plot._cursor.value() == parts.view.t
+
+
+def _text_rect(plot: HandlePlot) -> QRectF:
+    """Return where the text beside the cursor is, in pixels of the plot."""
+    item = plot._readout
+    return plot.viewportTransform().mapRect(item.mapRectToScene(item.boundingRect()))
+
+
+def _inside(plot: HandlePlot, rect: QRectF) -> bool:
+    box = plot.getViewBox()
+    view = plot.viewportTransform().mapRect(box.mapRectToScene(box.boundingRect()))
+    return bool(view.adjusted(-2, -2, 2, 2).contains(rect))
+
+
+def test_the_text_beside_the_cursor_is_whole_after_every_change_of_size_and_range(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    for t in (0, 60, 500, 940, 1000):
+        parts.view.set_t(t)
+        for size in ((1280, 800), (1900, 1100), (1280, 720)):
+            window.resize(*size)
+            qtbot.wait(1)
+            for key in ("alpha_bar", "beta"):
+                plot = editor.plots.plot(key)
+                assert _inside(plot, _text_rect(plot)), (t, size, key)
+    plot.set_ranges(1000, -9.0, 0.0)
+    assert _inside(plot, _text_rect(plot))
+
+
+@pytest.mark.parametrize("preset", ["linear", "sigmoid"])
+def test_the_text_beside_the_cursor_covers_neither_curve_nor_handle(
+    editor: ScheduleEditor, parts: Parts, preset: str
+) -> None:
+    parts.document.replace_schedule(ScheduleSpec(preset, 1000), "preset")
+    covered = 0
+    for key in ("alpha_bar", "beta", "log_snr", "sigma"):
+        parts.editor.show_pane(key if key in ("log_snr", "sigma") else "")
+        for t in range(0, 1001, 20):
+            parts.view.set_t(t)
+            plot = editor.plots.plot(key)
+            rect = _text_rect(plot).adjusted(3, 3, -3, -3)
+            line = zip(*plot.curve.getData(), strict=True)
+            covered += any(rect.contains(plot.to_pixel(*at)) for at in (*line, *plot.points))
+    assert covered == 0
 
 
 # --- the sampler's steps -------------------------------------------------------------------

@@ -19,6 +19,10 @@ from diffusion_gui.panels.common.theme import Theme
 
 HANDLE_ROOM = 8.0
 """Pixels above and below the values: half a handle and its ring."""
+GAP_BESIDE = 4.0
+"""Pixels between the cursor and its text."""
+FLOOR = 16.0
+"""Pixels above the axis that belong to what stands on it."""
 ARROWS = {
     Qt.Key.Key_Up: (0.0, 1.0),
     Qt.Key.Key_Down: (0.0, -1.0),
@@ -130,6 +134,7 @@ class CurvePlot(Plot):
         super().__init__(theme)
         self.curve = self.add_curve(token)
         self._T = 1
+        self._value_there = 0.0
         self.span = (0.0, 1.0)
         """Lowest and highest value of the axis, without its margin."""
         self._cursor.setZValue(5)
@@ -159,11 +164,46 @@ class CurvePlot(Plot):
         """Move the cursor and write `text` beside it, away from the curve's `value` there."""
         self._cursor.setPos(t)
         self._readout.setText(text)
+        self._value_there = value
+        self._place_readout()
+
+    def _place_readout(self) -> None:
+        """Put the text beside the cursor where nothing lies under it, if there is such a corner."""
         low, high = self.getViewBox().viewRange()[1]
-        above = value < 0.5 * (low + high)
-        self._readout.setAnchor((1.05 if t > 0.5 * self._T else -0.05, 0.0 if above else 1.0))
-        margin = 0.0 if above else 0.06 * (high - low)  # clear of what stands on the axis
-        self._readout.setPos(t, high if above else low + margin)
+        t = float(self._cursor.value())
+        above, left = self._value_there < 0.5 * (low + high), t > 0.5 * self._T
+        size = self._readout.textItem.boundingRect()
+        wide, tall = (abs(x) for x in self.getViewBox().viewPixelSize())
+        wide, tall = wide * (size.width() + GAP_BESIDE), tall * size.height()
+        best, least = (above, left), np.inf
+        for place in ((above, left), (above, not left), (not above, left), (not above, not left)):
+            bottom = high - tall if place[0] else low + self._floor()
+            t0 = t - wide if place[1] else t
+            fits = self._view_left() <= t0 and t0 + wide <= self.getViewBox().viewRange()[0][1]
+            hidden = self._hidden_by(t0, t0 + wide, bottom, bottom + tall) if fits else np.inf
+            if hidden < least:
+                best, least = place, hidden
+        above, left = best
+        beside = GAP_BESIDE / max(size.width(), 1.0)
+        self._readout.setAnchor((1.0 + beside if left else -beside, 0.0 if above else 1.0))
+        self._readout.setPos(t, high if above else low + self._floor())
+
+    def _view_left(self) -> float:
+        return float(self.getViewBox().viewRange()[0][0])
+
+    def _floor(self) -> float:
+        """Return the height of what stands on the axis, in values."""
+        return float(FLOOR * abs(self.getViewBox().viewPixelSize()[1]))
+
+    def _hidden_by(self, t0: float, t1: float, bottom: float, top: float) -> int:
+        """Return how many things a rectangle of the axes would cover: the curve is one."""
+        t, value = self.curve.xData, self.curve.yData
+        if t is None or not len(t):
+            return 0
+        inside = value[np.searchsorted(t, t0) : np.searchsorted(t, t1)]
+        run = np.r_[np.interp((t0, t1), t, value), inside]
+        run = run[np.isfinite(run)]
+        return int(bool(len(run)) and run.min() <= top and run.max() >= bottom)
 
     def set_ranges(self, T: int, low: float, high: float) -> None:
         """Show t = 0..T and values low..high, with a margin for handles at the ends."""
@@ -175,6 +215,7 @@ class CurvePlot(Plot):
         """Leave room for half a handle above and below, however small the plot is."""
         room = max(self.getViewBox().height(), 4.0 * HANDLE_ROOM)
         self.setYRange(*self.span, padding=max(0.04, HANDLE_ROOM / (room - 2.0 * HANDLE_ROOM)))
+        self._place_readout()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the margin in pixels."""

@@ -312,6 +312,14 @@ class HandlePlot(CurvePlot):
             self.gesture_finished.emit()
         super().keyReleaseEvent(event)
 
+    def _hidden_by(self, t0: float, t1: float, bottom: float, top: float) -> int:
+        wide, tall = (0.5 * HANDLE * abs(x) for x in self.getViewBox().viewPixelSize())
+        hidden = sum(
+            t0 - wide <= t <= t1 + wide and bottom - tall <= value <= top + tall
+            for t, value in (*self._points, *self.marks.grips)
+        )
+        return hidden + super()._hidden_by(t0, t1, bottom, top)
+
     # --- looks ------------------------------------------------------------------------------
 
     def _draw_handles(self) -> None:
