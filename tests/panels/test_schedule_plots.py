@@ -313,6 +313,34 @@ def test_points_are_added_and_removed_by_keys_buttons_and_menu(
         parts.document.history.undo()
 
 
+def test_the_choice_is_cleared_when_the_points_are_others(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    plot, document = editor.alpha_bar, parts.document
+
+    def choose() -> None:
+        qtbot.mouseClick(plot.viewport(), LEFT, pos=_handle(plot, 4))
+        assert parts.editor.chosen == {4}
+
+    choose()
+    start = _handle(plot, 4)
+    _drag(qtbot, plot, start, start + QPoint(2, 6))
+    qtbot.keyClick(plot, Qt.Key.Key_Right)
+    _drag(qtbot, plot, _handle(plot, 4), start + QPoint(0, 9), keys=CTRL)
+    editor.points.t.setValue(round(plot.points[4][0]) + 9)
+    assert parts.editor.chosen == {4}  # it alone was moved, or by hand
+    for change in (
+        lambda: document.replace_schedule(ScheduleSpec("linear", 1000), "preset"),
+        lambda: document.replace_schedule(ScheduleSpec("linear", 900), "T"),
+        lambda: document.replace_schedule(ScheduleSpec("linear", 900, shift=0.5), "shift"),
+        lambda: _press(window, "toPoints"),
+        document.history.undo,
+    ):
+        choose()
+        change()
+        assert parts.editor.chosen == frozenset()
+
+
 def test_the_chosen_point_is_edited_in_numbers(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot
 ) -> None:

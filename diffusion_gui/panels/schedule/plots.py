@@ -12,7 +12,7 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_gui.engine.experiment import Sampling
-from diffusion_gui.engine.schedules import ScheduleSpec, control_points, editing, strokes
+from diffusion_gui.engine.schedules import ScheduleSpec, editing, strokes
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.panels.common.theme import Theme
@@ -57,6 +57,7 @@ class PlotStack(QWidget):
         self._comparison = comparison
         self._theme = theme
         self._origin: ScheduleSpec | None = None
+        self._shown = document.experiment.schedule
         self._key = ""
         self._sampling: Sampling | None = None
         self._grip: tuple[int, float, float] | None = None
@@ -250,9 +251,10 @@ class PlotStack(QWidget):
 
     def show_schedule(self) -> None:
         """Show the document's schedule on all curves."""
-        count = len(control_points(self._spec))
-        if any(index >= count for index in self._state.chosen):
-            self._state.choose([i for i in self._state.chosen if i < count])
+        chosen, before, self._shown = self._state.chosen, self._shown, self._spec
+        dragged = self._origin is not None
+        if not (dragged or editing.only_moved(before, self._shown, chosen)):
+            self._state.choose(())  # under the same numbers there are other points now
         self._show_curves()
 
     def _show_curves(self) -> None:
