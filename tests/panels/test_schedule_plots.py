@@ -14,7 +14,7 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.schedules import ScheduleSpec, build, control_points, grid
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
-from diffusion_gui.panels.schedule.handles import HandlePlot
+from diffusion_gui.panels.schedule.handles import HANDLE, HandlePlot
 from diffusion_gui.panels.schedule.notation import NOTATIONS
 
 LEFT = Qt.MouseButton.LeftButton
@@ -519,6 +519,38 @@ def test_a_step_dragged_along_the_axis_makes_the_grid_a_list(
     assert parts.document.history.count == 1
     parts.document.history.undo()
     assert parts.document.experiment.sampling.spacing == "trailing"
+
+
+@pytest.mark.parametrize("index", [0, 10])
+def test_a_step_is_taken_hold_of_anywhere_on_it_and_says_its_t(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, index: int
+) -> None:
+    """Also the first, below the handle at T."""
+    plot, t = editor.alpha_bar, float(editor.alpha_bar.marks.times[index])
+    axis = plot.to_pixel(t, plot.getViewBox().viewRange()[1][0]).toPoint()
+    left, right = plot.to_pixel(t - 18, 0.0), plot.to_pixel(t, 0.0)
+    for aside in (-6, 6):
+        start = axis + QPoint(aside, -4)
+        qtbot.mousePress(plot.viewport(), LEFT, pos=start)
+        qtbot.mouseMove(plot.viewport(), start + QPoint(round((left - right).x()), 0))
+        held = plot.marks._held_name
+        assert parts.document.experiment.sampling.spacing == "times"
+        moved = round(parts.document.experiment.sampling.levels[index])
+        assert moved == pytest.approx(t - 18, abs=3)
+        assert held.isVisible()
+        assert held.toPlainText() == f"t = {moved}"
+        qtbot.mouseRelease(plot.viewport(), LEFT, pos=start)
+        assert not held.isVisible()
+        parts.document.history.undo()
+
+
+def test_the_steps_stand_between_the_axis_and_the_handles(editor: ScheduleEditor) -> None:
+    plot = editor.alpha_bar
+    axis = plot.to_pixel(0.0, plot.getViewBox().viewRange()[1][0]).y()
+    t, value = plot.points[-1]
+    assert axis - plot.to_pixel(t, value).y() > HANDLE / 2 + 9
+    rect = plot.marks._lane.opts["symbol"].boundingRect()
+    assert rect.bottom() < -0.1
 
 
 # --- the doctor ----------------------------------------------------------------------------

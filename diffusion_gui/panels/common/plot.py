@@ -134,6 +134,8 @@ class CurvePlot(Plot):
         super().__init__(theme)
         self.curve = self.add_curve(token)
         self._T = 1
+        self.room_below = 0.0
+        """Pixels kept free below the handles, for what stands on the axis."""
         self._value_there = 0.0
         self.span = (0.0, 1.0)
         """Lowest and highest value of the axis, without its margin."""
@@ -213,8 +215,11 @@ class CurvePlot(Plot):
 
     def _fit_height(self) -> None:
         """Leave room for half a handle above and below, however small the plot is."""
-        room = max(self.getViewBox().height(), 4.0 * HANDLE_ROOM)
-        self.setYRange(*self.span, padding=max(0.04, HANDLE_ROOM / (room - 2.0 * HANDLE_ROOM)))
+        height = max(self.getViewBox().height(), 4.0 * HANDLE_ROOM + self.room_below)
+        room = max(0.04 * height, HANDLE_ROOM)
+        low, high = self.span
+        value = (high - low) / (height - 2.0 * room - self.room_below)  # of a pixel
+        self.setYRange(low - (room + self.room_below) * value, high + room * value, padding=0)
         self._place_readout()
 
     def resizeEvent(self, event: QResizeEvent) -> None:

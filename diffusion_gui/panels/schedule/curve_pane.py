@@ -23,6 +23,7 @@ from diffusion_gui.panels.schedule.axes import axis_range
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.marks import Overlay
 from diffusion_gui.panels.schedule.notation import NOTATIONS, level_text
+from diffusion_gui.panels.schedule.reach import LANE_ROOM
 from diffusion_gui.state.comparison import Pin
 from diffusion_gui.state.editor_state import EditorState
 
@@ -51,6 +52,8 @@ class CurvePane(QWidget):
         self._overlaid: object = None
         """What the compared curves on show were made from."""
         self.plot = HandlePlot(theme, TOKENS.get(key, key))
+        if key == "alpha_bar":  # the sampler's steps can be dragged there
+            self.plot.room_below = LANE_ROOM
         self._build()
         self.name_in_notation()
 

@@ -63,6 +63,7 @@ class Marks(QObject):
         self._grips: pg.ScatterPlotItem | None = None
         self._stroke: pg.PlotDataItem | None = None
         self._grip_names: list[pg.TextItem] = []
+        self._held_name: pg.TextItem | None = None
         self.times: Array = np.zeros(0)
         """The sampler's steps that can be dragged, t."""
         self.grips: list[tuple[float, float]] = []
@@ -122,7 +123,7 @@ class Marks(QObject):
                 return
             self._steps, self._lane = (
                 pg.ScatterPlotItem(symbol=symbol, size=size, pxMode=True)
-                for symbol, size in ((_tick(), 9), (_wedge(), 8))
+                for symbol, size in ((_tick(), 9), (_wedge(), 10))
             )
             for item, z in ((self._steps, 3), (self._lane, 4)):
                 item.setZValue(z)
@@ -141,6 +142,22 @@ class Marks(QObject):
         if self._lane is not None:
             low = self._plot.getViewBox().viewRange()[1][0]
             self._lane.setData(x=self.times, y=np.full(len(self.times), low))
+
+    def show_held(self, t: int | None) -> None:
+        """Write the t of the step that is dragged beside it, or nothing."""
+        if self._held_name is None:
+            if t is None:
+                return
+            self._held_name = pg.TextItem()
+            self._held_name.setZValue(12)
+            self._plot.addItem(self._held_name, ignoreBounds=True)
+            self._tint()
+        self._held_name.setVisible(t is not None)
+        if t is not None:
+            box = self._plot.getViewBox()
+            self._held_name.setText(f"t = {t}")
+            self._held_name.setAnchor((1.15 if t > 0.5 * self._plot.T else -0.15, 1.0))
+            self._held_name.setPos(t, box.viewRange()[1][0] + 4.0 * abs(box.viewPixelSize()[1]))
 
     def show_grips(self, places: Sequence[tuple[float, float]]) -> None:
         """Show the handles of the whole curve: diamonds with their names."""
@@ -196,6 +213,9 @@ class Marks(QObject):
             self._stroke.setPen(pg.mkPen(tokens.text, width=1.2))
         for name in self._grip_names:
             name.setColor(tokens.cursor)
+        if self._held_name is not None:
+            self._held_name.setColor(tokens.text)
+            self._held_name.fill = pg.mkBrush(tokens.panel)
 
 
 def _tick() -> QPainterPath:
@@ -207,10 +227,10 @@ def _tick() -> QPainterPath:
 
 
 def _wedge() -> QPainterPath:
-    """Return a small triangle that points up from the axis."""
+    """Return a small triangle that stands on the axis and points up."""
     path = QPainterPath()
-    path.moveTo(-0.45, 0.0)
-    path.lineTo(0.45, 0.0)
+    path.moveTo(-0.4, -0.12)
+    path.lineTo(0.4, -0.12)
     path.lineTo(0.0, -0.9)
     path.closeSubpath()
     return path
