@@ -426,6 +426,9 @@ def test_a_notation_names_curves_readouts_and_tooltips(
         "snr": f"SNR = {schedule.snr_db(400):.1f} dB",
     }
     assert expected[key] in editor.alpha_bar.readout
+    parts.editor.show_pane("log_snr")
+    assert editor.plots.panes["log_snr"].heading.text().startswith("λ = ")
+    parts.editor.show_pane(row.level if row.level not in ("alpha_bar", "beta") else "")
     if key != "ddpm":
         assert editor.plots.plot(row.level).isVisible()
 

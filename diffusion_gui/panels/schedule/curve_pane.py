@@ -93,6 +93,8 @@ class CurvePane(QWidget):
     def name_in_notation(self) -> None:
         """Write heading and tooltip in the words of the notation; follow the kind of axis."""
         formula = NOTATIONS[self._state.notation].formulas[self.key]
+        if self.key == "log_snr":  # the read-out's symbol is in none of the formulas
+            formula = f"{self.quantity.symbol} = {formula}"
         meaning = self.quantity.meaning
         self.heading.setText(f"{formula}   {meaning}")
         self.plot.setAccessibleName(f"{meaning} over t")
