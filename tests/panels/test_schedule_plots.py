@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from PySide6.QtCore import QPoint, QRectF, Qt
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -175,6 +176,23 @@ def test_esc_takes_a_drag_back_and_does_not_stop_the_sampler(
     assert not plot.held
     assert not stopped
     assert editor.operations.isVisible() == (what == "grip")
+
+
+def test_lines_are_as_wide_on_a_scaled_screen(
+    editor: ScheduleEditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plot = editor.alpha_bar
+
+    def widths() -> list[float]:
+        handles = plot._handles.data["pen"][0]
+        axis = plot.getAxis("left").pen()
+        lines = (plot.curve.opts["pen"], plot._cursor.pen, plot.marks._lane.opts["pen"])
+        return [pen.widthF() for pen in (*lines, handles, axis)]
+
+    plain = widths()
+    monkeypatch.setattr(HandlePlot, "devicePixelRatioF", lambda _: 2.0)
+    QApplication.sendEvent(plot, QEvent(QEvent.Type.DevicePixelRatioChange))
+    assert_allclose(widths(), 2.0 * np.array(plain))
 
 
 # --- several points ----------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QMouseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -62,6 +62,9 @@ def show_line(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray) -> None:
 class Plot(pg.PlotWidget):
     """A still plot in the theme's colours: no pan, no zoom, no context menu."""
 
+    scale_changed = Signal()
+    """The plot is on a screen of another scale: pens are others."""
+
     def __init__(self, theme: Theme, small: bool = False) -> None:
         super().__init__(axisItems={"left": _ValueAxis("left")}, enableMenu=False)
         self.theme = theme
@@ -106,16 +109,31 @@ class Plot(pg.PlotWidget):
             axis.picture = None
             axis.update()
 
+    def line(self, colour: object, width: float) -> QPen:
+        """Return a pen that is `width` pixels wide on any screen.
+
+        pyqtgraph's own count the screen's pixels, of which a scaled one has more.
+        """
+        return pg.mkPen(colour, width=width * self.devicePixelRatioF())
+
+    def event(self, event: QEvent) -> bool:
+        """Draw with other pens on a screen of another scale."""
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._tint()
+            self.scale_changed.emit()
+        return bool(super().event(event))
+
     def _pen(self, token: str, width: float, dashed: bool = False) -> QPen:
-        style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
-        return pg.mkPen(getattr(self.theme.tokens, token), width=width, style=style)
+        pen = self.line(getattr(self.theme.tokens, token), width)
+        pen.setStyle(Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine)
+        return pen
 
     def _tint(self) -> None:
         tokens = self.theme.tokens
         self.setBackground(tokens.panel)
         for name in ("left", "bottom"):
             axis = self.getAxis(name)
-            axis.setPen(pg.mkPen(tokens.hairline))
+            axis.setPen(self.line(tokens.hairline, 1.0))
             axis.setTextPen(pg.mkPen(tokens.secondary))
             axis.setGrid(40)
         for curve, token, width, dashed in self._pens:
@@ -259,7 +277,7 @@ class CurvePlot(Plot):
 
     def _tint(self) -> None:
         super()._tint()
-        self._cursor.setPen(pg.mkPen(self.theme.tokens.cursor, width=2))
+        self._cursor.setPen(self.line(self.theme.tokens.cursor, 2.0))
         self._readout.setColor(QColor(getattr(self.theme.tokens, self._token)))
         behind = QColor(self.theme.tokens.panel)
         behind.setAlpha(200)  # legible over curves that it is compared with
@@ -294,4 +312,4 @@ class MiniChart(Plot):
 
     def _tint(self) -> None:
         super()._tint()
-        self._marker.setPen(pg.mkPen(self.theme.tokens.cursor, width=1.5))
+        self._marker.setPen(self.line(self.theme.tokens.cursor, 1.5))

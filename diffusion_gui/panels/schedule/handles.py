@@ -331,7 +331,7 @@ class HandlePlot(CurvePlot):
 
     def _draw_handles(self) -> None:
         tokens = self.theme.tokens
-        ring, chosen = pg.mkPen(tokens.panel, width=2), pg.mkPen(tokens.text, width=2)
+        ring, chosen = self.line(tokens.panel, 2.0), self.line(tokens.text, 2.0)
         shown = [i for i, p in enumerate(self._points) if np.isfinite(p[1])]
         self._handles.setData(
             x=[self._points[i][0] for i in shown],

@@ -25,13 +25,16 @@ GRIPS = ("shift", "scale")
 """What each handle of the whole curve does to it."""
 
 
-def overlay_pen(tokens: Tokens, style: int) -> QPen:
-    """Return the pen of a compared curve: the other side stronger than pins, 16 kinds of pins."""
+def overlay_pen(tokens: Tokens, style: int, scale: float = 1.0) -> QPen:
+    """Return the pen of a compared curve: the other side stronger than pins, 16 kinds of pins.
+
+    `scale` is how many of the screen's pixels a pixel has.
+    """
     colours = len(tokens.pins)
     if style == OTHER:
-        pen, dashes = pg.mkPen(tokens.text, width=1.6), DASHES[0]
+        pen, dashes = pg.mkPen(tokens.text, width=1.6 * scale), DASHES[0]
     else:
-        pen = pg.mkPen(tokens.pins[style % colours], width=1.4)
+        pen = pg.mkPen(tokens.pins[style % colours], width=1.4 * scale)
         dashes = DASHES[(style + style // colours) % len(DASHES)]
     pen.setDashPattern(dashes)
     return pen
@@ -69,6 +72,7 @@ class Marks(QObject):
         self.grips: list[tuple[float, float]] = []
         """The handles of the whole curve, places on the axes."""
         theme.changed.connect(self._tint)
+        plot.scale_changed.connect(self._tint)
         plot.getViewBox().sigYRangeChanged.connect(self._place_lane)
 
     def show_overlays(self, overlays: Sequence[Overlay]) -> None:
@@ -112,7 +116,7 @@ class Marks(QObject):
         pen.setAlpha(120)
         self._range.setBrush(colour)
         for line in self._range.lines:
-            line.setPen(pg.mkPen(pen, width=1))
+            line.setPen(self._plot.line(pen, 1.0))
         half = 0.004 * self._plot.getViewBox().viewRect().width()  # a single t stays visible
         self._range.setRegion((times[0] - half, times[1] + half))
 
@@ -201,16 +205,16 @@ class Marks(QObject):
     def _tint(self) -> None:
         tokens = self._theme.tokens
         for item, style in zip(self._overlays, self._styles, strict=False):
-            item.setPen(overlay_pen(tokens, style))
+            item.setPen(overlay_pen(tokens, style, self._plot.devicePixelRatioF()))
         for item in (self._steps, self._lane):
             if item is not None:
-                item.setPen(pg.mkPen(tokens.secondary, width=1.0))
+                item.setPen(self._plot.line(tokens.secondary, 1.0))
                 item.setBrush(pg.mkBrush(tokens.secondary))
         if self._grips is not None:
-            self._grips.setPen(pg.mkPen(tokens.panel, width=2))
+            self._grips.setPen(self._plot.line(tokens.panel, 2.0))
             self._grips.setBrush(pg.mkBrush(tokens.cursor))
         if self._stroke is not None:
-            self._stroke.setPen(pg.mkPen(tokens.text, width=1.2))
+            self._stroke.setPen(self._plot.line(tokens.text, 1.2))
         for name in self._grip_names:
             name.setColor(tokens.cursor)
         if self._held_name is not None:
