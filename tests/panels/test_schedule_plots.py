@@ -178,6 +178,25 @@ def test_esc_takes_a_drag_back_and_does_not_stop_the_sampler(
     assert editor.operations.isVisible() == (what == "grip")
 
 
+def test_a_plot_reached_by_tab_shows_a_ring_until_it_is_left(
+    editor: ScheduleEditor, qtbot: QtBot
+) -> None:
+    plot = editor.alpha_bar
+
+    def ring() -> Qt.PenStyle:
+        return plot.getViewBox().border.style()
+
+    qtbot.mouseClick(plot.viewport(), LEFT, pos=_handle(plot, 3))
+    assert ring() is Qt.PenStyle.NoPen
+    editor.beta.setFocus(Qt.FocusReason.TabFocusReason)
+    plot.setFocus(Qt.FocusReason.BacktabFocusReason)
+    assert ring() is Qt.PenStyle.SolidLine
+    assert plot.getViewBox().border.color().name().upper() == plot.theme.tokens.accent
+    assert editor.beta.getViewBox().border.style() is Qt.PenStyle.NoPen
+    editor.beta.setFocus(Qt.FocusReason.TabFocusReason)
+    assert ring() is Qt.PenStyle.NoPen
+
+
 def test_lines_are_as_wide_on_a_scaled_screen(
     editor: ScheduleEditor, monkeypatch: pytest.MonkeyPatch
 ) -> None:

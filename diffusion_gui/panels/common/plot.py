@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from diffusion_gui.panels.common.theme import Theme
@@ -149,6 +149,7 @@ class CurvePlot(Plot):
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._readout = pg.TextItem(anchor=(0, 0))
         self._token = token
+        self._ringed = False
         super().__init__(theme)
         self.curve = self.add_curve(token)
         self._T = 1
@@ -246,6 +247,25 @@ class CurvePlot(Plot):
         if hasattr(self, "span"):  # the base class resizes while it is being built
             self._fit_height()
 
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show a ring when the keyboard comes here by a key: with the mouse one knows where."""
+        super().focusInEvent(event)
+        mouse = (Qt.FocusReason.MouseFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
+        if event.reason() not in mouse:
+            self._ringed = True
+            self._show_ring()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Take the ring away."""
+        super().focusOutEvent(event)
+        if event.reason() is not Qt.FocusReason.ActiveWindowFocusReason:
+            self._ringed = False
+            self._show_ring()
+
+    def _show_ring(self) -> None:
+        ring = self.line(self.theme.tokens.accent, 1.5) if self._ringed else None
+        self.getViewBox().setBorder(ring)
+
     def to_data(self, position: QPointF) -> QPointF:
         """Map a mouse position to (t, value)."""
         scene = self.viewportTransform().inverted()[0].map(position)
@@ -279,6 +299,7 @@ class CurvePlot(Plot):
         super()._tint()
         self._cursor.setPen(self.line(self.theme.tokens.cursor, 2.0))
         self._readout.setColor(QColor(getattr(self.theme.tokens, self._token)))
+        self._show_ring()
         behind = QColor(self.theme.tokens.panel)
         behind.setAlpha(200)  # legible over curves that it is compared with
         self._readout.fill = pg.mkBrush(behind)
