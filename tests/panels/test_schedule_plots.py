@@ -300,10 +300,14 @@ def test_a_step_that_its_neighbour_keeps_from_its_value_says_how_to_go_on(
     qtbot.mouseMove(view, start - QPoint(0, 40))
     assert told == [True]
     assert "Ctrl+drag" in pane.hint.text()
-    assert (pane.plot.size(), pane.minimumSizeHint()) == (size, least)
+    needed = pane.hint.fontMetrics().horizontalAdvance(pane.hint.text())
+    qtbot.waitUntil(lambda: pane.hint.width() >= needed)
+    assert pane.plot.size() == size
+    assert pane.minimumSizeHint().width() <= least.width()
     qtbot.mouseRelease(view, LEFT, pos=start - QPoint(0, 40))
     assert told == [True, False]
     assert not pane.hint.text()
+    assert "per step" in pane.heading.text()
     _drag(qtbot, pane.plot, start, start - QPoint(0, 40), keys=CTRL)
     assert told == [True, False]
 
@@ -589,8 +593,11 @@ def test_the_steps_stand_between_the_axis_and_the_handles(editor: ScheduleEditor
     axis = plot.to_pixel(0.0, plot.getViewBox().viewRange()[1][0]).y()
     t, value = plot.points[-1]
     assert axis - plot.to_pixel(t, value).y() > HANDLE / 2 + 9
-    rect = plot.marks._lane.opts["symbol"].boundingRect()
-    assert rect.bottom() < -0.1
+    for _, place in zip(*plot.marks._lane.getData(), strict=True):
+        up = axis - plot.to_pixel(0.0, place).y()
+        size, shape = plot.marks._lane.opts["size"], plot.marks._lane.opts["symbol"].boundingRect()
+        assert up - size * shape.bottom() > 1.0  # whole
+        assert shape.top() >= -0.5  # more is cut off
 
 
 # --- the doctor ----------------------------------------------------------------------------

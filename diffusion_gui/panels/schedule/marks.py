@@ -142,10 +142,15 @@ class Marks(QObject):
 
     @Slot()
     def _place_lane(self) -> None:
-        """Keep the wedges on the axis, also when the plot becomes larger or smaller."""
+        """Keep the wedges just above the axis, also when the plot becomes larger or smaller."""
         if self._lane is not None:
-            low = self._plot.getViewBox().viewRange()[1][0]
-            self._lane.setData(x=self.times, y=np.full(len(self.times), low))
+            self._lane.setData(x=self.times, y=np.full(len(self.times), self._above_axis(6.0)))
+
+    def _above_axis(self, pixels: float) -> float:
+        """Return the value that lies so many pixels above the axis."""
+        box = self._plot.getViewBox()
+        low, high = box.viewRange()[1]
+        return float(low + pixels * (high - low) / max(box.height(), 1.0))
 
     def show_held(self, t: int | None) -> None:
         """Write the t of the step that is dragged beside it, or nothing."""
@@ -158,10 +163,9 @@ class Marks(QObject):
             self._tint()
         self._held_name.setVisible(t is not None)
         if t is not None:
-            box = self._plot.getViewBox()
             self._held_name.setText(f"t = {t}")
             self._held_name.setAnchor((1.15 if t > 0.5 * self._plot.T else -0.15, 1.0))
-            self._held_name.setPos(t, box.viewRange()[1][0] + 4.0 * abs(box.viewPixelSize()[1]))
+            self._held_name.setPos(t, self._above_axis(0.0))
 
     def show_grips(self, places: Sequence[tuple[float, float]]) -> None:
         """Show the handles of the whole curve: diamonds with their names."""
@@ -231,10 +235,10 @@ def _tick() -> QPainterPath:
 
 
 def _wedge() -> QPainterPath:
-    """Return a small triangle that stands on the axis and points up."""
+    """Return a small triangle that points up; a symbol is cut off half its size from the middle."""
     path = QPainterPath()
-    path.moveTo(-0.4, -0.12)
-    path.lineTo(0.4, -0.12)
-    path.lineTo(0.0, -0.9)
+    path.moveTo(-0.4, 0.35)
+    path.lineTo(0.4, 0.35)
+    path.lineTo(0.0, -0.4)
     path.closeSubpath()
     return path

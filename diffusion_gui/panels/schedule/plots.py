@@ -17,7 +17,7 @@ from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.schedule.axes import snapped
-from diffusion_gui.panels.schedule.curve_pane import HELD, CurvePane
+from diffusion_gui.panels.schedule.curve_pane import CurvePane
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.legend import Legend
 from diffusion_gui.state.comparison import Comparison
@@ -140,8 +140,7 @@ class PlotStack(QWidget):
         self._show_bounded(pane, stopped and not later and index + 1 < len(pane.plot.points))
 
     def _show_bounded(self, pane: CurvePane, stopped: bool) -> None:
-        if bool(pane.hint.text()) != stopped:
-            pane.hint.setText(HELD if stopped else "")
+        if pane.show_held(stopped):
             self.bounded.emit(stopped)
 
     def _on_nudged(self, pane: CurvePane, steps: float, rise: float) -> None:
