@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QEvent, QPoint, QRectF, Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -14,7 +15,7 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.schedules import ScheduleSpec, build, control_points, grid
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
-from diffusion_gui.panels.schedule.handles import HandlePlot
+from diffusion_gui.panels.schedule.handles import HANDLE, HandlePlot
 from diffusion_gui.panels.schedule.notation import NOTATIONS
 
 LEFT = Qt.MouseButton.LeftButton
@@ -177,6 +178,42 @@ def test_esc_takes_a_drag_back_and_does_not_stop_the_sampler(
     assert editor.operations.isVisible() == (what == "grip")
 
 
+def test_a_plot_reached_by_tab_shows_a_ring_until_it_is_left(
+    editor: ScheduleEditor, qtbot: QtBot
+) -> None:
+    plot = editor.alpha_bar
+
+    def ring() -> Qt.PenStyle:
+        return plot.getViewBox().border.style()
+
+    qtbot.mouseClick(plot.viewport(), LEFT, pos=_handle(plot, 3))
+    assert ring() is Qt.PenStyle.NoPen
+    editor.beta.setFocus(Qt.FocusReason.TabFocusReason)
+    plot.setFocus(Qt.FocusReason.BacktabFocusReason)
+    assert ring() is Qt.PenStyle.SolidLine
+    assert plot.getViewBox().border.color().name().upper() == plot.theme.tokens.accent
+    assert editor.beta.getViewBox().border.style() is Qt.PenStyle.NoPen
+    editor.beta.setFocus(Qt.FocusReason.TabFocusReason)
+    assert ring() is Qt.PenStyle.NoPen
+
+
+def test_lines_are_as_wide_on_a_scaled_screen(
+    editor: ScheduleEditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plot = editor.alpha_bar
+
+    def widths() -> list[float]:
+        handles = plot._handles.data["pen"][0]
+        axis = plot.getAxis("left").pen()
+        lines = (plot.curve.opts["pen"], plot._cursor.pen, plot.marks._lane.opts["pen"])
+        return [pen.widthF() for pen in (*lines, handles, axis)]
+
+    plain = widths()
+    monkeypatch.setattr(HandlePlot, "devicePixelRatioF", lambda _: 2.0)
+    QApplication.sendEvent(plot, QEvent(QEvent.Type.DevicePixelRatioChange))
+    assert_allclose(widths(), 2.0 * np.array(plain))
+
+
 # --- several points ----------------------------------------------------------------------------
 
 
@@ -263,10 +300,14 @@ def test_a_step_that_its_neighbour_keeps_from_its_value_says_how_to_go_on(
     qtbot.mouseMove(view, start - QPoint(0, 40))
     assert told == [True]
     assert "Ctrl+drag" in pane.hint.text()
-    assert (pane.plot.size(), pane.minimumSizeHint()) == (size, least)
+    needed = pane.hint.fontMetrics().horizontalAdvance(pane.hint.text())
+    qtbot.waitUntil(lambda: pane.hint.width() >= needed)
+    assert pane.plot.size() == size
+    assert pane.minimumSizeHint().width() <= least.width()
     qtbot.mouseRelease(view, LEFT, pos=start - QPoint(0, 40))
     assert told == [True, False]
     assert not pane.hint.text()
+    assert "per step" in pane.heading.text()
     _drag(qtbot, pane.plot, start, start - QPoint(0, 40), keys=CTRL)
     assert told == [True, False]
 
@@ -311,6 +352,34 @@ def test_points_are_added_and_removed_by_keys_buttons_and_menu(
             lead = next(i for i, (t, _) in enumerate(plot.points) if t == pytest.approx(500))
             parts.editor.choose({lead})
         parts.document.history.undo()
+
+
+def test_the_choice_is_cleared_when_the_points_are_others(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    plot, document = editor.alpha_bar, parts.document
+
+    def choose() -> None:
+        qtbot.mouseClick(plot.viewport(), LEFT, pos=_handle(plot, 4))
+        assert parts.editor.chosen == {4}
+
+    choose()
+    start = _handle(plot, 4)
+    _drag(qtbot, plot, start, start + QPoint(2, 6))
+    qtbot.keyClick(plot, Qt.Key.Key_Right)
+    _drag(qtbot, plot, _handle(plot, 4), start + QPoint(0, 9), keys=CTRL)
+    editor.points.t.setValue(round(plot.points[4][0]) + 9)
+    assert parts.editor.chosen == {4}  # it alone was moved, or by hand
+    for change in (
+        lambda: document.replace_schedule(ScheduleSpec("linear", 1000), "preset"),
+        lambda: document.replace_schedule(ScheduleSpec("linear", 900), "T"),
+        lambda: document.replace_schedule(ScheduleSpec("linear", 900, shift=0.5), "shift"),
+        lambda: _press(window, "toPoints"),
+        document.history.undo,
+    ):
+        choose()
+        change()
+        assert parts.editor.chosen == frozenset()
 
 
 def test_the_chosen_point_is_edited_in_numbers(
@@ -398,6 +467,9 @@ def test_a_notation_names_curves_readouts_and_tooltips(
         "snr": f"SNR = {schedule.snr_db(400):.1f} dB",
     }
     assert expected[key] in editor.alpha_bar.readout
+    parts.editor.show_pane("log_snr")
+    assert editor.plots.panes["log_snr"].heading.text().startswith("λ = ")
+    parts.editor.show_pane(row.level if row.level not in ("alpha_bar", "beta") else "")
     if key != "ddpm":
         assert editor.plots.plot(row.level).isVisible()
 
@@ -413,6 +485,50 @@ def test_the_time_cursor_runs_through_all_curves_and_is_dragged_on_any(
         assert parts.view.t == pytest.approx(t, abs=4), key
         for other in editor.plots.panes.values():
             assert other.plot._cursor.value() == parts.view.t
+
+
+def _text_rect(plot: HandlePlot) -> QRectF:
+    """Return where the text beside the cursor is, in pixels of the plot."""
+    item = plot._readout
+    return plot.viewportTransform().mapRect(item.mapRectToScene(item.boundingRect()))
+
+
+def _inside(plot: HandlePlot, rect: QRectF) -> bool:
+    box = plot.getViewBox()
+    view = plot.viewportTransform().mapRect(box.mapRectToScene(box.boundingRect()))
+    return bool(view.adjusted(-2, -2, 2, 2).contains(rect))
+
+
+def test_the_text_beside_the_cursor_is_whole_after_every_change_of_size_and_range(
+    editor: ScheduleEditor, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    for t in (0, 60, 500, 940, 1000):
+        parts.view.set_t(t)
+        for size in ((1280, 800), (1900, 1100), (1280, 720)):
+            window.resize(*size)
+            qtbot.wait(1)
+            for key in ("alpha_bar", "beta"):
+                plot = editor.plots.plot(key)
+                assert _inside(plot, _text_rect(plot)), (t, size, key)
+    plot.set_ranges(1000, -9.0, 0.0)
+    assert _inside(plot, _text_rect(plot))
+
+
+@pytest.mark.parametrize("preset", ["linear", "sigmoid"])
+def test_the_text_beside_the_cursor_covers_neither_curve_nor_handle(
+    editor: ScheduleEditor, parts: Parts, preset: str
+) -> None:
+    parts.document.replace_schedule(ScheduleSpec(preset, 1000), "preset")
+    covered = 0
+    for key in ("alpha_bar", "beta", "log_snr", "sigma"):
+        parts.editor.show_pane(key if key in ("log_snr", "sigma") else "")
+        for t in range(0, 1001, 20):
+            parts.view.set_t(t)
+            plot = editor.plots.plot(key)
+            rect = _text_rect(plot).adjusted(3, 3, -3, -3)
+            line = zip(*plot.curve.getData(), strict=True)
+            covered += any(rect.contains(plot.to_pixel(*at)) for at in (*line, *plot.points))
+    assert covered == 0
 
 
 # --- the sampler's steps -------------------------------------------------------------------
@@ -465,6 +581,41 @@ def test_a_step_is_moved_to_the_time_cursor_by_a_key(
     assert (levels[9], levels[11]) == (550, 450)
     parts.document.history.undo()
     assert parts.document.experiment.sampling.spacing == "trailing"
+
+
+@pytest.mark.parametrize("index", [0, 10])
+def test_a_step_is_taken_hold_of_anywhere_on_it_and_says_its_t(
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, index: int
+) -> None:
+    """Also the first, below the handle at T."""
+    plot, t = editor.alpha_bar, float(editor.alpha_bar.marks.times[index])
+    axis = plot.to_pixel(t, plot.getViewBox().viewRange()[1][0]).toPoint()
+    left, right = plot.to_pixel(t - 18, 0.0), plot.to_pixel(t, 0.0)
+    for aside in (-6, 6):
+        start = axis + QPoint(aside, -4)
+        qtbot.mousePress(plot.viewport(), LEFT, pos=start)
+        qtbot.mouseMove(plot.viewport(), start + QPoint(round((left - right).x()), 0))
+        held = plot.marks._held_name
+        assert parts.document.experiment.sampling.spacing == "times"
+        moved = round(parts.document.experiment.sampling.levels[index])
+        assert moved == pytest.approx(t - 18, abs=3)
+        assert held.isVisible()
+        assert held.toPlainText() == f"t = {moved}"
+        qtbot.mouseRelease(plot.viewport(), LEFT, pos=start)
+        assert not held.isVisible()
+        parts.document.history.undo()
+
+
+def test_the_steps_stand_between_the_axis_and_the_handles(editor: ScheduleEditor) -> None:
+    plot = editor.alpha_bar
+    axis = plot.to_pixel(0.0, plot.getViewBox().viewRange()[1][0]).y()
+    t, value = plot.points[-1]
+    assert axis - plot.to_pixel(t, value).y() > HANDLE / 2 + 9
+    for _, place in zip(*plot.marks._lane.getData(), strict=True):
+        up = axis - plot.to_pixel(0.0, place).y()
+        size, shape = plot.marks._lane.opts["size"], plot.marks._lane.opts["symbol"].boundingRect()
+        assert up - size * shape.bottom() > 1.0  # whole
+        assert shape.top() >= -0.5  # more is cut off
 
 
 # --- the doctor ----------------------------------------------------------------------------

@@ -12,7 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from diffusion_gui.engine.schedules import curve
-from diffusion_gui.engine.schedules.build import base_curve, build, control_points, with_points
+from diffusion_gui.engine.schedules.build import (
+    base_curve,
+    base_length,
+    build,
+    control_points,
+    with_points,
+)
 from diffusion_gui.engine.schedules.quantities import Quantity
 from diffusion_gui.engine.schedules.schedule import Array, ControlPoint, ScheduleSpec
 
@@ -31,6 +37,15 @@ def time_of(spec: ScheduleSpec, point: ControlPoint) -> float:
 def times_of(spec: ScheduleSpec) -> list[float]:
     """Return the t of all control points."""
     return [time_of(spec, point) for point in control_points(spec)]
+
+
+def only_moved(before: ScheduleSpec, after: ScheduleSpec, chosen: Collection[int]) -> bool:
+    """Return whether `after` is `before` with no other points than `chosen` moved."""
+    bases = [replace(spec, points=(), base_T=base_length(spec)) for spec in (before, after)]
+    points = [control_points(spec) for spec in (before, after)]
+    if bases[0] != bases[1] or len(points[0]) != len(points[1]):
+        return False
+    return all(i in chosen or a == b for i, (a, b) in enumerate(zip(*points, strict=True)))
 
 
 def drag_point(

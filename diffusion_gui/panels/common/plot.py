@@ -11,14 +11,18 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPen, QResizeEvent
+from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from diffusion_gui.panels.common.theme import Theme
 
 HANDLE_ROOM = 8.0
 """Pixels above and below the values: half a handle and its ring."""
+GAP_BESIDE = 4.0
+"""Pixels between the cursor and its text."""
+FLOOR = 16.0
+"""Pixels above the axis that belong to what stands on it."""
 ARROWS = {
     Qt.Key.Key_Up: (0.0, 1.0),
     Qt.Key.Key_Down: (0.0, -1.0),
@@ -57,6 +61,9 @@ def show_line(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray) -> None:
 
 class Plot(pg.PlotWidget):
     """A still plot in the theme's colours: no pan, no zoom, no context menu."""
+
+    scale_changed = Signal()
+    """The plot is on a screen of another scale: pens are others."""
 
     def __init__(self, theme: Theme, small: bool = False) -> None:
         super().__init__(axisItems={"left": _ValueAxis("left")}, enableMenu=False)
@@ -102,16 +109,31 @@ class Plot(pg.PlotWidget):
             axis.picture = None
             axis.update()
 
+    def line(self, colour: object, width: float) -> QPen:
+        """Return a pen that is `width` pixels wide on any screen.
+
+        pyqtgraph's own count the screen's pixels, of which a scaled one has more.
+        """
+        return pg.mkPen(colour, width=width * self.devicePixelRatioF())
+
+    def event(self, event: QEvent) -> bool:
+        """Draw with other pens on a screen of another scale."""
+        if event.type() == QEvent.Type.DevicePixelRatioChange:
+            self._tint()
+            self.scale_changed.emit()
+        return bool(super().event(event))
+
     def _pen(self, token: str, width: float, dashed: bool = False) -> QPen:
-        style = Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine
-        return pg.mkPen(getattr(self.theme.tokens, token), width=width, style=style)
+        pen = self.line(getattr(self.theme.tokens, token), width)
+        pen.setStyle(Qt.PenStyle.DashLine if dashed else Qt.PenStyle.SolidLine)
+        return pen
 
     def _tint(self) -> None:
         tokens = self.theme.tokens
         self.setBackground(tokens.panel)
         for name in ("left", "bottom"):
             axis = self.getAxis(name)
-            axis.setPen(pg.mkPen(tokens.hairline))
+            axis.setPen(self.line(tokens.hairline, 1.0))
             axis.setTextPen(pg.mkPen(tokens.secondary))
             axis.setGrid(40)
         for curve, token, width, dashed in self._pens:
@@ -127,9 +149,13 @@ class CurvePlot(Plot):
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._readout = pg.TextItem(anchor=(0, 0))
         self._token = token
+        self._ringed = False
         super().__init__(theme)
         self.curve = self.add_curve(token)
         self._T = 1
+        self.room_below = 0.0
+        """Pixels kept free below the handles, for what stands on the axis."""
+        self._value_there = 0.0
         self.span = (0.0, 1.0)
         """Lowest and highest value of the axis, without its margin."""
         self._cursor.setZValue(5)
@@ -159,11 +185,46 @@ class CurvePlot(Plot):
         """Move the cursor and write `text` beside it, away from the curve's `value` there."""
         self._cursor.setPos(t)
         self._readout.setText(text)
+        self._value_there = value
+        self._place_readout()
+
+    def _place_readout(self) -> None:
+        """Put the text beside the cursor where nothing lies under it, if there is such a corner."""
         low, high = self.getViewBox().viewRange()[1]
-        above = value < 0.5 * (low + high)
-        self._readout.setAnchor((1.05 if t > 0.5 * self._T else -0.05, 0.0 if above else 1.0))
-        margin = 0.0 if above else 0.06 * (high - low)  # clear of what stands on the axis
-        self._readout.setPos(t, high if above else low + margin)
+        t = float(self._cursor.value())
+        above, left = self._value_there < 0.5 * (low + high), t > 0.5 * self._T
+        size = self._readout.textItem.boundingRect()
+        wide, tall = (abs(x) for x in self.getViewBox().viewPixelSize())
+        wide, tall = wide * (size.width() + GAP_BESIDE), tall * size.height()
+        best, least = (above, left), np.inf
+        for place in ((above, left), (above, not left), (not above, left), (not above, not left)):
+            bottom = high - tall if place[0] else low + self._floor()
+            t0 = t - wide if place[1] else t
+            fits = self._view_left() <= t0 and t0 + wide <= self.getViewBox().viewRange()[0][1]
+            hidden = self._hidden_by(t0, t0 + wide, bottom, bottom + tall) if fits else np.inf
+            if hidden < least:
+                best, least = place, hidden
+        above, left = best
+        beside = GAP_BESIDE / max(size.width(), 1.0)
+        self._readout.setAnchor((1.0 + beside if left else -beside, 0.0 if above else 1.0))
+        self._readout.setPos(t, high if above else low + self._floor())
+
+    def _view_left(self) -> float:
+        return float(self.getViewBox().viewRange()[0][0])
+
+    def _floor(self) -> float:
+        """Return the height of what stands on the axis, in values."""
+        return float(FLOOR * abs(self.getViewBox().viewPixelSize()[1]))
+
+    def _hidden_by(self, t0: float, t1: float, bottom: float, top: float) -> int:
+        """Return how many things a rectangle of the axes would cover: the curve is one."""
+        t, value = self.curve.xData, self.curve.yData
+        if t is None or not len(t):
+            return 0
+        inside = value[np.searchsorted(t, t0) : np.searchsorted(t, t1)]
+        run = np.r_[np.interp((t0, t1), t, value), inside]
+        run = run[np.isfinite(run)]
+        return int(bool(len(run)) and run.min() <= top and run.max() >= bottom)
 
     def set_ranges(self, T: int, low: float, high: float) -> None:
         """Show t = 0..T and values low..high, with a margin for handles at the ends."""
@@ -173,14 +234,37 @@ class CurvePlot(Plot):
 
     def _fit_height(self) -> None:
         """Leave room for half a handle above and below, however small the plot is."""
-        room = max(self.getViewBox().height(), 4.0 * HANDLE_ROOM)
-        self.setYRange(*self.span, padding=max(0.04, HANDLE_ROOM / (room - 2.0 * HANDLE_ROOM)))
+        height = max(self.getViewBox().height(), 4.0 * HANDLE_ROOM + self.room_below)
+        room = max(0.04 * height, HANDLE_ROOM)
+        low, high = self.span
+        value = (high - low) / (height - 2.0 * room - self.room_below)  # of a pixel
+        self.setYRange(low - (room + self.room_below) * value, high + room * value, padding=0)
+        self._place_readout()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Keep the margin in pixels."""
         super().resizeEvent(event)
         if hasattr(self, "span"):  # the base class resizes while it is being built
             self._fit_height()
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Show a ring when the keyboard comes here by a key: with the mouse one knows where."""
+        super().focusInEvent(event)
+        mouse = (Qt.FocusReason.MouseFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
+        if event.reason() not in mouse:
+            self._ringed = True
+            self._show_ring()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        """Take the ring away."""
+        super().focusOutEvent(event)
+        if event.reason() is not Qt.FocusReason.ActiveWindowFocusReason:
+            self._ringed = False
+            self._show_ring()
+
+    def _show_ring(self) -> None:
+        ring = self.line(self.theme.tokens.accent, 1.5) if self._ringed else None
+        self.getViewBox().setBorder(ring)
 
     def to_data(self, position: QPointF) -> QPointF:
         """Map a mouse position to (t, value)."""
@@ -213,8 +297,9 @@ class CurvePlot(Plot):
 
     def _tint(self) -> None:
         super()._tint()
-        self._cursor.setPen(pg.mkPen(self.theme.tokens.cursor, width=2))
+        self._cursor.setPen(self.line(self.theme.tokens.cursor, 2.0))
         self._readout.setColor(QColor(getattr(self.theme.tokens, self._token)))
+        self._show_ring()
         behind = QColor(self.theme.tokens.panel)
         behind.setAlpha(200)  # legible over curves that it is compared with
         self._readout.fill = pg.mkBrush(behind)
@@ -248,4 +333,4 @@ class MiniChart(Plot):
 
     def _tint(self) -> None:
         super()._tint()
-        self._marker.setPen(pg.mkPen(self.theme.tokens.cursor, width=1.5))
+        self._marker.setPen(self.line(self.theme.tokens.cursor, 1.5))

@@ -23,6 +23,7 @@ from diffusion_gui.panels.schedule.axes import axis_range
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.marks import Overlay
 from diffusion_gui.panels.schedule.notation import NOTATIONS, level_text
+from diffusion_gui.panels.schedule.reach import LANE_ROOM
 from diffusion_gui.state.comparison import Pin
 from diffusion_gui.state.editor_state import EditorState
 
@@ -35,7 +36,7 @@ _HELP = (
     " F1 for keys"
 )
 HELD = "held by its neighbour; Ctrl+drag takes the later points along"
-"""Shown beside the heading of a curve of steps."""
+"""Shown in place of a curve's meaning."""
 
 
 class CurvePane(QWidget):
@@ -51,6 +52,8 @@ class CurvePane(QWidget):
         self._overlaid: object = None
         """What the compared curves on show were made from."""
         self.plot = HandlePlot(theme, TOKENS.get(key, key))
+        if key == "alpha_bar":  # the sampler's steps can be dragged there
+            self.plot.room_below = LANE_ROOM
         self._build()
         self.name_in_notation()
 
@@ -58,7 +61,6 @@ class CurvePane(QWidget):
         self.heading = label("", "caption")
         self.heading.setTextFormat(Qt.TextFormat.PlainText)
         self.hint = label("", "caption")
-        self.hint.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.hint.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.log = button("log", "Logarithmic or linear value axis", "chip")
         self.log.setCheckable(True)
@@ -89,14 +91,19 @@ class CurvePane(QWidget):
 
     def name_in_notation(self) -> None:
         """Write heading and tooltip in the words of the notation; follow the kind of axis."""
-        formula = NOTATIONS[self._state.notation].formulas[self.key]
-        meaning = self.quantity.meaning
-        self.heading.setText(f"{formula}   {meaning}")
+        formula, meaning = self._formula, self.quantity.meaning
+        self.show_held(False)
         self.plot.setAccessibleName(f"{meaning} over t")
         self.plot.setToolTip(f"{formula}: {meaning}.\n{_HELP}")
         with QSignalBlocker(self.log):
             self.log.setChecked(self.logarithmic)
         self.plot.set_power_ticks(self.logarithmic)
+
+    @property
+    def _formula(self) -> str:
+        formula = NOTATIONS[self._state.notation].formulas[self.key]
+        # the read-out's symbol of log-SNR is in none of its formulas
+        return f"{self.quantity.symbol} = {formula}" if self.key == "log_snr" else formula
 
     # --- what is on show --------------------------------------------------------------------
 
@@ -118,6 +125,14 @@ class CurvePane(QWidget):
         plot.set_points(list(zip(times, self._on_curve(times).tolist(), strict=True)))
         self.show_chosen()
         self.show_steps(schedule, steps)
+
+    def show_held(self, held: bool) -> bool:
+        """Say in the heading whether a neighbour holds the dragged point; return if that is new."""
+        new = held == (not self.hint.text())
+        self.hint.setText(HELD if held else "")
+        formula = self._formula
+        self.heading.setText(formula if held else f"{formula}   {self.quantity.meaning}")
+        return new
 
     def show_chosen(self) -> None:
         """Mark the chosen points."""

@@ -20,7 +20,7 @@ from diffusion_gui.panels.common.widgets import claims_escape
 from diffusion_gui.panels.schedule.hold import Gesture, Hold
 from diffusion_gui.panels.schedule.marks import Marks
 from diffusion_gui.panels.schedule.pen import Pen
-from diffusion_gui.panels.schedule.reach import inside, nearest, step_at
+from diffusion_gui.panels.schedule.reach import ON_HANDLE, REACH, inside, nearest, step_at
 
 HANDLE = 13
 """Diameter of a handle in pixels."""
@@ -127,7 +127,7 @@ class HandlePlot(CurvePlot):
             self.pen.press(there.x(), there.y())
         elif (index := nearest(self, place, self.marks.grips)) >= 0:
             self._take(Gesture.GRIP, index, self.marks.grips[index], event)
-        elif (index := nearest(self, place, self._points)) >= 0:
+        elif (index := self._handle_at(place)) >= 0:
             self._take_handle(index, event)
         elif (index := step_at(self, place, self.marks.times)) >= 0:
             self._take(Gesture.MARK, index, (self.marks.times[index], 0.0), event)
@@ -174,6 +174,7 @@ class HandlePlot(CurvePlot):
 
     def _let_go(self) -> tuple[Gesture, int]:
         self._listen_to(None)
+        self.marks.show_held(None)
         return self._hold.let_go()
 
     def _take_handle(self, index: int, event: QMouseEvent) -> None:
@@ -209,6 +210,7 @@ class HandlePlot(CurvePlot):
                 self._drag_grip(there)
             case Gesture.MARK:
                 self.mark_dragged.emit(hold.index, there.x())
+                self.marks.show_held(min(max(round(there.x()), 1), self._T))
             case Gesture.STROKE:
                 self.pen.move(there.x(), there.y())
             case Gesture.BAND:
@@ -240,17 +242,22 @@ class HandlePlot(CurvePlot):
         if self.drawing:  # two short strokes, one soon after the other
             self.mousePressEvent(event)
             return
-        index = nearest(self, event.position(), self._points)
+        index = self._handle_at(event.position())
         if index >= 0:
             self.remove_wished.emit([index])
         else:
             self.add_wished.emit(self.to_data(event.position()).x())
 
+    def _handle_at(self, place: QPointF) -> int:
+        """Return the point under the mouse, or -1; a sampling step there goes before one nearby."""
+        beside = step_at(self, place, self.marks.times) >= 0
+        return nearest(self, place, self._points, ON_HANDLE if beside else REACH)
+
     def _show_cursor(self, place: QPointF) -> None:
         shape = Qt.CursorShape.ArrowCursor
         if self.drawing:
             shape = Qt.CursorShape.CrossCursor
-        elif nearest(self, place, self._points) >= 0 or nearest(self, place, self.marks.grips) >= 0:
+        elif self._handle_at(place) >= 0 or nearest(self, place, self.marks.grips) >= 0:
             shape = Qt.CursorShape.SizeAllCursor
         elif step_at(self, place, self.marks.times) >= 0:
             shape = Qt.CursorShape.SizeHorCursor
@@ -312,11 +319,19 @@ class HandlePlot(CurvePlot):
             self.gesture_finished.emit()
         super().keyReleaseEvent(event)
 
+    def _hidden_by(self, t0: float, t1: float, bottom: float, top: float) -> int:
+        wide, tall = (0.5 * HANDLE * abs(x) for x in self.getViewBox().viewPixelSize())
+        hidden = sum(
+            t0 - wide <= t <= t1 + wide and bottom - tall <= value <= top + tall
+            for t, value in (*self._points, *self.marks.grips)
+        )
+        return hidden + super()._hidden_by(t0, t1, bottom, top)
+
     # --- looks ------------------------------------------------------------------------------
 
     def _draw_handles(self) -> None:
         tokens = self.theme.tokens
-        ring, chosen = pg.mkPen(tokens.panel, width=2), pg.mkPen(tokens.text, width=2)
+        ring, chosen = self.line(tokens.panel, 2.0), self.line(tokens.text, 2.0)
         shown = [i for i, p in enumerate(self._points) if np.isfinite(p[1])]
         self._handles.setData(
             x=[self._points[i][0] for i in shown],

@@ -25,13 +25,16 @@ GRIPS = ("shift", "scale")
 """What each handle of the whole curve does to it."""
 
 
-def overlay_pen(tokens: Tokens, style: int) -> QPen:
-    """Return the pen of a compared curve: the other side stronger than pins, 16 kinds of pins."""
+def overlay_pen(tokens: Tokens, style: int, scale: float = 1.0) -> QPen:
+    """Return the pen of a compared curve: the other side stronger than pins, 16 kinds of pins.
+
+    `scale` is how many of the screen's pixels a pixel has.
+    """
     colours = len(tokens.pins)
     if style == OTHER:
-        pen, dashes = pg.mkPen(tokens.text, width=1.6), DASHES[0]
+        pen, dashes = pg.mkPen(tokens.text, width=1.6 * scale), DASHES[0]
     else:
-        pen = pg.mkPen(tokens.pins[style % colours], width=1.4)
+        pen = pg.mkPen(tokens.pins[style % colours], width=1.4 * scale)
         dashes = DASHES[(style + style // colours) % len(DASHES)]
     pen.setDashPattern(dashes)
     return pen
@@ -63,11 +66,13 @@ class Marks(QObject):
         self._grips: pg.ScatterPlotItem | None = None
         self._stroke: pg.PlotDataItem | None = None
         self._grip_names: list[pg.TextItem] = []
+        self._held_name: pg.TextItem | None = None
         self.times: Array = np.zeros(0)
         """The sampler's steps that can be dragged, t."""
         self.grips: list[tuple[float, float]] = []
         """The handles of the whole curve, places on the axes."""
         theme.changed.connect(self._tint)
+        plot.scale_changed.connect(self._tint)
         plot.getViewBox().sigYRangeChanged.connect(self._place_lane)
 
     def show_overlays(self, overlays: Sequence[Overlay]) -> None:
@@ -111,7 +116,7 @@ class Marks(QObject):
         pen.setAlpha(120)
         self._range.setBrush(colour)
         for line in self._range.lines:
-            line.setPen(pg.mkPen(pen, width=1))
+            line.setPen(self._plot.line(pen, 1.0))
         half = 0.004 * self._plot.getViewBox().viewRect().width()  # a single t stays visible
         self._range.setRegion((times[0] - half, times[1] + half))
 
@@ -122,7 +127,7 @@ class Marks(QObject):
                 return
             self._steps, self._lane = (
                 pg.ScatterPlotItem(symbol=symbol, size=size, pxMode=True)
-                for symbol, size in ((_tick(), 9), (_wedge(), 8))
+                for symbol, size in ((_tick(), 9), (_wedge(), 10))
             )
             for item, z in ((self._steps, 3), (self._lane, 4)):
                 item.setZValue(z)
@@ -137,10 +142,30 @@ class Marks(QObject):
 
     @Slot()
     def _place_lane(self) -> None:
-        """Keep the wedges on the axis, also when the plot becomes larger or smaller."""
+        """Keep the wedges just above the axis, also when the plot becomes larger or smaller."""
         if self._lane is not None:
-            low = self._plot.getViewBox().viewRange()[1][0]
-            self._lane.setData(x=self.times, y=np.full(len(self.times), low))
+            self._lane.setData(x=self.times, y=np.full(len(self.times), self._above_axis(6.0)))
+
+    def _above_axis(self, pixels: float) -> float:
+        """Return the value that lies so many pixels above the axis."""
+        box = self._plot.getViewBox()
+        low, high = box.viewRange()[1]
+        return float(low + pixels * (high - low) / max(box.height(), 1.0))
+
+    def show_held(self, t: int | None) -> None:
+        """Write the t of the step that is dragged beside it, or nothing."""
+        if self._held_name is None:
+            if t is None:
+                return
+            self._held_name = pg.TextItem()
+            self._held_name.setZValue(12)
+            self._plot.addItem(self._held_name, ignoreBounds=True)
+            self._tint()
+        self._held_name.setVisible(t is not None)
+        if t is not None:
+            self._held_name.setText(f"t = {t}")
+            self._held_name.setAnchor((1.15 if t > 0.5 * self._plot.T else -0.15, 1.0))
+            self._held_name.setPos(t, self._above_axis(0.0))
 
     def show_grips(self, places: Sequence[tuple[float, float]]) -> None:
         """Show the handles of the whole curve: diamonds with their names."""
@@ -184,18 +209,21 @@ class Marks(QObject):
     def _tint(self) -> None:
         tokens = self._theme.tokens
         for item, style in zip(self._overlays, self._styles, strict=False):
-            item.setPen(overlay_pen(tokens, style))
+            item.setPen(overlay_pen(tokens, style, self._plot.devicePixelRatioF()))
         for item in (self._steps, self._lane):
             if item is not None:
-                item.setPen(pg.mkPen(tokens.secondary, width=1.0))
+                item.setPen(self._plot.line(tokens.secondary, 1.0))
                 item.setBrush(pg.mkBrush(tokens.secondary))
         if self._grips is not None:
-            self._grips.setPen(pg.mkPen(tokens.panel, width=2))
+            self._grips.setPen(self._plot.line(tokens.panel, 2.0))
             self._grips.setBrush(pg.mkBrush(tokens.cursor))
         if self._stroke is not None:
-            self._stroke.setPen(pg.mkPen(tokens.text, width=1.2))
+            self._stroke.setPen(self._plot.line(tokens.text, 1.2))
         for name in self._grip_names:
             name.setColor(tokens.cursor)
+        if self._held_name is not None:
+            self._held_name.setColor(tokens.text)
+            self._held_name.fill = pg.mkBrush(tokens.panel)
 
 
 def _tick() -> QPainterPath:
@@ -207,10 +235,10 @@ def _tick() -> QPainterPath:
 
 
 def _wedge() -> QPainterPath:
-    """Return a small triangle that points up from the axis."""
+    """Return a small triangle that points up; a symbol is cut off half its size from the middle."""
     path = QPainterPath()
-    path.moveTo(-0.45, 0.0)
-    path.lineTo(0.45, 0.0)
-    path.lineTo(0.0, -0.9)
+    path.moveTo(-0.4, 0.35)
+    path.lineTo(0.4, 0.35)
+    path.lineTo(0.0, -0.4)
     path.closeSubpath()
     return path

@@ -12,12 +12,12 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_gui.engine.experiment import Sampling
-from diffusion_gui.engine.schedules import ScheduleSpec, control_points, editing, strokes
+from diffusion_gui.engine.schedules import ScheduleSpec, editing, strokes
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.schedule.axes import snapped
-from diffusion_gui.panels.schedule.curve_pane import HELD, CurvePane
+from diffusion_gui.panels.schedule.curve_pane import CurvePane
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.legend import Legend
 from diffusion_gui.state.comparison import Comparison
@@ -57,6 +57,7 @@ class PlotStack(QWidget):
         self._comparison = comparison
         self._theme = theme
         self._origin: ScheduleSpec | None = None
+        self._shown = document.experiment.schedule
         self._key = ""
         self._sampling: Sampling | None = None
         self._grip: tuple[int, float, float] | None = None
@@ -139,8 +140,7 @@ class PlotStack(QWidget):
         self._show_bounded(pane, stopped and not later and index + 1 < len(pane.plot.points))
 
     def _show_bounded(self, pane: CurvePane, stopped: bool) -> None:
-        if bool(pane.hint.text()) != stopped:
-            pane.hint.setText(HELD if stopped else "")
+        if pane.show_held(stopped):
             self.bounded.emit(stopped)
 
     def _on_nudged(self, pane: CurvePane, steps: float, rise: float) -> None:
@@ -250,9 +250,10 @@ class PlotStack(QWidget):
 
     def show_schedule(self) -> None:
         """Show the document's schedule on all curves."""
-        count = len(control_points(self._spec))
-        if any(index >= count for index in self._state.chosen):
-            self._state.choose([i for i in self._state.chosen if i < count])
+        chosen, before, self._shown = self._state.chosen, self._shown, self._spec
+        dragged = self._origin is not None
+        if not (dragged or editing.only_moved(before, self._shown, chosen)):
+            self._state.choose(())  # under the same numbers there are other points now
         self._show_curves()
 
     def _show_curves(self) -> None:

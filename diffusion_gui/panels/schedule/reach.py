@@ -14,15 +14,19 @@ from diffusion_gui.panels.common.plot import CurvePlot
 REACH = 14.0
 """A press within this many pixels of a handle's centre takes hold of it."""
 LANE = 14
-"""Height in pixels above the axis in which the sampler's steps are taken hold of."""
-_HALF_STEP = 5.0
+"""Height in pixels of the lane above the axis in which the sampler's steps are taken hold of."""
+LANE_ROOM = 9.0
+"""Pixels for the steps below the handles, whose own room is part of the lane too."""
+ON_HANDLE = 8.0
+"""Within this many pixels of a handle's centre no step is meant."""
+_HALF_STEP = 7.0
 
 Points = Sequence[tuple[float, float]]
 
 
-def nearest(plot: CurvePlot, position: QPointF, points: Points) -> int:
-    """Return the point nearest to the mouse and within reach, or -1."""
-    best, reach = -1, REACH
+def nearest(plot: CurvePlot, position: QPointF, points: Points, reach: float = REACH) -> int:
+    """Return the point nearest to the mouse and within `reach` pixels, or -1."""
+    best = -1
     for index, (t, value) in enumerate(points):
         if not np.isfinite(value):
             continue
