@@ -511,6 +511,7 @@ def test_the_text_beside_the_cursor_is_whole_after_every_change_of_size_and_rang
                 plot = editor.plots.plot(key)
                 assert _inside(plot, _text_rect(plot)), (t, size, key)
     plot.set_ranges(1000, -9.0, 0.0)
+    plot.grab()
     assert _inside(plot, _text_rect(plot))
 
 

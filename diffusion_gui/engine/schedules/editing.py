@@ -25,7 +25,7 @@ from diffusion_gui.engine.schedules.schedule import Array, ControlPoint, Schedul
 LOWEST = -100.0
 """Points taken along by another one sink no further: far below any signal, yet no underflow."""
 _CANDIDATES = 65
-_ROUNDS = 7
+_ROUNDS = 6
 """Grid searches for a step's value: each narrows the log-SNR 32 times or more."""
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -155,7 +155,9 @@ class CurvePlot(Plot):
         self._T = 1
         self.room_below = 0.0
         """Pixels kept free below the handles, for what stands on the axis."""
+        self._fitted = False
         self._value_there = 0.0
+        self._text_size = QSizeF()
         self.span = (0.0, 1.0)
         """Lowest and highest value of the axis, without its margin."""
         self._cursor.setZValue(5)
@@ -184,37 +186,42 @@ class CurvePlot(Plot):
     def set_time(self, t: int, value: float, text: str) -> None:
         """Move the cursor and write `text` beside it, away from the curve's `value` there."""
         self._cursor.setPos(t)
-        self._readout.setText(text)
         self._value_there = value
+        if text != self.readout:
+            self._readout.setText(text)
+            self._text_size = self._readout.textItem.boundingRect().size()
         self._place_readout()
 
     def _place_readout(self) -> None:
         """Put the text beside the cursor where nothing lies under it, if there is such a corner."""
-        low, high = self.getViewBox().viewRange()[1]
-        t = float(self._cursor.value())
+        (first, last), (low, high) = self.getViewBox().viewRange()
+        t, size, (wide, tall) = float(self._cursor.value()), self._text_size, self.pixel()
+        width, height, floor = (
+            (size.width() + GAP_BESIDE) * wide,
+            size.height() * tall,
+            FLOOR * tall,
+        )
         above, left = self._value_there < 0.5 * (low + high), t > 0.5 * self._T
-        size = self._readout.textItem.boundingRect()
-        wide, tall = (abs(x) for x in self.getViewBox().viewPixelSize())
-        wide, tall = wide * (size.width() + GAP_BESIDE), tall * size.height()
         best, least = (above, left), np.inf
         for place in ((above, left), (above, not left), (not above, left), (not above, not left)):
-            bottom = high - tall if place[0] else low + self._floor()
-            t0 = t - wide if place[1] else t
-            fits = self._view_left() <= t0 and t0 + wide <= self.getViewBox().viewRange()[0][1]
-            hidden = self._hidden_by(t0, t0 + wide, bottom, bottom + tall) if fits else np.inf
-            if hidden < least:
-                best, least = place, hidden
+            bottom = high - height if place[0] else low + floor
+            start = t - width if place[1] else t
+            if first <= start and start + width <= last:
+                hidden = self._hidden_by(start, start + width, bottom, bottom + height)
+                if hidden < least:
+                    best, least = place, hidden
+            if least == 0:
+                break
         above, left = best
         beside = GAP_BESIDE / max(size.width(), 1.0)
         self._readout.setAnchor((1.0 + beside if left else -beside, 0.0 if above else 1.0))
-        self._readout.setPos(t, high if above else low + self._floor())
+        self._readout.setPos(t, high if above else low + floor)
 
-    def _view_left(self) -> float:
-        return float(self.getViewBox().viewRange()[0][0])
-
-    def _floor(self) -> float:
-        """Return the height of what stands on the axis, in values."""
-        return float(FLOOR * abs(self.getViewBox().viewPixelSize()[1]))
+    def pixel(self) -> tuple[float, float]:
+        """Return how many steps of t and how much of the value axis a pixel is."""
+        box = self.getViewBox()
+        (first, last), (low, high) = box.viewRange()
+        return (last - first) / max(box.width(), 1.0), (high - low) / max(box.height(), 1.0)
 
     def _hidden_by(self, t0: float, t1: float, bottom: float, top: float) -> int:
         """Return how many things a rectangle of the axes would cover: the curve is one."""
@@ -223,14 +230,14 @@ class CurvePlot(Plot):
             return 0
         inside = value[np.searchsorted(t, t0) : np.searchsorted(t, t1)]
         run = np.r_[np.interp((t0, t1), t, value), inside]
-        run = run[np.isfinite(run)]
-        return int(bool(len(run)) and run.min() <= top and run.max() >= bottom)
+        return int(np.any(run <= top) and np.any(run >= bottom))
 
     def set_ranges(self, T: int, low: float, high: float) -> None:
         """Show t = 0..T and values low..high, with a margin for handles at the ends."""
-        self._T, self.span = T, (low, high)
-        self.setXRange(-0.015 * T, 1.05 * T, padding=0)  # room for the label of T
-        self._fit_height()
+        if (T, (low, high)) != (self._T, self.span) or not self._fitted:
+            self._T, self.span, self._fitted = T, (low, high), True
+            self.setXRange(-0.015 * T, 1.05 * T, padding=0)  # room for the label of T
+            self._fit_height()
 
     def _fit_height(self) -> None:
         """Leave room for half a handle above and below, however small the plot is."""

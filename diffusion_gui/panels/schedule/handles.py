@@ -320,7 +320,7 @@ class HandlePlot(CurvePlot):
         super().keyReleaseEvent(event)
 
     def _hidden_by(self, t0: float, t1: float, bottom: float, top: float) -> int:
-        wide, tall = (0.5 * HANDLE * abs(x) for x in self.getViewBox().viewPixelSize())
+        wide, tall = (0.5 * HANDLE * size for size in self.pixel())
         hidden = sum(
             t0 - wide <= t <= t1 + wide and bottom - tall <= value <= top + tall
             for t, value in (*self._points, *self.marks.grips)

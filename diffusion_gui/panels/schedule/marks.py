@@ -148,9 +148,8 @@ class Marks(QObject):
 
     def _above_axis(self, pixels: float) -> float:
         """Return the value that lies so many pixels above the axis."""
-        box = self._plot.getViewBox()
-        low, high = box.viewRange()[1]
-        return float(low + pixels * (high - low) / max(box.height(), 1.0))
+        low = self._plot.getViewBox().viewRange()[1][0]
+        return float(low + pixels * self._plot.pixel()[1])
 
     def show_held(self, t: int | None) -> None:
         """Write the t of the step that is dragged beside it, or nothing."""
