@@ -166,7 +166,7 @@ class CurvePane(QWidget):
         """Move the time cursor and write the value there."""
         before = schedule.log_snr[t - 1] if t > 0 else np.nan
         value = self.quantity.of_levels(np.asarray(before), np.asarray(schedule.log_snr[t]))
-        text = f"{self.quantity.symbol} = {spelled(value, 4)}" if np.isfinite(value) else ""
+        text = f"{self.quantity.symbol} = {spelled(float(value), 4)}" if np.isfinite(value) else ""
         if self.key == "beta" and t == 0:
             text = "β is added from t = 1 on"
         notation = self._state.notation
