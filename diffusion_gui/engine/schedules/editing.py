@@ -79,9 +79,10 @@ def drag_on(
     """Return `spec` with point `index` moved to time `t` and to `value`, the later points with it.
 
     They keep their t; the alpha-bar of all of them is multiplied by the one factor that leads the
-    point to `value`, so that the betas after its right neighbour stay what they were (to about 1 %:
-    between points the cubic decides). The neighbours bound t, the one before also the value. An end
-    without signal stays one. Where a step's value (beta) is dragged, the factor is solved for.
+    point to `value`. So the betas after its right neighbour stay what they were: beside it to 3 %,
+    mostly to 0.2 %, as the cubic between points goes. The neighbours bound t, the one before also
+    the value. An end without signal stays one. Where a step's value (beta) is dragged, the factor
+    is solved for.
     """
     points = control_points(spec)
     points = curve.move(points, index, _share(spec, t), points[index].log_snr, spec.T)
