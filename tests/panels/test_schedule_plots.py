@@ -641,5 +641,16 @@ def test_a_finding_is_marked_in_the_curve_and_mended_by_a_click(
     assert found in editor.doctor.findings or any(f.kind == "end" for f in editor.doctor.findings)
 
 
+def test_findings_about_the_samplers_steps_follow_its_settings(
+    editor: ScheduleEditor, parts: Parts
+) -> None:
+    kinds = [finding.kind for finding in editor.doctor.findings]
+    assert "spacing" not in kinds
+    parts.document.replace_sampling("spacing", spacing="leading")
+    assert "spacing" in [finding.kind for finding in editor.doctor.findings]
+    parts.document.history.undo()
+    assert [finding.kind for finding in editor.doctor.findings] == kinds
+
+
 def test_a_good_schedule_says_what_is_good(editor: ScheduleEditor) -> None:
     assert "Reaches noise" in editor.doctor.text()

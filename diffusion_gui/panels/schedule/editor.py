@@ -134,6 +134,7 @@ class ScheduleEditor(Panel):
         document.schedule_changed.connect(self.bar.clear)  # it was about the one before
         document.schedule_changed.connect(self._show_schedule)
         document.sampling_changed.connect(self._show_steps)
+        document.sampling_changed.connect(self._show_findings)
         self._view.t_changed.connect(self.plots.show_time)
         self.theme.changed.connect(self._show_schedule)
 
@@ -271,6 +272,7 @@ class ScheduleEditor(Panel):
         self.operations.follow()
         self._show_findings()
 
+    @Slot()
     def _show_findings(self) -> None:
         sampling = self._document.experiment.sampling
         use = Use(sampling.spacing, sampling.steps, spacing_params=sampling.spacing_params)
