@@ -7,6 +7,7 @@ the window has been painted.
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -100,6 +101,9 @@ class Starter(QObject):
 
     @Slot()
     def _start(self) -> None:
+        if not gc.isenabled():  # it rested since the entry point; all that there is by now stays
+            gc.freeze()
+            gc.enable()
         if self._paths:
             self._window.open(self._paths)
         self._parts.sampling.run()

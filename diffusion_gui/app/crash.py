@@ -7,7 +7,6 @@ import platform
 import sys
 import threading
 import traceback
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import TracebackType
 
@@ -53,6 +52,8 @@ class CrashReporter(QObject):
 
     def install(self) -> None:
         """Start logging and take over the hooks for uncaught errors."""
+        from logging.handlers import RotatingFileHandler  # brings sockets and pickles along
+
         file = log_file()
         try:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,8 @@ app.exec()
 import os; os._exit(0)
 """
 OUR_WINDOW = """
-import os, sys
+import gc, os, sys
+gc.disable()  # as the program's entry point does
 from diffusion_gui.app import application
 class Quit(application.Starter):
     def _start(self):

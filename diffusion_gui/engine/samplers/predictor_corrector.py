@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ from diffusion_gui.engine.samplers.base import (
     last_step,
     towards,
 )
+from diffusion_gui.engine.schedules.schedule import Array
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,8 +40,12 @@ Estimates = Sequence[tuple["Tensor", float]]
 _BAND = (0.72, 25.8)
 """Noise-to-signal where SA-Solver adds noise: t = 0.2 to 0.8 of the linear schedule, as there."""
 
-_NODES, _AMOUNTS = np.polynomial.legendre.leggauss(32)
-_PLACES = 0.5 + 0.5 * _NODES
+
+@cache
+def _quadrature() -> tuple[Array, Array]:
+    """Return places in 0..1 and weights of Gauss and Legendre's rule; made when first needed."""
+    nodes, amounts = np.polynomial.legendre.leggauss(32)
+    return 0.5 + 0.5 * nodes, amounts
 
 
 def unipc(
@@ -141,6 +147,7 @@ class _Move:
         """
         at, amounts = np.array([self.middle(self.decay)]), np.ones(1)
         if len(places) > 2:
-            at, amounts = _PLACES, _AMOUNTS * np.exp(self.decay * (_PLACES - 1.0))
+            at, amounts = _quadrature()
+            amounts = amounts * np.exp(self.decay * (at - 1.0))
         amounts = amounts / amounts.sum()
         return [float(amounts @ lagrange(places, j, at)) for j in range(len(places))]

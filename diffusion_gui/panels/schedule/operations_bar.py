@@ -8,6 +8,8 @@ curve), that becomes the new beginning. What a page is stands in `operation_page
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
+from typing import TypeVar
 
 from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtGui import QKeyEvent
@@ -24,6 +26,8 @@ from diffusion_gui.panels.schedule.operation_page import OperationPage
 from diffusion_gui.panels.schedule.shift_pages import ResolutionPage, ShiftScalePage
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
+
+_Page = TypeVar("_Page", bound=OperationPage)
 
 
 class OperationsBar(QFrame):
@@ -52,10 +56,7 @@ class OperationsBar(QFrame):
         """The operation under way, None while there is none."""
         self._origin = self._shown = self._wish = document.experiment.schedule
         self._uses = 0
-        self.shift_scale = ShiftScalePage()
-        self.blend = BlendPage(comparison)
-        self.length = LengthPage()
-        self.resolution = ResolutionPage()
+        self._comparison = comparison
         self._build()
         self.hide()
 
@@ -66,16 +67,10 @@ class OperationsBar(QFrame):
         head = QHBoxLayout()
         head.setSpacing(GAP)
         head.addWidget(self._title, 1)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(GAP, 6, GAP, 6)
-        column.setSpacing(4)
-        column.addLayout(head)
-        for page in (self.shift_scale, self.blend, self.length, self.resolution):
-            page.hide()
-            page.changed.connect(self._on_changed)
-            for knob in page.findChildren(Knob):
-                knob.let_go.connect(self.let_go)
-            column.addWidget(page)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(GAP, 6, GAP, 6)
+        self._column.setSpacing(4)
+        self._column.addLayout(head)
         for press, name, action in (
             (self.cancel_button, "operationCancelButton", self.cancel),
             (self.done_button, "operationDoneButton", self.done),
@@ -84,6 +79,36 @@ class OperationsBar(QFrame):
             press.setProperty("role", "chip")
             press.clicked.connect(action)
             head.addWidget(press)
+
+    # each page is made when it is first needed: none is, before the first paint
+
+    @cached_property
+    def shift_scale(self) -> ShiftScalePage:
+        """The page of shift and scale."""
+        return self._added(ShiftScalePage())
+
+    @cached_property
+    def blend(self) -> BlendPage:
+        """The page of the blend."""
+        return self._added(BlendPage(self._comparison))
+
+    @cached_property
+    def length(self) -> LengthPage:
+        """The page of T."""
+        return self._added(LengthPage())
+
+    @cached_property
+    def resolution(self) -> ResolutionPage:
+        """The page of the resolution shift."""
+        return self._added(ResolutionPage())
+
+    def _added(self, page: _Page) -> _Page:
+        page.hide()
+        page.changed.connect(self._on_changed)
+        for knob in page.findChildren(Knob):
+            knob.let_go.connect(self.let_go)
+        self._column.addWidget(page)
+        return page
 
     def handlers(self) -> dict[str, Callable[[], object]]:
         """Return what the commands of this bar do, by the names of `app/actions.py`."""
