@@ -130,13 +130,7 @@ def test_a_dropped_schedule_noises_the_picture_and_one_undo_takes_it_back(
             "x_t is noised by the dropped schedule",
         )
     desktop.keys("ctrl+z")
-    for name, earlier in before.items():
-        desktop.wait_for_pixels(
-            program.places[name],
-            partial(np.array_equal, earlier),
-            SOON,
-            f"{name} is, pixel for pixel, as before the drop",
-        )
+    wait_until_as(program, before)
     assert program.close(SOON) == (0, "")
 
 
@@ -159,13 +153,7 @@ def test_dragging_the_curve_is_live_and_one_undo_takes_it_back(program: Program)
     )
     desktop.release()
     desktop.keys("ctrl+z")
-    for name, earlier in before.items():
-        desktop.wait_for_pixels(
-            program.places[name],
-            partial(np.array_equal, earlier),
-            SOON,
-            f"{name} is, pixel for pixel, as before the drag",
-        )
+    wait_until_as(program, before)
     assert program.close(SOON) == (0, "")
 
 
@@ -181,6 +169,13 @@ def test_closing_during_a_long_run_ends_the_program(program: Program) -> None:
     desktop.keys("ctrl+a", "1", "0", "0", "0", "Return")
     wait_until_it_samples(program)
     assert program.close(SOON) == (0, "")
+
+
+def wait_until_as(program: Program, before: dict[str, Pixels]) -> None:
+    """Wait until these parts of the window are, pixel for pixel, as they were `before`."""
+    for name, earlier in before.items():
+        same = partial(np.array_equal, earlier)
+        program.desktop.wait_for_pixels(program.places[name], same, SOON, f"{name} is as before")
 
 
 def wait_for_a_picture(program: Program, name: str, what: str) -> None:
