@@ -641,6 +641,15 @@ def test_a_finding_is_marked_in_the_curve_and_mended_by_a_click(
     assert found in editor.doctor.findings or any(f.kind == "end" for f in editor.doctor.findings)
 
 
+def test_a_finding_is_mended_by_keys(editor: ScheduleEditor, parts: Parts, qtbot: QtBot) -> None:
+    parts.document.replace_schedule(ScheduleSpec("linear", 100), "preset")
+    fix = next(finding.fix for finding in editor.doctor.findings if finding.fix is not None)
+    editor.doctor.setFocus(Qt.FocusReason.TabFocusReason)
+    for key in (Qt.Key.Key_Tab, Qt.Key.Key_Return):  # to the first mend, and take it
+        qtbot.keyClick(editor.doctor, key)
+    assert parts.document.experiment.schedule == fix.spec
+
+
 def test_findings_about_the_samplers_steps_follow_its_settings(
     editor: ScheduleEditor, parts: Parts
 ) -> None:
