@@ -263,7 +263,7 @@ class ScheduleEditor(Panel):
         row = row_of(spec)
         self.presets.show_spec(spec)
         drawn = bool(spec.points) and spec.has_base
-        self.caption.setText(f"drawn, from {row.title}" if drawn else f"{row.source}")
+        self.caption.setText("drawn" if drawn else f"{row.source}")
         self.tools.reset.setVisible(drawn)
         self.tools.show_sides()
         self.plots.steps = self._grid()

@@ -29,7 +29,7 @@ class HeadTools(QWidget):
         self._tint()
 
     def _build(self) -> None:
-        self.reset = button("Reset curve", "Drop the drawn curve and return to the preset", "link")
+        self.reset = button("Reset", "Drop the drawn curve and return to the preset", "link")
         self.reset.setObjectName("resetCurveButton")
         for name in "AB":
             side = self.side[name] = button(name, "", "chip")
