@@ -197,6 +197,8 @@ def _from_csv(text: str, _: int | None) -> Imported:
     spec = _COLUMNS[given[0]](
         _column(table, given[0])[skip:], f"column {given[0]}", _family(table, fields)
     )
+    if len(table) < 2:
+        raise EngineError("column t has 1 row, too few for a schedule; give t = 0 and 1 at least")
     if given[:2] == ["beta", "alpha_bar"]:
         _check_product(_column(table, "alpha_bar")[skip:], build(spec))
     return Imported(spec)

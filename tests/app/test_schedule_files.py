@@ -218,6 +218,7 @@ BAD = {
     "nan.csv": "t,beta\n1,0.1\n2,nan\n",
     "rising.csv": "t,alpha_bar\n1,0.5\n2,0.6\n",
     "empty.csv": "t,beta\n",
+    "one.csv": "t,beta\n1,0.1\n",
     "list.json": "[1, 2, 3]",
     "conflict.json": '{\n<<<<<<< HEAD\n"a": 1\n=======\n',
     "string.json": '{"_class_name": "DDPMScheduler", "beta_start": "small"}',

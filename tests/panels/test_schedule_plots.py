@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from PySide6.QtCore import QEvent, QPoint, QRectF, Qt
+from PySide6.QtGui import QColor
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -212,6 +213,24 @@ def test_lines_are_as_wide_on_a_scaled_screen(
     monkeypatch.setattr(HandlePlot, "devicePixelRatioF", lambda _: 2.0)
     QApplication.sendEvent(plot, QEvent(QEvent.Type.DevicePixelRatioChange))
     assert_allclose(widths(), 2.0 * np.array(plain))
+
+
+def test_a_handles_disc_is_12_pixels_wide(editor: ScheduleEditor) -> None:
+    plot = editor.alpha_bar
+    image, place = plot.grab().toImage(), _handle(plot, 3)
+    disc = QColor(plot.theme.tokens.alpha_bar)
+
+    def filled(y: int) -> bool:
+        colour = image.pixelColor(place.x(), y)
+        away = (
+            colour.red() - disc.red(),
+            colour.green() - disc.green(),
+            colour.blue() - disc.blue(),
+        )
+        return sum(map(abs, away)) < 60
+
+    rows = [y for y in range(place.y() - 12, place.y() + 13) if filled(y)]
+    assert len(rows) >= 12
 
 
 # --- several points ----------------------------------------------------------------------------

@@ -22,8 +22,8 @@ from diffusion_gui.panels.schedule.marks import Marks
 from diffusion_gui.panels.schedule.pen import Pen
 from diffusion_gui.panels.schedule.reach import ON_HANDLE, REACH, inside, nearest, step_at
 
-HANDLE = 13
-"""Diameter of a handle in pixels."""
+HANDLE = 14
+"""Diameter of a handle in pixels, its ring included: the disc itself has 12."""
 ADD = Qt.KeyboardModifier.ControlModifier
 BAND = Qt.KeyboardModifier.ShiftModifier
 
