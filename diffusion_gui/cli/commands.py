@@ -193,7 +193,8 @@ def sample(
         restart=options.read_settings(restart_settings, RESTART_PARAMS, "Restart", "--restart-set"),
         count=count,
     )
-    job = sampling.prepare(Experiment(found.spec, (), told, seed), images, start, t, wanted)
+    experiment = Experiment(found.spec, sampling=told, seed=seed)
+    job = sampling.prepare(experiment, images, start, t, wanted)
     for note in found.notes:
         typer.echo(f"note: {note}", err=True)
     for problem in job.problems:

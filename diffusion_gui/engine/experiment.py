@@ -7,6 +7,7 @@ picture. Pixels are not in it: pictures are named by content (`PictureRef.id`).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.schedules.schedule import ScheduleSpec
@@ -14,6 +15,9 @@ from diffusion_gui.engine.schedules.schedule import ScheduleSpec
 EMOJI = "emoji"
 PICTURES = "pictures"
 DATA_SIZES = (16, 32, 64, 128)
+WORKING_SIZES = (32, 64, 128, 256, 512, 1024, 0)
+"""The sizes at which a picture is noised; 0 stands for its own."""
+MAX_OFFSET = 1.0
 MAX_COUNT = 256
 MAX_SEED = 2**31 - 1
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -27,6 +31,42 @@ class PictureRef:
     id: str
     name: str
     source: str = ""
+
+
+class Fit(StrEnum):
+    """How a picture comes to the working size."""
+
+    FIT = "fit"
+    """Scaled down until its longer side fits; the shape is kept."""
+    CROP = "crop"
+    """The central square."""
+    PAD = "pad"
+    """The whole picture in a square, the background around it."""
+
+
+class NoiseKind(StrEnum):
+    """How the noises of one picture at two times belong together; each alone is N(0, I)."""
+
+    FROZEN = "frozen"
+    """One eps, scaled: x_t = a_t x_0 + s_t eps. A picture dissolves smoothly."""
+    PATH = "path"
+    """A Brownian path in sigma^2, as the Markov chain draws it: near times share most of it."""
+    FRESH = "fresh"
+    """Another eps at every t."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """What the forward process makes of a picture, besides schedule, t and seed."""
+
+    size: int = 512
+    """Working size: the longer side in pixels, one of WORKING_SIZES; 0 for the file's own."""
+    fit: Fit = Fit.FIT
+    background: str = "#ffffff"
+    """What shows through transparent pixels and around a padded picture, as #rrggbb."""
+    noise: NoiseKind = NoiseKind.FROZEN
+    offset: float = 0.0
+    """Strength of offset noise: eps + offset * delta, one normal delta per channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +116,10 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """Schedule, pictures, sampling settings and the one seed that all noise derives from."""
+    """Schedule, pictures, what is done to them, and the one seed that all noise derives from."""
 
     schedule: ScheduleSpec = field(default_factory=ScheduleSpec)
     pictures: tuple[PictureRef, ...] = ()
+    forward: Forward = field(default_factory=Forward)
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0

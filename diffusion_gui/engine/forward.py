@@ -1,16 +1,23 @@
 """The forward process: q(x_t | x_0) in one jump, q(x_t | x_{t-1}) step by step. NumPy only.
 
 Equations as in DDPM (arXiv:2006.11239): eq. 2 (`markov_step`), eq. 4 (`closed_form`), eqs. 6-7
-(`posterior`). `Noiser` is the same closed form as a fast kernel from pixels to pixels.
+(`posterior`). `Noiser` is the same closed form as a fast kernel from pixels to pixels, `Process`
+that kernel with the noise of every t.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import Forward
 from diffusion_gui.engine.images import FloatImage, Pixels
+from diffusion_gui.engine.noise_fields import NoiseField
 from diffusion_gui.engine.schedules.schedule import Schedule
 
 _BLOCK = 1 << 16
@@ -50,33 +57,70 @@ def _check_t(schedule: Schedule, t: int, first: int = 0) -> None:
         raise EngineError(f"t must be in {first}..{schedule.T}, got {t}")
 
 
+class Shown(StrEnum):
+    """Which values of x_t a picture on screen spans."""
+
+    CLIP = "clip"
+    """-1 to 1; what lies beyond is black or white."""
+    NORMALISE = "normalise"
+    """From the smallest to the largest value."""
+    SYMMETRIC = "symmetric"
+    """As far as needed to both sides of 0, which stays mid grey."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The values shown as black and as white, in the units of x_0 in [-1, 1]."""
+
+    low: float = -1.0
+    high: float = 1.0
+
+    @staticmethod
+    def of(shown: Shown, extent: tuple[float, float]) -> Span:
+        """Return what `shown` means for a picture whose values reach over `extent`."""
+        if shown is Shown.CLIP:
+            return CLIPPED
+        low, high = extent
+        if shown is Shown.SYMMETRIC:
+            high = max(abs(low), abs(high))
+            low = -high
+        return Span(low, high) if high - low > 1e-6 else CLIPPED
+
+
+CLIPPED = Span()
+
+
 class Noiser:
     """x_0 -> x_t for one picture and one noise, from pixels to pixels, fast enough for a drag.
 
-    Both are kept in units of one grey level, so that x_t in display space is one multiply-add per
-    term; the work runs in blocks that stay in the processor's cache.
+    The picture is kept in units of one grey level, so that x_t in display space is one multiply-add
+    per term; the work runs in blocks that stay in the processor's cache.
     """
 
     def __init__(self, pixels: Pixels, eps: FloatImage) -> None:
         """Take `pixels` uint8 [H, W, 3] and `eps` float32 of the same shape."""
-        if pixels.shape != eps.shape:
-            raise EngineError(f"noise {eps.shape} does not match the picture {pixels.shape}")
         self.shape = pixels.shape
         self._signal = pixels.astype(np.float32).ravel() - np.float32(127.5)
-        self._noise = eps.ravel() * np.float32(127.5)
         self._work = np.empty((2, min(_BLOCK, self._signal.size)), dtype=np.float32)
+        self.use(eps)
 
-    def x_t(self, a: float, s: float) -> Pixels:
-        """Return a x_0 + s eps as uint8 [H, W, 3], clipped to [-1, 1]."""
-        return self._mix(a, s)
+    def use(self, eps: FloatImage) -> None:
+        """Take another noise of the picture's shape."""
+        if self.shape != eps.shape:
+            raise EngineError(f"noise {eps.shape} does not match the picture {self.shape}")
+        self._noise = eps.reshape(-1)
 
-    def signal(self, a: float) -> Pixels:
+    def x_t(self, a: float, s: float, span: Span = CLIPPED) -> Pixels:
+        """Return a x_0 + s eps as uint8 [H, W, 3], clipped to `span`."""
+        return self._mix(a, s, span)
+
+    def signal(self, a: float, span: Span = CLIPPED) -> Pixels:
         """Return the signal part a x_0 as uint8 [H, W, 3]."""
-        return self._mix(a, 0.0)
+        return self._mix(a, 0.0, span)
 
-    def noise(self, s: float) -> Pixels:
-        """Return the noise part s eps as uint8 [H, W, 3], clipped to [-1, 1]."""
-        return self._mix(0.0, s)
+    def noise(self, s: float, span: Span = CLIPPED) -> Pixels:
+        """Return the noise part s eps as uint8 [H, W, 3], clipped to `span`."""
+        return self._mix(0.0, s, span)
 
     def values(self, a: float, s: float, most: int = 1 << 16) -> FloatImage:
         """Return the values of a x_0 + s eps, not clipped; of large pictures every n-th pixel.
@@ -86,20 +130,91 @@ class Noiser:
         step = -(-self._signal.size // most)
         signal = self._signal.reshape(-1, self.shape[2])[::step]
         noise = self._noise.reshape(-1, self.shape[2])[::step]
-        mixed = (signal * np.float32(a) + noise * np.float32(s)).ravel()
-        return (mixed / np.float32(127.5)).astype(np.float32, copy=False)
+        mixed = signal * np.float32(a / 127.5) + noise * np.float32(s)
+        return mixed.ravel()
 
-    def _mix(self, a: float, s: float) -> Pixels:
+    def extent(self, a: float, s: float) -> tuple[float, float]:
+        """Return the smallest and the largest value of a x_0 + s eps."""
+        lows, highs = [], []
+        for part in self._blocks():
+            mixed = self._sum(part, a / 127.5, s)
+            lows.append(float(mixed.min()))
+            highs.append(float(mixed.max()))
+        return min(lows), max(highs)
+
+    def _mix(self, a: float, s: float, span: Span) -> Pixels:
         out = np.empty(self._signal.size, dtype=np.uint8)
-        scale_a, scale_s = np.float32(a), np.float32(s)
-        for start in range(0, out.size, _BLOCK):
-            part = slice(start, min(start + _BLOCK, out.size))
-            mixed, term = self._work[:, : part.stop - part.start]
-            np.multiply(self._signal[part], scale_a, out=mixed)
-            if s:
-                np.multiply(self._noise[part], scale_s, out=term)
-                mixed += term
-            mixed += np.float32(128.0)
+        gain = 255.0 / (span.high - span.low)
+        shift = np.float32(0.5 - span.low * gain)
+        for part in self._blocks():
+            mixed = self._sum(part, a * gain / 127.5, s * gain)
+            mixed += shift
             np.clip(mixed, 0.0, 255.0, out=mixed)
             out[part] = mixed
         return out.reshape(self.shape)
+
+    def _blocks(self) -> Iterator[slice]:
+        size = self._signal.size
+        return (slice(at, min(at + _BLOCK, size)) for at in range(0, size, _BLOCK))
+
+    def _sum(self, part: slice, of_signal: float, of_noise: float) -> FloatImage:
+        """Return a stretch of the weighted sum, in the work space: valid until the next call."""
+        mixed, term = self._work[:, : part.stop - part.start]
+        np.multiply(self._signal[part], np.float32(of_signal), out=mixed)
+        if of_noise:
+            np.multiply(self._noise[part], np.float32(of_noise), out=term)
+            mixed += term
+        return mixed
+
+
+class Process:
+    """The forward process of one picture at one size: `at` any time, with the noise it is told.
+
+    A function of its arguments alone: the window, exports and the command line make the same
+    pixels.
+    """
+
+    def __init__(self, pixels: Pixels, seed: int, forward: Forward) -> None:
+        """Take `pixels` uint8 [H, W, 3]; of `forward` only what concerns the noise."""
+        self.pixels = pixels
+        self._noise = NoiseField(seed, pixels.shape, forward.noise, forward.offset)
+        self._kernel = Noiser(pixels, self._noise.at(0, 0.0))
+
+    def at(self, schedule: Schedule, t: int) -> Moment:
+        """Return the picture at `t` in 0..T; valid until the next call."""
+        _check_t(schedule, t)
+        self._kernel.use(self._noise.at(t, float(schedule.log_snr[t])))
+        return Moment(self._kernel, *schedule.shown(t))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Moment:
+    """A picture at one time: x_t = a x_0 + s eps and its parts, as pictures and as values."""
+
+    kernel: Noiser
+    a: float
+    s: float
+
+    def x_t(self, span: Span = CLIPPED) -> Pixels:
+        """Return x_t as uint8 [H, W, 3]."""
+        return self.kernel.x_t(self.a, self.s, span)
+
+    def signal(self, span: Span = CLIPPED) -> Pixels:
+        """Return a x_0 as uint8 [H, W, 3]."""
+        return self.kernel.signal(self.a, span)
+
+    def noise(self, span: Span = CLIPPED) -> Pixels:
+        """Return s eps as uint8 [H, W, 3]."""
+        return self.kernel.noise(self.s, span)
+
+    def values(self, most: int = 1 << 16) -> FloatImage:
+        """Return up to `most` + 2 values of x_t, not clipped, of every n-th pixel."""
+        return self.kernel.values(self.a, self.s, most)
+
+    def spans(self, shown: Shown) -> tuple[Span, Span, Span]:
+        """Return the spans over which x_t, its signal part and its noise part are shown."""
+        if shown is Shown.CLIP:
+            return CLIPPED, CLIPPED, CLIPPED
+        parts = ((self.a, self.s), (self.a, 0.0), (0.0, self.s))
+        x_t, signal, noise = (Span.of(shown, self.kernel.extent(*part)) for part in parts)
+        return x_t, signal, noise

@@ -21,6 +21,8 @@ from diffusion_gui.engine.errors import EngineError
 
 Pixels = NDArray[np.uint8]
 FloatImage = NDArray[np.float32]
+Colour = tuple[int, int, int]
+WHITE: Colour = (255, 255, 255)
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "ICO", "TGA", "JPEG2000", "AVIF")
 SUFFIXES = frozenset(
@@ -43,14 +45,27 @@ class Picture:
 
     name: str
     pixels: Pixels
+    """Where it is transparent, composited on white."""
     notes: tuple[str, ...] = ()
+    alpha: Pixels | None = None
+    """Opacity, uint8 [H, W], where some of it is transparent."""
+
+    def on(self, background: Colour) -> Pixels:
+        """Return the pixels with `background` instead of white behind what is transparent."""
+        if self.alpha is None or background == WHITE:
+            return self.pixels
+        through = np.float32(1.0) - self.alpha[..., None] / np.float32(255.0)
+        change = np.array(background, np.float32) - np.float32(255.0)
+        mixed = self.pixels + through * change
+        return np.clip(mixed + np.float32(0.5), 0.0, 255.0).astype(np.uint8)
 
 
 def read_picture(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> Picture:
     """Open an image file as a person expects to see it, its longest side at most `max_side`.
 
-    EXIF rotation is applied, transparency is composited on white, 16-bit and CMYK become 8-bit
-    RGB, the first frame of an animation is taken. Raises EngineError with one line otherwise.
+    A `max_side` of 0 keeps the file's own size. EXIF rotation is applied, transparency is
+    composited on white, 16-bit and CMYK become 8-bit RGB, the first frame of an animation is taken.
+    Raises EngineError with one line otherwise.
     """
     file = Path(path)
     try:
@@ -80,7 +95,8 @@ def _decode(file: Path, max_side: int) -> Picture:
         raise EngineError(f"{file.name}: the file is empty (0 bytes)")
     with Image.open(file, formats=FORMATS) as image:
         width, height = image.size
-        image.draft(None, (max_side, max_side))  # JPEG decodes at 1/2, 1/4, 1/8 for free
+        if max_side:
+            image.draft(None, (max_side, max_side))  # JPEG decodes at 1/2, 1/4, 1/8 for free
         if image.size[0] * image.size[1] > MAX_MEGAPIXELS * 1e6:
             raise EngineError(
                 f"{file.name}: {width} x {height} pixels is over {MAX_MEGAPIXELS} megapixels;"
@@ -88,23 +104,31 @@ def _decode(file: Path, max_side: int) -> Picture:
             )
         frames = getattr(image, "n_frames", 1)
         notes = [f"first of {frames} frames"] if frames > 1 else []
-        rgb = _to_rgb(ImageOps.exif_transpose(image))
-    if max(width, height) > max_side:
-        rgb.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+        rgb, alpha = _to_rgb(ImageOps.exif_transpose(image))
+    if max_side and max(width, height) > max_side:
+        for part in (rgb, alpha):
+            if part is not None:
+                part.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
         notes.append(f"scaled down from {width} x {height}")
-    return Picture(file.name, np.array(rgb), tuple(notes))
+    opacity = None if alpha is None else np.array(alpha)
+    return Picture(file.name, np.array(rgb), tuple(notes), opacity)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return `image` as 8-bit RGB: deep grey scaled, transparency composited on white."""
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Return `image` as 8-bit RGB, what is transparent on white, and its opacity if it has any."""
+    if not image.mode.startswith(("I", "F")) and image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB"), rgba.getchannel("A")
+    return _opaque(image), None
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """Return `image` as 8-bit RGB, deep grey scaled."""
     if image.mode.startswith("I;16"):
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         return Image.fromarray(_normalise(np.asarray(image, dtype=np.float64))).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB")
     return image.convert("RGB")
 
 
@@ -183,6 +207,40 @@ def fit_within(pixels: Pixels, side: int) -> Pixels:
     if scale >= 1.0:
         return pixels
     return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def padded(pixels: Pixels, background: Colour = WHITE) -> Pixels:
+    """Return `pixels` in the middle of a square of `background`, its side the longer one."""
+    height, width = pixels.shape[:2]
+    side = max(height, width)
+    if height == width:
+        return pixels
+    result = np.empty((side, side, 3), np.uint8)
+    result[:] = background
+    top, left = (side - height) // 2, (side - width) // 2
+    result[top : top + height, left : left + width] = pixels
+    return result
+
+
+def arranged(picture: Picture, size: int, fit: str, background: Colour = WHITE) -> Pixels:
+    """Return a picture as the forward process takes it, uint8 [H, W, 3].
+
+    `size` is the longest side (never enlarged; 0 keeps the picture's own), `fit` one of
+    `experiment.Fit`. What is arranged once is not changed by arranging it again.
+    """
+    pixels = picture.on(background)
+    if fit == "crop":
+        edge = min(pixels.shape[:2])
+        return square(pixels, min(size or edge, edge))
+    if fit == "pad":
+        return padded(fit_within(pixels, size or max(pixels.shape)), background)
+    return fit_within(pixels, size or max(pixels.shape))
+
+
+def colour(text: str) -> Colour:
+    """Return #rrggbb as three bytes; raises ValueError for anything else."""
+    red, green, blue = bytes.fromhex(text.removeprefix("#"))
+    return red, green, blue
 
 
 def square(pixels: Pixels, side: int) -> Pixels:

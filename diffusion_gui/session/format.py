@@ -7,6 +7,7 @@ pictures. What types cannot say (ranges, names from the registries) is checked a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
@@ -20,9 +21,12 @@ from diffusion_gui.engine.experiment import (
     DATA_SIZES,
     EMOJI,
     MAX_COUNT,
+    MAX_OFFSET,
     MAX_SEED,
     PICTURES,
+    WORKING_SIZES,
     Experiment,
+    Forward,
     Guidance,
     Sampling,
 )
@@ -98,6 +102,7 @@ def convert(raw: object, kind: type[_T], name: str) -> _T:
 def check(experiment: Experiment) -> None:
     """Raise EngineError, naming the key, where a value of `experiment` is outside its range."""
     check_schedule(experiment.schedule)
+    _check_forward(experiment.forward)
     _check_sampling(experiment.sampling)
     _check_range("experiment.seed", experiment.seed, 0, MAX_SEED)
 
@@ -124,6 +129,14 @@ def _check_betas(path: str, spec: ScheduleSpec) -> None:
         raise EngineError(f"{path}: {len(spec.betas)} betas; keep at most {MAX_STEPS}")
     for finding in examine_table(np.array(spec.betas)):
         raise EngineError(f"{path}: {finding.text}; correct it")
+
+
+def _check_forward(forward: Forward) -> None:
+    path = "experiment.forward"
+    _check_choice(f"{path}.size", forward.size, WORKING_SIZES)
+    _check_range(f"{path}.offset", forward.offset, 0.0, MAX_OFFSET)
+    if not re.fullmatch("#[0-9a-f]{6}", forward.background):
+        raise EngineError(f"{path}.background: {forward.background!r}; write it as #rrggbb")
 
 
 def _check_sampling(sampling: Sampling) -> None:

@@ -18,6 +18,8 @@ from diffusion_gui.engine.images import Picture, Pixels, read_picture, square
 from diffusion_gui.session.resources import resource
 
 PHOTOS = ("chelsea.png", "astronaut.png", "hubble_deep_field.jpg")
+THUMBNAIL = 64
+"""Side of a thumbnail in pixels."""
 _CELL = 64
 _COLUMNS = 38
 _atlas_lock = threading.Lock()
@@ -92,13 +94,30 @@ class PictureStore:
         self._deferred[ref.id] = name
         return ref
 
+    def defer_emoji(self) -> tuple[PictureRef, ...]:
+        """Return references of all bundled emoji, which are opened when they are first needed."""
+        refs = tuple(
+            PictureRef(f"emoji-{index}", name, "bundled") for index, name in enumerate(captions())
+        )
+        self._deferred.update({ref.id: ref.name for ref in refs})
+        return refs
+
+    def thumbnail(self, picture_id: str) -> Pixels:
+        """Return the central square of a picture, uint8 [64, 64, 3]."""
+        return square(self.get(picture_id).pixels, THUMBNAIL)
+
     def get(self, picture_id: str) -> Picture:
         """Return a picture; raises EngineError if it was never added."""
         if picture_id in self._deferred and picture_id not in self._pictures:
-            self._pictures[picture_id] = photo(self._deferred[picture_id])
+            self._pictures[picture_id] = self._bundled(picture_id)
         if picture_id not in self._pictures:
             raise EngineError(f"the picture {picture_id} is not loaded; open its file again")
         return self._pictures[picture_id]
+
+    def _bundled(self, picture_id: str) -> Picture:
+        kind, _, index = picture_id.partition("-")
+        name = self._deferred[picture_id]
+        return Picture(name, emoji(_CELL)[int(index)]) if kind == "emoji" else photo(name)
 
     def squares(self, pictures: tuple[PictureRef, ...], size: int) -> Pixels:
         """Return the central squares of pictures as a data set, uint8 [N, size, size, 3]."""

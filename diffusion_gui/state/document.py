@@ -20,6 +20,7 @@ class Document(QObject):
 
     schedule_changed = Signal()
     pictures_changed = Signal()
+    forward_changed = Signal()
     sampling_changed = Signal()
     seed_changed = Signal()
     changed = Signal()
@@ -60,6 +61,11 @@ class Document(QObject):
         """Replace the schedule only."""
         self.replace(replace(self._experiment, schedule=spec), text, merge_key)
 
+    def replace_forward(self, text: str, merge_key: str = "", **changes: Any) -> None:
+        """Change named settings of the forward process only."""
+        forward = replace(self._experiment.forward, **changes)
+        self.replace(replace(self._experiment, forward=forward), text, merge_key)
+
     def replace_sampling(self, text: str, merge_key: str = "", **changes: Any) -> None:
         """Change named sampling settings only."""
         sampling = replace(self._experiment.sampling, **changes)
@@ -76,6 +82,7 @@ class Document(QObject):
         for part, signal in (
             ("schedule", self.schedule_changed),
             ("pictures", self.pictures_changed),
+            ("forward", self.forward_changed),
             ("sampling", self.sampling_changed),
             ("seed", self.seed_changed),
         ):

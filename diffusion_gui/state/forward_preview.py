@@ -2,8 +2,8 @@
 
 While two schedules are compared, both noise the same picture with the same eps: the other side at
 the same share of the way, where its T is another.
-The noise depends on the seed and the size of the picture alone. It is computed in the GUI thread on
-request: one multiply-add per value.
+The noise depends on the seed, its kind and the size of the picture alone. It is computed in the GUI
+thread on request: one multiply-add per value.
 """
 
 from __future__ import annotations
@@ -13,9 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from diffusion_gui.engine.forward import Noiser
-from diffusion_gui.engine.images import FloatImage, Picture, Pixels, fit_within, square
-from diffusion_gui.engine.noise import START, gaussian
+from diffusion_gui.engine.forward import CLIPPED, Process, Span
+from diffusion_gui.engine.images import (
+    FloatImage,
+    Picture,
+    Pixels,
+    arranged,
+    colour,
+    fit_within,
+    square,
+)
 from diffusion_gui.engine.schedules import Schedule, build
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.session.library import PictureStore
@@ -23,29 +30,37 @@ from diffusion_gui.state.comparison import Comparison, other_letter
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.view_state import ViewState
 
-VIEW_SIDE = 512
-"""Longest side, in pixels, at which the large view is noised."""
+MOST_SIZES = 4
+"""Sizes of which the noise is kept at hand."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """A picture of the large view, uint8 [H, W, 3], and what its black and white stand for."""
+
+    pixels: Pixels
+    span: Span = CLIPPED
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tiles:
-    """The four pictures of the large view, uint8 [H, W, 3], clipped to [-1, 1]."""
+    """The four pictures of the large view."""
 
-    x_0: Pixels
-    x_t: Pixels
-    signal: Pixels
-    noise: Pixels
+    x_0: Tile
+    x_t: Tile
+    signal: Tile
+    noise: Tile
     other: OtherView | None = None
     """x_t under the other side, while two are compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OtherView:
-    """x_t under the side not on show, uint8 [H, W, 3]: its letter and its own t."""
+    """x_t under the side not on show: its letter and its own t."""
 
     side: str
     t: int
-    x_t: Pixels
+    x_t: Tile
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +98,7 @@ class ForwardPreview(QObject):
         self._store = store
         self._comparison = comparison
         self._comparing = True
-        self._noisers: dict[tuple[int, bool], Noiser] = {}
+        self._processes: dict[tuple[int, bool], Process] = {}
         self._pixels: Pixels | None = None
         self.picture: Picture | None = None
         self._load()
@@ -93,6 +108,8 @@ class ForwardPreview(QObject):
         comparison.sides_changed.connect(self._on_sides)
         document.seed_changed.connect(self._on_seed)
         document.pictures_changed.connect(self._on_pictures)
+        document.forward_changed.connect(self._on_forward)
+        view.display_changed.connect(self.tiles_changed)
 
     @property
     def two_sides(self) -> bool:
@@ -117,18 +134,28 @@ class ForwardPreview(QObject):
 
     def tiles(self) -> Tiles | None:
         """Return x_0, x_t and its two parts at the time cursor, or None without a picture."""
+        process = self.process()
+        if process is None:
+            return None
+        moment = process.at(self._document.schedule, self._view.t)
+        spans = moment.spans(self._view.display.shown)
+        shown = zip((moment.x_t, moment.signal, moment.noise), spans, strict=True)
+        x_t, signal, noise = (Tile(part(span), span) for part, span in shown)
+        other = self._other_view(process) if self.comparing else None
+        return Tiles(Tile(process.pixels), x_t, signal, noise, other)
+
+    def process(self) -> Process | None:
+        """Return the forward process of the picture on show at its working size, or None."""
         if self._pixels is None:
             return None
-        schedule, t = self._document.schedule, self._view.t
-        noiser = self._noiser(VIEW_SIDE)
-        a, s = schedule.shown(t)
-        other = self._other_view(noiser) if self.comparing else None
-        return Tiles(self._pixels, noiser.x_t(a, s), noiser.signal(a), noiser.noise(s), other)
+        return self._at_size(max(self._pixels.shape))
 
-    def _other_view(self, noiser: Noiser) -> OtherView:
+    def _other_view(self, process: Process) -> OtherView:
         schedule = self._other_schedule()
         t = round(self._view.t / self._view.T * schedule.T)
-        return OtherView(other_letter(self.side), t, noiser.x_t(*schedule.shown(t)))
+        moment = process.at(schedule, t)
+        span = moment.spans(self._view.display.shown)[0]
+        return OtherView(other_letter(self.side), t, Tile(moment.x_t(span), span))
 
     def _other_schedule(self) -> Schedule:
         spec = self._comparison.other
@@ -144,40 +171,44 @@ class ForwardPreview(QObject):
         """
         if self._pixels is None:
             return []
-        schedule, noiser = self._document.schedule, self._noiser(side, cropped=True)
+        schedule, process = self._document.schedule, self._at_size(side, cropped=True)
         shares = np.linspace(0.0, 1.0, _frames(schedule.T, count))
         if not self.comparing:
-            return [_row("", schedule, noiser, shares)]
+            return [_row("", schedule, process, shares)]
         rows = [
-            _row(self.side, schedule, noiser, shares),
-            _row(other_letter(self.side), self._other_schedule(), noiser, shares),
+            _row(self.side, schedule, process, shares),
+            _row(other_letter(self.side), self._other_schedule(), process, shares),
         ]
         return sorted(rows, key=lambda row: row.side)
 
     def values(self) -> FloatImage:
         """Return up to 65,536 values of x_t at the time cursor, in [-1, 1] units, not clipped."""
-        if self._pixels is None:
+        process = self.process()
+        if process is None:
             return np.zeros(0, dtype=np.float32)
-        schedule, t = self._document.schedule, self._view.t
-        return self._noiser(VIEW_SIDE).values(*schedule.shown(t))
+        return process.at(self._document.schedule, self._view.t).values()
 
-    def _noiser(self, side: int, cropped: bool = False) -> Noiser:
-        """Return the kernel for the picture at one size, made once per picture, size and seed."""
+    def _at_size(self, side: int, cropped: bool = False) -> Process:
+        """Return the process of the picture at one size, made once per picture, noise and size."""
         assert self._pixels is not None
         key = (side, cropped)
-        if key not in self._noisers:
-            if len(self._noisers) > 3:  # sizes of a window that was resized
-                self._noisers.clear()
+        if key not in self._processes:
+            if len(self._processes) >= MOST_SIZES:  # sizes of a window that was resized
+                self._processes.clear()
             pixels = square(self._pixels, side) if cropped else fit_within(self._pixels, side)
-            eps = gaussian(self._document.experiment.seed, 0, START, pixels.shape)
-            self._noisers[key] = Noiser(pixels, eps)
-        return self._noisers[key]
+            experiment = self._document.experiment
+            self._processes[key] = Process(pixels, experiment.seed, experiment.forward)
+        return self._processes[key]
 
     def _load(self) -> None:
-        self._noisers.clear()
+        self._processes.clear()
         known = {ref.id for ref in self._document.experiment.pictures}
         self.picture = self._store.get(self._view.picture) if self._view.picture in known else None
-        self._pixels = fit_within(self.picture.pixels, VIEW_SIDE) if self.picture else None
+        self._pixels = self._arranged(self.picture) if self.picture else None
+
+    def _arranged(self, picture: Picture) -> Pixels:
+        forward = self._document.experiment.forward
+        return arranged(picture, forward.size, forward.fit, colour(forward.background))
 
     @Slot()
     def _on_picture(self) -> None:
@@ -200,8 +231,12 @@ class ForwardPreview(QObject):
 
     @Slot()
     def _on_seed(self) -> None:
-        self._noisers.clear()
+        self._processes.clear()
         self._on_schedule()
+
+    @Slot()
+    def _on_forward(self) -> None:
+        self._on_picture()
 
     @Slot()
     def _on_schedule(self) -> None:
@@ -213,10 +248,10 @@ class ForwardPreview(QObject):
         self.tiles_changed.emit()
 
 
-def _row(side: str, schedule: Schedule, noiser: Noiser, shares: Array) -> StripRow:
+def _row(side: str, schedule: Schedule, process: Process, shares: Array) -> StripRow:
     """Return the frames at shares of the way from t = 0 to T."""
     times = (shares * schedule.T).round().astype(int).tolist()
-    frames = tuple((t, noiser.x_t(*schedule.shown(t))) for t in times)
+    frames = tuple((t, process.at(schedule, t).x_t()) for t in times)
     return StripRow(side, schedule.T, frames)
 
 

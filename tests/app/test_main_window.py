@@ -70,7 +70,7 @@ def test_one_cursor_runs_through_all_panels(window: MainWindow, parts: Parts) ->
     assert window.toolbar.slider.value() == 640
     assert window.toolbar.time.text() == "640 / 1000"
     assert "0.2" in window.schedule.alpha_bar.readout
-    assert window.images.x_t.caption.endswith("640")
+    assert window.images.tiles.x_t.caption.endswith("640")
 
 
 def test_closing_in_mid_run_ends_the_thread(parts: Parts, qtbot: QtBot) -> None:

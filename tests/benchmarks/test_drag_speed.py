@@ -51,7 +51,14 @@ def _painted(window: MainWindow) -> list[QWidget]:
     """Return the widgets that a drag of a control point repaints."""
     images, plots = window.images, window.schedule.plots
     panes = [pane.plot for pane in plots.panes.values() if pane.isVisible()]
-    return [*panes, images.x_t, images.signal, images.noise, images.histogram, images.strip]
+    return [
+        *panes,
+        images.tiles.x_t,
+        images.tiles.signal,
+        images.tiles.noise,
+        images.tiles.histogram,
+        images.strip,
+    ]
 
 
 @pytest.fixture

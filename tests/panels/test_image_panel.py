@@ -60,13 +60,13 @@ def test_a_dropped_picture_is_shown_and_noised(
 ) -> None:
     _drop(window, _files(make_image("red.png", (230, 20, 20))))
     _settle(qtbot, parts)
-    assert _colour(window.images.x_0.image) == (230, 20, 20)
+    assert _colour(window.images.tiles.x_0.image) == (230, 20, 20)
     parts.view.set_t(0)
-    assert _colour(window.images.x_t.image) == (230, 20, 20)
+    assert _colour(window.images.tiles.x_t.image) == (230, 20, 20)
     parts.view.set_t(parts.view.T)
     tiles = parts.preview.tiles()
     assert tiles is not None
-    assert np.abs(tiles.x_t.astype(int) - tiles.noise).max() <= 1
+    assert np.abs(tiles.x_t.pixels.astype(int) - tiles.noise.pixels).max() <= 1
     assert "red.png" in window.images.caption.text()
 
 
@@ -78,7 +78,7 @@ def test_a_bad_file_among_good_ones_is_named_in_the_bar(
     _settle(qtbot, parts)
     qtbot.waitUntil(lambda: bool(window.images.bar.text))
     assert window.images.bar.text == "letter.pdf: the file is not an image that can be opened"
-    assert _colour(window.images.x_0.image) == (20, 20, 230)
+    assert _colour(window.images.tiles.x_0.image) == (20, 20, 230)
     window.images.bar.clear()
     assert not window.images.bar.isVisible()
 
@@ -100,7 +100,7 @@ def test_a_picture_is_pasted_from_the_clipboard(
     image.fill(QColor(10, 200, 30))
     QGuiApplication.clipboard().setImage(image)
     window.actions_by_name["paste"].trigger()
-    assert _colour(window.images.x_0.image) == (10, 200, 30)
+    assert _colour(window.images.tiles.x_0.image) == (10, 200, 30)
 
 
 def test_an_empty_clipboard_is_said(window: MainWindow, parts: Parts) -> None:
@@ -127,7 +127,7 @@ def test_the_time_slider_moves_the_picture_while_it_is_dragged(
     for share in (0.25, 0.5, 0.75, 1.0):
         QTest.mouseMove(slider, QPoint(int(8 + share * (slider.width() - 16)), 11))
         qtbot.wait(1)
-        seen.append((parts.view.t, window.images.x_t.image))
+        seen.append((parts.view.t, window.images.tiles.x_t.image))
     QTest.mouseRelease(slider, LEFT)
     times = [t for t, _ in seen]
     assert times == sorted(times)
@@ -187,17 +187,17 @@ def test_two_sides_bring_a_second_row_a_second_tile_and_the_toggle(
     images = window.images
     assert _letters(window) == [""]
     assert not images.compare.isVisible()
-    assert not images.x_t_other.isVisible()
+    assert not images.tiles.x_t_other.isVisible()
     _split(parts, ScheduleSpec("linear"))
     assert _letters(window) == ["A", "B"]
     assert images.compare.isVisible()
     assert images.compare.isChecked()
-    assert images.x_t.caption == "𝑥ₜ  A   t = 412"
-    assert images.x_t_other.caption == "𝑥ₜ  B   t = 412"
+    assert images.tiles.x_t.caption == "𝑥ₜ  A   t = 412"
+    assert images.tiles.x_t_other.caption == "𝑥ₜ  B   t = 412"
     qtbot.mouseClick(images.compare, LEFT)
     assert _letters(window) == [""]
-    assert not images.x_t_other.isVisible()
-    assert images.x_t.caption == "𝑥ₜ   t = 412"
+    assert not images.tiles.x_t_other.isVisible()
+    assert images.tiles.x_t.caption == "𝑥ₜ   t = 412"
     qtbot.mouseClick(images.compare, LEFT)
     assert _letters(window) == ["A", "B"]
     window.actions_by_name["endSides"].trigger()
@@ -211,14 +211,14 @@ def test_A_stays_left_and_above_when_B_is_shown(
     images = window.images
     _split(parts, ScheduleSpec("linear"))
     QApplication.processEvents()
-    assert images.x_t.x() < images.x_t_other.x()
-    picture = images.x_t.image
+    assert images.tiles.x_t.x() < images.tiles.x_t_other.x()
+    picture = images.tiles.x_t.image
     assert picture is not None
     qtbot.keyClick(window, Qt.Key.Key_F7)
     QApplication.processEvents()
-    assert images.x_t_other.x() < images.x_t.x()
-    assert images.x_t_other.caption.startswith("𝑥ₜ  A")
-    assert images.x_t_other.image == picture
+    assert images.tiles.x_t_other.x() < images.tiles.x_t.x()
+    assert images.tiles.x_t_other.caption.startswith("𝑥ₜ  A")
+    assert images.tiles.x_t_other.image == picture
     assert _letters(window) == ["A", "B"]
 
 
@@ -245,7 +245,7 @@ def test_dragging_a_control_point_on_A_moves_row_A_and_leaves_row_B(
     _split(parts, ScheduleSpec("linear"))
     plot, strip = window.schedule.alpha_bar, window.images.strip
     before = {side: [image.copy() for _, image in row] for side, row in strip.rows.items()}
-    other = window.images.x_t_other.image
+    other = window.images.tiles.x_t_other.image
     assert other is not None
     other = other.copy()
     start = plot.to_pixel(*plot.points[3]).toPoint()
@@ -254,7 +254,7 @@ def test_dragging_a_control_point_on_A_moves_row_A_and_leaves_row_B(
     after = {side: [image for _, image in row] for side, row in strip.rows.items()}
     assert after["A"] != before["A"]
     assert after["B"] == before["B"]
-    assert window.images.x_t_other.image == other
+    assert window.images.tiles.x_t_other.image == other
     qtbot.mouseRelease(plot.viewport(), LEFT, pos=start + QPoint(0, 25))
 
 
@@ -262,7 +262,7 @@ def test_equal_sides_show_equal_pixels(window: MainWindow, parts: Parts) -> None
     parts.comparison.switch()
     rows = window.images.strip.rows
     assert [image for _, image in rows["A"]] == [image for _, image in rows["B"]]
-    assert window.images.x_t.image == window.images.x_t_other.image
+    assert window.images.tiles.x_t.image == window.images.tiles.x_t_other.image
 
 
 @pytest.mark.parametrize("T", [1000, 600])
@@ -279,7 +279,13 @@ def test_nothing_is_clipped_with_two_sides(
     last = strip.cell(1, len(strip.frames) - 1)
     assert last.right() < strip.width()
     assert last.bottom() + LABEL < strip.height() + 1
-    for tile in (images.x_0, images.x_t, images.x_t_other, images.signal, images.noise):
+    for tile in (
+        images.tiles.x_0,
+        images.tiles.x_t,
+        images.tiles.x_t_other,
+        images.tiles.signal,
+        images.tiles.noise,
+    ):
         assert tile.picture_rect().width() >= 100
         assert tile.rect().contains(tile.picture_rect())
         assert tile.geometry().bottom() < tile.parentWidget().height()

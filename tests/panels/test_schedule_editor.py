@@ -99,13 +99,13 @@ def test_the_picture_follows_while_the_mouse_is_still_down(
     plot = editor.alpha_bar
     index = len(plot.points) // 2
     parts.view.set_t(round(plot.points[index][0]))
-    image = window.images.x_t.image
+    image = window.images.tiles.x_t.image
     assert image is not None
     before = image.copy()
     start = _handle(plot, index)
     qtbot.mousePress(plot.viewport(), LEFT, pos=start)
     qtbot.mouseMove(plot.viewport(), start + QPoint(0, 15))
-    assert window.images.x_t.image != before
+    assert window.images.tiles.x_t.image != before
     qtbot.mouseRelease(plot.viewport(), LEFT, pos=start + QPoint(0, 15))
 
 

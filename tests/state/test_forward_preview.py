@@ -12,7 +12,6 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.images import Pixels, fit_within, square, to_float, to_uint8
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.schedules import ScheduleSpec, build
-from diffusion_gui.state.forward_preview import VIEW_SIDE
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
@@ -23,7 +22,7 @@ def test_the_tiles_are_the_closed_form_with_the_noise_of_the_seed(
     parts.view.set_t(t)
     tiles = parts.preview.tiles()
     assert tiles is not None
-    schedule, x_0 = parts.document.schedule, to_float(tiles.x_0)
+    schedule, x_0 = parts.document.schedule, to_float(tiles.x_0.pixels)
     eps = gaussian(0, 0, START, x_0.shape)
     a, s = np.float32(schedule.a[t]), np.float32(schedule.s[t])
     for shown, expected in (
@@ -31,7 +30,7 @@ def test_the_tiles_are_the_closed_form_with_the_noise_of_the_seed(
         (tiles.signal, a * x_0),
         (tiles.noise, s * eps),
     ):
-        assert np.abs(shown.astype(int) - to_uint8(expected)).max() <= 1
+        assert np.abs(shown.pixels.astype(int) - to_uint8(expected)).max() <= 1
 
 
 def test_the_strip_runs_from_clean_to_noise(parts: Parts) -> None:
@@ -70,8 +69,8 @@ def test_another_seed_is_another_noise_and_the_first_comes_back(parts: Parts) ->
     assert first is not None
     assert second is not None
     assert again is not None
-    assert np.abs(first.x_t.astype(int) - second.x_t).max() > 50
-    np.testing.assert_array_equal(first.x_t, again.x_t)
+    assert np.abs(first.x_t.pixels.astype(int) - second.x_t.pixels).max() > 50
+    np.testing.assert_array_equal(first.x_t.pixels, again.x_t.pixels)
 
 
 # --- two schedules side by side -------------------------------------------------------------------
@@ -110,14 +109,14 @@ def test_both_sides_noise_the_same_picture_with_the_same_noise(
     assert tiles.other is not None
     assert (tiles.other.side, tiles.other.t) == ("B", round(share * b.T))
     for shown, spec, t in ((tiles.x_t, COSINE, parts.view.t), (tiles.other.x_t, b, tiles.other.t)):
-        assert np.abs(shown - _x_t(tiles.x_0, spec, t, seed=3)).max() <= 1.0
+        assert np.abs(shown.pixels - _x_t(tiles.x_0.pixels, spec, t, seed=3)).max() <= 1.0
 
 
 def test_the_strip_has_a_row_for_each_side_with_the_same_noise(parts: Parts) -> None:
     _split(parts, COSINE, LINEAR)
     picture = parts.preview.picture
     assert picture is not None
-    x_0 = square(fit_within(picture.pixels, VIEW_SIDE), 48)
+    x_0 = square(fit_within(picture.pixels, 512), 48)
     rows = parts.preview.strip(11, 48)
     assert [(row.side, row.T) for row in rows] == [("A", 1000), ("B", 1000)]
     for row, spec in zip(rows, (COSINE, LINEAR), strict=True):

@@ -74,7 +74,7 @@ def test_a_pasted_picture_is_shown(parts: Parts, qtbot: QtBot) -> None:
     parts.loader.add(Picture("pasted picture", pixels), "clipboard")
     tiles = parts.preview.tiles()
     assert tiles is not None
-    np.testing.assert_array_equal(tiles.x_0, pixels)
+    np.testing.assert_array_equal(tiles.x_0.pixels, pixels)
 
 
 def test_taking_out_the_picture_on_show_shows_another(parts: Parts) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QImage, QPainter, QPaintEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFontMetrics, QImage, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.panels.common.theme import Theme
 
+LEFT = Qt.MouseButton.LeftButton
 CAPTION = 18
 """Height in pixels of the line of text above a picture."""
 
@@ -36,13 +37,20 @@ def fitted(size: QSize, into: QRect) -> QRect:
 
 
 class PictureView(QWidget):
-    """One picture with a caption line above it, as large as the room allows."""
+    """One picture with a caption line above it, as large as the room allows.
+
+    `dragged_out` when a drag with the left button begins on the picture.
+    """
+
+    dragged_out = Signal()
 
     def __init__(self, theme: Theme, caption: str, tooltip: str) -> None:
         super().__init__()
         self._theme = theme
         self._caption = caption
         self._image: QImage | None = None
+        self._note = ""
+        self._pressed: QPoint | None = None
         self.setToolTip(tooltip)
         self.setAccessibleName(caption)
         self.setMinimumSize(80, 80 + CAPTION)
@@ -59,9 +67,10 @@ class PictureView(QWidget):
         """The line above the picture."""
         return self._caption
 
-    def set_pixels(self, pixels: Pixels | None) -> None:
-        """Show uint8 [H, W, 3], or nothing."""
+    def set_pixels(self, pixels: Pixels | None, note: str = "") -> None:
+        """Show uint8 [H, W, 3], or nothing; `note` is written on the picture."""
         self._image = None if pixels is None else to_qimage(pixels)
+        self._note = note
         self.update()
 
     def set_caption(self, caption: str) -> None:
@@ -74,6 +83,21 @@ class PictureView(QWidget):
         """Return where the picture lies in the widget."""
         room = self.rect().adjusted(0, CAPTION, 0, 0)
         return fitted(self._image.size(), room) if self._image else room
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Remember where a drag may begin."""
+        place = event.position().toPoint()
+        on_picture = self._image is not None and self.picture_rect().contains(place)
+        self._pressed = place if on_picture and event.button() is LEFT else None
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Begin a drag out of the window once the mouse has moved far enough."""
+        if self._pressed is None or not event.buttons() & LEFT:
+            return
+        way = event.position().toPoint() - self._pressed
+        if way.manhattanLength() >= QApplication.startDragDistance():
+            self._pressed = None
+            self.dragged_out.emit()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw caption and picture."""
@@ -90,3 +114,14 @@ class PictureView(QWidget):
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, text)
         if self._image is not None:
             draw(painter, self._image, rect)
+            self._draw_note(painter, rect)
+
+    def _draw_note(self, painter: QPainter, rect: QRect) -> None:
+        if not self._note:
+            return
+        metrics = painter.fontMetrics()
+        tag = QRect(0, 0, metrics.horizontalAdvance(self._note) + 8, metrics.height() + 2)
+        tag.moveBottomLeft(rect.bottomLeft())
+        painter.fillRect(tag, QColor(0, 0, 0, 160))
+        painter.setPen(Qt.GlobalColor.white)
+        painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, self._note)

@@ -144,6 +144,7 @@ QProgressBar {{
 }}
 QProgressBar::chunk {{ background: {accent}; border-radius: 5px; }}
 
+QFrame[role="popup"] {{ background: {panel}; border: 1px solid {hairline}; }}
 QFrame[role="card"] {{
     background: {window}; border: 1px solid {hairline}; border-radius: 6px;
 }}

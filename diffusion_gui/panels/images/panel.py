@@ -1,23 +1,39 @@
-"""The image panel: x_0, x_t, its signal and noise parts, the film strip, the tray."""
+"""The image panel: one of its pages, the film strip, the tray."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
+from diffusion_gui.engine.forward import Shown
 from diffusion_gui.panels.common.dropping import image_from, paths_from
-from diffusion_gui.panels.common.picture import PictureView
+from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
 from diffusion_gui.panels.images.film_strip import FilmStrip
-from diffusion_gui.panels.images.histogram import HistogramView
+from diffusion_gui.panels.images.tiles_view import TilesView
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.pictures import PictureLoader
-from diffusion_gui.state.view_state import ViewState
+from diffusion_gui.state.view_state import Page, ViewState
+
+if TYPE_CHECKING:
+    from diffusion_gui.panels.images.options import ImageOptions
+
+_PAGES = {
+    Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
+}
+"""The pages in the order of their chips: title and tooltip."""
+_SAID = {
+    Shown.CLIP: "shown clipped to [-1, 1]",
+    Shown.NORMALISE: "shown from min to max",
+    Shown.SYMMETRIC: "shown symmetric around 0",
+}
 
 
 class ImagePanel(Panel):
@@ -42,15 +58,18 @@ class ImagePanel(Panel):
         self._view = view
         self._preview = preview
         self._loader = loader
+        self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
         self._build_head()
         self._build_pictures(store)
         self._bind()
         self._show_tray()
         self._show_picture()
+        self._show_page()
         self._show_sides()
-        self._show_tiles()
+        self._show_caption()
         self._show_strip()
+        self._tint()
 
     def _build_head(self) -> None:
         self.progress = QProgressBar()
@@ -64,39 +83,36 @@ class ImagePanel(Panel):
         self.compare.setCheckable(True)
         self.compare.setChecked(True)
         self.compare.hide()
+        self.options_button = button(
+            "Options", "Working size, background, noise, display range, film strip", "tool"
+        )
+        self.options_button.setObjectName("imageOptionsButton")
         for widget in (self.progress, self.cancel, self.compare):
             self.head.addWidget(widget)
+        self.chips: dict[Page, QPushButton] = {}
+        for page, (title, tooltip) in _PAGES.items():
+            chip = button(title, tooltip, "chip")
+            chip.setObjectName(f"{page}PageButton")
+            chip.setCheckable(True)
+            chip.clicked.connect(lambda _=False, page=page: self._view.set_display(page=page))
+            self.chips[page] = chip
+            self.head.addWidget(chip)
+        self.head.addWidget(self.options_button)
         self.progress.hide()
         self.cancel.hide()
 
     def _build_pictures(self, store: PictureStore) -> None:
-        self.x_0 = PictureView(self.theme, "𝑥₀", "𝑥₀: the clean picture, t = 0")
-        self.x_t = PictureView(
-            self.theme, "𝑥ₜ", "𝑥ₜ = √ᾱ 𝑥₀ + √(1−ᾱ) ε, clipped to [-1, 1] for display"
-        )
-        self.x_t_other = PictureView(
-            self.theme, "𝑥ₜ", "𝑥ₜ under the other side: the same picture, the same noise ε"
-        )
-        self.x_t_other.hide()
-        self.signal = PictureView(self.theme, "signal  √ᾱ 𝑥₀", "What is left of the picture in 𝑥ₜ")
-        self.noise = PictureView(
-            self.theme, "noise  √(1−ᾱ) ε", "What was added to it; ε depends on the seed alone"
-        )
-        tiles = QWidget()
-        row = self._tiles = QHBoxLayout(tiles)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(GAP)
-        for picture in (self.x_0, self.x_t, self.x_t_other, self.signal, self.noise):
-            row.addWidget(picture, 5)
-        self.histogram = HistogramView(self.theme)
-        row.addWidget(self.histogram, 4)
+        self.tiles = TilesView(self._view, self._preview, self.theme)
         self.strip = FilmStrip(self.theme)
         self.tray = Tray(store)
+        self._pages = QStackedLayout()
+        self._pages.addWidget(self.tiles)
+        self._made: dict[Page, QWidget] = {Page.TILES: self.tiles}
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
-        column.addWidget(tiles, 1)
+        column.addLayout(self._pages, 1)
         column.addWidget(self.strip)
         column.addWidget(self.tray)
         self._stack = QStackedLayout()
@@ -120,12 +136,13 @@ class ImagePanel(Panel):
 
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
-        self._preview.tiles_changed.connect(self._show_tiles)
+        self._preview.tiles_changed.connect(self._show_caption)
         self._preview.strip_changed.connect(self._show_strip)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
         self._document.pictures_changed.connect(self._show_tray)
         self._view.t_changed.connect(self.strip.set_time)
+        self._view.display_changed.connect(self._show_page)
         self._view.picture_changed.connect(self.tray.select)
         self.strip.t_dragged.connect(self._view.set_t)
         self.strip.room_changed.connect(self._show_strip)
@@ -134,6 +151,8 @@ class ImagePanel(Panel):
         self._loader.problems_found.connect(self.bar.show_lines)
         self._loader.progress.connect(self._on_progress)
         self.cancel.clicked.connect(self._loader.cancel)
+        self.options_button.clicked.connect(self._open_options)
+        self.theme.changed.connect(self._tint)
 
     @Slot()
     def _show_picture(self) -> None:
@@ -143,37 +162,49 @@ class ImagePanel(Panel):
     def _show_tray(self) -> None:
         self.tray.set_pictures(self._document.experiment.pictures, self._view.picture)
 
-    @Slot()
-    def _show_sides(self) -> None:
-        """Make room for x_t under the other side, A to the left of B."""
-        self.compare.setVisible(self._preview.two_sides)
-        self.x_t_other.setVisible(self._preview.comparing)
-        place = 1 if self._preview.comparing and self._preview.side == "B" else 2
-        self._tiles.removeWidget(self.x_t_other)
-        self._tiles.insertWidget(place, self.x_t_other, 5)
+    def _make_page(self, page: Page) -> QWidget:
+        """Build a page when it is first looked at."""
+        raise KeyError(page)
 
     @Slot()
-    def _show_tiles(self) -> None:
-        tiles, t = self._preview.tiles(), self._view.t
-        picture = self._preview.picture
-        if tiles is None or picture is None:
+    def _show_page(self) -> None:
+        page = self._view.display.page
+        if page not in self._made:
+            self._made[page] = self._make_page(page)
+            self._pages.addWidget(self._made[page])
+        self._pages.setCurrentWidget(self._made[page])
+        for known, chip in self.chips.items():
+            chip.setChecked(known is page)
+
+    @Slot()
+    def _show_sides(self) -> None:
+        self.compare.setVisible(self._preview.two_sides)
+
+    @Slot()
+    def _show_caption(self) -> None:
+        process, picture, t = self._preview.process(), self._preview.picture, self._view.t
+        if process is None or picture is None:
             self.caption.setText("no picture")
             return
-        self.x_0.set_pixels(tiles.x_0)
-        self.x_t.set_pixels(tiles.x_t)
-        self.signal.set_pixels(tiles.signal)
-        self.noise.set_pixels(tiles.noise)
-        self.histogram.set_values(self._preview.values())
-        here = ""
-        if tiles.other is not None:
-            here = f"  {self._preview.side}"
-            self.x_t_other.set_pixels(tiles.other.x_t)
-            self.x_t_other.set_caption(f"𝑥ₜ  {tiles.other.side}   t = {tiles.other.t}")
-        self.x_t.set_caption(f"𝑥ₜ{here}   t = {t}")
-        height, width = tiles.x_0.shape[:2]
+        height, width = process.pixels.shape[:2]
         snr = "no noise yet" if t == 0 else f"SNR {self._document.schedule.snr_db(t):.1f} dB"
         parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
-        self.caption.setText("   ".join([*parts, "shown clipped to [-1, 1]"]))
+        parts.append(_SAID[self._view.display.shown])
+        self.caption.setText("   ".join(parts))
+
+    @Slot()
+    def _open_options(self) -> None:
+        if self._options is None:  # not needed before the first paint
+            from diffusion_gui.panels.images.options import ImageOptions
+
+            self._options = ImageOptions(self._document, self._view, self._preview)
+            self._options.setParent(self, self._options.windowFlags())
+        self._options.open_below(self.options_button)
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self.theme.tokens
+        set_icon(self.options_button, "sliders-horizontal", tokens.text, tokens.disabled)
 
     @Slot()
     def _show_strip(self) -> None:
