@@ -75,6 +75,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
         built.comparison,
         built.editor,
         built.presets,
+        built.player,
         built.view,
         built.document,
     ):

@@ -16,6 +16,7 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.pictures import PictureLoader
+from diffusion_gui.state.player import Player
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.user_presets import UserPresets
@@ -35,6 +36,7 @@ class Parts:
     document: Document
     presets: UserPresets
     view: ViewState
+    player: Player
     editor: EditorState
     comparison: Comparison
     preview: ForwardPreview
@@ -74,6 +76,7 @@ def build_parts(
         document=document,
         presets=presets,
         view=view,
+        player=Player(view, settings, app),
         editor=EditorState(app),
         comparison=comparison,
         preview=ForwardPreview(document, view, store, comparison, app),
