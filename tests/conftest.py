@@ -69,6 +69,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
     yield built
     built.shutdown()
     for owned in (
+        built.estimator,
         built.sampling,
         built.loader,
         built.preview,

@@ -14,6 +14,7 @@ from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
+from diffusion_gui.state.estimate import Estimator
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
@@ -42,11 +43,13 @@ class Parts:
     preview: ForwardPreview
     loader: PictureLoader
     sampling: SamplingController
+    estimator: Estimator
     first_experiment: Experiment
 
     def shutdown(self) -> None:
         """End the background threads; safe to call twice."""
         self.presets.shutdown()
+        self.estimator.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
 
@@ -69,6 +72,7 @@ def build_parts(
     presets = UserPresets(settings.home, app)
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
+    sampling = SamplingController(document, store, device or settings.device, settings.live, app)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -81,6 +85,7 @@ def build_parts(
         comparison=comparison,
         preview=ForwardPreview(document, view, store, comparison, app),
         loader=PictureLoader(document, view, store, app),
-        sampling=SamplingController(document, store, device or settings.device, settings.live, app),
+        sampling=sampling,
+        estimator=Estimator(document, view, sampling, app),
         first_experiment=experiment,
     )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Forward
-from diffusion_gui.engine.images import FloatImage, Pixels
+from diffusion_gui.engine.images import FloatImage, Pixels, to_float
 from diffusion_gui.engine.noise_fields import NoiseField
 from diffusion_gui.engine.schedules.schedule import Schedule
 
@@ -185,6 +185,12 @@ class Process:
         _check_t(schedule, t)
         self._kernel.use(self._noise.at(t, float(schedule.log_snr[t])))
         return Moment(self._kernel, *schedule.shown(t))
+
+    def x_t(self, schedule: Schedule, t: int) -> FloatImage:
+        """Return x_t as a model sees it: a_t x_0 + s_t eps of the schedule's own family."""
+        _check_t(schedule, t)
+        eps = self._noise.at(t, float(schedule.log_snr[t]))
+        return closed_form(to_float(self.pixels), eps, schedule, t)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

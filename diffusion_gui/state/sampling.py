@@ -60,6 +60,17 @@ class Run:
     """The model calls made when step 0, 1, ... is there."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Estimate:
+    """The model's x0_hat of one call, uint8 [size, size, 3], or why there is none."""
+
+    experiment: Experiment
+    picture: str
+    t: int
+    x0_hat: Pixels | None = None
+    problem: str = ""
+
+
 def depends_on(experiment: Experiment) -> tuple[Any, ...]:
     """Return the parts of an experiment that its samples depend on."""
     sampling = experiment.sampling
@@ -71,12 +82,14 @@ class SamplingController(QObject):
     """Starts, holds and ends runs of the document's experiment; `recorded` is the newest one.
 
     `state_changed` when `state`, `message` or `outdated` changed, `frames_changed` when a
-    trajectory grew. With `live`, a change of what a run depends on samples again, latest wins.
+    trajectory grew, `estimated` with what `estimate` asked for. With `live`, a change of what a run
+    depends on samples again, latest wins.
     """
 
     state_changed = Signal()
     frames_changed = Signal()
     device_known = Signal(str)
+    estimated = Signal(object)
     _started = Signal(object, object)
 
     def __init__(
@@ -181,6 +194,22 @@ class SamplingController(QObject):
             self._runner.cancel()
             self._set_state(RunState.STOPPED)
 
+    def estimate(self, picture: str, t: int) -> bool:
+        """Ask the document's model for x0_hat of a picture at `t` in 1..T; `estimated` answers.
+
+        A newer question supersedes an older. Returns False, and asks nothing, while a run is
+        active: the model and the device are its own.
+        """
+        if self.active:
+            return False
+        experiment, device = self._document.experiment, self._device
+
+        def work(job: Job) -> Estimate:
+            return self._engine.estimate(job, experiment, device, picture, t)
+
+        self._runner.submit(work)
+        return True
+
     def shutdown(self) -> None:
         """End the run and the background thread; nothing is started afterwards."""
         self.live = False
@@ -248,7 +277,13 @@ class SamplingController(QObject):
             self.frames_changed.emit()
 
     @Slot(object)
-    def _on_done(self, seconds: float) -> None:
+    def _on_done(self, result: float | Estimate) -> None:
+        if isinstance(result, Estimate):
+            self.estimated.emit(result)
+        else:
+            self._on_run_done(result)
+
+    def _on_run_done(self, seconds: float) -> None:
         self._last_seconds = seconds
         self.frames_changed.emit()
         self._set_state(RunState.DONE)
@@ -304,6 +339,24 @@ class _Engine:
             before = step.x0_hat
             job.wait_turn()
         return time.perf_counter() - begin - job.waited
+
+    def estimate(
+        self, job: Job, experiment: Experiment, device_wish: str, picture: str, t: int
+    ) -> Estimate:
+        """Return the model's x0_hat of a picture at `t`; what goes wrong is told in it."""
+        import_torch()
+        from diffusion_gui.engine import device, reverse
+
+        self._job = job
+        device.leave_a_core_free()
+        target = device.choose(device_wish)
+        told = partial(Estimate, experiment, picture, t)
+        try:
+            model = self._prepare(experiment, target)
+            pixels = images.square(self._store.get(picture).pixels, experiment.sampling.size)
+            return told(reverse.estimate(experiment, model, pixels, t, target))
+        except EngineError as error:
+            return told(problem=str(error))
 
     def _prepare(self, experiment: Experiment, target: torch.device) -> Built:
         """Return the model, from the last run if it is the same."""
