@@ -1,80 +1,198 @@
-"""The large view: x_0, x_t, its signal and noise parts side by side, and the histogram of x_t."""
+"""The large view: x_0, x_t, its signal and noise parts side by side, and the histogram of x_t.
+
+All pictures are zoomed and read together: the captions become the values of the pixel pointed at.
+"""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Slot
+import math
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Signal, Slot
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.engine.forward import CLIPPED
 from diffusion_gui.panels.common.picture import PictureView
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP
+from diffusion_gui.panels.common.zoom import Zoom
+from diffusion_gui.panels.images.cells import Cells
 from diffusion_gui.panels.images.histogram import HistogramView
-from diffusion_gui.state.forward_preview import ForwardPreview, Tile
+from diffusion_gui.state.forward_preview import ForwardPreview, Tile, Tiles
 from diffusion_gui.state.view_state import ViewState
+
+SAID_FROM = 0.01
+"""The share of clipped values from which on it is written on the picture."""
+_HOW = (
+    "\n\nWheel or + and −: zoom. Drag or arrows: pan. Double click: one to one. 0: whole."
+    "\nPoint at a pixel, or Alt + arrows: its values R G B, not clipped."
+)
 
 
 class TilesView(QWidget):
-    """Follows the preview while it is visible."""
+    """Follows the preview while it is visible.
+
+    `reading_changed` when `reading`, which pixel the values on show belong to, is another.
+    """
+
+    reading_changed = Signal()
 
     def __init__(self, view: ViewState, preview: ForwardPreview, theme: Theme) -> None:
         super().__init__()
         self._view = view
         self._preview = preview
-        self.x_0 = PictureView(theme, "𝑥₀", "𝑥₀: the clean picture, t = 0")
-        self.x_t = PictureView(theme, "𝑥ₜ", "𝑥ₜ = √ᾱ 𝑥₀ + √(1−ᾱ) ε")
-        self.x_t_other = PictureView(
-            theme, "𝑥ₜ", "𝑥ₜ under the other side: the same picture, the same noise ε"
-        )
-        self.x_t_other.hide()
-        self.signal = PictureView(theme, "signal  √ᾱ 𝑥₀", "What is left of the picture in 𝑥ₜ")
-        self.noise = PictureView(
-            theme, "noise  √(1−ᾱ) ε", "What was added to it; ε depends on the seed alone"
-        )
+        self._stale = True
+        self._seen: object = None
+        self.reading = ""
+        self.zoom = Zoom(self)
+        self._build(theme)
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(GAP)
-        for picture in (self.x_0, self.x_t, self.x_t_other, self.signal, self.noise):
-            self._row.addWidget(picture, 5)
+        self.cells = Cells()
         self.histogram = HistogramView(theme)
-        self._row.addWidget(self.histogram, 4)
+        self._row.addWidget(self.cells, 5)
+        self._row.addWidget(self.histogram, 1)
         preview.tiles_changed.connect(self.show_tiles)
         preview.sides_changed.connect(self.show_sides)
+        self.zoom.pointed.connect(self._read)
         self.show_sides()
-        self.show_tiles()
+
+    def _build(self, theme: Theme) -> None:
+        def tile(name: str, caption: str, tooltip: str) -> PictureView:
+            return PictureView(theme, caption, tooltip + _HOW, self.zoom, name)
+
+        self.x_0 = tile("x0Tile", "𝑥₀", "𝑥₀: the clean picture, t = 0")
+        self.x_t = tile("xtTile", "𝑥ₜ", "𝑥ₜ = √ᾱ 𝑥₀ + √(1−ᾱ) ε")
+        self.x_t_other = tile(
+            "otherTile", "𝑥ₜ", "𝑥ₜ under the other side: the same picture, the same noise ε"
+        )
+        self.signal = tile("signalTile", "signal  √ᾱ 𝑥₀", "What is left of the picture in 𝑥ₜ")
+        self.noise = tile(
+            "noiseTile", "noise  √(1−ᾱ) ε", "What was added to it; ε depends on the seed alone"
+        )
+        self.x_t_other.setParent(self)
+        self.x_t_other.hide()
 
     @Slot()
     def show_sides(self) -> None:
         """Make room for x_t under the other side, A to the left of B."""
-        self.x_t_other.setVisible(self._preview.comparing)
-        place = 1 if self._preview.comparing and self._preview.side == "B" else 2
-        self._row.removeWidget(self.x_t_other)
-        self._row.insertWidget(place, self.x_t_other, 5)
+        both = [self.x_t]
+        if self._preview.comparing:
+            both.insert(0 if self._preview.side == "B" else 1, self.x_t_other)
+        views = [self.x_0, *both, self.signal, self.noise]
+        self.cells.set_views(views)
+        self._row.setStretch(0, 5 * len(views))
+        self._row.setStretch(1, 4)
 
     @Slot()
     def show_tiles(self) -> None:
-        """Show the picture at the time cursor."""
-        tiles = self._preview.tiles()
-        if tiles is None:
-            return
-        here = ""
+        """Show the picture at the time cursor: now, or once the view is visible."""
+        self._stale = not self.isVisible()
+        tiles = None if self._stale else self._preview.tiles()
+        if tiles is not None:
+            self._show(tiles)
+
+    def _show(self, tiles: Tiles) -> None:
+        height, width = tiles.x_0.pixels.shape[:2]
+        if self._seen != (seen := (self._view.picture, width, height)):
+            self._seen = seen
+            self.zoom.reset()
+            self.cells.set_shape(QSize(width, height))
+        _show(self.x_0, tiles.x_0)
+        _show(self.x_t, tiles.x_t)
+        _show(self.signal, tiles.signal)
+        _show(self.noise, tiles.noise)
         if tiles.other is not None:
-            here = f"  {self._preview.side}"
             _show(self.x_t_other, tiles.other.x_t)
-            self.x_t_other.set_caption(f"𝑥ₜ  {tiles.other.side}   t = {tiles.other.t}")
-        for picture, tile in (
-            (self.x_0, tiles.x_0),
-            (self.x_t, tiles.x_t),
-            (self.signal, tiles.signal),
-            (self.noise, tiles.noise),
-        ):
-            _show(picture, tile)
-        self.x_t.set_caption(f"𝑥ₜ{here}   t = {self._view.t}")
+        self._caption(tiles)
+        for picture in (self.x_0, self.x_t, self.x_t_other, self.signal, self.noise):
+            picture.set_scaling(self._view.display.scaling)
         self.histogram.set_values(self._preview.values())
+        self._read()
+
+    def _caption(self, tiles: Tiles) -> None:
+        t, side = self._view.t, self._preview.side
+        under = ""
+        if tiles.other is not None:
+            other = tiles.other
+            self.x_t_other.set_caption(
+                f"𝑥ₜ  {other.side}   t = {other.t}",
+                f"x_t under {other.side}, the noised picture, t = {other.t}",
+            )
+            under = f" under {side}"
+        here = f"  {side}" if under else ""
+        self.x_t.set_caption(f"𝑥ₜ{here}   t = {t}", f"x_t{under}, the noised picture, t = {t}")
+        self.x_0.set_caption(self.x_0.caption, "x_0, the clean picture, t = 0")
+        self.signal.set_caption(self.signal.caption, f"signal part of x_t, t = {t}")
+        self.noise.set_caption(self.noise.caption, f"noise part of x_t, t = {t}")
+
+    @Slot()
+    def _read(self) -> None:
+        """Let the captions say the values of the marked pixel, or what they are."""
+        pixel, moment = self.x_0.pixel(), self._preview.moment()
+        both = self._preview.comparing
+        reading = ""
+        if pixel is None or moment is None or not self.isVisible():
+            for view in (self.x_0, self.x_t, self.x_t_other, self.signal, self.noise):
+                view.set_reading()
+        else:
+            x, y = pixel.x(), pixel.y()
+            here = moment.pixel(x, y)
+            letter = f"  {self._preview.side}" if both else ""
+            _write(self.x_0, "𝑥₀", here.x_0)
+            _write(self.x_t, f"𝑥ₜ{letter}", here.x_t)
+            _write(self.signal, "signal", here.signal)
+            _write(self.noise, "noise", here.noise)
+            if (other := self._preview.other_moment()) is not None:
+                _write(self.x_t_other, f"𝑥ₜ  {self._preview.other_side}", other.pixel(x, y).x_t)
+            snr = snr_text(self._preview.snr_db())
+            reading = f"R G B at ({x}, {y})   t = {self._view.t}   {snr}"
+        if reading != self.reading:
+            self.reading = reading
+            self.reading_changed.emit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up."""
+        super().showEvent(event)
+        if self._stale:
+            self.show_tiles()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Point at nothing."""
+        super().hideEvent(event)
+        self.zoom.point(None)
+
+
+def snr_text(db: float) -> str:
+    """Return a signal-to-noise ratio in decibel for people."""
+    if math.isinf(db):
+        return "no noise yet" if db > 0.0 else "no signal left"
+    return f"SNR {db:.1f} dB".replace("-", "−")
 
 
 def _show(picture: PictureView, tile: Tile) -> None:
     """Show a tile, and on it what its black and white stand for."""
+    if picture.pixels is not tile.pixels or picture.note != _note(tile):
+        picture.set_pixels(tile.pixels, _note(tile))
+
+
+def _note(tile: Tile) -> str:
+    """Return what is to be said of the range, "" where it is all of [-1, 1] and nothing more."""
     span = tile.span
-    note = "" if span == CLIPPED else f"{span.low:.2f} … {span.high:.2f}".replace("-", "−")
-    picture.set_pixels(tile.pixels, note)
+    if span != CLIPPED:
+        return f"{span.low:.2f} … {span.high:.2f}".replace("-", "−")
+    return f"{100.0 * tile.clipped:.0f} % clipped" if tile.clipped > SAID_FROM else ""
+
+
+def _write(picture: PictureView, name: str, values: Sequence[float]) -> None:
+    """Write the values of a pixel in place of the caption, with as many digits as fit."""
+    fine, coarse = (_signed(values, digits) for digits in (3, 2))
+    picture.set_reading(f"{name}  {fine}", f"{name}  {coarse}", coarse)
+
+
+def _signed(values: Sequence[float], digits: int) -> str:
+    """Return numbers with their signs, as wide as one another; there is no negative zero."""
+    rounded = (round(value, digits) + 0.0 for value in values)
+    return " ".join(f"{value:+.{digits}f}" for value in rounded).replace("-", "−")
