@@ -139,7 +139,7 @@ class PictureView(PictureBase):
         return QPoint(x, y)
 
     def _step_mark(self, way: QPoint) -> None:
-        """Mark the next pixel, at first the one in the middle of what is seen, and keep it there."""
+        """Mark the next pixel, at first the middle one of those seen, and keep it in sight."""
         pixel = self.pixel()
         if pixel is None:
             middle = QRectF(self.picture_rect()).center()
@@ -226,19 +226,20 @@ class PictureView(PictureBase):
 
     def event(self, event: QEvent) -> bool:
         """Take pinches; keep tooltips off the picture, and own keys from the window's commands."""
-        kind = event.type()
         if isinstance(event, QNativeGestureEvent):
             if event.gestureType() is Qt.NativeGestureType.ZoomNativeGesture:
                 self.zoom_by(1.0 + event.value(), event.position())
                 return True
-        elif isinstance(event, QHelpEvent) and kind is QEvent.Type.ToolTip:
-            if self._over(QPointF(event.pos())):
-                event.ignore()
-                return True
-        elif isinstance(event, QKeyEvent) and kind is QEvent.Type.ShortcutOverride:
-            if self._takes(event):
-                event.accept()
-                return True
+        elif isinstance(event, QHelpEvent) and self._over(QPointF(event.pos())):
+            event.ignore()
+            return True
+        elif (
+            isinstance(event, QKeyEvent)
+            and event.type() is QEvent.Type.ShortcutOverride
+            and self._takes(event)
+        ):
+            event.accept()
+            return True
         return super().event(event)
 
     def _takes(self, event: QKeyEvent) -> bool:

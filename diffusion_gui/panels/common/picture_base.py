@@ -33,7 +33,7 @@ class PictureBase(QWidget):
         super().__init__()
         self._theme = theme
         self._caption = caption
-        self._readings: tuple[str, ...] = ()
+        self._reading = ""
         self._zoom = zoom or Zoom(self)
         self._scaling = Scaling.AUTO
         self._pixels: Pixels | None = None
@@ -73,10 +73,12 @@ class PictureBase(QWidget):
 
     @property
     def reading(self) -> str:
-        """What stands in place of the caption while a pixel is marked, as long as fits, or ""."""
-        metrics = QFontMetrics(self._figures())
-        fitting = (text for text in self._readings if _width(metrics, text) <= self.width())
-        return next(fitting, self._readings[-1] if self._readings else "")
+        """What stands in place of the caption while a pixel is marked, or ""."""
+        return self._reading
+
+    def fits(self, text: str) -> bool:
+        """Return whether there is room for a reading."""
+        return _width(QFontMetrics(self._figures()), text) <= self.width()
 
     def set_pixels(self, pixels: Pixels | None, note: str = "") -> None:
         """Show uint8 [H, W, 3], or nothing; `note` is written on the picture."""
@@ -94,11 +96,11 @@ class PictureBase(QWidget):
         if self.accessibleName() != (spoken or caption):
             self.setAccessibleName(spoken or caption)
 
-    def set_reading(self, *texts: str) -> None:
-        """Let the first text that fits stand in place of the caption; with none, the caption."""
-        if texts != self._readings:
-            self._readings = texts
-            self.setAccessibleDescription(texts[0] if texts else "")
+    def set_reading(self, text: str) -> None:
+        """Let a text stand in place of the caption, or the caption again with ""."""
+        if text != self._reading:
+            self._reading = text
+            self.setAccessibleDescription(text)
             self.update()
 
     def set_scaling(self, scaling: Scaling) -> None:
@@ -187,7 +189,8 @@ class PictureBase(QWidget):
         room = self.room()
         factor = self.factor(room) if room else WHOLE
         side = room.scale * factor * self.devicePixelRatioF() if room else WHOLE
-        return f"{factor:.3g}×" + ("  1:1" if abs(side - 1.0) < 1e-6 else "")
+        times = f"{factor:.0f}×" if factor >= 9.95 else f"{factor:.2g}×"
+        return times + ("  1:1" if abs(side - 1.0) < 1e-6 else "")
 
     def _figures(self) -> QFont:
         """Return the font of captions, with figures of one width."""
@@ -219,13 +222,15 @@ class PictureBase(QWidget):
         """Write the caption where the whole picture begins, or the reading."""
         tokens, metrics, room = self._theme.tokens, painter.fontMetrics(), self.room()
         left = round(room.place(WHOLE, CENTRE).left()) if room else 0
-        text = self.reading
-        painter.setPen(QColor(tokens.text if text else tokens.secondary))
+        text = self._reading
         if text:
             left = max(min(left, self.width() - _width(metrics, text)), 0)
         line = QRect(left, 0, self.width() - left, CAPTION - 2)
-        text = metrics.elidedText(text or self._caption, Qt.TextElideMode.ElideRight, line.width())
-        painter.drawText(line, Qt.AlignmentFlag.AlignVCenter, text)
+        if not text:
+            elide = Qt.TextElideMode.ElideRight
+            text = metrics.elidedText(self._caption, elide, line.width())
+        painter.setPen(QColor(tokens.text if self._reading else tokens.secondary))
+        painter.drawText(line, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip, text)
 
     def _draw_picture(self, painter: QPainter, pixels: Pixels) -> None:
         """Draw the part that is seen, pixel by pixel of the screen, scaled once per picture."""

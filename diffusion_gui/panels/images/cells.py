@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from diffusion_gui.panels.common.picture import CAPTION, PictureView
 from diffusion_gui.panels.common.widgets import GAP
 
-WORTH = 1.05
+WORTH = 1.2
 """By how much larger pictures must become for another row."""
 
 
@@ -54,7 +54,8 @@ class Cells(QWidget):
             view.setVisible(view in views)
         self._views = tuple(views)
         for view in views:
-            view.setParent(self)
+            if view.parent() is not self:
+                view.setParent(self)
             view.show()
         self._place()
 

@@ -6,9 +6,10 @@ All pictures are zoomed and read together: the captions become the values of the
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from PySide6.QtCore import QSize, Signal, Slot
+from PySide6.QtCore import QPoint, QSize, Signal, Slot
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
@@ -28,6 +29,20 @@ _HOW = (
     "\n\nWheel or + and −: zoom. Drag or arrows: pan. Double click: one to one. 0: whole."
     "\nPoint at a pixel, or Alt + arrows: its values R G B, not clipped."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The values R G B of a pixel, the name of the picture, and what distinguishes it in short."""
+
+    name: str
+    short: str
+    values: Sequence[float]
+
+    def text(self, digits: int, short: bool) -> str:
+        """Return the line above the picture."""
+        name = f"{self.short} " if short else f"{self.name}  "
+        return name.lstrip() + _signed(self.values, digits)
 
 
 class TilesView(QWidget):
@@ -75,6 +90,11 @@ class TilesView(QWidget):
         self.x_t_other.setParent(self)
         self.x_t_other.hide()
 
+    @property
+    def views(self) -> tuple[PictureView, ...]:
+        """All pictures, the other side's on show or not."""
+        return self.x_0, self.x_t, self.x_t_other, self.signal, self.noise
+
     @Slot()
     def show_sides(self) -> None:
         """Make room for x_t under the other side, A to the left of B."""
@@ -107,7 +127,7 @@ class TilesView(QWidget):
         if tiles.other is not None:
             _show(self.x_t_other, tiles.other.x_t)
         self._caption(tiles)
-        for picture in (self.x_0, self.x_t, self.x_t_other, self.signal, self.noise):
+        for picture in self.views:
             picture.set_scaling(self._view.display.scaling)
         self.histogram.set_values(self._preview.values())
         self._read()
@@ -130,28 +150,37 @@ class TilesView(QWidget):
 
     @Slot()
     def _read(self) -> None:
-        """Let the captions say the values of the marked pixel, or what they are."""
-        pixel, moment = self.x_0.pixel(), self._preview.moment()
-        both = self._preview.comparing
+        """Let the captions say the values of the marked pixel, or what the pictures are."""
+        pixel = self.x_0.pixel() if self.isVisible() else None
+        values = {} if pixel is None else self._values(pixel)
+        texts = _readings(values)
+        for view in self.views:
+            view.set_reading(texts.get(view, ""))
         reading = ""
-        if pixel is None or moment is None or not self.isVisible():
-            for view in (self.x_0, self.x_t, self.x_t_other, self.signal, self.noise):
-                view.set_reading()
-        else:
-            x, y = pixel.x(), pixel.y()
-            here = moment.pixel(x, y)
-            letter = f"  {self._preview.side}" if both else ""
-            _write(self.x_0, "𝑥₀", here.x_0)
-            _write(self.x_t, f"𝑥ₜ{letter}", here.x_t)
-            _write(self.signal, "signal", here.signal)
-            _write(self.noise, "noise", here.noise)
-            if (other := self._preview.other_moment()) is not None:
-                _write(self.x_t_other, f"𝑥ₜ  {self._preview.other_side}", other.pixel(x, y).x_t)
-            snr = snr_text(self._preview.snr_db())
-            reading = f"R G B at ({x}, {y})   t = {self._view.t}   {snr}"
+        if pixel is not None and values:
+            place, snr = f"({pixel.x()}, {pixel.y()})", snr_text(self._preview.snr_db())
+            reading = f"R G B at {place}   t = {self._view.t}   {snr}"
         if reading != self.reading:
             self.reading = reading
             self.reading_changed.emit()
+
+    def _values(self, pixel: QPoint) -> dict[PictureView, _Values]:
+        """Return the values of each picture at a pixel, with its name."""
+        moment, other = self._preview.moment(), self._preview.other_moment()
+        if moment is None:
+            return {}
+        here = moment.pixel(pixel.x(), pixel.y())
+        side = "" if other is None else self._preview.side
+        values = {
+            self.x_0: _Values("𝑥₀", "", here.x_0),
+            self.x_t: _Values(f"𝑥ₜ  {side}".rstrip(), side, here.x_t),
+            self.signal: _Values("signal", "", here.signal),
+            self.noise: _Values("noise", "", here.noise),
+        }
+        if other is not None:
+            x_t, side = other.pixel(pixel.x(), pixel.y()).x_t, self._preview.other_side
+            values[self.x_t_other] = _Values(f"𝑥ₜ  {side}", side, x_t)
+        return values
 
     def showEvent(self, event: QShowEvent) -> None:
         """Catch up."""
@@ -186,10 +215,14 @@ def _note(tile: Tile) -> str:
     return f"{100.0 * tile.clipped:.0f} % clipped" if tile.clipped > SAID_FROM else ""
 
 
-def _write(picture: PictureView, name: str, values: Sequence[float]) -> None:
-    """Write the values of a pixel in place of the caption, with as many digits as fit."""
-    fine, coarse = (_signed(values, digits) for digits in (3, 2))
-    picture.set_reading(f"{name}  {fine}", f"{name}  {coarse}", coarse)
+def _readings(values: Mapping[PictureView, _Values]) -> dict[PictureView, str]:
+    """Return what to write above the pictures: as much as there is room for above all of them."""
+    texts: dict[PictureView, str] = {}
+    for digits, short in ((3, False), (2, False), (2, True)):
+        texts = {view: value.text(digits, short) for view, value in values.items()}
+        if all(view.fits(text) for view, text in texts.items()):
+            break
+    return texts
 
 
 def _signed(values: Sequence[float], digits: int) -> str:
