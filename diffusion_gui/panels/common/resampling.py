@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
@@ -10,6 +11,8 @@ from PySide6.QtGui import QImage, QPainter
 
 from diffusion_gui.engine.images import Pixels
 
+BAND = 8 << 20
+"""Bytes of a picture that are averaged in one go."""
 SHARP_FROM = 1.5
 """From so many screen pixels a pixel on, "auto" shows pixels instead of smoothing them."""
 
@@ -56,17 +59,46 @@ def _sources(first: int, count: int, length: int, size: int) -> np.ndarray:
 def _averaged(pixels: Pixels, place: QRect, seen: QRect) -> tuple[QPoint, QImage]:
     """Return the area averages; a part is cut out at whole pixels, so off by half a pixel."""
     cut, target = _covered(pixels, place, seen, margin=0)
-    part = np.ascontiguousarray(_cut(pixels, cut))
     rect = target.toRect().intersected(place)
     size = QSize(max(rect.width(), 1), max(rect.height(), 1))
-    image = to_qimage(part).scaled(
+    return rect.topLeft(), _shrunk(_cut(pixels, cut), size)
+
+
+def _shrunk(pixels: Pixels, size: QSize) -> QImage:
+    """Return pixels averaged down to a size, a large picture in bands that stay in the cache.
+
+    A band ends at a whole row on screen, and at the nearest whole row of the picture.
+    """
+    count = min(-(-pixels.nbytes // BAND), size.height())
+    if count == 1:
+        return _scaled(pixels, size)
+    image = QImage(size, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    ends = [round(i * size.height() / count) for i in range(count + 1)]
+    for top, bottom in pairwise(ends):
+        first, last = (round(row * len(pixels) / size.height()) for row in (top, bottom))
+        part = _scaled(pixels[first : max(last, first + 1)], QSize(size.width(), bottom - top))
+        painter.drawImage(0, top, part)
+    painter.end()
+    return image
+
+
+def _scaled(pixels: Pixels, size: QSize) -> QImage:
+    """Return pixels averaged down to a size.
+
+    Qt averages by area only where a side shrinks to less than half; otherwise it takes the nearest
+    four pixels, which makes white noise uneven. Each row twice has the same averages.
+    """
+    height, width = pixels.shape[:2]
+    if width <= 2 * size.width() and height <= 2 * size.height():
+        pixels = np.repeat(pixels, 3 if height == size.height() else 2, axis=0)
+    return to_qimage(np.ascontiguousarray(pixels)).scaled(
         size, Qt.AspectRatioMode.IgnoreAspectRatio, Qt.TransformationMode.SmoothTransformation
     )
-    return rect.topLeft(), image
 
 
 def _between(pixels: Pixels, place: QRect, seen: QRect) -> QImage:
-    """Return the part interpolated between the centres of the pixels."""
+    """Return the part interpolated between the middles of the pixels."""
     cut, target = _covered(pixels, place, seen, margin=1)
     image = QImage(seen.size(), QImage.Format.Format_RGB32)
     painter = QPainter(image)

@@ -120,7 +120,8 @@ class TilesView(QWidget):
             self._seen = seen
             self.zoom.reset()
             self.cells.set_shape(QSize(width, height))
-        _show(self.x_0, tiles.x_0)
+        if self.x_0.pixels is not tiles.x_0.pixels:  # it stays while t moves, and so does its scaling
+            _show(self.x_0, tiles.x_0)
         _show(self.x_t, tiles.x_t)
         _show(self.signal, tiles.signal)
         _show(self.noise, tiles.noise)
@@ -203,16 +204,12 @@ def snr_text(db: float) -> str:
 
 def _show(picture: PictureView, tile: Tile) -> None:
     """Show a tile, and on it what its black and white stand for."""
-    if picture.pixels is not tile.pixels or picture.note != _note(tile):
-        picture.set_pixels(tile.pixels, _note(tile))
-
-
-def _note(tile: Tile) -> str:
-    """Return what is to be said of the range, "" where it is all of [-1, 1] and nothing more."""
-    span = tile.span
+    span, note = tile.span, ""
     if span != CLIPPED:
-        return f"{span.low:.2f} … {span.high:.2f}".replace("-", "−")
-    return f"{100.0 * tile.clipped:.0f} % clipped" if tile.clipped > SAID_FROM else ""
+        note = f"{span.low:.2f} … {span.high:.2f}".replace("-", "−")
+    elif tile.clipped > SAID_FROM:
+        note = f"{100.0 * tile.clipped:.0f} % clipped"
+    picture.set_pixels(tile.pixels, note)
 
 
 def _readings(values: Mapping[PictureView, _Values]) -> dict[PictureView, str]:
