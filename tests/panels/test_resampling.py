@@ -60,7 +60,9 @@ def test_one_to_one_is_the_picture_itself(smooth: bool) -> None:
     np.testing.assert_array_equal(_array(image), pixels[10:35, 20:50])
 
 
-@pytest.mark.parametrize(("width", "height"), [(30, 20), (37, 29), (64, 48), (65, 49), (100, 77), (90, 96)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(30, 20), (37, 29), (64, 48), (65, 49), (100, 77), (90, 96)]
+)
 def test_smooth_shrinking_averages_by_area(width: int, height: int) -> None:
     pixels = _noise(96, 128)
     place = QRect(0, 0, width, height)

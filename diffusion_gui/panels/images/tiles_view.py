@@ -120,7 +120,9 @@ class TilesView(QWidget):
             self._seen = seen
             self.zoom.reset()
             self.cells.set_shape(QSize(width, height))
-        if self.x_0.pixels is not tiles.x_0.pixels:  # it stays while t moves, and so does its scaling
+        if (
+            self.x_0.pixels is not tiles.x_0.pixels
+        ):  # it stays while t moves, and so does its scaling
             _show(self.x_0, tiles.x_0)
         _show(self.x_t, tiles.x_t)
         _show(self.signal, tiles.signal)
