@@ -14,7 +14,7 @@ from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
 from diffusion_gui.panels.images.film_strip import FilmStrip
-from diffusion_gui.panels.images.tiles_view import TilesView
+from diffusion_gui.panels.images.tiles_view import TilesView, snr_text
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.document import Document
@@ -137,6 +137,7 @@ class ImagePanel(Panel):
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
+        self.tiles.reading_changed.connect(self._show_caption)
         self._preview.strip_changed.connect(self._show_strip)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
@@ -182,12 +183,15 @@ class ImagePanel(Panel):
 
     @Slot()
     def _show_caption(self) -> None:
+        if self.tiles.reading:
+            self.caption.setText(self.tiles.reading)
+            return
         process, picture, t = self._preview.process(), self._preview.picture, self._view.t
         if process is None or picture is None:
             self.caption.setText("no picture")
             return
         height, width = process.pixels.shape[:2]
-        snr = "no noise yet" if t == 0 else f"SNR {self._document.schedule.snr_db(t):.1f} dB"
+        snr = snr_text(self._document.schedule.snr_db(t))
         parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
