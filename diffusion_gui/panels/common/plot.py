@@ -19,6 +19,8 @@ from diffusion_gui.panels.common.theme import Theme
 
 HANDLE_ROOM = 8.0
 """Pixels above and below the values: half a handle and its ring."""
+SMALL_ROOM = 3.0
+"""Pixels above and below in a small plot, which has no handles."""
 GAP_BESIDE = 4.0
 """Pixels between the cursor and its text."""
 FLOOR = 16.0
@@ -145,14 +147,15 @@ class CurvePlot(Plot):
 
     t_dragged = Signal(int)
 
-    def __init__(self, theme: Theme, token: str) -> None:
+    def __init__(self, theme: Theme, token: str, small: bool = False) -> None:
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._readout = pg.TextItem(anchor=(0, 0))
         self._token = token
         self._ringed = False
-        super().__init__(theme)
-        self.curve = self.add_curve(token)
+        super().__init__(theme, small)
+        self.curve = self.add_curve(token, width=1.6 if small else 2.4)
         self._T = 1
+        self._room = SMALL_ROOM if small else HANDLE_ROOM
         self.room_below = 0.0
         """Pixels kept free below the handles, for what stands on the axis."""
         self._fitted = False
@@ -241,8 +244,8 @@ class CurvePlot(Plot):
 
     def _fit_height(self) -> None:
         """Leave room for half a handle above and below, however small the plot is."""
-        height = max(self.getViewBox().height(), 4.0 * HANDLE_ROOM + self.room_below)
-        room = max(0.04 * height, HANDLE_ROOM)
+        height = max(self.getViewBox().height(), 4.0 * self._room + self.room_below)
+        room = max(0.04 * height, self._room)
         low, high = self.span
         value = (high - low) / (height - 2.0 * room - self.room_below)  # of a pixel
         self.setYRange(low - (room + self.room_below) * value, high + room * value, padding=0)
