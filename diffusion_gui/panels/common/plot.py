@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QSize, QSizeF, Qt, Signal
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -39,6 +39,12 @@ class _ValueAxis(pg.AxisItem):
     """A value axis; with `powers` its ticks are whole powers of ten, for curves of log10 values."""
 
     powers = False
+    overhang = 0.0
+    """Pixels by which the text of the first and the last tick may stand out below and above."""
+
+    def boundingRect(self) -> QRectF:
+        """Keep room for text that stands out: pyqtgraph leaves out what is cut."""
+        return super().boundingRect().adjusted(0.0, -self.overhang, 0.0, self.overhang)
 
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
         """Return one level of ticks, at least one unit apart, for powers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_gui.engine.images import FloatImage
@@ -20,6 +20,7 @@ from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.panels.common.plot import Plot
 from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.images.measure_plots import compact, set_ticks
 
 _HELP = (
     "Histogram of the values of 𝑥ₜ (not clipped), as a density.\nDashed: N(0, 1), the noise that 𝑥ₜ"
@@ -41,7 +42,9 @@ class HistogramView(QWidget):
         normal = self.plot.add_curve("secondary", width=1.2, dashed=True)
         self._centres = 0.5 * (EDGES[1:] + EDGES[:-1])
         normal.setData(self._centres, np.exp(-0.5 * self._centres**2) / np.sqrt(2.0 * np.pi))
-        self.plot.setXRange(-REACH, REACH, padding=0.0)
+        self.plot.setXRange(-REACH, REACH, padding=0.06)
+        compact(self.plot)
+        self._high = 0.45
         self.head = PlotHead("histogram of 𝑥ₜ")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -58,10 +61,17 @@ class HistogramView(QWidget):
         counts = histogram(values)
         density = counts / (values.size * 2.0 * REACH / BINS)
         self._filled.setData(self._centres, density)
-        self.plot.setYRange(0.0, max(0.45, float(np.sort(density)[-3])), padding=0.05)
+        self._high = max(0.45, float(np.sort(density)[-3]))
+        self.plot.setYRange(0.0, self._high, padding=0.05)
+        set_ticks(self.plot, None, (0.0, self._high))
         kl = nats(kl_to_normal(counts))
         self.head.set_value(f"KL {kl} nat", f"KL {kl}")
         self.setToolTip(_HELP.format(bins=BINS, bias=spelled(kl_bias(values.size), 2)))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show as many ticks as there is room for."""
+        super().resizeEvent(event)
+        set_ticks(self.plot, (-REACH, REACH), (0.0, self._high))
 
     def _tint(self) -> None:
         colour = QColor(self._theme.tokens.alpha_bar)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QKeyEvent
+from PySide6.QtGui import QColor, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_gui.engine.schedules.schedule import Array
@@ -15,11 +15,56 @@ from diffusion_gui.engine.spectrum import Spectrum
 from diffusion_gui.panels.common.plot import CurvePlot, Plot, show_line
 from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.schedule.axes import nice_step
 
 LEAST = 1e-12
 """Smallest power and KL that a logarithmic axis is given."""
 DECADES = 5.0
 """Decades of power below that of white noise that are shown at most."""
+TICK_WIDTH, TICK_HEIGHT = 44, 16
+"""Pixels that a tick's text needs, with the gap beside it."""
+MOST_TICKS = 7
+FIGURE = 4.0
+"""Half the width in pixels of a figure."""
+
+
+def compact(plot: Plot) -> None:
+    """Give the curves as much of a small plot as its axes can spare."""
+    plot.plotItem.setContentsMargins(0, 3, 8, 0)
+    plot.getAxis("bottom").setHeight(16)
+    plot.getAxis("left").overhang = 6.0
+    plot.getAxis("bottom").setStyle(tickTextOffset=1, tickLength=3)
+
+
+def even_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
+    """Return ticks on round places from `low` to `high`: at most `most` of them, but at least two.
+
+    The ends, where there is no room for more.
+    """
+    step, places = (high - low) / max(most, 1), [low, high]
+    while step < high - low:
+        step = nice_step(step)
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last - first < max(most, 2):
+            places = [n * step for n in range(first, last + 1)]
+            break
+        step *= 1.01
+    if len(places) < 2:
+        places = [low, high]
+    return [(place, f"{place:g}".replace("-", "−")) for place in places]
+
+
+def set_ticks(
+    plot: Plot, along: tuple[float, float] | None, up: tuple[float, float] | None
+) -> None:
+    """Place ticks between two places of the axes, as many as there is room for."""
+    box = plot.getViewBox()
+    for name, ends, room in (
+        ("bottom", along, box.width() / TICK_WIDTH),
+        ("left", up, box.height() / TICK_HEIGHT),
+    ):
+        if ends is not None:
+            plot.getAxis(name).setTicks([even_ticks(*ends, min(int(room), MOST_TICKS))])
 
 
 class Card(QWidget):
@@ -49,6 +94,7 @@ class TimePlot(CurvePlot):
         self.setAccessibleName(f"{title} over t")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._readout.hide()  # the value stands in the head
+        compact(self)
         self.other = self.add_curve("text", width=1.2, dashed=True)
         self.level = self.add_curve("secondary", width=1.0, dashed=True)
         for behind in (self.other, self.level):
@@ -56,7 +102,9 @@ class TimePlot(CurvePlot):
 
     def show_curve(self, t: Array, values: Array, T: int, low: float, high: float) -> None:
         """Show `values` at `t` on an axis from `low` to `high`."""
-        self.set_ranges(T, low, high)
+        if (T, (low, high)) != (self.T, self.span):
+            self.set_ranges(T, low, high)
+            self._set_ticks()
         show_line(self.curve, t, np.clip(values, low, high))
 
     def show_other(self, t: Array, values: Array) -> None:
@@ -66,6 +114,20 @@ class TimePlot(CurvePlot):
     def show_level(self, value: float) -> None:
         """Show a value to compare with."""
         show_line(self.level, np.array([0.0, float(self.T)]), np.full(2, value))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show as many ticks as there is room for."""
+        super().resizeEvent(event)
+        if hasattr(self, "level"):  # the base class resizes while it is being built
+            self._set_ticks()
+
+    def _set_ticks(self) -> None:
+        """Place ticks, and leave room beside the first and the last that their text is whole."""
+        box, T = self.getViewBox(), float(self.T)
+        half = 4.0 + FIGURE * len(str(self.T))
+        step = T / max(box.width() - half - FIGURE, 1.0)  # of t, to a pixel
+        self.setXRange(-FIGURE * step, T + half * step, padding=0)
+        set_ticks(self, (0.0, T), None if self.getAxis("left").powers else self.span)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move t."""
@@ -96,6 +158,7 @@ class SpectrumPlot(Plot):
         self.setObjectName("spectrumPlot")
         self.setAccessibleName("Radial power spectrum")
         self.set_power_ticks(True)
+        compact(self)
         self.x_t = self.add_curve("disabled", width=1.0)
         self.floor = self.add_curve("secondary", width=1.6)
         self.signal = self.add_curve("alpha_bar", width=1.8)
@@ -131,7 +194,7 @@ class SpectrumPlot(Plot):
 
     def _shade(self, spectrum: Spectrum, lowest: float) -> None:
         cutoff, highest = spectrum.cutoff, math.log10(max(spectrum.f[-1], LEAST))
-        self._drowned.setVisible(cutoff < spectrum.f[-1])
+        self._drowned.setVisible(bool(cutoff < spectrum.f[-1]))
         begin = math.log10(cutoff) if 0.0 < cutoff < math.inf else lowest
         self._drowned.setRegion((begin, highest))
 
