@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPen, QPixmapCache, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from diffusion_gui.panels.common.theme import Theme
@@ -23,6 +23,8 @@ SMALL_ROOM = 3.0
 """Pixels above and below in a small plot, which has no handles."""
 GAP_BESIDE = 4.0
 """Pixels between the cursor and its text."""
+AXES_KIB = 128 << 10
+"""Room for the drawn axes of all plots; where one is short they are drawn anew at every repaint."""
 FLOOR = 16.0
 """Pixels above the axis that belong to what stands on it."""
 ARROWS = {
@@ -84,6 +86,7 @@ class Plot(pg.PlotWidget):
         self.setAntialiasing(True)
         font = QFont(self.font())
         font.setPixelSize(11)
+        QPixmapCache.setCacheLimit(max(QPixmapCache.cacheLimit(), AXES_KIB))
         for name in ("left", "bottom"):
             axis = self.getAxis(name)
             axis.setZValue(-10)  # grid lines stay below curves and handles
