@@ -16,6 +16,7 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.estimate import Estimator
 from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
 from diffusion_gui.state.sampling import SamplingController
@@ -41,6 +42,7 @@ class Parts:
     editor: EditorState
     comparison: Comparison
     preview: ForwardPreview
+    measures: Measures
     loader: PictureLoader
     sampling: SamplingController
     estimator: Estimator
@@ -50,6 +52,7 @@ class Parts:
         """End the background threads; safe to call twice."""
         self.presets.shutdown()
         self.estimator.shutdown()
+        self.measures.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
 
@@ -73,6 +76,7 @@ def build_parts(
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
     sampling = SamplingController(document, store, device or settings.device, settings.live, app)
+    preview = ForwardPreview(document, view, store, comparison, app)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -83,7 +87,8 @@ def build_parts(
         player=Player(view, settings, app),
         editor=EditorState(app),
         comparison=comparison,
-        preview=ForwardPreview(document, view, store, comparison, app),
+        preview=preview,
+        measures=Measures(document, view, preview, comparison, app),
         loader=PictureLoader(document, view, store, app),
         sampling=sampling,
         estimator=Estimator(document, view, sampling, app),

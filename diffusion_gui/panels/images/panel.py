@@ -19,6 +19,7 @@ from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.view_state import Page, ViewState
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _PAGES = {
     Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
+    Page.MEASURES: ("Measures", "How far 𝑥ₜ is from 𝑥₀ and from noise, at t and over t"),
 }
 """The pages in the order of their chips: title and tooltip."""
 _SAID = {
@@ -52,8 +54,10 @@ class ImagePanel(Panel):
         preview: ForwardPreview,
         loader: PictureLoader,
         theme: Theme,
+        measures: Measures,
     ) -> None:
         super().__init__("imagePanel", "Image", theme)
+        self._measures = measures
         self._document = document
         self._view = view
         self._preview = preview
@@ -165,6 +169,14 @@ class ImagePanel(Panel):
 
     def _make_page(self, page: Page) -> QWidget:
         """Build a page when it is first looked at."""
+        if page is Page.MEASURES:
+            from diffusion_gui.panels.images.measures_view import MeasuresView
+
+            view = MeasuresView(
+                self._document, self._view, self._preview, self._measures, self.theme
+            )
+            view.t_dragged.connect(self._view.set_t)
+            return view
         raise KeyError(page)
 
     @Slot()
