@@ -11,6 +11,7 @@ from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.session import library
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
@@ -41,6 +42,7 @@ class Parts:
     editor: EditorState
     comparison: Comparison
     preview: ForwardPreview
+    chain: ChainController
     loader: PictureLoader
     sampling: SamplingController
     estimator: Estimator
@@ -49,6 +51,7 @@ class Parts:
     def shutdown(self) -> None:
         """End the background threads; safe to call twice."""
         self.presets.shutdown()
+        self.chain.shutdown()
         self.estimator.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
@@ -72,6 +75,8 @@ def build_parts(
     presets = UserPresets(settings.home, app)
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
+    preview = ForwardPreview(document, view, store, comparison, app)
+    player = Player(view, settings, app)
     sampling = SamplingController(document, store, device or settings.device, settings.live, app)
     return Parts(
         settings=settings,
@@ -80,10 +85,11 @@ def build_parts(
         document=document,
         presets=presets,
         view=view,
-        player=Player(view, settings, app),
+        player=player,
         editor=EditorState(app),
         comparison=comparison,
-        preview=ForwardPreview(document, view, store, comparison, app),
+        preview=preview,
+        chain=ChainController(document, view, preview, player, app),
         loader=PictureLoader(document, view, store, app),
         sampling=sampling,
         estimator=Estimator(document, view, sampling, app),

@@ -22,6 +22,8 @@ from diffusion_gui.engine.schedules.schedule import Schedule
 
 _BLOCK = 1 << 16
 """Values per block: 256 KiB of float32, inside the second-level cache."""
+_LEAST_SCALE = 1e-290
+"""Below it a scale of x_0 has lost digits."""
 
 
 def closed_form(x_0: NDArray, eps: NDArray, schedule: Schedule, t: int) -> NDArray:  # type: ignore[type-arg]
@@ -38,7 +40,7 @@ def markov_step(x_prev: NDArray, eps: NDArray, schedule: Schedule, t: int) -> ND
     _check_t(schedule, t, first=1)
     kind = x_prev.dtype.type
     added = schedule.s[t] * np.sqrt(schedule.fresh_share[t])
-    return kind(schedule.a[t] / schedule.a[t - 1]) * x_prev + kind(added) * eps
+    return kind(_kept(schedule, t)) * x_prev + kind(added) * eps
 
 
 def posterior(schedule: Schedule, t: int) -> tuple[float, float, float]:
@@ -48,8 +50,16 @@ def posterior(schedule: Schedule, t: int) -> tuple[float, float, float]:
     """
     _check_t(schedule, t, first=1)
     x_0 = schedule.a[t - 1] * schedule.fresh_share[t]
-    x_t = schedule.a[t] / schedule.a[t - 1] * (schedule.s[t - 1] / schedule.s[t]) ** 2
+    x_t = _kept(schedule, t) * (schedule.s[t - 1] / schedule.s[t]) ** 2
     return float(x_0), float(x_t), float(schedule.posterior_variance[t])
+
+
+def _kept(schedule: Schedule, t: int) -> float:
+    """Return a_t / a_{t-1}, also where both have underflowed."""
+    if schedule.a[t - 1] > _LEAST_SCALE:
+        return float(schedule.a[t] / schedule.a[t - 1])
+    fall = schedule.log_snr[t] - schedule.log_snr[t - 1]
+    return float(np.exp(0.5 * fall) * schedule.s[t] / schedule.s[t - 1])
 
 
 def _check_t(schedule: Schedule, t: int, first: int = 0) -> None:

@@ -17,6 +17,7 @@ from diffusion_gui.panels.images.film_strip import FilmStrip
 from diffusion_gui.panels.images.tiles_view import TilesView
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.pictures import PictureLoader
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _PAGES = {
     Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
+    Page.CHAIN: ("Chain", "𝑥ₜ by the Markov chain, step by step, beside one jump from 𝑥₀"),
 }
 """The pages in the order of their chips: title and tooltip."""
 _SAID = {
@@ -51,6 +53,7 @@ class ImagePanel(Panel):
         store: PictureStore,
         preview: ForwardPreview,
         loader: PictureLoader,
+        chain: ChainController,
         theme: Theme,
     ) -> None:
         super().__init__("imagePanel", "Image", theme)
@@ -58,6 +61,7 @@ class ImagePanel(Panel):
         self._view = view
         self._preview = preview
         self._loader = loader
+        self._chain = chain
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
         self._build_head()
@@ -164,6 +168,10 @@ class ImagePanel(Panel):
 
     def _make_page(self, page: Page) -> QWidget:
         """Build a page when it is first looked at."""
+        if page is Page.CHAIN:
+            from diffusion_gui.panels.images.chain_view import ChainView
+
+            return ChainView(self._view, self._chain, self.theme)
         raise KeyError(page)
 
     @Slot()
