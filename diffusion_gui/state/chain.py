@@ -35,7 +35,10 @@ SIDE = 256
 """Longest side in pixels at which the chain walks."""
 LOOK_SECONDS = 0.03
 """Between two looks at a chain that is catching up."""
-MOST_PER_FRAME = 100
+GRACE_SECONDS = 0.06
+"""A chain that catches up sooner is not looked at on its way: a few steps do not flicker."""
+MOST_PER_FRAME = 20
+"""More steps per frame would not be faster: the chain takes some hundreds per second."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -164,7 +167,8 @@ class ChainController(QObject):
         self._draw = 0
         self._wish: _Wish | None = None
         self._walk: _Walk | None = None
-        self._put_at = 0.0
+        self._next_look = 0.0
+        """When the chain is looked at next while it catches up; 0 while it is where it should."""
         self.look: Look | None = None
         self.per_frame = 1
         """Steps that playing takes per frame, 1..MOST_PER_FRAME."""
@@ -281,15 +285,16 @@ class ChainController(QObject):
 
         def poll() -> None:
             job.poll()
-            if time.monotonic() - self._put_at > LOOK_SECONDS:
-                self._put(walk.look(wish.t, wish.shown))
+            now = time.monotonic()
+            if not self._next_look:
+                self._next_look = now + GRACE_SECONDS
+            elif now >= self._next_look:
+                self._mailbox.put(walk.look(wish.t, wish.shown))
+                self._next_look = time.monotonic() + LOOK_SECONDS
 
         walk.chain.to(wish.t, poll)
-        self._put(walk.look(wish.t, wish.shown))
-
-    def _put(self, look: Look) -> None:
-        self._mailbox.put(look)
-        self._put_at = time.monotonic()
+        self._mailbox.put(walk.look(wish.t, wish.shown))
+        self._next_look = 0.0
 
     def _rest(self) -> None:
         """Stop all work and forget what was wished."""

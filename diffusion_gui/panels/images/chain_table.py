@@ -10,13 +10,18 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 from diffusion_gui.engine.chain import Comparison
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.schedules.schedule import Family
+from diffusion_gui.panels.common.picture import CAPTION
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.state.chain import Look
 
 STRIKING = 3.0
 """Standard errors from which on a number is marked: one of 370 is, by chance."""
+HARDLY = 0.05
+"""Mean factor below which a picture cannot be seen any more."""
+MOST_APART = 5
+"""Most pixels between two rows."""
 _FAMILIES = {
-    Family.VE: "variance-exploding",
+    Family.VE: "VE",
     Family.SUB_VP: "sub-VP",
     Family.FLOW: "flow",
 }
@@ -35,7 +40,8 @@ ROWS = {
     "mean": (
         "sample mean",
         "Mean of all values of the residual 𝑟 = (𝑥ₜ − √ᾱ 𝑥₀) / √(1−ᾱ), without unit.\nExpected: 0"
-        " ± one standard error, 1/√𝑛 of 𝑛 values.",
+        " ± one standard error, 1/√𝑛 of 𝑛 values; with offset noise, which moves\nwhole channels,"
+        " √(1/𝑛 + offset²/3).",
     ),
     "sample": (
         "sample variance",
@@ -81,6 +87,7 @@ class ReadOuts(QWidget):
         self._grid.setColumnStretch(0, 1)
         self.heads = [QLabel(text) for text in ("", "chain", "closed form", "expected")]
         for column, head in enumerate(self.heads):
+            head.setFixedHeight(CAPTION)
             self._place(head, 0, column)
         self.cells: dict[tuple[str, int], QLabel] = {}
         for row, name in enumerate(ROWS, start=1):
@@ -100,7 +107,7 @@ class ReadOuts(QWidget):
             cell.setAccessibleName(f"{title}, {self.heads[column + 1].text()}")
             cell.setObjectName(f"{name}Chain{column}")
             cell.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            cell.setMinimumWidth((98, 98, 84)[column])
+            cell.setMinimumWidth((100, 100, 84)[column])
             self.cells[name, column] = cell
             span = 2 if name in _SHARED and column == 0 else 1
             self._place(cell, row, column + 1, span)
@@ -111,13 +118,26 @@ class ReadOuts(QWidget):
         cell.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
         self._grid.addWidget(cell, row, column, 1, span)
 
+    def fit_height(self, room: int) -> int:
+        """Let the rows stand apart where there is room for more than the table needs.
+
+        Returns by how many pixels; so much is left over below the table.
+        """
+        self._grid.setVerticalSpacing(0)
+        spare = room - self.sizeHint().height()
+        apart = min(max(spare // (len(ROWS) + 1), 0), MOST_APART)
+        self._grid.setVerticalSpacing(apart)
+        return apart
+
     def show_look(self, look: Look) -> None:
         """Write the numbers of a look; what is not known yet is a dash."""
         texts = {**_exact(look), **_measured(look.comparison)}
         for key, cell in self.cells.items():
             cell.setText(texts.get(key, "–"))
         scores = look.comparison.scores if look.comparison else {}
-        striking = {self.cells[key] for key, n in _SCORES.items() if abs(scores.get(n, 0)) > 3}
+        striking = {
+            self.cells[key] for key, n in _SCORES.items() if abs(scores.get(n, 0.0)) > STRIKING
+        }
         if striking != self._striking:
             self._striking = striking
             self._tint()
@@ -177,7 +197,7 @@ def _twelve(value: float) -> str:
 
 def lesson(look: Look) -> str:
     """Return what is to be seen now, in plain words."""
-    t, T = look.t, look.schedule.T
+    t = look.t
     if look.walking:
         return (
             f"The chain takes every step: it is at t = {look.k} of {t}. The closed form is there"
@@ -193,36 +213,31 @@ def lesson(look: Look) -> str:
             f"The {name} is {abs(score):.1f} standard errors off, which chance does rarely:"
             " redraw the chain, and it will be nearer."
         )
-    if look.closed[0] < 0.01:
+    if t > 1 and look.closed[0] < HARDLY:
         return (
-            "Nothing of the picture is left: both are pure noise, N(0, 1) within the sampling"
-            f" error, and no two pixels agree. {_steps(t)} or one: the same distribution."
+            "Hardly anything of the picture is left: both are noise, N(0, 1) within the sampling"
+            f" error, but not the same noise. {t} steps or one: the same distribution."
         )
     if t == 1:
         return (
             "One step is one jump: the same formula with two draws of noise. Pixels differ, the"
             " distribution does not."
         )
-    end = "." if t < T else ", up to T."
     return (
-        f"{_steps(t)} or one jump: the pixels differ, the distribution is the same within the"
-        f" sampling error. So 𝑥ₜ = √ᾱ 𝑥₀ + √(1−ᾱ) ε may stand for the whole chain{end}"
+        f"{t} steps or one jump: the pixels differ, the distribution is the same within the"
+        " sampling error. So 𝑥ₜ = √ᾱ 𝑥₀ + √(1−ᾱ) ε may stand for the whole chain."
     )
-
-
-def _steps(t: int) -> str:
-    return "1 step" if t == 1 else f"{t} steps"
 
 
 def notes(look: Look) -> str:
     """Return what else one should know about the numbers."""
     parts = []
+    if look.schedule.family in _FAMILIES:
+        parts.append(f"VP twin of the {_FAMILIES[look.schedule.family]} process")
+    if look.forward.offset:
+        parts.append(f"offset {spelled(look.forward.offset)} in both")
     if look.comparison is not None:
         height, width = look.chain.pixels.shape[:2]
-        parts.append(f"𝑛 = {look.comparison.values} values of {width} × {height} pixels")
-    if look.schedule.family in _FAMILIES:
-        family = _FAMILIES[look.schedule.family]
-        parts.append(f"the variance-preserving twin of the {family} process")
-    if look.forward.offset:
-        parts.append(f"offset noise {spelled(look.forward.offset)} in both, its means in the ±")
+        values = f"{look.comparison.values:,}".replace(",", "\u202f")
+        parts.append(f"𝑛 = {values} ({width} × {height})")
     return "   ".join(parts)

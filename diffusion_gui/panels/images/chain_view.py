@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QFont, QFontMetrics, QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.chain import BINS, REACH
@@ -20,12 +20,15 @@ from diffusion_gui.state.chain import MOST_PER_FRAME, ChainController, Look
 from diffusion_gui.state.forward_preview import Tile
 from diffusion_gui.state.view_state import ViewState
 
-DETAILS = 388
+DETAILS = 400
 """Width of the table beside the pictures."""
-LESSON = 46
+BETWEEN = 2
+LESSON = 43
 """Height of the sentence: three lines."""
 PLOTS = 96
 """Least height at which a plot can be read."""
+WIDGET_MOST = (1 << 24) - 1
+"""Qt's own most pixels of a widget: no bound."""
 POINTS = 24
 """Most points of the recursion in its plot."""
 
@@ -46,6 +49,7 @@ class VariancePlot(CurvePlot):
             " step.\nPress or drag to move t."
         )
         self._schedule: object = None
+        self._readout.hide()  # the number stands in the table
         self._tint()
 
     @property
@@ -63,8 +67,7 @@ class VariancePlot(CurvePlot):
         every = -(-schedule.T // POINTS)
         times = np.unique(np.r_[np.arange(0, look.k + 1, every), look.k])
         self._points.setData(times.astype(float), look.variances[times])
-        value = look.closed[1]
-        self.set_time(look.t, value, f"1−ᾱ = {value:.4f}")
+        self.set_time(look.t, look.closed[1], "")
 
     def _tint(self) -> None:
         super()._tint()
@@ -75,35 +78,54 @@ class VariancePlot(CurvePlot):
 
 
 class ResidualPlot(Plot):
-    """Density of both residuals beside that of N(0, 1)."""
+    """Densities of both residuals, the jump's as an area, the chain's as points, and of N(0, 1)."""
 
     def __init__(self, theme: Theme) -> None:
+        self._points = pg.ScatterPlotItem(pxMode=True)
         super().__init__(theme, small=True)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setObjectName("chainResidualPlot")
         self.setAccessibleName("Histogram of both residuals")
         self.setToolTip(
             "Histograms of 𝑟 = (𝑥ₜ − √ᾱ 𝑥₀) / √(1−ᾱ), the noise in both pictures, as densities."
-            "\nDashed: N(0, 1)."
+            "\nPoints: chain. Area: closed form. Dashed: N(0, 1)."
         )
         edges = np.linspace(-REACH, REACH, BINS + 1)
         self._centres = 0.5 * (edges[1:] + edges[:-1])
+        self.area = self.add_curve("alpha_bar", width=1.2)
+        self.area.setFillLevel(0.0)
         normal = self.add_curve("secondary", width=1.2, dashed=True)
         normal.setData(self._centres, np.exp(-0.5 * self._centres**2) / np.sqrt(2.0 * np.pi))
-        self.jump = self.add_curve("alpha_bar", width=2.4)
-        self.chain = self.add_curve("beta", width=1.2)
+        self.addItem(self._points, ignoreBounds=True)
         self.setXRange(-REACH, REACH, padding=0.0)
         self.setYRange(0.0, 0.45, padding=0.03)
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents, False)
+        self._tint()
+
+    @property
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """The points on show: residual and density of the chain."""
+        return self._points.getData()
 
     def show_look(self, look: Look) -> None:
         """Show both densities, or none where there is no noise."""
         found = look.comparison
-        for curve, residual in ((self.chain, "chain"), (self.jump, "jump")):
-            if found is None:
-                curve.setData([], [])
-            else:
-                curve.setData(self._centres, getattr(found, residual).density)
+        if found is None:
+            self.area.setData([], [])
+            self._points.setData([], [])
+        else:
+            self.area.setData(self._centres, found.jump.density)
+            self._points.setData(self._centres, found.chain.density)
+
+    def _tint(self) -> None:
+        super()._tint()
+        tokens = self.theme.tokens
+        if self._pens:
+            fill = QColor(tokens.alpha_bar)
+            fill.setAlpha(50)
+            self.area.setBrush(pg.mkBrush(fill))
+        self._points.setSize(4.0 * self.devicePixelRatioF())
+        self._points.setBrush(pg.mkBrush(tokens.beta))
+        self._points.setPen(pg.mkPen(None))
 
 
 class ChainView(QWidget):
@@ -115,6 +137,8 @@ class ChainView(QWidget):
         self._view = view
         self._controller = controller
         self._theme = theme
+        self._aspect = 1.0
+        """Width of the pictures by their height, as far as the layout follows it."""
         self._captions: list[tuple[PictureView, tuple[str, ...]]] = []
         self._build_pictures()
         self._build_details()
@@ -122,7 +146,7 @@ class ChainView(QWidget):
         self._body = QBoxLayout(QBoxLayout.Direction.LeftToRight)
         self._body.setSpacing(GAP)
         self._body.addWidget(self._pictures, 1)
-        self._body.addWidget(self._details)
+        self._body.addWidget(self._details, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
@@ -165,12 +189,12 @@ class ChainView(QWidget):
         self.lesson.setMinimumHeight(LESSON)
         self.lesson.setAlignment(Qt.AlignmentFlag.AlignTop)
         words = QWidget()
-        column = QVBoxLayout(words)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addWidget(self.table)
-        column.addWidget(self.lesson)
-        column.addStretch(1)
+        self._words = QVBoxLayout(words)
+        self._words.setContentsMargins(0, 0, 0, 0)
+        self._words.setSpacing(BETWEEN)
+        self._words.addWidget(self.table)
+        self._words.addWidget(self.lesson)
+        self._words.addStretch(1)
         words.setFixedWidth(DETAILS)
         self.variances = VariancePlot(self._theme)
         self.residuals = ResidualPlot(self._theme)
@@ -196,7 +220,7 @@ class ChainView(QWidget):
         self.play = button("Play steps", "Let the chain take its steps by itself, up to T")
         self.play.setCheckable(True)
         self.per_frame = IntegerBox(1, MOST_PER_FRAME)
-        self.per_frame.setToolTip("Steps of the chain per picture while it plays, 1 to 100")
+        self.per_frame.setToolTip("Steps of the chain per picture while it plays, 1 to 20")
         self.per_frame.setAccessibleName("Steps per picture")
         self.per_frame.setMaximumWidth(60)
         self.redraw = button(
@@ -214,6 +238,7 @@ class ChainView(QWidget):
         }
         for name, control in names.items():
             control.setObjectName(name)
+        self.stop.hide()
         for repeated in (self.back, self.step):
             repeated.setAutoRepeat(True)
         self._buttons = QHBoxLayout()
@@ -259,8 +284,20 @@ class ChainView(QWidget):
         self.notes.setText(notes(look))
         self.back.setEnabled(look.t > 0)
         self.step.setEnabled(look.t < look.schedule.T)
-        self.stop.setEnabled(look.walking)
-        if self._plots.isVisibleTo(self):
+        self.stop.setVisible(look.walking)
+        self._fit_aspect(look)
+        self._show_plots()
+
+    def _fit_aspect(self, look: Look) -> None:
+        height, width = look.chain.pixels.shape[:2]
+        aspect = min(max(width / height, 0.5), 2.0)
+        if aspect != self._aspect:
+            self._aspect = aspect
+            self._arrange()
+
+    def _show_plots(self) -> None:
+        look = self._controller.look
+        if look is not None and self._plots.isVisibleTo(self):
             self.variances.show_look(look)
             self.residuals.show_look(look)
 
@@ -281,25 +318,32 @@ class ChainView(QWidget):
         self._fit_captions()
 
     def _arrange(self) -> None:
+        """Put the details beside or below the pictures: where these come out larger."""
         width, height = self.width(), self.height() - self.back.sizeHint().height() - GAP
-        words = self.table.sizeHint().height() + LESSON + 4
-        beside = min((width - DETAILS - 3 * GAP) // 3, height - CAPTION)
-        below = min((width - 2 * GAP) // 3, height - CAPTION - GAP - words)
+        self.table.fit_height(0)
+        words = self.table.sizeHint().height() + BETWEEN + LESSON
+        beside = self._picture_width((width - DETAILS - 3 * GAP) // 3, height)
+        below = self._picture_width((width - 2 * GAP) // 3, height - words - GAP)
         tall = below > beside
         across, down = QBoxLayout.Direction.LeftToRight, QBoxLayout.Direction.TopToBottom
+        pictures = round(below / self._aspect) + CAPTION
+        spare = height - pictures - GAP if tall else height
+        plots = tall or spare - words - GAP >= PLOTS
         self._body.setDirection(down if tall else across)
         self._detail_row.setDirection(across if tall else down)
-        left = height - words - GAP
-        self._plot_row.setDirection(down if not tall and left >= 2 * PLOTS + GAP else across)
-        self._details.setMinimumWidth(0 if tall else DETAILS)
-        self._details.setMaximumWidth(
-            16_777_215 if tall else max(DETAILS, width - 3 * (beside + GAP))
-        )
-        self._plots.setVisible(tall or left >= PLOTS)
-        look = self._controller.look
-        if look is not None and self._plots.isVisibleTo(self):
-            self.variances.show_look(look)
-            self.residuals.show_look(look)
+        stacked = not tall and spare - words - GAP >= 2 * PLOTS + GAP
+        self._plot_row.setDirection(down if stacked else across)
+        self._pictures.setMaximumHeight(pictures if tall else WIDGET_MOST)
+        self._details.setFixedWidth(width if tall else max(DETAILS, width - 3 * (beside + GAP)))
+        self._plots.setVisible(plots)
+        taken = BETWEEN + LESSON + (0 if tall else (PLOTS + GAP) * (plots + stacked))
+        apart = self.table.fit_height(spare - taken)
+        self._words.setSpacing(BETWEEN + apart)
+        self._show_plots()
+
+    def _picture_width(self, width: int, height: int) -> int:
+        """Return how wide a picture comes out in this room, its caption included."""
+        return max(min(width, round((height - CAPTION) * self._aspect)), 0)
 
     def _fit_captions(self) -> None:
         font = QFont(self.font())
@@ -356,7 +400,13 @@ def _captions(view: ChainView, look: Look) -> list[tuple[PictureView, tuple[str,
     if look.walking:
         chain = (f"chain at t = {look.k} of {look.t}", f"t = {look.k} of {look.t}")
     jump = ("closed form: one jump from 𝑥₀, q(𝑥ₜ | 𝑥₀)", "jump: q(𝑥ₜ | 𝑥₀) once", "q(𝑥ₜ|𝑥₀) once")
-    difference = ("difference: chain − closed form", "chain − closed form", "difference")
+    difference: tuple[str, ...] = (
+        "difference: chain − closed form",
+        "chain − closed form",
+        "difference",
+    )
+    if look.walking:
+        difference = ("difference: once the chain is there", "difference: not yet")
     return [(view.chain, chain), (view.jump, jump), (view.difference, difference)]
 
 
