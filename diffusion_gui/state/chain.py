@@ -166,6 +166,7 @@ class ChainController(QObject):
         self._active = False
         self._draw = 0
         self._wish: _Wish | None = None
+        self._fulfilled: _Wish | None = None
         self._walk: _Walk | None = None
         self._next_look = 0.0
         """When the chain is looked at next while it catches up; 0 while it is where it should."""
@@ -185,7 +186,7 @@ class ChainController(QObject):
     @property
     def busy(self) -> bool:
         """True while there is something to come."""
-        return self._runner.busy
+        return self._runner.busy or self._fulfilled is not self._wish
 
     @property
     def playing(self) -> bool:
@@ -289,11 +290,11 @@ class ChainController(QObject):
             if not self._next_look:
                 self._next_look = now + GRACE_SECONDS
             elif now >= self._next_look:
-                self._mailbox.put(walk.look(wish.t, wish.shown))
+                self._mailbox.put((wish, walk.look(wish.t, wish.shown)))
                 self._next_look = time.monotonic() + LOOK_SECONDS
 
         walk.chain.to(wish.t, poll)
-        self._mailbox.put(walk.look(wish.t, wish.shown))
+        self._mailbox.put((wish, walk.look(wish.t, wish.shown)))
         self._next_look = 0.0
 
     def _rest(self) -> None:
@@ -301,7 +302,7 @@ class ChainController(QObject):
         self._stop_playing()
         self._runner.cancel()
         self._mailbox.close()
-        self._wish = None
+        self._wish = self._fulfilled = None
 
     def _stop_playing(self) -> None:
         if self.playing:
@@ -309,20 +310,22 @@ class ChainController(QObject):
             self.playing_changed.emit(False)
 
     @Slot(object)
-    def _on_looks(self, looks: list[Look]) -> None:
+    def _on_looks(self, looks: list[tuple[_Wish, Look]]) -> None:
         """Show the newest look: even of a wish of before, it is newer than the one on show."""
-        if self._wish is not None:
-            self.look = looks[-1]
-            self.look_changed.emit()
+        if self._wish is None:
+            return
+        wish, self.look = looks[-1]
+        if not self.look.walking:
+            self._fulfilled = wish
+        self.look_changed.emit()
 
     @Slot()
     def _on_tick(self) -> None:
         """Take the next steps once the last ones are on show."""
-        look, t = self.look, self._view.t
         if self._view.t == self._view.T:
             self._stop_playing()
-        elif look is not None and look.k == look.t == t and not self.busy:
-            self._view.set_t(t + self.per_frame)
+        elif not self.busy:
+            self._view.set_t(self._view.t + self.per_frame)
 
     @Slot()
     def _on_player(self) -> None:
@@ -334,4 +337,4 @@ class ChainController(QObject):
         self._stop_playing()
         reason = "not enough memory" if isinstance(error, MemoryError) else str(error)
         self.failed.emit(f"the chain stopped: {reason}; step or redraw it to try again")
-        self._wish = None
+        self._wish = self._fulfilled = None
