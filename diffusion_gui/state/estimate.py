@@ -31,6 +31,7 @@ class Estimator(QObject):
         self._asked: tuple[object, ...] | None = None
         self.newest: Estimate | None = None
         self.message = ""
+        self._closed = False
         self._soon = QTimer(self, singleShot=True, interval=0)  # one question for many changes
         self._soon.timeout.connect(self._ask)
         controller.estimated.connect(self._on_estimated)
@@ -41,7 +42,10 @@ class Estimator(QObject):
         view.display_changed.connect(self._on_change)
 
     def shutdown(self) -> None:
-        """Ask nothing more."""
+        """Ask nothing more; safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
         self._soon.stop()
         self._view.display_changed.disconnect(self._on_change)
         self._asked = None
