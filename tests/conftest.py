@@ -73,6 +73,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
         built.sampling,
         built.loader,
         built.measures,
+        built.chain,
         built.preview,
         built.comparison,
         built.editor,

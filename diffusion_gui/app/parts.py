@@ -11,6 +11,7 @@ from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.session import library
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
@@ -43,6 +44,7 @@ class Parts:
     comparison: Comparison
     preview: ForwardPreview
     measures: Measures
+    chain: ChainController
     loader: PictureLoader
     sampling: SamplingController
     estimator: Estimator
@@ -51,6 +53,7 @@ class Parts:
     def shutdown(self) -> None:
         """End the background threads; safe to call twice."""
         self.presets.shutdown()
+        self.chain.shutdown()
         self.estimator.shutdown()
         self.measures.shutdown()
         self.sampling.shutdown()
@@ -75,8 +78,9 @@ def build_parts(
     presets = UserPresets(settings.home, app)
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
-    sampling = SamplingController(document, store, device or settings.device, settings.live, app)
     preview = ForwardPreview(document, view, store, comparison, app)
+    player = Player(view, settings, app)
+    sampling = SamplingController(document, store, device or settings.device, settings.live, app)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -84,11 +88,12 @@ def build_parts(
         document=document,
         presets=presets,
         view=view,
-        player=Player(view, settings, app),
+        player=player,
         editor=EditorState(app),
         comparison=comparison,
         preview=preview,
         measures=Measures(document, view, preview, comparison, app),
+        chain=ChainController(document, view, preview, player, app),
         loader=PictureLoader(document, view, store, app),
         sampling=sampling,
         estimator=Estimator(document, view, sampling, app),

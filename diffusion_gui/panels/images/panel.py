@@ -17,6 +17,7 @@ from diffusion_gui.panels.images.film_strip import FilmStrip
 from diffusion_gui.panels.images.tiles_view import TilesView, snr_text
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _PAGES = {
     Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
+    Page.CHAIN: ("Chain", "𝑥ₜ by the Markov chain, step by step, beside one jump from 𝑥₀"),
     Page.MEASURES: ("Measures", "How far 𝑥ₜ is from 𝑥₀ and from noise, at t and over t"),
 }
 """The pages in the order of their chips: title and tooltip."""
@@ -53,8 +55,9 @@ class ImagePanel(Panel):
         store: PictureStore,
         preview: ForwardPreview,
         loader: PictureLoader,
-        theme: Theme,
+        chain: ChainController,
         measures: Measures,
+        theme: Theme,
     ) -> None:
         super().__init__("imagePanel", "Image", theme)
         self._measures = measures
@@ -62,6 +65,7 @@ class ImagePanel(Panel):
         self._view = view
         self._preview = preview
         self._loader = loader
+        self._chain = chain
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
         self._build_head()
@@ -177,6 +181,10 @@ class ImagePanel(Panel):
             )
             view.t_dragged.connect(self._view.set_t)
             return view
+        if page is Page.CHAIN:
+            from diffusion_gui.panels.images.chain_view import ChainView
+
+            return ChainView(self._view, self._chain, self.theme)
         raise KeyError(page)
 
     @Slot()
