@@ -207,6 +207,12 @@ class Process:
         eps = self._noise.at(t, float(schedule.log_snr[t]))
         return Moment(self._kernel, eps, *schedule.shown(t))
 
+    def x_t(self, schedule: Schedule, t: int) -> FloatImage:
+        """Return x_t as a model sees it: a_t x_0 + s_t eps of the schedule's own family."""
+        _check_t(schedule, t)
+        eps = self._noise.at(t, float(schedule.log_snr[t]))
+        return closed_form(to_float(self.pixels), eps, schedule, t)
+
 
 @dataclass(frozen=True, slots=True)
 class PixelValues:
@@ -216,12 +222,6 @@ class PixelValues:
     x_t: tuple[float, ...]
     signal: tuple[float, ...]
     noise: tuple[float, ...]
-
-    def x_t(self, schedule: Schedule, t: int) -> FloatImage:
-        """Return x_t as a model sees it: a_t x_0 + s_t eps of the schedule's own family."""
-        _check_t(schedule, t)
-        eps = self._noise.at(t, float(schedule.log_snr[t]))
-        return closed_form(to_float(self.pixels), eps, schedule, t)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
