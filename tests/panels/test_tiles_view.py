@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -549,8 +549,9 @@ def test_wide_pictures_stand_two_by_two_and_the_histogram_stays(
     assert tiles.x_0.y() == tiles.x_t.y() < tiles.signal.y() == tiles.noise.y()
     assert tiles.x_0.picture_rect().width() > 1.9 * narrow
     assert tiles.histogram.geometry() == histogram
-    for one, other in pairwise(_visible(tiles)):
+    for one, other in combinations(_visible(tiles), 2):
         assert not one.geometry().intersects(other.geometry())
+    assert all(tiles.cells.rect().contains(view.geometry()) for view in _visible(tiles))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 1), (2, 3), (700, 30)])
@@ -564,6 +565,7 @@ def test_extreme_shapes_are_seen_and_can_be_zoomed_without_harm(
         assert rect.width() >= 4
         assert rect.height() >= 4
         assert view.rect().contains(rect)
+        assert tiles.cells.rect().contains(view.geometry())
         grabbed = _array(view.grab().toImage())
         assert (grabbed[rect.center().y(), rect.center().x()] != 255).any()
     place = tiles.x_0.picture_rect().center()
