@@ -15,6 +15,7 @@ from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
@@ -39,6 +40,7 @@ class Parts:
     comparison: Comparison
     preview: ForwardPreview
     loader: PictureLoader
+    pictures: PictureSet
     sampling: SamplingController
     first_experiment: Experiment
 
@@ -47,6 +49,7 @@ class Parts:
         self.presets.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
+        self.pictures.shutdown()
 
 
 def build_parts(
@@ -67,6 +70,7 @@ def build_parts(
     presets = UserPresets(settings.home, app)
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
+    pictures = PictureSet(document, view, store, app)  # first to hear: it says what is shown next
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -78,6 +82,7 @@ def build_parts(
         comparison=comparison,
         preview=ForwardPreview(document, view, store, comparison, app),
         loader=PictureLoader(document, view, store, app),
+        pictures=pictures,
         sampling=SamplingController(document, store, device or settings.device, settings.live, app),
         first_experiment=experiment,
     )
