@@ -8,11 +8,11 @@ from operator import is_not
 from typing import Any
 
 from PySide6.QtCore import (
-    QAbstractListModel,
     QModelIndex,
     QObject,
     QPersistentModelIndex,
     QRect,
+    QStringListModel,
     Qt,
 )
 from PySide6.QtGui import QBrush, QImage, QPainter, QPixmap
@@ -33,8 +33,12 @@ MOST_RUNS = 32
 ROLE = Qt.ItemDataRole
 
 
-class TrayModel(QAbstractListModel):
-    """One row for each picture; a change inserts, removes or moves the rows it is about."""
+class TrayModel(QStringListModel):
+    """One row for each picture; a change inserts, removes or moves the rows it is about.
+
+    The list of (empty) strings is Qt's own count of the rows: a view asks for it twice per row when
+    it lays them out, too often for Python.
+    """
 
     def __init__(self, store: PictureStore, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -58,23 +62,18 @@ class TrayModel(QAbstractListModel):
         elif set(gone) == set(come) and len(gone) == len(come):
             self._reorder(list(pictures))
         else:
-            self.beginResetModel()
             self._rows = list(pictures)
-            self.endResetModel()
+            self.setStringList([""] * len(pictures))
 
     def _remove(self, runs: list[range], head: int) -> None:
         for run in reversed(runs):
-            first, last = head + run.start, head + run.stop - 1
-            self.beginRemoveRows(QModelIndex(), first, last)
-            del self._rows[first : last + 1]
-            self.endRemoveRows()
+            self.removeRows(head + run.start, len(run))
+            del self._rows[head + run.start : head + run.stop]
 
     def _insert(self, runs: list[range], head: int, come: Sequence[PictureRef]) -> None:
         for run in runs:
-            first, last = head + run.start, head + run.stop - 1
-            self.beginInsertRows(QModelIndex(), first, last)
-            self._rows[first:first] = come[run.start : run.stop]
-            self.endInsertRows()
+            self._rows[head + run.start : head + run.start] = come[run.start : run.stop]
+            self.insertRows(head + run.start, len(run))
 
     def _reorder(self, pictures: list[PictureRef]) -> None:
         self.layoutAboutToBeChanged.emit()
@@ -84,10 +83,6 @@ class TrayModel(QAbstractListModel):
         self._rows = pictures
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Return the number of pictures."""
-        return 0 if parent.isValid() else len(self._rows)
 
     def data(self, index: Index, role: int = ROLE.DisplayRole) -> Any:
         """Return a picture's name, and more about it as its tooltip."""

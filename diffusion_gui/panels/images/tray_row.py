@@ -73,6 +73,7 @@ class TrayRow(QListView):
         self.setFlow(QListView.Flow.LeftToRight)
         self.setWrapping(False)
         self.setUniformItemSizes(True)
+        self.setGridSize(QSize(CELL, CELL))  # the layout asks for no row's size
         self.setDragEnabled(True)
         self.setAcceptDrops(True)
         self.setMouseTracking(True)
