@@ -137,7 +137,9 @@ class PictureSet(QObject):
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
-        self.problems_found.emit([f"the bundled pictures could not be opened: {error}"])
+        self.problems_found.emit(
+            [f"the bundled pictures could not be opened: {error}; install the program again"]
+        )
 
     @Slot()
     def _on_pictures(self) -> None:
