@@ -74,6 +74,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
         built.loader,
         built.measures,
         built.chain,
+        built.pictures,
         built.preview,
         built.comparison,
         built.editor,

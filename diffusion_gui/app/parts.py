@@ -18,6 +18,7 @@ from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.estimate import Estimator
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
+from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
 from diffusion_gui.state.sampling import SamplingController
@@ -46,6 +47,7 @@ class Parts:
     measures: Measures
     chain: ChainController
     loader: PictureLoader
+    pictures: PictureSet
     sampling: SamplingController
     estimator: Estimator
     first_experiment: Experiment
@@ -58,6 +60,7 @@ class Parts:
         self.measures.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
+        self.pictures.shutdown()
 
 
 def build_parts(
@@ -78,6 +81,7 @@ def build_parts(
     presets = UserPresets(settings.home, app)
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
+    pictures = PictureSet(document, view, store, app)  # first to hear: it says what is shown next
     preview = ForwardPreview(document, view, store, comparison, app)
     player = Player(view, settings, app)
     sampling = SamplingController(document, store, device or settings.device, settings.live, app)
@@ -97,5 +101,6 @@ def build_parts(
         loader=PictureLoader(document, view, store, app),
         sampling=sampling,
         estimator=Estimator(document, view, sampling, app),
+        pictures=pictures,
         first_experiment=experiment,
     )
