@@ -14,9 +14,10 @@ from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
 from diffusion_gui.panels.images.film_strip import FilmStrip
-from diffusion_gui.panels.images.tiles_view import TilesView
+from diffusion_gui.panels.images.tiles_view import TilesView, snr_text
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _PAGES = {
     Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
+    Page.CHAIN: ("Chain", "𝑥ₜ by the Markov chain, step by step, beside one jump from 𝑥₀"),
     Page.MEASURES: ("Measures", "How far 𝑥ₜ is from 𝑥₀ and from noise, at t and over t"),
 }
 """The pages in the order of their chips: title and tooltip."""
@@ -53,8 +55,9 @@ class ImagePanel(Panel):
         store: PictureStore,
         preview: ForwardPreview,
         loader: PictureLoader,
-        theme: Theme,
+        chain: ChainController,
         measures: Measures,
+        theme: Theme,
     ) -> None:
         super().__init__("imagePanel", "Image", theme)
         self._measures = measures
@@ -62,6 +65,7 @@ class ImagePanel(Panel):
         self._view = view
         self._preview = preview
         self._loader = loader
+        self._chain = chain
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
         self._build_head()
@@ -141,6 +145,7 @@ class ImagePanel(Panel):
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
+        self.tiles.reading_changed.connect(self._show_caption)
         self._preview.strip_changed.connect(self._show_strip)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
@@ -176,6 +181,10 @@ class ImagePanel(Panel):
             )
             view.t_dragged.connect(self._view.set_t)
             return view
+        if page is Page.CHAIN:
+            from diffusion_gui.panels.images.chain_view import ChainView
+
+            return ChainView(self._view, self._chain, self.theme)
         raise KeyError(page)
 
     @Slot()
@@ -194,12 +203,15 @@ class ImagePanel(Panel):
 
     @Slot()
     def _show_caption(self) -> None:
+        if self.tiles.reading:
+            self.caption.setText(self.tiles.reading)
+            return
         process, picture, t = self._preview.process(), self._preview.picture, self._view.t
         if process is None or picture is None:
             self.caption.setText("no picture")
             return
         height, width = process.pixels.shape[:2]
-        snr = "no noise yet" if t == 0 else f"SNR {self._document.schedule.snr_db(t):.1f} dB"
+        snr = snr_text(self._document.schedule.snr_db(t))
         parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
