@@ -127,7 +127,7 @@ def cutoff(f: Array, signal: Array, floor: Array) -> float:
     0 where no frequency above 0 is left, infinity where the highest one is. Between two rings both
     powers run straight in log f.
     """
-    above = np.flatnonzero((signal >= floor) & (f > 0.0) & (signal > 0.0))
+    above = np.flatnonzero((signal >= floor) & (f > 0.0))
     if not len(above):
         return 0.0
     last = int(above[-1])

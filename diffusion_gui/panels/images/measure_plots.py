@@ -21,6 +21,8 @@ LEAST = 1e-12
 """Smallest power and KL that a logarithmic axis is given."""
 DECADES = 5.0
 """Decades of power below that of white noise that are shown at most."""
+APART = 0.6
+"""Decades between the 0 of the frequencies and the first tick beside it."""
 TICK_WIDTH, TICK_HEIGHT = 44, 16
 """Pixels that a tick's text needs, with the gap beside it."""
 MOST_TICKS = 7
@@ -207,7 +209,7 @@ class SpectrumPlot(Plot):
             self._f = spectrum.f
             self.setXRange(beside - 0.2, float(places[-1]) + 0.02, padding=0)
             decades = [(math.log10(f), f"{f:g}") for f in (0.001, 0.01, 0.1, 0.5)]
-            ticks = [tick for tick in decades if places[0] <= tick[0] <= places[-1]]
+            ticks = [tick for tick in decades if beside + APART <= tick[0] <= places[-1]]
             self.getAxis("bottom").setTicks([[(beside, "0"), *ticks]])
         powers = np.log10(np.maximum(spectrum.x_0, LEAST))
         high = math.ceil(max(float(powers.max()), 0.5))
