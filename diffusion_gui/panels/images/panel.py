@@ -26,6 +26,7 @@ from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.estimate import Estimator
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
@@ -65,6 +66,7 @@ class ImagePanel(Panel):
         loader: PictureLoader,
         chain: ChainController,
         measures: Measures,
+        estimator: Estimator,
         pictures: PictureSet,
         theme: Theme,
     ) -> None:
@@ -75,6 +77,7 @@ class ImagePanel(Panel):
         self._preview = preview
         self._loader = loader
         self._chain = chain
+        self._estimator = estimator
         self._pictures = pictures
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
@@ -106,6 +109,16 @@ class ImagePanel(Panel):
         self.options_button.setObjectName("imageOptionsButton")
         for widget in (self.progress, self.cancel, self.compare):
             self.head.addWidget(widget)
+        self.estimate = button(
+            "𝑥̂₀",
+            "Show what the sampling panel's model makes of 𝑥ₜ: its 𝑥̂₀ of one call at this t",
+            "chip",
+        )
+        self.estimate.setObjectName("estimateButton")
+        self.estimate.setAccessibleName("Show x0-hat of one model call")
+        self.estimate.setCheckable(True)
+        self.estimate.toggled.connect(lambda on: self._view.set_display(estimate=on))
+        self.head.addWidget(self.estimate)
         self.chips: dict[Page, QPushButton] = {}
         for page, (title, tooltip) in _PAGES.items():
             chip = button(title, tooltip, "chip")
@@ -119,7 +132,7 @@ class ImagePanel(Panel):
         self.cancel.hide()
 
     def _build_pictures(self, store: PictureStore) -> None:
-        self.tiles = TilesView(self._view, self._preview, self.theme)
+        self.tiles = TilesView(self._view, self._preview, self._estimator, self.theme)
         self.strip = FilmStrip(self.theme)
         self.tray = Tray(self._document, self._view, store, self._pictures, self.theme)
         self._pages = QStackedLayout()
@@ -212,6 +225,8 @@ class ImagePanel(Panel):
             self._made[page] = self._make_page(page)
             self._pages.addWidget(self._made[page])
         self._pages.setCurrentWidget(self._made[page])
+        self.estimate.setVisible(page is Page.TILES)
+        self.estimate.setChecked(self._view.display.estimate)
         for known, chip in self.chips.items():
             chip.setChecked(known is page)
 
