@@ -126,7 +126,7 @@ def _not_an_image(file: BufferedReader) -> str:
 
 def _damage(error: Exception) -> str:
     reason = " ".join(str(error).split())
-    if "text" in reason and ("MAX_TEXT_CHUNK" in reason or "memory" in reason):
+    if "MAX_TEXT" in reason or "text chunks" in reason:  # Pillow's words on chunks of a PNG
         return "its text or colour profile unpacks to over 1 MiB; save the image without it"
     return f"the image is damaged or cut off ({reason})"
 
