@@ -100,7 +100,7 @@ class PictureLoader(QObject):
         """Put an already decoded picture (from the clipboard) into the tray and show it."""
         batch = self._begin()
         self._insert(batch, [self._store.add(picture, source)])
-        del self._open[batch.number]
+        self._open.pop(batch.number, None)
 
     def remove(self, picture_id: str) -> None:
         """Take a picture out of the tray; if it was on show, the first one is shown."""
@@ -175,12 +175,17 @@ class PictureLoader(QObject):
         if refs and self._taken_out(batch):
             assert batch.job is not None
             batch.job.cancel()
-        else:
-            self._insert(batch, refs)
-            if not news[-1].end:
-                self.progress.emit(news[-1].done, news[-1].total)
-                return
-        del self._open[batch.number]
+            self._close(batch)
+            return
+        self._insert(batch, refs)
+        if news[-1].end:
+            self._close(batch)
+        elif batch.number in self._open:  # who heard of the pictures may have cancelled
+            self.progress.emit(news[-1].done, news[-1].total)
+
+    def _close(self, batch: _Batch) -> None:
+        if self._open.pop(batch.number, None) is None:
+            return
         self.progress.emit(0, 0)
         if batch.problems:
             self.problems_found.emit(batch.problems)
