@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import PictureRef
 from diffusion_gui.engine.forward import CLIPPED, Moment, Process, Shown, Span
 from diffusion_gui.engine.images import (
     FloatImage,
@@ -247,9 +249,16 @@ class ForwardPreview(QObject):
     def _load(self) -> None:
         self._processes.clear()
         self._moments.clear()
-        known = {ref.id for ref in self._document.experiment.pictures}
-        self.picture = self._store.get(self._view.picture) if self._view.picture in known else None
+        shown = (r for r in self._document.experiment.pictures if r.id == self._view.picture)
+        self.picture = next(map(self._picture, shown), None)
         self._pixels = self._arranged(self.picture) if self.picture else None
+
+    def _picture(self, ref: PictureRef) -> Picture:
+        """Return a picture; its thumbnail, with a note, if its file has changed or is gone."""
+        try:
+            return self._store.get(ref.id)
+        except EngineError as error:
+            return Picture(ref.name, self._store.thumbnail(ref.id), (str(error),))
 
     def _arranged(self, picture: Picture) -> Pixels:
         forward = self._document.experiment.forward

@@ -93,8 +93,7 @@ class ImagePanel(Panel):
 
     def _build_head(self) -> None:
         self.progress = QProgressBar()
-        self.progress.setFixedWidth(120)
-        self.progress.setFormat("opening %v of %m")
+        self.progress.setFixedWidth(160)
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
         self.compare = button(
             "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
@@ -272,11 +271,12 @@ class ImagePanel(Panel):
 
     @Slot(int, int)
     def _on_progress(self, done: int, total: int) -> None:
-        busy = total > 1 and done < total
+        busy = done < total > 1 or done > total
+        self.progress.setFormat(f"opening {done:,} of {total:,}" if total else f"found {done:,}")
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self.progress.setMaximum(max(total, 1))
-        self.progress.setValue(done)
+        self.progress.setValue(done if total else 0)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files, folders and pictures from other programs."""
