@@ -71,6 +71,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
     for owned in (
         built.sampling,
         built.loader,
+        built.film,
         built.preview,
         built.comparison,
         built.editor,

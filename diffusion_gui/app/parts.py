@@ -14,6 +14,7 @@ from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
+from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.sampling import SamplingController
@@ -38,6 +39,7 @@ class Parts:
     editor: EditorState
     comparison: Comparison
     preview: ForwardPreview
+    film: Film
     loader: PictureLoader
     sampling: SamplingController
     first_experiment: Experiment
@@ -67,6 +69,7 @@ def build_parts(
     presets = UserPresets(settings.home, app)
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
+    preview = ForwardPreview(document, view, store, comparison, app)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -76,7 +79,8 @@ def build_parts(
         view=view,
         editor=EditorState(app),
         comparison=comparison,
-        preview=ForwardPreview(document, view, store, comparison, app),
+        preview=preview,
+        film=Film(document, comparison, preview, app),
         loader=PictureLoader(document, view, store, app),
         sampling=SamplingController(document, store, device or settings.device, settings.live, app),
         first_experiment=experiment,
