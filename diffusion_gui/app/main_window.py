@@ -56,7 +56,7 @@ class MainWindow(QMainWindow):
         self.toolbar = Toolbar(*common, p.player, p.sampling, p.settings, p.theme)
         self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.presets, p.theme)
         self.schedule_files = ScheduleFiles(p.document, p.settings, self.schedule)
-        self.images = ImagePanel(*common, p.store, p.preview, p.loader, p.theme)
+        self.images = ImagePanel(*common, p.store, p.preview, p.film, p.loader, p.theme)
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, (35, 65))

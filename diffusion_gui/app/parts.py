@@ -15,6 +15,7 @@ from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.estimate import Estimator
+from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
@@ -41,6 +42,7 @@ class Parts:
     editor: EditorState
     comparison: Comparison
     preview: ForwardPreview
+    film: Film
     loader: PictureLoader
     sampling: SamplingController
     estimator: Estimator
@@ -73,6 +75,7 @@ def build_parts(
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
     sampling = SamplingController(document, store, device or settings.device, settings.live, app)
+    preview = ForwardPreview(document, view, store, comparison, app)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -83,7 +86,8 @@ def build_parts(
         player=Player(view, settings, app),
         editor=EditorState(app),
         comparison=comparison,
-        preview=ForwardPreview(document, view, store, comparison, app),
+        preview=preview,
+        film=Film(document, comparison, preview, app),
         loader=PictureLoader(document, view, store, app),
         sampling=sampling,
         estimator=Estimator(document, view, sampling, app),

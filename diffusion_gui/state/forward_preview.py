@@ -1,4 +1,4 @@
-"""What the image panel shows: the picture on show, noised to the time cursor, and its strip.
+"""What the image panel shows large: the picture on show, noised to the time cursor.
 
 While two schedules are compared, both noise the same picture with the same eps: the other side at
 the same share of the way, where its T is another.
@@ -14,17 +14,8 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.forward import CLIPPED, Process, Span
-from diffusion_gui.engine.images import (
-    FloatImage,
-    Picture,
-    Pixels,
-    arranged,
-    colour,
-    fit_within,
-    square,
-)
+from diffusion_gui.engine.images import FloatImage, Picture, Pixels, arranged, colour, fit_within
 from diffusion_gui.engine.schedules import Schedule, build
-from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.comparison import Comparison, other_letter
 from diffusion_gui.state.document import Document
@@ -63,26 +54,16 @@ class OtherView:
     x_t: Tile
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class StripRow:
-    """The frames (t, x_t) under one schedule of length T; `side` is "" where there is only one."""
-
-    side: str
-    T: int
-    frames: tuple[tuple[int, Pixels], ...]
-
-
 class ForwardPreview(QObject):
     """The forward process of the picture on show.
 
-    `picture_changed` when another picture is on show, `tiles_changed` when x_t is another,
-    `strip_changed` when the frames over t are; `sides_changed`, before them, when the sides are.
+    `picture_changed` when another picture is on show, `tiles_changed` when x_t is another;
+    `sides_changed`, before it, when the sides are.
     """
 
     picture_changed = Signal()
     sides_changed = Signal()
     tiles_changed = Signal()
-    strip_changed = Signal()
 
     def __init__(
         self,
@@ -98,7 +79,7 @@ class ForwardPreview(QObject):
         self._store = store
         self._comparison = comparison
         self._comparing = True
-        self._processes: dict[tuple[int, bool], Process] = {}
+        self._processes: dict[int, Process] = {}
         self._pixels: Pixels | None = None
         self.picture: Picture | None = None
         self._load()
@@ -162,25 +143,6 @@ class ForwardPreview(QObject):
         assert spec is not None
         return build(spec)
 
-    def strip(self, count: int, side: int) -> list[StripRow]:
-        """Return about `count` frames evenly over 0..T, the central squares, `side` wide.
-
-        One row, or A above B while both are compared, and none without a picture. Rather a few
-        frames less than odd times: 0, 100, 200, ... where the T on show, 1000, allows it. Every
-        frame is noised at its own size, so that a pixel of it has the SNR of that t.
-        """
-        if self._pixels is None:
-            return []
-        schedule, process = self._document.schedule, self._at_size(side, cropped=True)
-        shares = np.linspace(0.0, 1.0, _frames(schedule.T, count))
-        if not self.comparing:
-            return [_row("", schedule, process, shares)]
-        rows = [
-            _row(self.side, schedule, process, shares),
-            _row(other_letter(self.side), self._other_schedule(), process, shares),
-        ]
-        return sorted(rows, key=lambda row: row.side)
-
     def values(self) -> FloatImage:
         """Return up to 65,536 values of x_t at the time cursor, in [-1, 1] units, not clipped."""
         process = self.process()
@@ -188,17 +150,17 @@ class ForwardPreview(QObject):
             return np.zeros(0, dtype=np.float32)
         return process.at(self._document.schedule, self._view.t).values()
 
-    def _at_size(self, side: int, cropped: bool = False) -> Process:
+    def _at_size(self, side: int) -> Process:
         """Return the process of the picture at one size, made once per picture, noise and size."""
         assert self._pixels is not None
-        key = (side, cropped)
-        if key not in self._processes:
+        if side not in self._processes:
             if len(self._processes) >= MOST_SIZES:  # sizes of a window that was resized
                 self._processes.clear()
-            pixels = square(self._pixels, side) if cropped else fit_within(self._pixels, side)
             experiment = self._document.experiment
-            self._processes[key] = Process(pixels, experiment.seed, experiment.forward)
-        return self._processes[key]
+            self._processes[side] = Process(
+                fit_within(self._pixels, side), experiment.seed, experiment.forward
+            )
+        return self._processes[side]
 
     def _load(self) -> None:
         self._processes.clear()
@@ -215,7 +177,6 @@ class ForwardPreview(QObject):
         self._load()
         self.picture_changed.emit()
         self.tiles_changed.emit()
-        self.strip_changed.emit()
 
     @Slot()
     def _on_pictures(self) -> None:
@@ -241,22 +202,7 @@ class ForwardPreview(QObject):
     @Slot()
     def _on_schedule(self) -> None:
         self.tiles_changed.emit()
-        self.strip_changed.emit()
 
     @Slot()
     def _on_t(self) -> None:
         self.tiles_changed.emit()
-
-
-def _row(side: str, schedule: Schedule, process: Process, shares: Array) -> StripRow:
-    """Return the frames at shares of the way from t = 0 to T."""
-    times = (shares * schedule.T).round().astype(int).tolist()
-    frames = tuple((t, process.at(schedule, t).x_t()) for t in times)
-    return StripRow(side, schedule.T, frames)
-
-
-def _frames(T: int, most: int) -> int:
-    """Return a number of frames, at most `most` and not much less, that divides 0..T evenly."""
-    most = min(most, T + 1)
-    even = (n for n in range(most, int(0.7 * most), -1) if n > 1 and T % (n - 1) == 0)
-    return next(even, most)

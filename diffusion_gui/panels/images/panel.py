@@ -18,6 +18,7 @@ from diffusion_gui.panels.images.tiles_view import TilesView
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.view_state import Page, ViewState
@@ -50,6 +51,7 @@ class ImagePanel(Panel):
         view: ViewState,
         store: PictureStore,
         preview: ForwardPreview,
+        film: Film,
         loader: PictureLoader,
         theme: Theme,
     ) -> None:
@@ -57,6 +59,7 @@ class ImagePanel(Panel):
         self._document = document
         self._view = view
         self._preview = preview
+        self._film = film
         self._loader = loader
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
@@ -137,7 +140,7 @@ class ImagePanel(Panel):
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
-        self._preview.strip_changed.connect(self._show_strip)
+        self._film.changed.connect(self._show_strip)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
         self._document.pictures_changed.connect(self._show_tray)
@@ -209,7 +212,7 @@ class ImagePanel(Panel):
     @Slot()
     def _show_strip(self) -> None:
         count, side = self.strip.room(2 if self._preview.comparing else 1)
-        rows = self._preview.strip(count, round(side * self.devicePixelRatioF()))
+        rows = self._film.strip(count, round(side * self.devicePixelRatioF()))
         self.strip.set_frames(rows, self._document.schedule.T, self._preview.side)
         self.strip.set_time(self._view.t)
 
