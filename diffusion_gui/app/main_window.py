@@ -22,7 +22,7 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.schedule_files import ScheduleFiles, ask_target
 from diffusion_gui.app.toolbar import Toolbar
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.images import SUFFIXES
+from diffusion_gui.engine.image_files import SUFFIXES
 from diffusion_gui.panels.common.dropping import image_from, paths_from
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.panels.sampling.panel import SamplingPanel

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from diffusion_gui.engine import images
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import EMOJI, Experiment
-from diffusion_gui.engine.images import Pixels
+from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
+from diffusion_gui.engine.images import Colour, Pixels, colour
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session import library
@@ -75,7 +74,15 @@ def depends_on(experiment: Experiment) -> tuple[Any, ...]:
     """Return the parts of an experiment that its samples depend on."""
     sampling = experiment.sampling
     pictures = () if sampling.data == EMOJI else experiment.pictures
-    return experiment.schedule, sampling, experiment.seed, pictures
+    start = sampling.start is not None
+    arrangement = _arrangement(experiment) if pictures or start else None
+    return experiment.schedule, sampling, experiment.seed, pictures, arrangement
+
+
+def _arrangement(experiment: Experiment) -> tuple[bool, Colour]:
+    """Return how pictures become squares: whether padded (else cropped), and on which colour."""
+    forward = experiment.forward
+    return forward.fit is Fit.PAD, colour(forward.background)
 
 
 class SamplingController(QObject):
@@ -366,7 +373,8 @@ class _Engine:
         pictures = () if sampling.data == EMOJI else experiment.pictures
         guidance = (sampling.guidance.method, sampling.guidance.against)
         model = (sampling.model, sampling.model_params, sampling.label, guidance)
-        key = (model, sampling.data, sampling.size, pictures, target)
+        arrangement = _arrangement(experiment) if pictures else None
+        key = (model, sampling.data, sampling.size, pictures, arrangement, target)
         if self._model is None or key != self._model_key:
             self._model = None  # free the old one first
             inputs = self._inputs(experiment)
@@ -384,11 +392,16 @@ class _Engine:
         sampling = experiment.sampling
         if sampling.data == EMOJI:
             return Inputs(library.emoji(sampling.size), labels=library.captions())
-        pixels = self._store.squares(experiment.pictures, sampling.size)
+        pixels = self._squares(experiment, experiment.pictures)
         return Inputs(pixels, labels=library.labels(experiment.pictures))
 
     def _start(self, experiment: Experiment) -> Pixels | None:
         start = experiment.sampling.start
         if start is None:
             return None
-        return images.square(self._store.get(start.picture).pixels, experiment.sampling.size)
+        return self._squares(experiment, (PictureRef(start.picture, ""),))[0]
+
+    def _squares(self, experiment: Experiment, pictures: tuple[PictureRef, ...]) -> Pixels:
+        pad, background = _arrangement(experiment)
+        size = experiment.sampling.size
+        return self._store.squares(pictures, size, pad, background, self._poll)
