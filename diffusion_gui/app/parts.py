@@ -54,6 +54,7 @@ class Parts:
         self.estimator.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
+        self.preview.shutdown()
 
 
 def build_parts(

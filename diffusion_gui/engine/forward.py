@@ -222,6 +222,10 @@ class Process:
         pixels = np.ascontiguousarray(self.pixels[::n, ::n])
         return Process(pixels, self._seed, self._forward, n * self.stride)
 
+    def draw(self) -> None:
+        """Draw a noise that is frozen now, so that no moment waits for it."""
+        self._noise.at(0, 0.0)
+
     def at(self, schedule: Schedule, t: int, poll: Callable[[], None] = lambda: None) -> Moment:
         """Return the picture at `t` in 0..T.
 
@@ -239,6 +243,16 @@ class Process:
         _check_t(schedule, t)
         eps = self._noise.at(t, float(schedule.log_snr[t]))
         return closed_form(to_float(self.pixels), eps, schedule, t)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelValues:
+    """One pixel: x_t = signal + noise and x_0, each (R, G, B) in [-1, 1] units, not clipped."""
+
+    x_0: tuple[float, ...]
+    x_t: tuple[float, ...]
+    signal: tuple[float, ...]
+    noise: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -271,13 +285,28 @@ class Moment:
 
     def values(self, most: int = 1 << 16) -> FloatImage:
         """Return about `most` values of x_t, not clipped, of every n-th pixel."""
-        height = self.pixels.shape[0]
-        return np.concatenate(
-            [
-                noiser.values(self.a, self.s, most * (rows.stop - rows.start) // height)
-                for rows, noiser in self._noisers()
-            ]
-        )
+        return self._values(self.a, self.s, most)
+
+    def pixel(self, x: int, y: int) -> PixelValues:
+        """Return the values at column `x` in 0..W-1 and row `y` in 0..H-1.
+
+        Raises EngineError outside the picture.
+        """
+        height, width = self.pixels.shape[:2]
+        if not (0 <= x < width and 0 <= y < height):
+            raise EngineError(f"the pixel ({x}, {y}) is not in the picture, {width} x {height}")
+        x_0 = self.pixels[y, x] / 127.5 - 1.0
+        eps = next(eps[y - rows.start, x] for rows, eps in self.eps() if y < rows.stop)
+        signal, noise = self.a * x_0, self.s * eps.astype(np.float64)
+        parts = (x_0, signal + noise, signal, noise)
+        return PixelValues(*(tuple(part.tolist()) for part in parts))
+
+    def clipped(self, most: int = 1 << 16) -> tuple[float, float]:
+        """Return the shares of the values of x_t and of the noise beyond -1..1.
+
+        Exact for pictures of up to `most` values, else of every n-th pixel.
+        """
+        return _beyond(self.values(most)), _beyond(self._values(0.0, self.s, most))
 
     def spans(self, shown: Shown) -> tuple[Span, Span, Span]:
         """Return the spans over which x_t, its signal part and its noise part are shown."""
@@ -297,5 +326,19 @@ class Moment:
                 noiser.x_t(a, s, span, frame[rows])
         return frames
 
+    def _values(self, a: float, s: float, most: int) -> FloatImage:
+        height = self.pixels.shape[0]
+        return np.concatenate(
+            [
+                noiser.values(a, s, max(3, most * (rows.stop - rows.start) // height))
+                for rows, noiser in self._noisers()
+            ]
+        )
+
     def _noisers(self) -> Iterator[tuple[slice, Noiser]]:
         return ((rows, Noiser(self.pixels[rows], eps)) for rows, eps in self.eps())
+
+
+def _beyond(values: FloatImage) -> float:
+    """Return the share of values that are shown black or white though they are beyond."""
+    return float(np.count_nonzero(np.abs(values) > 1.0)) / values.size

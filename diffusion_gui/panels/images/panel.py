@@ -14,7 +14,7 @@ from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
 from diffusion_gui.panels.images.film_strip import FilmStrip
-from diffusion_gui.panels.images.tiles_view import TilesView
+from diffusion_gui.panels.images.tiles_view import TilesView, snr_text
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.document import Document
@@ -141,6 +141,7 @@ class ImagePanel(Panel):
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
         self._film.changed.connect(self._show_strip)
+        self.tiles.reading_changed.connect(self._show_caption)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
         self._document.pictures_changed.connect(self._show_tray)
@@ -185,15 +186,27 @@ class ImagePanel(Panel):
 
     @Slot()
     def _show_caption(self) -> None:
-        process, picture, t = self._preview.process(), self._preview.picture, self._view.t
-        if process is None or picture is None:
+        if self.tiles.reading:
+            self.caption.setText(self.tiles.reading)
+            return
+        picture, t = self._preview.picture, self._view.t
+        if picture is None:
             self.caption.setText("no picture")
             return
-        height, width = process.pixels.shape[:2]
-        snr = "no noise yet" if t == 0 else f"SNR {self._document.schedule.snr_db(t):.1f} dB"
-        parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
+        snr = snr_text(self._document.schedule.snr_db(t))
+        parts = [picture.name, *self._size_texts(), *picture.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
+
+    def _size_texts(self) -> list[str]:
+        """Return at which size the picture on show is noised, and how much of that is shown."""
+        width, height = self._preview.size
+        size, stride = f"{width} × {height}", self._preview.stride
+        if self._preview.opening:
+            return [f"{size}, opening at full size…"]
+        if self._preview.problem:
+            return [size, self._preview.problem]
+        return [size if stride == 1 else f"{size}, 1 of {stride * stride} pixels while it moves"]
 
     @Slot()
     def _open_options(self) -> None:
