@@ -48,6 +48,15 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("playTime", "View", "Play / pause t", ("Ctrl+Space",)),
     ActionRow("earlier", "View", "t − 1 %", ("Ctrl+Left",)),
     ActionRow("later", "View", "t + 1 %", ("Ctrl+Right",)),
+    ActionRow("selectAllPictures", "Image", "Select all pictures\tCtrl+A"),
+    ActionRow("removePictures", "Image", "Remove from the tray\tDel"),
+    ActionRow("removeOtherPictures", "Image", "Remove all others"),
+    ActionRow("clearPictures", "Image", "Clear the tray"),
+    ActionRow("movePicturesLeft", "Image", "Move to the left\tAlt+Left"),
+    ActionRow("movePicturesRight", "Image", "Move to the right\tAlt+Right"),
+    ActionRow("-", "Image"),
+    ActionRow("restorePhotos", "Image", "Restore the photographs"),
+    ActionRow("useEmoji", "Image", "Use the 1,377 emoji"),
     ActionRow("savePreset", "Schedule", "Save as preset…"),
     ActionRow("-", "Schedule"),
     ActionRow("drawFreehand", "Schedule", "Draw freehand\tD", checkable=True),
@@ -89,7 +98,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("about", "Help", "About Diffusion GUI"),
 )
 TITLES = {
-    "File": "&File", "Edit": "&Edit", "View": "&View", "Schedule": "Sche&dule",
+    "File": "&File", "Edit": "&Edit", "View": "&View", "Image": "&Image", "Schedule": "Sche&dule",
     "Sampling": "&Sampling", "Help": "&Help",
 }  # fmt: skip
 """The menus of the bar with the letters that open them together with Alt."""

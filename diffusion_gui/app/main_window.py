@@ -43,6 +43,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(1100, 680)
         self._build_panels()
         self.actions_by_name, menus = build_menus(self, self._handlers())
+        self.images.tray.set_actions(self.actions_by_name)
         self.schedule.set_menu(menus["Schedule"], menus["pinPreset"])
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
@@ -56,7 +57,9 @@ class MainWindow(QMainWindow):
         self.toolbar = Toolbar(*common, p.player, p.sampling, p.settings, p.theme)
         self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.presets, p.theme)
         self.schedule_files = ScheduleFiles(p.document, p.settings, self.schedule)
-        self.images = ImagePanel(*common, p.store, p.preview, p.film, p.loader, p.theme)
+        self.images = ImagePanel(
+            *common, p.store, p.preview, p.film, p.loader, p.chain, p.measures, p.pictures, p.theme
+        )
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, (35, 65))
@@ -99,6 +102,7 @@ class MainWindow(QMainWindow):
             "step": p.sampling.step,
             "stop": p.sampling.stop,
             "denoiseFromHere": self.sampling.denoise_from_here,
+            **self.images.tray.handlers(),
             **self.schedule.handlers(),
             **self.schedule_files.handlers(),
             "shortcuts": self._show_shortcuts,

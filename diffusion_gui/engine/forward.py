@@ -22,7 +22,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Forward
 from diffusion_gui.engine.images import FloatImage, Pixels, to_float
 from diffusion_gui.engine.noise_fields import NoiseField, stride_for
-from diffusion_gui.engine.schedules.schedule import Schedule
+from diffusion_gui.engine.schedules.schedule import Family, Schedule, scales
 from diffusion_gui.engine.threads import share
 
 _BLOCK = 1 << 17
@@ -31,6 +31,8 @@ _FAINT = 1e-12
 """Strength below which there is no noise: far below what float32 tells apart."""
 LARGE = 1 << 20
 """Pixels above which the noise of a moment is made anew, band by band, each time it is needed."""
+_LEAST_SCALE = 1e-290
+"""Below it a scale of x_0 has lost digits."""
 
 
 def closed_form(x_0: NDArray, eps: NDArray, schedule: Schedule, t: int) -> NDArray:  # type: ignore[type-arg]
@@ -46,8 +48,8 @@ def markov_step(x_prev: NDArray, eps: NDArray, schedule: Schedule, t: int) -> ND
     """
     _check_t(schedule, t, first=1)
     kind = x_prev.dtype.type
-    added = schedule.s[t] * np.sqrt(schedule.fresh_share[t])
-    return kind(schedule.a[t] / schedule.a[t - 1]) * x_prev + kind(added) * eps
+    added = schedule.s[t] * np.sqrt(_fresh(schedule, t))
+    return kind(_kept(schedule, t)) * x_prev + kind(added) * eps
 
 
 def posterior(schedule: Schedule, t: int) -> tuple[float, float, float]:
@@ -56,9 +58,23 @@ def posterior(schedule: Schedule, t: int) -> tuple[float, float, float]:
     `t` in 1..T (DDPM eqs. 6-7; here for every family of processes).
     """
     _check_t(schedule, t, first=1)
-    x_0 = schedule.a[t - 1] * schedule.fresh_share[t]
-    x_t = schedule.a[t] / schedule.a[t - 1] * (schedule.s[t - 1] / schedule.s[t]) ** 2
+    x_0 = schedule.a[t - 1] * _fresh(schedule, t)
+    x_t = _kept(schedule, t) * (schedule.s[t - 1] / schedule.s[t]) ** 2
     return float(x_0), float(x_t), float(schedule.posterior_variance[t])
+
+
+def _kept(schedule: Schedule, t: int) -> float:
+    """Return a_t / a_{t-1}, also where both have underflowed."""
+    if schedule.a[t - 1] > _LEAST_SCALE:
+        return float(schedule.a[t] / schedule.a[t - 1])
+    fall = schedule.log_snr[t] - schedule.log_snr[t - 1]
+    return float(np.exp(0.5 * fall) * schedule.s[t] / schedule.s[t - 1])
+
+
+def _fresh(schedule: Schedule, t: int) -> float:
+    """Return `schedule.fresh_share[t]` without the others."""
+    noise = scales(schedule.log_snr[t : t + 1], Family.VP)[1][0]
+    return float(schedule.beta[t] / noise**2)
 
 
 def _check_t(schedule: Schedule, t: int, first: int = 0) -> None:

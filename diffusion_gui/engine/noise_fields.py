@@ -165,17 +165,25 @@ class NoiseField:
 
     def _drawn(self, step: int) -> Iterator[FloatImage]:
         """Yield the field of one draw from top to bottom."""
-        parts = [
-            (*part, stream(self._seed, 0, step, number))
-            for number, part in enumerate(lattice(self.shape))
-        ]
-        delta = gaussian(self._seed, 0, _OFFSET_STEP + step, self.shape[2:])
-        for rows in _rows(self.shape):
-            band = np.empty((rows.stop - rows.start, *self.shape[1:]), np.float32)
-            share(parts, partial(_draw, band))
-            if self._offset:
-                band += np.float32(self._offset) * delta
-            yield band
+        return _bands(self._seed, step, self.shape, self._offset)
+
+
+def offset_noise(seed: int, step: int, shape: Sequence[int], offset: float) -> FloatImage:
+    """Return eps + offset * delta [H, W, C]: white noise, and one normal delta per channel."""
+    bands = list(_bands(seed, step, shape, offset))
+    return bands[0] if len(bands) == 1 else np.concatenate(bands)
+
+
+def _bands(seed: int, step: int, shape: Sequence[int], offset: float) -> Iterator[FloatImage]:
+    """Yield a field of `offset_noise` from top to bottom."""
+    parts = [(*part, stream(seed, 0, step, n)) for n, part in enumerate(lattice(shape))]
+    delta = gaussian(seed, 0, _OFFSET_STEP + step, shape[2:])
+    for rows in _rows(shape):
+        band = np.empty((rows.stop - rows.start, *shape[1:]), np.float32)
+        share(parts, partial(_draw, band))
+        if offset:
+            band += np.float32(offset) * delta
+        yield band
 
 
 def _draw(band: FloatImage, parts: Iterator[Part]) -> None:

@@ -28,6 +28,7 @@ class Estimator(QObject):
         self._document = document
         self._view = view
         self._controller = controller
+        self._closed = False
         self._asked: tuple[object, ...] | None = None
         self.newest: Estimate | None = None
         self.message = ""
@@ -41,15 +42,13 @@ class Estimator(QObject):
         view.display_changed.connect(self._on_change)
 
     def shutdown(self) -> None:
-        """Ask nothing more."""
+        """Ask nothing more; safe to call twice."""
+        self._closed = True
         self._soon.stop()
-        self._view.display_changed.disconnect(self._on_change)
-        self._asked = None
-        self._controller.estimated.disconnect(self._on_estimated)
 
     @Slot()
     def _on_change(self) -> None:
-        if self._view.display.estimate:
+        if self._view.display.estimate and not self._closed:
             self._soon.start()
 
     @Slot()

@@ -100,16 +100,6 @@ class PictureLoader(QObject):
         self._insert(batch, [self._store.add(picture, source)])
         del self._open[batch.number]
 
-    def remove(self, picture_id: str) -> None:
-        """Take a picture out of the tray; if it was on show, the first one is shown."""
-        pictures = self._document.experiment.pictures
-        index = next((i for i, ref in enumerate(pictures) if ref.id == picture_id), None)
-        if index is None:
-            return
-        rest = (*pictures[:index], *pictures[index + 1 :])
-        experiment = replace(self._document.experiment, pictures=rest)
-        self._document.replace(experiment, f"remove {pictures[index].name}")
-
     def cancel(self) -> None:
         """Stop opening; what is in the tray stays."""
         self._open.clear()

@@ -116,10 +116,20 @@ class PictureView(PictureBase):
         """Mark the pixel under the mouse."""
         self._stepped = False
         if self._over(place):
-            at = share(self.snapped(), place)
-            self._mark_pixel(self._pixel_at(at))
+            self._mark_pixel(self._pixel_at(share(self.snapped(), self._middle(place))))
         else:
             self._zoom.point(None)
+
+    def _mark_again(self, place: QPointF) -> None:
+        """Mark the pixel under the mouse, which is the same after a zoom but for rounding."""
+        pixel = self.pixel()
+        if pixel is None or not self.pixel_rect(pixel).adjusted(-1, -1, 1, 1).contains(place):
+            self._mark_at(place)
+
+    def _middle(self, place: QPointF) -> QPointF:
+        """Return the middle of the screen pixel at a place of the mouse."""
+        half = 0.5 / self.devicePixelRatioF()
+        return place + QPointF(half, half)
 
     def _over(self, place: QPointF) -> bool:
         return self._image is not None and self.picture_rect().contains(place.toPoint())
@@ -170,8 +180,8 @@ class PictureView(PictureBase):
         event.accept()
         if event.phase() is not Qt.ScrollPhase.ScrollMomentum:
             turned = event.angleDelta().y() or 2 * event.pixelDelta().y()
-            self.zoom_by(2.0 ** (turned / 120.0 / NOTCHES), event.position())
-            self._mark_at(event.position())
+            self.zoom_by(2.0 ** (turned / 120.0 / NOTCHES), self._middle(event.position()))
+            self._mark_again(event.position())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Begin to pan, or remember where a drag out of the window may begin."""
@@ -215,8 +225,8 @@ class PictureView(PictureBase):
         place = event.position()
         on_tag = self.zoom_tag().contains(place.toPoint())
         if event.button() is LEFT and self._over(place) and not on_tag:
-            self._toggle(place)
-            self._mark_at(place)
+            self._toggle(self._middle(place))
+            self._mark_again(place)
 
     def leaveEvent(self, event: QEvent) -> None:
         """Mark nothing."""

@@ -56,6 +56,7 @@ class Cells(QWidget):
         for view in views:
             if view.parent() is not self:
                 view.setParent(self)
+                view.setMinimumSize(1, 1)  # the cells have one
             view.show()
         self._place()
 
