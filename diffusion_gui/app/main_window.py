@@ -61,6 +61,7 @@ class MainWindow(QMainWindow):
             *common,
             p.store,
             p.preview,
+            p.film,
             p.loader,
             p.chain,
             p.measures,

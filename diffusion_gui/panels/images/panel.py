@@ -27,6 +27,7 @@ from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.estimate import Estimator
+from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
@@ -63,6 +64,7 @@ class ImagePanel(Panel):
         view: ViewState,
         store: PictureStore,
         preview: ForwardPreview,
+        film: Film,
         loader: PictureLoader,
         chain: ChainController,
         measures: Measures,
@@ -75,6 +77,7 @@ class ImagePanel(Panel):
         self._document = document
         self._view = view
         self._preview = preview
+        self._film = film
         self._loader = loader
         self._chain = chain
         self._estimator = estimator
@@ -182,8 +185,8 @@ class ImagePanel(Panel):
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
+        self._film.changed.connect(self._show_strip)
         self.tiles.reading_changed.connect(self._show_caption)
-        self._preview.strip_changed.connect(self._show_strip)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
         self._view.t_changed.connect(self.strip.set_time)
@@ -238,15 +241,24 @@ class ImagePanel(Panel):
         if self.tiles.reading:
             self.caption.setText(self.tiles.reading)
             return
-        process, picture, t = self._preview.process(), self._preview.picture, self._view.t
-        if process is None or picture is None:
+        picture, t = self._preview.picture, self._view.t
+        if picture is None:
             self.caption.setText("no picture")
             return
-        height, width = process.pixels.shape[:2]
         snr = snr_text(self._document.schedule.snr_db(t))
-        parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
+        parts = [picture.name, *self._size_texts(), *picture.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
+
+    def _size_texts(self) -> list[str]:
+        """Return at which size the picture on show is noised, and how much of that is shown."""
+        width, height = self._preview.size
+        size, stride = f"{width} × {height}", self._preview.stride
+        if self._preview.opening:
+            return [f"{size}, opening at full size…"]
+        if self._preview.problem:
+            return [size, self._preview.problem]
+        return [size if stride == 1 else f"{size}, 1 of {stride * stride} pixels while it moves"]
 
     @Slot()
     def _open_options(self) -> None:
@@ -265,7 +277,7 @@ class ImagePanel(Panel):
     @Slot()
     def _show_strip(self) -> None:
         count, side = self.strip.room(2 if self._preview.comparing else 1)
-        rows = self._preview.strip(count, round(side * self.devicePixelRatioF()))
+        rows = self._film.strip(count, round(side * self.devicePixelRatioF()))
         self.strip.set_frames(rows, self._document.schedule.T, self._preview.side)
         self.strip.set_time(self._view.t)
 

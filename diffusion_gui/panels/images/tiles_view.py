@@ -123,7 +123,7 @@ class TilesView(QWidget):
             self._show(tiles)
 
     def _show(self, tiles: Tiles) -> None:
-        height, width = tiles.x_0.pixels.shape[:2]
+        width, height = self._preview.size
         if self._seen != (seen := (self._view.picture, width, height)):
             self._seen = seen
             self.zoom.reset()
@@ -161,18 +161,31 @@ class TilesView(QWidget):
     @Slot()
     def _read(self) -> None:
         """Let the captions say the values of the marked pixel, or what the pictures are."""
-        pixel = self.x_0.pixel() if self.isVisible() else None
+        pixel = self._sample(self.x_0.pixel() if self.isVisible() else None)
         values = {} if pixel is None else self._values(pixel)
         texts = _readings(values)
         for view in self.views:
             view.set_reading(texts.get(view, ""))
         reading = ""
         if pixel is not None and values:
-            place, snr = f"({pixel.x()}, {pixel.y()})", snr_text(self._preview.snr_db())
+            n, snr = self._stride(), snr_text(self._preview.snr_db())
+            place = f"({n * pixel.x()}, {n * pixel.y()})"
             reading = f"R G B at {place}   t = {self._view.t}   {snr}"
         if reading != self.reading:
             self.reading = reading
             self.reading_changed.emit()
+
+    def _stride(self) -> int:
+        """Return every how many-th pixel of a large picture has its values at hand."""
+        process = self._preview.process()
+        return process.stride if process is not None else 1
+
+    def _sample(self, pixel: QPoint | None) -> QPoint | None:
+        """Return which of these pixels is the nearest above and to the left of one on show."""
+        if pixel is None:
+            return None
+        n = self._stride() // self._preview.stride
+        return QPoint(pixel.x() // n, pixel.y() // n)
 
     def _values(self, pixel: QPoint) -> dict[PictureView, _Values]:
         """Return the values of each picture at a pixel, with its name."""
