@@ -80,7 +80,7 @@ def build_parts(
         editor=EditorState(app),
         comparison=comparison,
         preview=preview,
-        film=Film(document, comparison, preview, app),
+        film=Film(document, view, store, comparison, preview, app),
         loader=PictureLoader(document, view, store, app),
         sampling=SamplingController(document, store, device or settings.device, settings.live, app),
         first_experiment=experiment,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 from PySide6.QtCore import QMimeData, Qt
 from PySide6.QtGui import QImage, QPainter
@@ -10,6 +12,8 @@ from diffusion_gui.engine.images import MAX_SIDE, Picture
 
 KEEP_ASPECT = Qt.AspectRatioMode.KeepAspectRatio
 SMOOTH = Qt.TransformationMode.SmoothTransformation
+PICTURES_MIME = "application/x-diffusion-gui-pictures"
+"""Pictures of the tray on their way within the window: a JSON list of their ids."""
 
 
 def paths_from(mime: QMimeData) -> list[str]:
@@ -33,3 +37,12 @@ def image_from(mime: QMimeData) -> Picture | None:
     rows = np.frombuffer(flat.constBits(), np.uint8).reshape(flat.height(), flat.bytesPerLine())
     pixels = rows[:, : 3 * flat.width()].reshape(flat.height(), flat.width(), 3).copy()
     return Picture("pasted picture", pixels)
+
+
+def picture_ids(mime: QMimeData) -> list[str]:
+    """Return the ids in a drop of pictures from the tray; none if it is anything else."""
+    try:
+        ids = json.loads(bytes(mime.data(PICTURES_MIME).data()))
+    except (ValueError, RecursionError):
+        return []
+    return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []

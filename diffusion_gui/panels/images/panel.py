@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QResizeEvent
 from PySide6.QtWidgets import QProgressBar, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.forward import Shown
@@ -30,6 +30,8 @@ _PAGES = {
     Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
 }
 """The pages in the order of their chips: title and tooltip."""
+STRIP_SHARE = 0.35
+"""Share of the panel's height that the rows of the film strip may take."""
 _SAID = {
     Shown.CLIP: "shown clipped to [-1, 1]",
     Shown.NORMALISE: "shown from min to max",
@@ -59,19 +61,17 @@ class ImagePanel(Panel):
         self._document = document
         self._view = view
         self._preview = preview
-        self._film = film
         self._loader = loader
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
         self._build_head()
-        self._build_pictures(store)
+        self._build_pictures(store, film)
         self._bind()
         self._show_tray()
         self._show_picture()
         self._show_page()
         self._show_sides()
         self._show_caption()
-        self._show_strip()
         self._tint()
 
     def _build_head(self) -> None:
@@ -104,9 +104,9 @@ class ImagePanel(Panel):
         self.progress.hide()
         self.cancel.hide()
 
-    def _build_pictures(self, store: PictureStore) -> None:
+    def _build_pictures(self, store: PictureStore, film: Film) -> None:
         self.tiles = TilesView(self._view, self._preview, self.theme)
-        self.strip = FilmStrip(self.theme)
+        self.strip = FilmStrip(film, self._view, self.theme)
         self.tray = Tray(store)
         self._pages = QStackedLayout()
         self._pages.addWidget(self.tiles)
@@ -140,15 +140,11 @@ class ImagePanel(Panel):
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
-        self._film.changed.connect(self._show_strip)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
         self._document.pictures_changed.connect(self._show_tray)
-        self._view.t_changed.connect(self.strip.set_time)
         self._view.display_changed.connect(self._show_page)
         self._view.picture_changed.connect(self.tray.select)
-        self.strip.t_dragged.connect(self._view.set_t)
-        self.strip.room_changed.connect(self._show_strip)
         self.tray.chosen.connect(self._view.set_picture)
         self.tray.removed.connect(self._loader.remove)
         self._loader.problems_found.connect(self.bar.show_lines)
@@ -209,12 +205,10 @@ class ImagePanel(Panel):
         tokens = self.theme.tokens
         set_icon(self.options_button, "sliders-horizontal", tokens.text, tokens.disabled)
 
-    @Slot()
-    def _show_strip(self) -> None:
-        count, side = self.strip.room(2 if self._preview.comparing else 1)
-        rows = self._film.strip(count, round(side * self.devicePixelRatioF()))
-        self.strip.set_frames(rows, self._document.schedule.T, self._preview.side)
-        self.strip.set_time(self._view.t)
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave most of the height to the page above the film strip."""
+        super().resizeEvent(event)
+        self.strip.set_budget(round(STRIP_SHARE * self.height()))
 
     @Slot(int, int)
     def _on_progress(self, done: int, total: int) -> None:
