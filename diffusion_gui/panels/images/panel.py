@@ -30,8 +30,10 @@ _PAGES = {
     Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
 }
 """The pages in the order of their chips: title and tooltip."""
-STRIP_SHARE = 0.35
-"""Share of the panel's height that the rows of the film strip may take."""
+STRIP_SHARE = 0.47
+"""Share of the height left by head and tray that the rows of the film strip may take."""
+HEAD_HEIGHT = 62
+"""Height of the head with the gaps of the panel."""
 _SAID = {
     Shown.CLIP: "shown clipped to [-1, 1]",
     Shown.NORMALISE: "shown from min to max",
@@ -208,7 +210,8 @@ class ImagePanel(Panel):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave most of the height to the page above the film strip."""
         super().resizeEvent(event)
-        self.strip.set_budget(round(STRIP_SHARE * self.height()))
+        room = self.height() - HEAD_HEIGHT - self.tray.height()
+        self.strip.set_budget(round(STRIP_SHARE * room))
 
     @Slot(int, int)
     def _on_progress(self, done: int, total: int) -> None:
