@@ -6,8 +6,9 @@ square of the picture as it is arranged, noised at its own size: a pixel of it h
 It is never larger than the picture, which is enlarged when it is painted, as the large view is.
 
 Frames are computed in the GUI thread when they are asked for: one multiply-add per value. What is
-kept is bounded by count and keyed by all that it depends on, so nothing has to be taken back: at
-256 x 256 and 12 frames a row about 110 MB at the most, and the fields of a Brownian path.
+kept is bounded by count and keyed by all that it depends on, so nothing has to be taken back. With
+12 frames a row it is at most 25 MB at 128 x 128, 85 MB at 256 x 256; beside it the fields of
+Brownian paths, of which each of three sizes may keep `noise_fields.CACHE_BYTES`.
 """
 
 from __future__ import annotations
@@ -125,9 +126,10 @@ class Film(QObject):
         self._preview = preview
         self._squares: Recent[Pixels] = Recent(MOST_PICTURES)
         self._kernels: Recent[Noiser] = Recent(MOST_PICTURES)
-        self._fields: Recent[NoiseField] = Recent(2)
+        self._fields: Recent[NoiseField] = Recent(3)
         self._noises: Recent[FloatImage] = Recent(MOST_NOISES)
         self._rows: Recent[StripRow] = Recent(MOST_ROWS)
+        self._runs: Recent[Array] = Recent(2)
         self._heads: tuple[RowHead, ...] | None = None
         for rows in (document.pictures_changed, view.chosen_changed, preview.sides_changed):
             rows.connect(self._on_rows)
@@ -213,7 +215,8 @@ class Film(QObject):
             t = max(1, round(start.t / experiment.schedule.T * spec.T))
             sampling = replace(experiment.sampling, start=replace(start, t=t))
             experiment = replace(experiment, sampling=sampling)
-        return plan(replace(experiment, schedule=spec)).t
+        run = replace(experiment, schedule=spec)
+        return self._runs.get((spec, run.sampling), lambda: plan(run).t)
 
     def _spec(self, side: str) -> ScheduleSpec:
         other = self._comparison.other

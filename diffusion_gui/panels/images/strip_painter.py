@@ -93,7 +93,7 @@ def _draw_frames(painter: QPainter, layout: Layout, number: int, row: ImageRow, 
             below = QRect(cell.left() - GAP, cell.bottom() + 1, cell.width() + 2 * GAP, LABEL)
             painter.setPen(QColor(tokens.cursor if index == nearest else tokens.secondary))
             painter.drawText(below, CENTRE, str(time))
-            if look.focused and index == nearest:
+            if look.focused and index == nearest and row.head.side in ("", look.side):
                 _draw_ring(painter, below, str(time), tokens)
     marked = layout.cell(number, nearest, len(times))
     width = 2 if row.head.picture == look.picture else 1
