@@ -7,10 +7,13 @@ shows wherever `most` is 2 or more.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffusion_gui.engine.schedules.schedule import Array, Schedule
 
 Times = tuple[int, ...]
+MOST_STEEP = 16
+"""How many steps at the end may be too steep for even frames."""
 
 
 def even_in_t(T: int, most: int) -> Times:
@@ -24,24 +27,43 @@ def even_in_t(T: int, most: int) -> Times:
 def even_in_log_snr(schedule: Schedule, most: int) -> Times:
     """Return 0, T and times between them at even log-SNR, min(most, T + 1) in all.
 
-    The range is that of the finite values: t = 0 (+inf) takes the place of t = 1, and T, where no
-    signal is left (-inf), that of the noisiest step with signal. Where the curve is so steep that
-    two levels fall on one t, the later ones move to the next that is free.
+    Even over `log_snr_range`, where t = 0 (+inf) takes the place of t = 1, and T that of the end,
+    whatever its own log-SNR. Where there are fewer steps than levels still, the later ones move to
+    the next t that is free.
     """
     count = min(most, schedule.T + 1)
-    high, low = finite_range(schedule)
-    times = schedule.t_at(np.linspace(high, low, count)).round().astype(int)
-    times[0], times[-1] = 0, schedule.T
+    if count == 2:  # perhaps there is no step with signal
+        return 0, schedule.T
+    times = _even(schedule, count, _end(schedule, count))
     order = np.arange(count)
     times = np.maximum.accumulate(times - order) + order  # each at least one after the last
-    room = schedule.T - order[::-1]
-    return _whole(np.minimum(times, room))
+    return _whole(np.minimum(times, schedule.T - order[::-1]))
 
 
-def finite_range(schedule: Schedule) -> tuple[float, float]:
-    """Return the largest and the smallest finite log-SNR of t = 1..T, in nats."""
-    finite = schedule.log_snr[np.isfinite(schedule.log_snr)]
-    return (float(finite.max()), float(finite.min())) if len(finite) else (0.0, 0.0)
+def log_snr_range(schedule: Schedule, count: int) -> tuple[float, float]:
+    """Return between which log-SNR, in nats, `count` frames are even: of t = 1 and near T.
+
+    Of T itself, or of the last step before it that has signal and is not so steep that two frames
+    would fall on one t: cosine falls by 30 dB in its last step, where nothing can be shown.
+    """
+    return float(schedule.log_snr[1]), float(schedule.log_snr[_end(schedule, count)])
+
+
+def _end(schedule: Schedule, count: int) -> int:
+    """Return the t at which the even levels end."""
+    count = min(max(count, 2), schedule.T + 1)
+    last = schedule.T - int(np.isneginf(schedule.log_snr[-1]) and schedule.T > 1)
+    lowest = max(last - MOST_STEEP, 1)
+    ends = range(last, lowest, -1)
+    return next((t for t in ends if (np.diff(_even(schedule, count, t)) > 0).all()), last)
+
+
+def _even(schedule: Schedule, count: int, end: int) -> NDArray[np.int64]:
+    """Return the whole times nearest to even levels from t = 1 to `end`, the outer ones 0 and T."""
+    levels = np.linspace(schedule.log_snr[1], schedule.log_snr[end], count)
+    times = schedule.t_at(levels).round().astype(np.int64)
+    times[0], times[-1] = 0, schedule.T
+    return times
 
 
 def of_levels(levels: Array, most: int) -> Times:

@@ -28,7 +28,7 @@ from diffusion_gui.engine.frame_times import (
     Times,
     even_in_log_snr,
     even_in_t,
-    finite_range,
+    log_snr_range,
     of_levels,
 )
 from diffusion_gui.engine.images import FloatImage, Pixels, arranged, colour, square
@@ -191,7 +191,9 @@ class Film(QObject):
     def _placed(self, shown: int) -> str:
         frames = self._view.display.frames
         if frames is Frames.LOG_SNR:
-            high, low = (DECIBEL * nats for nats in finite_range(self._document.schedule))
+            high, low = (DECIBEL * nats for nats in log_snr_range(self._document.schedule, shown))
+            if math.isinf(high):
+                return "no step has any signal"
             return f"evenly in log-SNR, {high:.0f} dB to {low:.0f} dB".replace(" -", " −")
         if frames is Frames.STEPS:
             try:

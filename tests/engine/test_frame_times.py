@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from diffusion_gui.engine.frame_times import even_in_log_snr, even_in_t, finite_range, of_levels
+from diffusion_gui.engine.frame_times import even_in_log_snr, even_in_t, log_snr_range, of_levels
 from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build, timesteps
 
 
@@ -57,18 +57,34 @@ def test_the_frames_between_stand_at_the_step_nearest_to_even_levels(key: str) -
 def test_without_signal_at_T_the_last_step_that_has_some_ends_the_range() -> None:
     schedule = build(ScheduleSpec("linear", 100, zero_terminal=True))
     assert np.isneginf(schedule.log_snr[-1])
-    high, low = finite_range(schedule)
+    high, low = log_snr_range(schedule, 6)
     assert (high, low) == (schedule.log_snr[1], schedule.log_snr[99])
     times = even_in_log_snr(schedule, 6)
     inner = schedule.log_snr[list(times[1:-1])]
     np.testing.assert_allclose(inner, np.linspace(high, low, 6)[1:-1], atol=0.5)
 
 
-def test_crowded_levels_move_to_the_next_free_t() -> None:
+@pytest.mark.parametrize("count", [9, 11, 17])
+def test_the_range_leaves_out_last_steps_too_steep_to_stand_in(count: int) -> None:
     schedule = build(ScheduleSpec("cosine", 1000))
-    times = even_in_log_snr(schedule, 17)
-    assert times[-3:] == (998, 999, 1000)
-    assert len(set(times)) == 17
+    assert schedule.snr_db(999) - schedule.snr_db(1000) > 25.0
+    high, low = log_snr_range(schedule, count)
+    assert (high, low) == (schedule.log_snr[1], schedule.log_snr[999])
+    times = even_in_log_snr(schedule, count)
+    levels = np.linspace(high, low, count)
+    for t, level in zip(times[1:-1], levels[1:-1], strict=True):
+        assert abs(schedule.log_snr[t] - level) <= abs(
+            schedule.log_snr[t - 1] - schedule.log_snr[t + 1]
+        )
+    assert times[-2] < 999
+    assert log_snr_range(schedule, 0) == log_snr_range(schedule, 2)
+
+
+def test_where_there_are_fewer_steps_than_levels_they_move_to_the_next_free_t() -> None:
+    schedule = build(ScheduleSpec("cosine", 12))
+    assert even_in_log_snr(schedule, 17) == tuple(range(13))
+    times = even_in_log_snr(schedule, 12)
+    assert (times[0], times[-1], len(set(times))) == (0, 12, 12)
 
 
 def test_all_levels_are_shown_where_there_is_room() -> None:

@@ -189,7 +189,14 @@ def test_even_in_log_snr_follows_the_schedule_of_each_side(parts: Parts) -> None
     snr = build(LINEAR).log_snr
     levels = [snr[t] for t, _ in b.frames[1:-1]]
     assert np.ptp(np.diff(levels)) < 0.1 * abs(np.diff(levels).mean())
-    assert parts.film.note(9) == "evenly in log-SNR, 44 dB to −86 dB"
+    assert parts.film.note(9) == "evenly in log-SNR, 44 dB to −56 dB"
+
+
+def test_one_step_to_pure_noise_has_two_frames_and_no_log_snr(parts: Parts) -> None:
+    parts.document.replace_schedule(ScheduleSpec("flow", 1), "flow")
+    parts.view.set_display(frames=Frames.LOG_SNR)
+    assert parts.film.times("", 11) == (0, 1)
+    assert parts.film.note(2) == "no step has any signal"
 
 
 def test_the_sampler_s_steps_are_those_of_its_run(parts: Parts, qtbot: QtBot) -> None:
