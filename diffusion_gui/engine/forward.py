@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Forward
-from diffusion_gui.engine.images import FloatImage, Pixels
+from diffusion_gui.engine.images import FloatImage, Pixels, to_float
 from diffusion_gui.engine.noise_fields import NoiseField
-from diffusion_gui.engine.schedules.schedule import Schedule
+from diffusion_gui.engine.schedules.schedule import Family, Schedule, scales
 
 _BLOCK = 1 << 16
 """Values per block: 256 KiB of float32, inside the second-level cache."""
+_LEAST_SCALE = 1e-290
+"""Below it a scale of x_0 has lost digits."""
 
 
 def closed_form(x_0: NDArray, eps: NDArray, schedule: Schedule, t: int) -> NDArray:  # type: ignore[type-arg]
@@ -37,8 +39,8 @@ def markov_step(x_prev: NDArray, eps: NDArray, schedule: Schedule, t: int) -> ND
     """
     _check_t(schedule, t, first=1)
     kind = x_prev.dtype.type
-    added = schedule.s[t] * np.sqrt(schedule.fresh_share[t])
-    return kind(schedule.a[t] / schedule.a[t - 1]) * x_prev + kind(added) * eps
+    added = schedule.s[t] * np.sqrt(_fresh(schedule, t))
+    return kind(_kept(schedule, t)) * x_prev + kind(added) * eps
 
 
 def posterior(schedule: Schedule, t: int) -> tuple[float, float, float]:
@@ -47,9 +49,23 @@ def posterior(schedule: Schedule, t: int) -> tuple[float, float, float]:
     `t` in 1..T (DDPM eqs. 6-7; here for every family of processes).
     """
     _check_t(schedule, t, first=1)
-    x_0 = schedule.a[t - 1] * schedule.fresh_share[t]
-    x_t = schedule.a[t] / schedule.a[t - 1] * (schedule.s[t - 1] / schedule.s[t]) ** 2
+    x_0 = schedule.a[t - 1] * _fresh(schedule, t)
+    x_t = _kept(schedule, t) * (schedule.s[t - 1] / schedule.s[t]) ** 2
     return float(x_0), float(x_t), float(schedule.posterior_variance[t])
+
+
+def _kept(schedule: Schedule, t: int) -> float:
+    """Return a_t / a_{t-1}, also where both have underflowed."""
+    if schedule.a[t - 1] > _LEAST_SCALE:
+        return float(schedule.a[t] / schedule.a[t - 1])
+    fall = schedule.log_snr[t] - schedule.log_snr[t - 1]
+    return float(np.exp(0.5 * fall) * schedule.s[t] / schedule.s[t - 1])
+
+
+def _fresh(schedule: Schedule, t: int) -> float:
+    """Return `schedule.fresh_share[t]` without the others."""
+    noise = scales(schedule.log_snr[t : t + 1], Family.VP)[1][0]
+    return float(schedule.beta[t] / noise**2)
 
 
 def _check_t(schedule: Schedule, t: int, first: int = 0) -> None:
@@ -133,6 +149,11 @@ class Noiser:
         mixed = signal * np.float32(a / 127.5) + noise * np.float32(s)
         return mixed.ravel()
 
+    def x_0(self, x: int, y: int) -> NDArray[np.float64]:
+        """Return the values of x_0 at column `x` and row `y`, float64 [3] in [-1, 1]."""
+        at = (y * self.shape[1] + x) * self.shape[2]
+        return self._signal[at : at + self.shape[2]].astype(np.float64) / 127.5
+
     def extent(self, a: float, s: float) -> tuple[float, float]:
         """Return the smallest and the largest value of a x_0 + s eps."""
         lows, highs = [], []
@@ -181,10 +202,26 @@ class Process:
         self._kernel = Noiser(pixels, self._noise.at(0, 0.0))
 
     def at(self, schedule: Schedule, t: int) -> Moment:
-        """Return the picture at `t` in 0..T; valid until the next call."""
+        """Return the picture at `t` in 0..T."""
         _check_t(schedule, t)
-        self._kernel.use(self._noise.at(t, float(schedule.log_snr[t])))
-        return Moment(self._kernel, *schedule.shown(t))
+        eps = self._noise.at(t, float(schedule.log_snr[t]))
+        return Moment(self._kernel, eps, *schedule.shown(t))
+
+    def x_t(self, schedule: Schedule, t: int) -> FloatImage:
+        """Return x_t as a model sees it: a_t x_0 + s_t eps of the schedule's own family."""
+        _check_t(schedule, t)
+        eps = self._noise.at(t, float(schedule.log_snr[t]))
+        return closed_form(to_float(self.pixels), eps, schedule, t)
+
+
+@dataclass(frozen=True, slots=True)
+class PixelValues:
+    """One pixel: x_t = signal + noise and x_0, each (R, G, B) in [-1, 1] units, not clipped."""
+
+    x_0: tuple[float, ...]
+    x_t: tuple[float, ...]
+    signal: tuple[float, ...]
+    noise: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,12 +229,13 @@ class Moment:
     """A picture at one time: x_t = a x_0 + s eps and its parts, as pictures and as values."""
 
     kernel: Noiser
+    eps: FloatImage
     a: float
     s: float
 
     def x_t(self, span: Span = CLIPPED) -> Pixels:
         """Return x_t as uint8 [H, W, 3]."""
-        return self.kernel.x_t(self.a, self.s, span)
+        return self._noiser().x_t(self.a, self.s, span)
 
     def signal(self, span: Span = CLIPPED) -> Pixels:
         """Return a x_0 as uint8 [H, W, 3]."""
@@ -205,16 +243,49 @@ class Moment:
 
     def noise(self, span: Span = CLIPPED) -> Pixels:
         """Return s eps as uint8 [H, W, 3]."""
-        return self.kernel.noise(self.s, span)
+        return self._noiser().noise(self.s, span)
 
     def values(self, most: int = 1 << 16) -> FloatImage:
         """Return up to `most` + 2 values of x_t, not clipped, of every n-th pixel."""
-        return self.kernel.values(self.a, self.s, most)
+        return self._noiser().values(self.a, self.s, most)
+
+    def pixel(self, x: int, y: int) -> PixelValues:
+        """Return the values at column `x` in 0..W-1 and row `y` in 0..H-1.
+
+        Raises EngineError outside the picture.
+        """
+        height, width = self.eps.shape[:2]
+        if not (0 <= x < width and 0 <= y < height):
+            raise EngineError(f"the pixel ({x}, {y}) is not in the picture, {width} x {height}")
+        x_0 = self.kernel.x_0(x, y)
+        signal, noise = self.a * x_0, self.s * self.eps[y, x].astype(np.float64)
+        parts = (x_0, signal + noise, signal, noise)
+        return PixelValues(*(tuple(part.tolist()) for part in parts))
+
+    def clipped(self, most: int = 1 << 16) -> tuple[float, float]:
+        """Return the shares of the values of x_t and of the noise beyond -1..1.
+
+        Exact for pictures of up to `most` values, else of every n-th pixel.
+        """
+        noiser = self._noiser()
+        x_t, noise = (noiser.values(a, self.s, most) for a in (self.a, 0.0))
+        return _beyond(x_t), _beyond(noise)
 
     def spans(self, shown: Shown) -> tuple[Span, Span, Span]:
         """Return the spans over which x_t, its signal part and its noise part are shown."""
         if shown is Shown.CLIP:
             return CLIPPED, CLIPPED, CLIPPED
+        noiser = self._noiser()
         parts = ((self.a, self.s), (self.a, 0.0), (0.0, self.s))
-        x_t, signal, noise = (Span.of(shown, self.kernel.extent(*part)) for part in parts)
+        x_t, signal, noise = (Span.of(shown, noiser.extent(*part)) for part in parts)
         return x_t, signal, noise
+
+    def _noiser(self) -> Noiser:
+        """Return the kernel with the noise of this moment."""
+        self.kernel.use(self.eps)
+        return self.kernel
+
+
+def _beyond(values: FloatImage) -> float:
+    """Return the share of values that are shown black or white though they are beyond."""
+    return float(np.count_nonzero(np.abs(values) > 1.0)) / values.size

@@ -99,11 +99,16 @@ class NoiseField:
         return self._fields[step]
 
     def _draw(self, step: int) -> FloatImage:
-        eps = gaussian(self._seed, 0, step, self.shape)
-        if self._offset:
-            delta = gaussian(self._seed, 0, _OFFSET_STEP + step, self.shape[2:])
-            eps += np.float32(self._offset) * delta
-        return eps
+        return offset_noise(self._seed, step, self.shape, self._offset)
+
+
+def offset_noise(seed: int, step: int, shape: Sequence[int], offset: float) -> FloatImage:
+    """Return eps + offset * delta [H, W, C]: white noise, and one normal delta per channel."""
+    eps = gaussian(seed, 0, step, shape)
+    if offset:
+        delta = gaussian(seed, 0, _OFFSET_STEP + step, shape[2:])
+        eps += np.float32(offset) * delta
+    return eps
 
 
 def mean_snr_loss_db(offset: float, height: int, width: int) -> float:

@@ -13,8 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from diffusion_gui.engine.forward import CLIPPED, Process, Span
-from diffusion_gui.engine.images import FloatImage, Picture, Pixels, arranged, colour, fit_within
+from diffusion_gui.engine.forward import CLIPPED, Moment, Process, Shown, Span
+from diffusion_gui.engine.images import (
+    FloatImage,
+    Picture,
+    Pixels,
+    arranged,
+    colour,
+    fit_within,
+)
 from diffusion_gui.engine.schedules import Schedule, build
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.comparison import Comparison, other_letter
@@ -31,6 +38,8 @@ class Tile:
 
     pixels: Pixels
     span: Span = CLIPPED
+    clipped: float = 0.0
+    """Share of the values that lie beyond the span."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,6 +89,7 @@ class ForwardPreview(QObject):
         self._comparison = comparison
         self._comparing = True
         self._processes: dict[int, Process] = {}
+        self._moments: list[tuple[Process, Schedule, int, Moment]] = []
         self._pixels: Pixels | None = None
         self.picture: Picture | None = None
         self._load()
@@ -107,6 +117,11 @@ class ForwardPreview(QObject):
         """The letter of the schedule on show."""
         return self._comparison.side
 
+    @property
+    def other_side(self) -> str:
+        """The letter of the schedule not on show."""
+        return other_letter(self.side)
+
     def set_comparing(self, comparing: bool) -> None:
         """Show both sides, or the one on show only."""
         if comparing != self._comparing:
@@ -115,15 +130,47 @@ class ForwardPreview(QObject):
 
     def tiles(self) -> Tiles | None:
         """Return x_0, x_t and its two parts at the time cursor, or None without a picture."""
+        process, moment = self.process(), self.moment()
+        if process is None or moment is None:
+            return None
+        shown = self._view.display.shown
+        spans, beyond = moment.spans(shown), _clipped(moment, shown)
+        other = self._other_view()
+        return Tiles(
+            Tile(process.pixels),
+            Tile(moment.x_t(spans[0]), spans[0], beyond[0]),
+            Tile(moment.signal(spans[1]), spans[1]),
+            Tile(moment.noise(spans[2]), spans[2], beyond[1]),
+            other,
+        )
+
+    def moment(self) -> Moment | None:
+        """Return the picture on show at the time cursor, or None; its noise is drawn once."""
         process = self.process()
         if process is None:
             return None
-        moment = process.at(self._document.schedule, self._view.t)
-        spans = moment.spans(self._view.display.shown)
-        shown = zip((moment.x_t, moment.signal, moment.noise), spans, strict=True)
-        x_t, signal, noise = (Tile(part(span), span) for part, span in shown)
-        other = self._other_view(process) if self.comparing else None
-        return Tiles(Tile(process.pixels), x_t, signal, noise, other)
+        return self._moment_at(process, self._document.schedule, self._view.t)
+
+    def other_moment(self) -> Moment | None:
+        """Return the picture under the other side, or None while none is compared with."""
+        process = self.process()
+        if process is None or not self.comparing:
+            return None
+        schedule = self._other_schedule()
+        return self._moment_at(process, schedule, self._other_t(schedule))
+
+    def snr_db(self) -> float:
+        """Return the signal-to-noise ratio at the time cursor in decibel, infinite at t = 0."""
+        return self._document.schedule.snr_db(self._view.t)
+
+    def _moment_at(self, process: Process, schedule: Schedule, t: int) -> Moment:
+        """Return the moment, made anew only when it is neither of the last two."""
+        for known in self._moments:
+            if known[0] is process and known[1] is schedule and known[2] == t:
+                return known[3]
+        moment = process.at(schedule, t)
+        self._moments = [*self._moments[-1:], (process, schedule, t, moment)]
+        return moment
 
     def process(self) -> Process | None:
         """Return the forward process of the picture on show at its working size, or None."""
@@ -131,12 +178,18 @@ class ForwardPreview(QObject):
             return None
         return self._at_size(max(self._pixels.shape))
 
-    def _other_view(self, process: Process) -> OtherView:
-        schedule = self._other_schedule()
-        t = round(self._view.t / self._view.T * schedule.T)
-        moment = process.at(schedule, t)
-        span = moment.spans(self._view.display.shown)[0]
-        return OtherView(other_letter(self.side), t, Tile(moment.x_t(span), span))
+    def _other_view(self) -> OtherView | None:
+        moment = self.other_moment()
+        if moment is None:
+            return None
+        shown = self._view.display.shown
+        span, beyond = moment.spans(shown)[0], _clipped(moment, shown)[0]
+        x_t = Tile(moment.x_t(span), span, beyond)
+        return OtherView(self.other_side, self._other_t(self._other_schedule()), x_t)
+
+    def _other_t(self, schedule: Schedule) -> int:
+        """Return the same share of the way under the other side's schedule."""
+        return round(self._view.t / self._view.T * schedule.T)
 
     def _other_schedule(self) -> Schedule:
         spec = self._comparison.other
@@ -145,10 +198,8 @@ class ForwardPreview(QObject):
 
     def values(self) -> FloatImage:
         """Return up to 65,536 values of x_t at the time cursor, in [-1, 1] units, not clipped."""
-        process = self.process()
-        if process is None:
-            return np.zeros(0, dtype=np.float32)
-        return process.at(self._document.schedule, self._view.t).values()
+        moment = self.moment()
+        return np.zeros(0, dtype=np.float32) if moment is None else moment.values()
 
     def _at_size(self, side: int) -> Process:
         """Return the process of the picture at one size, made once per picture, noise and size."""
@@ -164,6 +215,7 @@ class ForwardPreview(QObject):
 
     def _load(self) -> None:
         self._processes.clear()
+        self._moments.clear()
         known = {ref.id for ref in self._document.experiment.pictures}
         self.picture = self._store.get(self._view.picture) if self._view.picture in known else None
         self._pixels = self._arranged(self.picture) if self.picture else None
@@ -193,6 +245,7 @@ class ForwardPreview(QObject):
     @Slot()
     def _on_seed(self) -> None:
         self._processes.clear()
+        self._moments.clear()
         self._on_schedule()
 
     @Slot()
@@ -206,3 +259,8 @@ class ForwardPreview(QObject):
     @Slot()
     def _on_t(self) -> None:
         self.tiles_changed.emit()
+
+
+def _clipped(moment: Moment, shown: Shown) -> tuple[float, float]:
+    """Return the shares of x_t and of its noise beyond what is shown."""
+    return moment.clipped() if shown is Shown.CLIP else (0.0, 0.0)

@@ -21,7 +21,7 @@ from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.images import fit_within, square
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.schedules import ScheduleSpec, build
-from diffusion_gui.panels.common.dropping import PICTURES_MIME
+from diffusion_gui.panels.common.dropping import PICTURES
 from diffusion_gui.panels.images.film_strip import FilmStrip
 from diffusion_gui.panels.images.strip_layout import LEAST, Wish, arrange
 from diffusion_gui.state.view_state import Frames, Scaling
@@ -495,7 +495,7 @@ def test_a_picture_that_cannot_be_opened_has_its_line_where_the_frames_would_be(
 
 def _pictures(*ids: str) -> QMimeData:
     mime = QMimeData()
-    mime.setData(PICTURES_MIME, json.dumps(ids).encode())
+    mime.setData(PICTURES, json.dumps(ids).encode())
     return mime
 
 
@@ -544,7 +544,7 @@ def test_a_drop_that_only_pretends_changes_nothing(
     strip: FilmStrip, parts: Parts, data: bytes
 ) -> None:
     mime = QMimeData()
-    mime.setData(PICTURES_MIME, data)
+    mime.setData(PICTURES, data)
     before = parts.view.chosen
     _drop(strip, mime)
     assert parts.view.chosen == before

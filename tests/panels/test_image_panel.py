@@ -138,9 +138,9 @@ def test_the_slider_is_moved_by_keys(window: MainWindow, parts: Parts, qtbot: Qt
 def test_a_click_in_the_tray_shows_that_picture_and_delete_takes_it_out(
     window: MainWindow, parts: Parts, qtbot: QtBot
 ) -> None:
-    tray = window.images.tray
+    tray = window.images.tray.list
     second = parts.document.experiment.pictures[1]
-    place = tray.visualItemRect(tray.item(1)).center()
+    place = tray.visualRect(tray.pictures.index(1, 0)).center()
     qtbot.mouseClick(tray.viewport(), LEFT, pos=place)
     assert parts.view.picture == second.id
     qtbot.keyClick(tray, Qt.Key.Key_Delete)
@@ -152,7 +152,7 @@ def test_without_a_picture_the_panel_says_what_to_do(
     window: MainWindow, parts: Parts, qtbot: QtBot
 ) -> None:
     for ref in parts.document.experiment.pictures:
-        parts.loader.remove(ref.id)
+        parts.pictures.remove([ref.id])
     assert window.images.caption.text() == "no picture"
     assert window.images.strip.frames == () or not window.images.strip.isVisible()
     window.actions_by_name["resetAll"].trigger()

@@ -147,7 +147,7 @@ def test_a_picture_that_leaves_the_tray_leaves_the_strip(parts: Parts, qtbot: Qt
     first, second, _ = _ids(parts)
     parts.view.choose((first, second))
     with qtbot.waitSignal(parts.film.rows_changed):
-        parts.loader.remove(second)
+        parts.pictures.remove({second})
     assert [row.head.picture for row in parts.film.strip(11, 32)] == [first]
 
 

@@ -79,10 +79,10 @@ def test_a_pasted_picture_is_shown(parts: Parts, qtbot: QtBot) -> None:
 
 def test_taking_out_the_picture_on_show_shows_another(parts: Parts) -> None:
     first, second, *_ = parts.document.experiment.pictures
-    parts.loader.remove(first.id)
+    parts.pictures.remove([first.id])
     assert parts.view.picture == second.id
     for ref in parts.document.experiment.pictures:
-        parts.loader.remove(ref.id)
+        parts.pictures.remove([ref.id])
     assert parts.view.picture == ""
     assert parts.preview.tiles() is None
     assert parts.film.strip(5, 32) == []

@@ -1,8 +1,9 @@
-"""What a drop or the clipboard holds: local files, or a picture itself."""
+"""What a drop or the clipboard holds: local files, or a picture itself, or pictures of the tray."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import QMimeData, Qt
@@ -10,10 +11,10 @@ from PySide6.QtGui import QImage, QPainter
 
 from diffusion_gui.engine.images import MAX_SIDE, Picture
 
+PICTURES = "application/x-diffusion-gui-pictures"
+"""The MIME type of pictures dragged out of the tray: their ids as a JSON list."""
 KEEP_ASPECT = Qt.AspectRatioMode.KeepAspectRatio
 SMOOTH = Qt.TransformationMode.SmoothTransformation
-PICTURES_MIME = "application/x-diffusion-gui-pictures"
-"""Pictures of the tray on their way within the window: a JSON list of their ids."""
 
 
 def paths_from(mime: QMimeData) -> list[str]:
@@ -39,10 +40,17 @@ def image_from(mime: QMimeData) -> Picture | None:
     return Picture("pasted picture", pixels)
 
 
+def pictures_mime(ids: Sequence[str]) -> QMimeData:
+    """Return what a drag of pictures of the tray carries: their ids, for this program alone."""
+    mime = QMimeData()
+    mime.setData(PICTURES, json.dumps(list(ids)).encode())
+    return mime
+
+
 def picture_ids(mime: QMimeData) -> list[str]:
-    """Return the ids in a drop of pictures from the tray; none if it is anything else."""
+    """Return the ids of dragged pictures of the tray; none if the drag carries something else."""
     try:
-        ids = json.loads(bytes(mime.data(PICTURES_MIME).data()))
+        ids = json.loads(bytes(mime.data(PICTURES).data())) if mime.hasFormat(PICTURES) else []
     except (ValueError, RecursionError):
         return []
-    return [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
+    return [item for item in ids if isinstance(item, str)] if isinstance(ids, list) else []

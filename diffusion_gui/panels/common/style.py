@@ -128,9 +128,8 @@ QScrollBar::handle:hover {{ background: {disabled}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 
 QListView[role="tray"] {{ background: transparent; border: none; outline: none; }}
-QListView[role="tray"]::item {{ border: 2px solid transparent; border-radius: 4px; }}
-QListView[role="tray"]::item:hover {{ background: {hover}; }}
-QListView[role="tray"]::item:selected {{ background: transparent; border: 2px solid {accent}; }}
+QListView[role="tray"] QScrollBar:horizontal {{ height: 6px; }}
+QListView[role="tray"] QScrollBar::handle {{ border-radius: 3px; }}
 QTableView[role="numbers"] {{ background: {panel}; border: none; outline: none; }}
 QTableView[role="numbers"] QHeaderView {{ background: {panel}; border: none; }}
 QLineEdit[role="cell"] {{

@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QToolTip
 
 from diffusion_gui.engine.forward import CLIPPED
-from diffusion_gui.panels.common.dropping import PICTURES_MIME, picture_ids
+from diffusion_gui.panels.common.dropping import PICTURES, picture_ids
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.images.strip_painter import ImageRow
 from diffusion_gui.panels.images.strip_rows import StripRows
@@ -154,7 +154,7 @@ class FilmStrip(StripRows):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take pictures of the tray; all else is the panel's."""
-        if event.mimeData().hasFormat(PICTURES_MIME):
+        if event.mimeData().hasFormat(PICTURES):
             self._accept(event)
             self._mark_drop(True)
         else:

@@ -145,7 +145,7 @@ class ImageOptions(QFrame):
         combo.setObjectName(name)
         for value, text in items:
             combo.addItem(text, value)
-        combo.activated.connect(lambda index: chosen(combo.itemData(index)))
+        combo.activated.connect(lambda index: chosen(items[index][0]))  # Qt would make it a str
         self._row(caption, combo, tooltip)
         return combo
 

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QResizeEvent
-from PySide6.QtWidgets import QProgressBar, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QProgressBar,
+    QPushButton,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.panels.common.dropping import image_from, paths_from
@@ -14,12 +21,15 @@ from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
 from diffusion_gui.panels.images.film_strip import FilmStrip
-from diffusion_gui.panels.images.tiles_view import TilesView
+from diffusion_gui.panels.images.tiles_view import TilesView, snr_text
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.measures import Measures
+from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.view_state import Page, ViewState
 
@@ -28,6 +38,8 @@ if TYPE_CHECKING:
 
 _PAGES = {
     Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
+    Page.CHAIN: ("Chain", "𝑥ₜ by the Markov chain, step by step, beside one jump from 𝑥₀"),
+    Page.MEASURES: ("Measures", "How far 𝑥ₜ is from 𝑥₀ and from noise, at t and over t"),
 }
 """The pages in the order of their chips: title and tooltip."""
 STRIP_SHARE = 0.47
@@ -57,19 +69,24 @@ class ImagePanel(Panel):
         preview: ForwardPreview,
         film: Film,
         loader: PictureLoader,
+        chain: ChainController,
+        measures: Measures,
+        pictures: PictureSet,
         theme: Theme,
     ) -> None:
         super().__init__("imagePanel", "Image", theme)
+        self._measures = measures
         self._document = document
         self._view = view
         self._preview = preview
         self._loader = loader
+        self._chain = chain
+        self._pictures = pictures
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
         self._build_head()
         self._build_pictures(store, film)
         self._bind()
-        self._show_tray()
         self._show_picture()
         self._show_page()
         self._show_sides()
@@ -109,7 +126,7 @@ class ImagePanel(Panel):
     def _build_pictures(self, store: PictureStore, film: Film) -> None:
         self.tiles = TilesView(self._view, self._preview, self.theme)
         self.strip = FilmStrip(film, self._view, self.theme)
-        self.tray = Tray(store)
+        self.tray = Tray(self._document, self._view, store, self._pictures, self.theme)
         self._pages = QStackedLayout()
         self._pages.addWidget(self.tiles)
         self._made: dict[Page, QWidget] = {Page.TILES: self.tiles}
@@ -136,19 +153,33 @@ class ImagePanel(Panel):
             line = label(text, role)
             line.setAlignment(line.alignment().AlignCenter)
             column.addWidget(line)
+        column.addLayout(self._build_bundled())
         column.addStretch(1)
         return empty
+
+    def _build_bundled(self) -> QHBoxLayout:
+        """Return the line that brings the bundled pictures back."""
+        self.photos = button("Photographs", "Bring the bundled photographs back", "link")
+        self.photos.setObjectName("photosButton")
+        self.photos.clicked.connect(self._pictures.restore_photos)
+        self.emoji = button("Emoji", "Put the 1,377 bundled emoji into the tray", "link")
+        self.emoji.setObjectName("emojiButton")
+        self.emoji.clicked.connect(self._pictures.use_emoji)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        for widget in (label("or take the bundled", "caption"), self.photos, self.emoji):
+            row.addWidget(widget)
+        row.addStretch(1)
+        return row
 
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
+        self.tiles.reading_changed.connect(self._show_caption)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
-        self._document.pictures_changed.connect(self._show_tray)
         self._view.display_changed.connect(self._show_page)
-        self._view.picture_changed.connect(self.tray.select)
-        self.tray.chosen.connect(self._view.set_picture)
-        self.tray.removed.connect(self._loader.remove)
+        self._pictures.problems_found.connect(self.bar.show_lines)
         self._loader.problems_found.connect(self.bar.show_lines)
         self._loader.progress.connect(self._on_progress)
         self.cancel.clicked.connect(self._loader.cancel)
@@ -159,12 +190,20 @@ class ImagePanel(Panel):
     def _show_picture(self) -> None:
         self._stack.setCurrentIndex(0 if self._preview.picture else 1)
 
-    @Slot()
-    def _show_tray(self) -> None:
-        self.tray.set_pictures(self._document.experiment.pictures, self._view.picture)
-
     def _make_page(self, page: Page) -> QWidget:
         """Build a page when it is first looked at."""
+        if page is Page.MEASURES:
+            from diffusion_gui.panels.images.measures_view import MeasuresView
+
+            view = MeasuresView(
+                self._document, self._view, self._preview, self._measures, self.theme
+            )
+            view.t_dragged.connect(self._view.set_t)
+            return view
+        if page is Page.CHAIN:
+            from diffusion_gui.panels.images.chain_view import ChainView
+
+            return ChainView(self._view, self._chain, self.theme)
         raise KeyError(page)
 
     @Slot()
@@ -183,12 +222,15 @@ class ImagePanel(Panel):
 
     @Slot()
     def _show_caption(self) -> None:
+        if self.tiles.reading:
+            self.caption.setText(self.tiles.reading)
+            return
         process, picture, t = self._preview.process(), self._preview.picture, self._view.t
         if process is None or picture is None:
             self.caption.setText("no picture")
             return
         height, width = process.pixels.shape[:2]
-        snr = "no noise yet" if t == 0 else f"SNR {self._document.schedule.snr_db(t):.1f} dB"
+        snr = snr_text(self._document.schedule.snr_db(t))
         parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
