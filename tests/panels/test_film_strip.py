@@ -24,7 +24,7 @@ from diffusion_gui.engine.schedules import ScheduleSpec, build
 from diffusion_gui.panels.common.dropping import PICTURES
 from diffusion_gui.panels.images.film_strip import FilmStrip
 from diffusion_gui.panels.images.strip_layout import LEAST, Wish, arrange
-from diffusion_gui.state.view_state import Frames, Scaling
+from diffusion_gui.state.view_state import Frames, Page, Scaling
 
 LEFT = Qt.MouseButton.LeftButton
 Key = Qt.Key
@@ -288,7 +288,7 @@ def test_rows_share_the_room_and_the_rest_is_counted(
     last = strip.cell(len(shown) - 1, len(strip.frames) - 1)
     assert strip.rect().contains(last)
     assert strip.height() - last.bottom() >= 16
-    assert tiles.height() > strip.height()
+    assert tiles.height() >= strip.height()
     assert tiles.x_t.picture_rect().height() >= 96
     for row in range(len(shown) - 1):
         assert strip.cell(row, 0).bottom() < strip.cell(row + 1, 0).top()
@@ -556,3 +556,22 @@ def test_files_over_the_strip_are_the_panel_s(
     mime = QMimeData()
     mime.setText(str(make_image("a.png")))
     assert not _enter(strip, mime).isAccepted()
+
+
+# --- beside the pages -----------------------------------------------------------------------------
+
+
+def test_no_page_of_the_panel_cuts_a_row_off(
+    strip: FilmStrip, window: MainWindow, parts: Parts
+) -> None:
+    window.resize(1280, 800)
+    _choose(parts, 3)
+    rows = {}
+    for page in (*Page, Page.TILES):
+        parts.view.set_display(page=page)
+        _settle()
+        assert strip.height() == strip.layout_of_rows.height
+        last = strip.cell(len(strip.heads) - 1, 0)
+        assert last.bottom() + 16 <= strip.height()
+        assert rows.setdefault(page, len(strip.heads)) == len(strip.heads)
+    assert rows[Page.TILES] > rows[Page.CHAIN] >= 1

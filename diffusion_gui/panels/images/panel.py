@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal, Slot
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent, QResizeEvent
+from PySide6.QtCore import QEvent, QObject, Signal, Slot
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
@@ -42,10 +43,8 @@ _PAGES = {
     Page.MEASURES: ("Measures", "How far 𝑥ₜ is from 𝑥₀ and from noise, at t and over t"),
 }
 """The pages in the order of their chips: title and tooltip."""
-STRIP_SHARE = 0.47
-"""Share of the height left by head and tray that the rows of the film strip may take."""
-HEAD_HEIGHT = 62
-"""Height of the head with the gaps of the panel."""
+STRIP_SHARE = 0.5
+"""Share of the height above the tray that the rows of the film strip may take."""
 _SAID = {
     Shown.CLIP: "shown clipped to [-1, 1]",
     Shown.NORMALISE: "shown from min to max",
@@ -130,15 +129,16 @@ class ImagePanel(Panel):
         self._pages = QStackedLayout()
         self._pages.addWidget(self.tiles)
         self._made: dict[Page, QWidget] = {Page.TILES: self.tiles}
-        content = QWidget()
-        column = QVBoxLayout(content)
+        self._content = QWidget()
+        column = QVBoxLayout(self._content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
         column.addLayout(self._pages, 1)
         column.addWidget(self.strip)
         column.addWidget(self.tray)
         self._stack = QStackedLayout()
-        self._stack.addWidget(content)
+        self._stack.addWidget(self._content)
+        self._content.installEventFilter(self)
         self._stack.addWidget(self._build_empty())
         self.body.addLayout(self._stack, 1)
 
@@ -212,7 +212,11 @@ class ImagePanel(Panel):
         if page not in self._made:
             self._made[page] = self._make_page(page)
             self._pages.addWidget(self._made[page])
+        for known, widget in self._made.items():  # a page out of sight needs no room
+            keeps = QSizePolicy.Policy.Preferred if known is page else QSizePolicy.Policy.Ignored
+            widget.setSizePolicy(keeps, keeps)
         self._pages.setCurrentWidget(self._made[page])
+        self._share_height()
         for known, chip in self.chips.items():
             chip.setChecked(known is page)
 
@@ -249,11 +253,17 @@ class ImagePanel(Panel):
         tokens = self.theme.tokens
         set_icon(self.options_button, "sliders-horizontal", tokens.text, tokens.disabled)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Leave most of the height to the page above the film strip."""
-        super().resizeEvent(event)
-        room = self.height() - HEAD_HEIGHT - self.tray.height()
-        self.strip.set_budget(round(STRIP_SHARE * room))
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Share the height anew when there is more or less of it."""
+        if watched is self._content and event.type() is QEvent.Type.Resize:
+            self._share_height()
+        return super().eventFilter(watched, event)
+
+    def _share_height(self) -> None:
+        """Leave half of the height to the page above the film strip, or what it wishes."""
+        page = self._made[self._view.display.page].sizeHint().height()
+        room = self._content.height() - self.tray.height() - 2 * GAP
+        self.strip.set_budget(min(round(STRIP_SHARE * room), room - page))
 
     @Slot(int, int)
     def _on_progress(self, done: int, total: int) -> None:
