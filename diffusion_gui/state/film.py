@@ -266,16 +266,15 @@ class Film(QObject):
     def _square(self, picture: str) -> Pixels:
         forward = self._document.experiment.forward
         background = colour(forward.background)
-        if self._at_hand(picture):
-            kept = self._store.get(picture)
-        else:
+        kept = self._store.at_hand(picture)
+        if kept is None:
             kept = Picture("", self._store.thumbnail(picture))
         pixels = arranged(kept, forward.size, forward.fit, background)
         return square(pixels, min(*pixels.shape[:2], KEPT_SIDE))
 
     def _at_hand(self, picture: str) -> bool:
         """Return whether no file has to be read for a picture; else its thumbnail does."""
-        return self._store.peek(picture) is not None
+        return self._store.at_hand(picture) is not None
 
     def _noise(self, side: int, schedule: Schedule, t: int) -> FloatImage:
         """Return eps of the frame at t; of one seed, size and level it is the same in all rows."""
