@@ -152,15 +152,15 @@ class MeasuresView(QWidget):
     @Slot()
     def show_moment(self) -> None:
         """Show the picture at the time cursor, and the measures of it."""
-        process = self._preview.process()
-        if process is None or not self.isVisible():
+        moment = self._preview.moment() if self.isVisible() else None
+        if moment is None:
             return
-        t = self._view.t
-        moment = process.at(self._document.schedule, t)
-        span = moment.spans(self._view.display.shown)[0]
+        t, display = self._view.t, self._view.display
+        span = moment.spans(display.shown)[0]
         note = "" if span == CLIPPED else _minus(f"{span.low:.2f} … {span.high:.2f}")
         self.x_t.set_pixels(moment.x_t(span), note)
-        self.x_t.set_caption(f"𝑥ₜ   t = {t}")
+        self.x_t.set_scaling(display.scaling)
+        self.x_t.set_caption(f"𝑥ₜ   t = {t}", f"x_t, the noised picture, t = {t}")
         values = moment.values()
         self.histogram.set_values(values)
         for card in self.over_t.values():
