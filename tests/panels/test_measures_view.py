@@ -19,6 +19,7 @@ from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.engine.spectrum import radial_spectrum
 from diffusion_gui.panels.common.tokens import DARK
+from diffusion_gui.panels.common.widgets import ElidedLabel
 from diffusion_gui.panels.images.measure_plots import TimePlot, even_ticks
 from diffusion_gui.panels.images.measures_view import MeasuresView
 from diffusion_gui.state.view_state import Page
@@ -348,3 +349,22 @@ def test_ticks_are_round_and_few() -> None:
     assert [text for _, text in even_ticks(-4.0, 4.0, 1)] == ["−4", "4"]
     for most in range(2, 9):
         assert 2 <= len(even_ticks(0.0, 777.0, most)) <= most
+
+
+def test_where_the_histogram_is_narrow_its_name_gives_way_to_the_number(
+    page: MeasuresView, parts: Parts, window: MainWindow, qtbot: QtBot
+) -> None:
+    qtbot.mouseClick(window.images.chips[Page.TILES], LEFT)
+    heads = {}
+    for width in (1280, 2560):
+        window.resize(width, 800)
+        for _ in range(3):
+            QApplication.processEvents()
+        head = window.images.tiles.histogram.head
+        value = head.findChild(ElidedLabel)
+        assert isinstance(value, ElidedLabel)
+        assert value.fontMetrics().horizontalAdvance(head.value) <= value.width()
+        heads[width] = head.name.text()
+        ticks = window.images.tiles.histogram.plot.getAxis("bottom")._tickLevels[0]
+        assert (ticks[0][1], ticks[-1][1]) == ("−4", "4")
+    assert len(heads[1280]) < len(heads[2560])

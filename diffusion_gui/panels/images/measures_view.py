@@ -47,10 +47,10 @@ KL = (
     + MOVE
 )
 SPECTRUM = (
-    "Power of the signal 𝑎 𝑥₀ (blue) over spatial frequency, the mean over all directions, against"
-    "\nthe noise floor 𝑠² (grey); white noise of variance 1 has 1 at every frequency. Thin: 𝑥ₜ as"
-    "\nit is. Shaded: the frequencies that have drowned. 0 is the mean of the picture, which offset"
-    "\nnoise hits hardest. By the cosine transform: the picture mirrored at its edges."
+    "Power of the signal 𝑎 𝑥₀ (blue) over spatial frequency in cycles per pixel, the mean over all"
+    "\ndirections, against the noise floor 𝑠² (grey); white noise of variance 1 has 1 everywhere."
+    "\nThin: 𝑥ₜ as it is. Shaded: the frequencies that have drowned. 0 is the mean of the picture,"
+    "\nwhich offset noise hits hardest. By the cosine transform: the picture mirrored at its edges."
 )
 
 
@@ -219,7 +219,7 @@ def _cutoff_texts(spectrum: Spectrum) -> tuple[str, ...]:
     f = spelled(cutoff, 2)
     return (
         f"below {f} cycles/px still above the noise",
-        f"below {f} cycles/px above noise",
+        f"drowned above {f} cycles/px",
         f"drowned above {f}",
         f"< {f}",
     )
