@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
@@ -26,6 +27,8 @@ from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.estimate import Estimator
+from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
@@ -41,6 +44,8 @@ _PAGES = {
     Page.MEASURES: ("Measures", "How far 𝑥ₜ is from 𝑥₀ and from noise, at t and over t"),
 }
 """The pages in the order of their chips: title and tooltip."""
+STRIP_SHARE = 0.5
+"""Share of the height above the tray that the rows of the film strip may take."""
 _SAID = {
     Shown.CLIP: "shown clipped to [-1, 1]",
     Shown.NORMALISE: "shown from min to max",
@@ -62,9 +67,11 @@ class ImagePanel(Panel):
         view: ViewState,
         store: PictureStore,
         preview: ForwardPreview,
+        film: Film,
         loader: PictureLoader,
         chain: ChainController,
         measures: Measures,
+        estimator: Estimator,
         pictures: PictureSet,
         theme: Theme,
     ) -> None:
@@ -75,23 +82,22 @@ class ImagePanel(Panel):
         self._preview = preview
         self._loader = loader
         self._chain = chain
+        self._estimator = estimator
         self._pictures = pictures
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
         self._build_head()
-        self._build_pictures(store)
+        self._build_pictures(store, film)
         self._bind()
         self._show_picture()
         self._show_page()
         self._show_sides()
         self._show_caption()
-        self._show_strip()
         self._tint()
 
     def _build_head(self) -> None:
         self.progress = QProgressBar()
-        self.progress.setFixedWidth(120)
-        self.progress.setFormat("opening %v of %m")
+        self.progress.setFixedWidth(160)
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
         self.compare = button(
             "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
@@ -106,6 +112,16 @@ class ImagePanel(Panel):
         self.options_button.setObjectName("imageOptionsButton")
         for widget in (self.progress, self.cancel, self.compare):
             self.head.addWidget(widget)
+        self.estimate = button(
+            "𝑥̂₀",
+            "Show what the sampling panel's model makes of 𝑥ₜ: its 𝑥̂₀ of one call at this t",
+            "chip",
+        )
+        self.estimate.setObjectName("estimateButton")
+        self.estimate.setAccessibleName("Show x0-hat of one model call")
+        self.estimate.setCheckable(True)
+        self.estimate.toggled.connect(lambda on: self._view.set_display(estimate=on))
+        self.head.addWidget(self.estimate)
         self.chips: dict[Page, QPushButton] = {}
         for page, (title, tooltip) in _PAGES.items():
             chip = button(title, tooltip, "chip")
@@ -118,22 +134,23 @@ class ImagePanel(Panel):
         self.progress.hide()
         self.cancel.hide()
 
-    def _build_pictures(self, store: PictureStore) -> None:
-        self.tiles = TilesView(self._view, self._preview, self.theme)
-        self.strip = FilmStrip(self.theme)
+    def _build_pictures(self, store: PictureStore, film: Film) -> None:
+        self.tiles = TilesView(self._view, self._preview, self._estimator, self.theme)
+        self.strip = FilmStrip(film, self._view, self.theme)
         self.tray = Tray(self._document, self._view, store, self._pictures, self.theme)
         self._pages = QStackedLayout()
         self._pages.addWidget(self.tiles)
         self._made: dict[Page, QWidget] = {Page.TILES: self.tiles}
-        content = QWidget()
-        column = QVBoxLayout(content)
+        self._content = QWidget()
+        column = QVBoxLayout(self._content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
         column.addLayout(self._pages, 1)
         column.addWidget(self.strip)
         column.addWidget(self.tray)
         self._stack = QStackedLayout()
-        self._stack.addWidget(content)
+        self._stack.addWidget(self._content)
+        self._content.installEventFilter(self)
         self._stack.addWidget(self._build_empty())
         self.body.addLayout(self._stack, 1)
 
@@ -171,13 +188,9 @@ class ImagePanel(Panel):
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
         self.tiles.reading_changed.connect(self._show_caption)
-        self._preview.strip_changed.connect(self._show_strip)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
-        self._view.t_changed.connect(self.strip.set_time)
         self._view.display_changed.connect(self._show_page)
-        self.strip.t_dragged.connect(self._view.set_t)
-        self.strip.room_changed.connect(self._show_strip)
         self._pictures.problems_found.connect(self.bar.show_lines)
         self._loader.problems_found.connect(self.bar.show_lines)
         self._loader.progress.connect(self._on_progress)
@@ -211,7 +224,13 @@ class ImagePanel(Panel):
         if page not in self._made:
             self._made[page] = self._make_page(page)
             self._pages.addWidget(self._made[page])
+        for known, widget in self._made.items():  # a page out of sight needs no room
+            keeps = QSizePolicy.Policy.Preferred if known is page else QSizePolicy.Policy.Ignored
+            widget.setSizePolicy(keeps, keeps)
         self._pages.setCurrentWidget(self._made[page])
+        self.estimate.setVisible(page is Page.TILES)
+        self.estimate.setChecked(self._view.display.estimate)
+        self._share_height()
         for known, chip in self.chips.items():
             chip.setChecked(known is page)
 
@@ -224,15 +243,24 @@ class ImagePanel(Panel):
         if self.tiles.reading:
             self.caption.setText(self.tiles.reading)
             return
-        process, picture, t = self._preview.process(), self._preview.picture, self._view.t
-        if process is None or picture is None:
+        picture, t = self._preview.picture, self._view.t
+        if picture is None:
             self.caption.setText("no picture")
             return
-        height, width = process.pixels.shape[:2]
         snr = snr_text(self._document.schedule.snr_db(t))
-        parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
+        parts = [picture.name, *self._size_texts(), *picture.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
+
+    def _size_texts(self) -> list[str]:
+        """Return at which size the picture on show is noised, and how much of that is shown."""
+        width, height = self._preview.size
+        size, stride = f"{width} × {height}", self._preview.stride
+        if self._preview.opening:
+            return [f"{size}, opening at full size…"]
+        if self._preview.problem:
+            return [size, self._preview.problem]
+        return [size if stride == 1 else f"{size}, 1 of {stride * stride} pixels while it moves"]
 
     @Slot()
     def _open_options(self) -> None:
@@ -248,20 +276,26 @@ class ImagePanel(Panel):
         tokens = self.theme.tokens
         set_icon(self.options_button, "sliders-horizontal", tokens.text, tokens.disabled)
 
-    @Slot()
-    def _show_strip(self) -> None:
-        count, side = self.strip.room(2 if self._preview.comparing else 1)
-        rows = self._preview.strip(count, round(side * self.devicePixelRatioF()))
-        self.strip.set_frames(rows, self._document.schedule.T, self._preview.side)
-        self.strip.set_time(self._view.t)
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Share the height anew when there is more or less of it."""
+        if watched is self._content and event.type() is QEvent.Type.Resize:
+            self._share_height()
+        return super().eventFilter(watched, event)
+
+    def _share_height(self) -> None:
+        """Leave half of the height to the page above the film strip, or what it wishes."""
+        page = self._made[self._view.display.page].sizeHint().height()
+        room = self._content.height() - self.tray.height() - 2 * GAP
+        self.strip.set_budget(min(round(STRIP_SHARE * room), room - page))
 
     @Slot(int, int)
     def _on_progress(self, done: int, total: int) -> None:
-        busy = total > 1 and done < total
+        busy = done < total > 1 or done > total
+        self.progress.setFormat(f"opening {done:,} of {total:,}" if total else f"found {done:,}")
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self.progress.setMaximum(max(total, 1))
-        self.progress.setValue(done)
+        self.progress.setValue(done if total else 0)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files, folders and pictures from other programs."""
