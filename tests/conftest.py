@@ -72,6 +72,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
         built.estimator,
         built.sampling,
         built.loader,
+        built.film,
         built.measures,
         built.chain,
         built.pictures,

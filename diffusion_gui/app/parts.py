@@ -16,6 +16,7 @@ from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.estimate import Estimator
+from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
@@ -44,6 +45,7 @@ class Parts:
     editor: EditorState
     comparison: Comparison
     preview: ForwardPreview
+    film: Film
     measures: Measures
     chain: ChainController
     loader: PictureLoader
@@ -60,6 +62,7 @@ class Parts:
         self.measures.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
+        self.preview.shutdown()
         self.pictures.shutdown()
 
 
@@ -96,6 +99,7 @@ def build_parts(
         editor=EditorState(app),
         comparison=comparison,
         preview=preview,
+        film=Film(document, comparison, preview, app),
         measures=Measures(document, view, preview, comparison, app),
         chain=ChainController(document, view, preview, player, app),
         loader=PictureLoader(document, view, store, app),

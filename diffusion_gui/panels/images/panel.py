@@ -26,6 +26,8 @@ from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.estimate import Estimator
+from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
@@ -62,9 +64,11 @@ class ImagePanel(Panel):
         view: ViewState,
         store: PictureStore,
         preview: ForwardPreview,
+        film: Film,
         loader: PictureLoader,
         chain: ChainController,
         measures: Measures,
+        estimator: Estimator,
         pictures: PictureSet,
         theme: Theme,
     ) -> None:
@@ -73,8 +77,10 @@ class ImagePanel(Panel):
         self._document = document
         self._view = view
         self._preview = preview
+        self._film = film
         self._loader = loader
         self._chain = chain
+        self._estimator = estimator
         self._pictures = pictures
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
@@ -90,8 +96,7 @@ class ImagePanel(Panel):
 
     def _build_head(self) -> None:
         self.progress = QProgressBar()
-        self.progress.setFixedWidth(120)
-        self.progress.setFormat("opening %v of %m")
+        self.progress.setFixedWidth(160)
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
         self.compare = button(
             "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
@@ -106,6 +111,16 @@ class ImagePanel(Panel):
         self.options_button.setObjectName("imageOptionsButton")
         for widget in (self.progress, self.cancel, self.compare):
             self.head.addWidget(widget)
+        self.estimate = button(
+            "𝑥̂₀",
+            "Show what the sampling panel's model makes of 𝑥ₜ: its 𝑥̂₀ of one call at this t",
+            "chip",
+        )
+        self.estimate.setObjectName("estimateButton")
+        self.estimate.setAccessibleName("Show x0-hat of one model call")
+        self.estimate.setCheckable(True)
+        self.estimate.toggled.connect(lambda on: self._view.set_display(estimate=on))
+        self.head.addWidget(self.estimate)
         self.chips: dict[Page, QPushButton] = {}
         for page, (title, tooltip) in _PAGES.items():
             chip = button(title, tooltip, "chip")
@@ -119,7 +134,7 @@ class ImagePanel(Panel):
         self.cancel.hide()
 
     def _build_pictures(self, store: PictureStore) -> None:
-        self.tiles = TilesView(self._view, self._preview, self.theme)
+        self.tiles = TilesView(self._view, self._preview, self._estimator, self.theme)
         self.strip = FilmStrip(self.theme)
         self.tray = Tray(self._document, self._view, store, self._pictures, self.theme)
         self._pages = QStackedLayout()
@@ -170,8 +185,8 @@ class ImagePanel(Panel):
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
+        self._film.changed.connect(self._show_strip)
         self.tiles.reading_changed.connect(self._show_caption)
-        self._preview.strip_changed.connect(self._show_strip)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
         self._view.t_changed.connect(self.strip.set_time)
@@ -212,6 +227,8 @@ class ImagePanel(Panel):
             self._made[page] = self._make_page(page)
             self._pages.addWidget(self._made[page])
         self._pages.setCurrentWidget(self._made[page])
+        self.estimate.setVisible(page is Page.TILES)
+        self.estimate.setChecked(self._view.display.estimate)
         for known, chip in self.chips.items():
             chip.setChecked(known is page)
 
@@ -224,15 +241,24 @@ class ImagePanel(Panel):
         if self.tiles.reading:
             self.caption.setText(self.tiles.reading)
             return
-        process, picture, t = self._preview.process(), self._preview.picture, self._view.t
-        if process is None or picture is None:
+        picture, t = self._preview.picture, self._view.t
+        if picture is None:
             self.caption.setText("no picture")
             return
-        height, width = process.pixels.shape[:2]
         snr = snr_text(self._document.schedule.snr_db(t))
-        parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
+        parts = [picture.name, *self._size_texts(), *picture.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
+
+    def _size_texts(self) -> list[str]:
+        """Return at which size the picture on show is noised, and how much of that is shown."""
+        width, height = self._preview.size
+        size, stride = f"{width} × {height}", self._preview.stride
+        if self._preview.opening:
+            return [f"{size}, opening at full size…"]
+        if self._preview.problem:
+            return [size, self._preview.problem]
+        return [size if stride == 1 else f"{size}, 1 of {stride * stride} pixels while it moves"]
 
     @Slot()
     def _open_options(self) -> None:
@@ -251,17 +277,18 @@ class ImagePanel(Panel):
     @Slot()
     def _show_strip(self) -> None:
         count, side = self.strip.room(2 if self._preview.comparing else 1)
-        rows = self._preview.strip(count, round(side * self.devicePixelRatioF()))
+        rows = self._film.strip(count, round(side * self.devicePixelRatioF()))
         self.strip.set_frames(rows, self._document.schedule.T, self._preview.side)
         self.strip.set_time(self._view.t)
 
     @Slot(int, int)
     def _on_progress(self, done: int, total: int) -> None:
-        busy = total > 1 and done < total
+        busy = done < total > 1 or done > total
+        self.progress.setFormat(f"opening {done:,} of {total:,}" if total else f"found {done:,}")
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self.progress.setMaximum(max(total, 1))
-        self.progress.setValue(done)
+        self.progress.setValue(done if total else 0)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files, folders and pictures from other programs."""
