@@ -97,8 +97,11 @@ class ImagePanel(Panel):
 
     def _build_head(self) -> None:
         self.progress = QProgressBar()
-        self.progress.setFixedWidth(160)
+        self.progress.setObjectName("openingProgress")
+        self.progress.setAccessibleName("Opening pictures")
+        self.progress.setFixedWidth(176)
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
+        self.cancel.setObjectName("cancelOpeningButton")
         self.compare = button(
             "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
         )
