@@ -45,7 +45,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("themeLight", "View", "Light", group="theme"),
     ActionRow("themeDark", "View", "Dark", group="theme"),
     ActionRow("-", "View"),
-    ActionRow("playTime", "View", "Play t from 0 to T", ("Ctrl+Space",)),
+    ActionRow("playTime", "View", "Play / pause t", ("Ctrl+Space",)),
     ActionRow("earlier", "View", "t − 1 %", ("Ctrl+Left",)),
     ActionRow("later", "View", "t + 1 %", ("Ctrl+Right",)),
     ActionRow("selectAllPictures", "Image", "Select all pictures\tCtrl+A"),
@@ -151,4 +151,9 @@ def _open_by_key(window: QMainWindow, menu: QMenu) -> None:
 def shortcut_lines() -> list[tuple[str, str]]:
     """Return (keys, text) of every command that has a shortcut."""
     lines = [(" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts]
-    return [*lines, ("F10", "Open the menus")]
+    return [
+        *lines,
+        ("Space", "Play / pause t, where the focus has no use for it"),
+        ("Left, Right", "t − 1, t + 1, where the focus has no use for them"),
+        ("F10", "Open the menus"),
+    ]

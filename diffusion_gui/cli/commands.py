@@ -27,10 +27,9 @@ from diffusion_gui import __version__
 from diffusion_gui.cli import options, sampling
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import EMOJI, PICTURES, Experiment, Sampling
-from diffusion_gui.engine.forward import Noiser
+from diffusion_gui.engine.experiment import EMOJI, PICTURES, Experiment, Forward, Sampling
+from diffusion_gui.engine.forward import Process
 from diffusion_gui.engine.images import contact_sheet, fit_within, read_picture
-from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import SPACINGS, ScheduleSpec, build
@@ -130,8 +129,8 @@ def noise(
     chosen = options.read_times(times, made.T)
     picture = read_picture(image)
     pixels = fit_within(picture.pixels, size)
-    noiser = Noiser(pixels, gaussian(seed, 0, START, pixels.shape))
-    frames = np.stack([noiser.x_t(*made.shown(t)) for t in chosen])
+    process = Process(pixels, seed, Forward())
+    frames = np.stack([process.at(made, t).x_t() for t in chosen])
     ref = library.PictureStore().add(picture, str(image))
     text = {export.METADATA_KEY: encode(Experiment(found.spec, (ref,), seed=seed))}
     export.save_png(output, contact_sheet(frames, len(frames)), text)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from diffusion_gui.panels.common.picture import draw, to_qimage
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.state.forward_preview import StripRow
+from diffusion_gui.state.film import StripRow
 
 GAP = 6
 LABEL = 16

@@ -21,11 +21,15 @@ from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
 from diffusion_gui.panels.images.film_strip import FilmStrip
-from diffusion_gui.panels.images.tiles_view import TilesView
+from diffusion_gui.panels.images.tiles_view import TilesView, snr_text
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.estimate import Estimator
+from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.view_state import Page, ViewState
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 
 _PAGES = {
     Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
+    Page.CHAIN: ("Chain", "𝑥ₜ by the Markov chain, step by step, beside one jump from 𝑥₀"),
+    Page.MEASURES: ("Measures", "How far 𝑥ₜ is from 𝑥₀ and from noise, at t and over t"),
 }
 """The pages in the order of their chips: title and tooltip."""
 _SAID = {
@@ -58,15 +64,23 @@ class ImagePanel(Panel):
         view: ViewState,
         store: PictureStore,
         preview: ForwardPreview,
+        film: Film,
         loader: PictureLoader,
+        chain: ChainController,
+        measures: Measures,
+        estimator: Estimator,
         pictures: PictureSet,
         theme: Theme,
     ) -> None:
         super().__init__("imagePanel", "Image", theme)
+        self._measures = measures
         self._document = document
         self._view = view
         self._preview = preview
+        self._film = film
         self._loader = loader
+        self._chain = chain
+        self._estimator = estimator
         self._pictures = pictures
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
@@ -82,8 +96,7 @@ class ImagePanel(Panel):
 
     def _build_head(self) -> None:
         self.progress = QProgressBar()
-        self.progress.setFixedWidth(120)
-        self.progress.setFormat("opening %v of %m")
+        self.progress.setFixedWidth(160)
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
         self.compare = button(
             "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
@@ -98,6 +111,16 @@ class ImagePanel(Panel):
         self.options_button.setObjectName("imageOptionsButton")
         for widget in (self.progress, self.cancel, self.compare):
             self.head.addWidget(widget)
+        self.estimate = button(
+            "𝑥̂₀",
+            "Show what the sampling panel's model makes of 𝑥ₜ: its 𝑥̂₀ of one call at this t",
+            "chip",
+        )
+        self.estimate.setObjectName("estimateButton")
+        self.estimate.setAccessibleName("Show x0-hat of one model call")
+        self.estimate.setCheckable(True)
+        self.estimate.toggled.connect(lambda on: self._view.set_display(estimate=on))
+        self.head.addWidget(self.estimate)
         self.chips: dict[Page, QPushButton] = {}
         for page, (title, tooltip) in _PAGES.items():
             chip = button(title, tooltip, "chip")
@@ -111,7 +134,7 @@ class ImagePanel(Panel):
         self.cancel.hide()
 
     def _build_pictures(self, store: PictureStore) -> None:
-        self.tiles = TilesView(self._view, self._preview, self.theme)
+        self.tiles = TilesView(self._view, self._preview, self._estimator, self.theme)
         self.strip = FilmStrip(self.theme)
         self.tray = Tray(self._document, self._view, store, self._pictures, self.theme)
         self._pages = QStackedLayout()
@@ -162,7 +185,8 @@ class ImagePanel(Panel):
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
-        self._preview.strip_changed.connect(self._show_strip)
+        self._film.changed.connect(self._show_strip)
+        self.tiles.reading_changed.connect(self._show_caption)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
         self._view.t_changed.connect(self.strip.set_time)
@@ -182,6 +206,18 @@ class ImagePanel(Panel):
 
     def _make_page(self, page: Page) -> QWidget:
         """Build a page when it is first looked at."""
+        if page is Page.MEASURES:
+            from diffusion_gui.panels.images.measures_view import MeasuresView
+
+            view = MeasuresView(
+                self._document, self._view, self._preview, self._measures, self.theme
+            )
+            view.t_dragged.connect(self._view.set_t)
+            return view
+        if page is Page.CHAIN:
+            from diffusion_gui.panels.images.chain_view import ChainView
+
+            return ChainView(self._view, self._chain, self.theme)
         raise KeyError(page)
 
     @Slot()
@@ -191,6 +227,8 @@ class ImagePanel(Panel):
             self._made[page] = self._make_page(page)
             self._pages.addWidget(self._made[page])
         self._pages.setCurrentWidget(self._made[page])
+        self.estimate.setVisible(page is Page.TILES)
+        self.estimate.setChecked(self._view.display.estimate)
         for known, chip in self.chips.items():
             chip.setChecked(known is page)
 
@@ -200,15 +238,27 @@ class ImagePanel(Panel):
 
     @Slot()
     def _show_caption(self) -> None:
-        process, picture, t = self._preview.process(), self._preview.picture, self._view.t
-        if process is None or picture is None:
+        if self.tiles.reading:
+            self.caption.setText(self.tiles.reading)
+            return
+        picture, t = self._preview.picture, self._view.t
+        if picture is None:
             self.caption.setText("no picture")
             return
-        height, width = process.pixels.shape[:2]
-        snr = "no noise yet" if t == 0 else f"SNR {self._document.schedule.snr_db(t):.1f} dB"
-        parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
+        snr = snr_text(self._document.schedule.snr_db(t))
+        parts = [picture.name, *self._size_texts(), *picture.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
+
+    def _size_texts(self) -> list[str]:
+        """Return at which size the picture on show is noised, and how much of that is shown."""
+        width, height = self._preview.size
+        size, stride = f"{width} × {height}", self._preview.stride
+        if self._preview.opening:
+            return [f"{size}, opening at full size…"]
+        if self._preview.problem:
+            return [size, self._preview.problem]
+        return [size if stride == 1 else f"{size}, 1 of {stride * stride} pixels while it moves"]
 
     @Slot()
     def _open_options(self) -> None:
@@ -227,17 +277,18 @@ class ImagePanel(Panel):
     @Slot()
     def _show_strip(self) -> None:
         count, side = self.strip.room(2 if self._preview.comparing else 1)
-        rows = self._preview.strip(count, round(side * self.devicePixelRatioF()))
+        rows = self._film.strip(count, round(side * self.devicePixelRatioF()))
         self.strip.set_frames(rows, self._document.schedule.T, self._preview.side)
         self.strip.set_time(self._view.t)
 
     @Slot(int, int)
     def _on_progress(self, done: int, total: int) -> None:
-        busy = total > 1 and done < total
+        busy = done < total > 1 or done > total
+        self.progress.setFormat(f"opening {done:,} of {total:,}" if total else f"found {done:,}")
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self.progress.setMaximum(max(total, 1))
-        self.progress.setValue(done)
+        self.progress.setValue(done if total else 0)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files, folders and pictures from other programs."""
