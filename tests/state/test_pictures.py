@@ -85,7 +85,7 @@ def test_taking_out_the_picture_on_show_shows_another(parts: Parts) -> None:
         parts.pictures.remove([ref.id])
     assert parts.view.picture == ""
     assert parts.preview.tiles() is None
-    assert parts.preview.strip(5, 32) == []
+    assert parts.film.strip(5, 32) == []
 
 
 def test_a_large_folder_opens_in_few_steps_and_is_one_undo_step(
