@@ -58,7 +58,16 @@ class MainWindow(QMainWindow):
         self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.presets, p.theme)
         self.schedule_files = ScheduleFiles(p.document, p.settings, self.schedule)
         self.images = ImagePanel(
-            *common, p.store, p.preview, p.film, p.loader, p.chain, p.measures, p.pictures, p.theme
+            *common,
+            p.store,
+            p.preview,
+            p.film,
+            p.loader,
+            p.chain,
+            p.measures,
+            p.estimator,
+            p.pictures,
+            p.theme,
         )
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 4 * 1024**2
 """A profile over this size is no profile (those of printing presses have about 2 MiB)."""
+_RAMP = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
 _MODES = {"RGB": ("RGB",), "GRAY": ("L",), "CMYK": ("CMYK",)}
 """The image modes that a profile's colour space can be meant for."""
 
@@ -34,8 +35,13 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, str]:
     transform, name = _transform(icc, image.mode)
     if transform is None:
         return image.convert("RGB"), name
-    converted = transform.apply(image)
+    converted = _grey(image, transform) if image.mode == "L" else transform.apply(image)
     return converted, f"from {name} to sRGB"
+
+
+def _grey(image: Image.Image, transform: ImageCmsTransform) -> Image.Image:
+    """Convert the 256 levels there are, one by one."""
+    return Image.fromarray(np.asarray(transform.apply(_RAMP))[0][np.asarray(image)])
 
 
 @lru_cache(maxsize=16)
@@ -50,14 +56,11 @@ def _transform(icc: bytes, mode: str) -> tuple[ImageCmsTransform | None, str]:
         space = profile.profile.xcolor_space.strip()
         if mode not in _MODES.get(space, ()):
             return None, f"colour profile left aside: it is for {space} colours"
-        made = ImageCms.buildTransform(
-            profile,
-            _srgb(),
-            mode,
-            "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC,
-            ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )
+        flags = ImageCms.Flags.BLACKPOINTCOMPENSATION
+        if mode == "L":  # a dark ramp through a table of few steps is off by ten levels
+            flags |= ImageCms.Flags.NOOPTIMIZE
+        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+        made = ImageCms.buildTransform(profile, _srgb(), mode, "RGB", intent, flags)
         if _changes_nothing(made, mode):
             return None, ""
         name = " ".join((profile.profile.profile_description or f"its {space} profile").split())
@@ -77,9 +80,8 @@ def _changes_nothing(transform: ImageCmsTransform, mode: str) -> bool:
     if mode == "CMYK":
         return False
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
-    if mode == "L":
-        lattice = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    else:
+    lattice = _RAMP
+    if mode == "RGB":
         lattice = Image.fromarray(np.stack(np.meshgrid(steps, steps, steps), -1).reshape(9, 81, 3))
     change = np.asarray(transform.apply(lattice), int) - np.asarray(lattice.convert("RGB"), int)
     return bool(np.abs(change).max() <= 1)

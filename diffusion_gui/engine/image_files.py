@@ -98,7 +98,7 @@ def find_images(
                 given.stat()
                 files.append(given)
                 continue
-            for file in _images_below(given, problems, lambda: poll(len(files))):
+            for file in _images_below(given, problems, lambda more: poll(len(files) + more)):
                 files.append(file)
                 if most is not None and len(files) >= most:
                     break
@@ -111,7 +111,7 @@ def find_images(
     return files, problems
 
 
-def _images_below(folder: Path, problems: list[str], poll: Callable[[], None]) -> Iterator[Path]:
+def _images_below(folder: Path, problems: list[str], poll: Poll) -> Iterator[Path]:
     """Yield the image files in `folder` and below, sorted within each folder.
 
     What turns out not to be a file is named when it is opened. Folders that cannot be read and
@@ -125,8 +125,8 @@ def _images_below(folder: Path, problems: list[str], poll: Callable[[], None]) -
         try:
             with os.scandir(where) as entries:
                 for entry in entries:
-                    poll()
                     _sort_in(entry, images, folders, problems)
+                    poll(len(images))
         except OSError as error:
             problems.append(_problem(where, error))
         yield from (where / name for name in sorted(images))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import warnings
 from dataclasses import dataclass
 from io import BufferedReader
@@ -95,8 +96,7 @@ def read_picture(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> Pict
     name = printable(file.name)
     with open_regular(file) as opened:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Pillow's remarks on damaged metadata
+            with _quiet:  # Pillow's remarks on damaged metadata
                 return _decode(opened, name, max_side)
         except EngineError:
             raise
@@ -108,6 +108,35 @@ def read_picture(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> Pict
             raise EngineError(f"{name}: not enough memory to open it; scale it down") from None
         except Exception as error:  # decoders raise anything on damaged data: IndexError, ...
             raise EngineError(f"{name}: {_damage(error)}") from None
+
+
+class _Quiet:
+    """No warnings while any thread is within.
+
+    The filters are the process's: `warnings.catch_warnings` left by one thread would undo
+    what another has set.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._caught: warnings.catch_warnings[None] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._within += 1
+            if self._within == 1:
+                self._caught = warnings.catch_warnings(action="ignore")
+                self._caught.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if self._within == 0 and self._caught is not None:
+                self._caught.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
 
 
 def _too_large(size: str) -> str:
@@ -126,7 +155,7 @@ def _not_an_image(file: BufferedReader) -> str:
 
 def _damage(error: Exception) -> str:
     reason = " ".join(str(error).split())
-    if "text" in reason and ("MAX_TEXT_CHUNK" in reason or "memory" in reason):
+    if "MAX_TEXT" in reason or "text chunks" in reason:  # Pillow's words on chunks of a PNG
         return "its text or colour profile unpacks to over 1 MiB; save the image without it"
     return f"the image is damaged or cut off ({reason})"
 

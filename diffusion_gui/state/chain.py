@@ -50,6 +50,8 @@ class Look:
     schedule: Schedule
     """The one of the document."""
     forward: Forward
+    values: tuple[Array, Array]
+    """x_t of the chain and of the jump, float64 [H, W, 3], not clipped; not to be written to."""
     chain: Tile
     jump: Tile
     difference: Tile | None
@@ -128,6 +130,7 @@ class _Walk:
             t=t,
             schedule=self._wish.schedule,
             forward=self._wish.forward,
+            values=(chain.x, jump),
             chain=Tile(as_pixels(chain.x, both), both),
             jump=Tile(as_pixels(jump, both), both),
             difference=difference,

@@ -7,7 +7,7 @@ milliseconds at a time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -15,13 +15,15 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import PictureRef
+from diffusion_gui.engine.experiment import Experiment, PictureRef
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Picture, read_picture
 from diffusion_gui.session.library import PictureStore, side_for
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 from diffusion_gui.state.view_state import ViewState
+
+Refs = tuple[PictureRef, ...]
 
 MOST = 100_000
 """Files opened in one go."""
@@ -76,7 +78,7 @@ class PictureLoader(QObject):
         self._store = store
         self._number = 0
         self._open: dict[int, _Batch] = {}
-        self._tray: tuple[PictureRef, ...] = ()
+        self._tray: Refs = ()
         self._tray_ids: set[str] = set()
         self._runner = JobRunner("pictures", self)
         self._runner.failed.connect(self._on_failed)
@@ -98,7 +100,7 @@ class PictureLoader(QObject):
         """Put an already decoded picture (from the clipboard) into the tray and show it."""
         batch = self._begin()
         self._insert(batch, [self._store.add(picture, source)])
-        del self._open[batch.number]
+        self._open.pop(batch.number, None)
 
     def cancel(self) -> None:
         """Stop opening; what is in the tray stays."""
@@ -163,12 +165,17 @@ class PictureLoader(QObject):
         if refs and self._taken_out(batch):
             assert batch.job is not None
             batch.job.cancel()
-        else:
-            self._insert(batch, refs)
-            if not news[-1].end:
-                self.progress.emit(news[-1].done, news[-1].total)
-                return
-        del self._open[batch.number]
+            self._close(batch)
+            return
+        self._insert(batch, refs)
+        if news[-1].end:
+            self._close(batch)
+        elif batch.number in self._open:  # who heard of the pictures may have cancelled
+            self.progress.emit(news[-1].done, news[-1].total)
+
+    def _close(self, batch: _Batch) -> None:
+        if self._open.pop(batch.number, None) is None:
+            return
         self.progress.emit(0, 0)
         if batch.problems:
             self.problems_found.emit(batch.problems)
@@ -185,9 +192,8 @@ class PictureLoader(QObject):
         """
         if not self._follow() or not batch.ids:
             return False
-        places = [i for i, ref in enumerate(self._tray, start=1) if ref.id in batch.ids]
-        batch.place = max(places, default=0)
-        return not places
+        batch.place = _end_of(batch.ids, self._tray)
+        return batch.place == 0
 
     def _follow(self) -> bool:
         """Look at the tray anew if somebody else has changed it, and return whether so."""
@@ -206,18 +212,42 @@ class PictureLoader(QObject):
                 new.setdefault(ref.id, ref)
         if not new:
             return
-        before, after = self._tray[: batch.place], self._tray[batch.place :]
-        if not new.keys().isdisjoint(self._tray_ids):  # they move to the front
-            before = tuple(ref for ref in before if ref.id not in new)
-            after = tuple(ref for ref in after if ref.id not in new)
-        first = not batch.ids
+        tray, place = _inserted(self._tray, batch.place, new, self._tray_ids)
+        before, self._tray = self._tray, tray
+        first, batch.place = not batch.ids, place
+        known = frozenset(batch.ids)
+
+        def change(experiment: Experiment) -> Experiment:
+            if experiment.pictures is before:
+                return replace(experiment, pictures=tray)
+            at = _end_of(known, experiment.pictures)  # of a step made while the batch was opened
+            return replace(experiment, pictures=_inserted(experiment.pictures, at, new)[0])
+
         batch.ids.update(new)
-        batch.place = len(before) + len(new)
-        self._tray = (*before, *new.values(), *after)
         self._tray_ids.update(new)
-        experiment = replace(self._document.experiment, pictures=self._tray)
         opened = next(iter(new.values()))
         text = opened.name if len(batch.ids) == 1 else f"{len(batch.ids):,} pictures"
-        self._document.replace(experiment, f"open {text}", f"open#{batch.number}")
+        key = f"open#{batch.number}"
+        if first or not self._document.history.amend(key, f"open {text}", change):
+            self._document.replace(change(self._document.experiment), f"open {text}", key)
         if first:
             self._view.set_picture(opened.id)
+
+
+def _inserted(
+    tray: Refs, place: int, new: Mapping[str, PictureRef], ids: Collection[str] | None = None
+) -> tuple[Refs, int]:
+    """Return the tray with `new` at `place`, taken out elsewhere, and the place after them.
+
+    `ids`, if given, are those of the tray: where none is among `new`, nothing is searched.
+    """
+    before, after = tray[:place], tray[place:]
+    if ids is None or not new.keys().isdisjoint(ids):
+        before = tuple(ref for ref in before if ref.id not in new)
+        after = tuple(ref for ref in after if ref.id not in new)
+    return (*before, *new.values(), *after), len(before) + len(new)
+
+
+def _end_of(ids: Collection[str], tray: Refs) -> int:
+    """Return the place after the last picture of `ids`, 0 if none is there."""
+    return max((i for i, ref in enumerate(tray, start=1) if ref.id in ids), default=0)

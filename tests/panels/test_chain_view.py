@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -17,7 +18,7 @@ from diffusion_gui.engine.chain import Chain
 from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.panels.common.widgets import IntegerBox
 from diffusion_gui.panels.images.chain_view import ChainView
-from diffusion_gui.state.view_state import Page
+from diffusion_gui.state.view_state import Page, Scaling
 
 LEFT = Qt.MouseButton.LeftButton
 Settle = Callable[[], None]
@@ -208,15 +209,12 @@ def test_a_chain_on_its_way_can_be_stopped_where_it_is(
     page: ChainView, parts: Parts, settle: Settle, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settle()
-    advance = Chain.advance
+    advance, hurry = Chain.advance, threading.Event()
 
     def slowly(chain: Chain) -> None:
-        qtbot_wait.wait(0.005)
+        hurry.wait(0.005)
         advance(chain)
 
-    import threading
-
-    qtbot_wait = threading.Event()
     parts.document.replace_schedule(ScheduleSpec("cosine", T=2000), "T")
     monkeypatch.setattr(Chain, "advance", slowly)
     parts.view.set_t(2000)
@@ -227,7 +225,7 @@ def test_a_chain_on_its_way_can_be_stopped_where_it_is(
     assert _cell(page, "correlationChain0") == "–"
     qtbot.mouseClick(_button(page, "chainStopButton"), LEFT)
     assert 0 < parts.view.t < 2000
-    qtbot_wait.set()
+    hurry.set()
     settle()
     assert not page.stop.isVisible()
     assert page.difference.image is not None
@@ -297,3 +295,32 @@ def test_nothing_is_cut_off(
         parts.view.set_t(t)
         settle()
         assert page.lesson.heightForWidth(page.lesson.width()) <= page.lesson.height()
+
+
+def test_the_pictures_are_zoomed_and_read_together(
+    page: ChainView, parts: Parts, settle: Settle, qtbot: QtBot
+) -> None:
+    parts.view.set_t(40)
+    settle()
+    qtbot.mouseMove(page.jump, page.jump.picture_rect().center())
+    look, pixel = parts.chain.look, page.jump.pixel()
+    assert look is not None
+    assert pixel is not None
+    chain, jump = (x[pixel.y(), pixel.x()] for x in look.values)
+    for view, values in ((page.chain, chain), (page.jump, jump), (page.difference, chain - jump)):
+        shown = view.reading.replace("−", "-").removeprefix("Δ ").split()
+        np.testing.assert_allclose([float(v) for v in shown], values, atol=0.051)
+        assert view.fits(view.reading)
+    qtbot.keyClick(page.chain, Qt.Key.Key_Plus)
+    assert page.jump.zoom.zoomed
+    assert page.difference.zoom is page.chain.zoom
+    parts.view.set_display(page=Page.TILES)
+    assert page.chain.reading == ""
+
+
+def test_the_scaling_that_is_chosen_holds_here_too(
+    page: ChainView, parts: Parts, settle: Settle
+) -> None:
+    settle()
+    parts.view.set_display(scaling=Scaling.SMOOTH)
+    assert {view._scaling for view in (page.chain, page.jump, page.difference)} == {Scaling.SMOOTH}

@@ -191,8 +191,7 @@ def test_without_a_picture_there_is_nothing(
     parts: Parts, chain: ChainController, settle: Settle, qtbot: QtBot
 ) -> None:
     settle()
-    for ref in parts.document.experiment.pictures:
-        parts.loader.remove(ref.id)
+    parts.document.replace(replace(parts.document.experiment, pictures=()), "clear")
     assert chain.look is None
     qtbot.waitUntil(lambda: not chain.busy)
     parts.document.history.undo()

@@ -101,20 +101,6 @@ def test_a_large_folder_opens_in_few_steps_and_is_one_undo_step(
     assert parts.document.history.count == 1
 
 
-def test_cancel_opens_nothing_more(
-    parts: Parts, qtbot: QtBot, make_image: MakeImage, tmp_path: Path
-) -> None:
-    for number in range(300):
-        make_image(f"many/{number:03d}.png", size=64)
-    parts.loader.open([str(tmp_path / "many")])
-    qtbot.waitUntil(lambda: len(parts.document.experiment.pictures) > 3, timeout=20_000)
-    parts.loader.cancel()
-    reached = len(parts.document.experiment.pictures)
-    qtbot.wait(200)
-    assert len(parts.document.experiment.pictures) == reached < 303
-    assert not parts.loader.busy
-
-
 def test_every_path_that_cannot_be_used_is_named(
     parts: Parts, qtbot: QtBot, tmp_path: Path
 ) -> None:

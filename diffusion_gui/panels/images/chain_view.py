@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QFont, QFontMetrics, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from diffusion_gui.engine.chain import BINS, REACH
 from diffusion_gui.engine.forward import CLIPPED
+from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.picture import CAPTION, PictureView
-from diffusion_gui.panels.common.plot import CurvePlot, Plot
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, IntegerBox, button, label
+from diffusion_gui.panels.common.zoom import Zoom
+from diffusion_gui.panels.images.chain_plots import ResidualPlot, VariancePlot, titled
 from diffusion_gui.panels.images.chain_table import ReadOuts, lesson, notes
 from diffusion_gui.state.chain import MOST_PER_FRAME, ChainController, Look
 from diffusion_gui.state.forward_preview import Tile
@@ -29,103 +28,10 @@ PLOTS = 96
 """Least height at which a plot can be read."""
 WIDGET_MOST = (1 << 24) - 1
 """Qt's own most pixels of a widget: no bound."""
-POINTS = 24
-"""Most points of the recursion in its plot."""
-
-
-class VariancePlot(CurvePlot):
-    """Noise variance over t: the closed form as a line, the recursion as points up to the chain."""
-
-    def __init__(self, theme: Theme) -> None:
-        self._points = pg.ScatterPlotItem(pxMode=True)
-        super().__init__(theme, "alpha_bar")
-        self._points.setZValue(4)
-        self.addItem(self._points, ignoreBounds=True)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setObjectName("chainVariancePlot")
-        self.setAccessibleName("Noise variance over t")
-        self.setToolTip(
-            "Noise variance 1 − ᾱ over t. Line: the closed form. Points: 𝑣 ← α 𝑣 + β, step by"
-            " step.\nPress or drag to move t."
-        )
-        self._schedule: object = None
-        self._readout.hide()  # the number stands in the table
-        self._tint()
-
-    @property
-    def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """The points on show: t and variance."""
-        return self._points.getData()
-
-    def show_look(self, look: Look) -> None:
-        """Show the chain's way so far."""
-        schedule = look.schedule
-        if schedule is not self._schedule:
-            self._schedule = schedule
-            self.curve.setData(np.arange(schedule.T + 1.0), 1.0 - schedule.alpha_bar)
-            self.set_ranges(schedule.T, 0.0, 1.0)
-        every = -(-schedule.T // POINTS)
-        times = np.unique(np.r_[np.arange(0, look.k + 1, every), look.k])
-        self._points.setData(times.astype(float), look.variances[times])
-        self.set_time(look.t, look.closed[1], "")
-
-    def _tint(self) -> None:
-        super()._tint()
-        tokens, scale = self.theme.tokens, self.devicePixelRatioF()
-        self._points.setSize(7.0 * scale)
-        self._points.setBrush(pg.mkBrush(tokens.beta))
-        self._points.setPen(self.line(tokens.panel, 1.0))
-
-
-class ResidualPlot(Plot):
-    """Densities of both residuals, the jump's as an area, the chain's as points, and of N(0, 1)."""
-
-    def __init__(self, theme: Theme) -> None:
-        self._points = pg.ScatterPlotItem(pxMode=True)
-        super().__init__(theme, small=True)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setObjectName("chainResidualPlot")
-        self.setAccessibleName("Histogram of both residuals")
-        self.setToolTip(
-            "Histograms of 𝑟 = (𝑥ₜ − √ᾱ 𝑥₀) / √(1−ᾱ), the noise in both pictures, as densities."
-            "\nPoints: chain. Area: closed form. Dashed: N(0, 1)."
-        )
-        edges = np.linspace(-REACH, REACH, BINS + 1)
-        self._centres = 0.5 * (edges[1:] + edges[:-1])
-        self.area = self.add_curve("alpha_bar", width=1.2)
-        self.area.setFillLevel(0.0)
-        normal = self.add_curve("secondary", width=1.2, dashed=True)
-        normal.setData(self._centres, np.exp(-0.5 * self._centres**2) / np.sqrt(2.0 * np.pi))
-        self.addItem(self._points, ignoreBounds=True)
-        self.setXRange(-REACH, REACH, padding=0.0)
-        self.setYRange(0.0, 0.45, padding=0.03)
-        self._tint()
-
-    @property
-    def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """The points on show: residual and density of the chain."""
-        return self._points.getData()
-
-    def show_look(self, look: Look) -> None:
-        """Show both densities, or none where there is no noise."""
-        found = look.comparison
-        if found is None:
-            self.area.setData([], [])
-            self._points.setData([], [])
-        else:
-            self.area.setData(self._centres, found.jump.density)
-            self._points.setData(self._centres, found.chain.density)
-
-    def _tint(self) -> None:
-        super()._tint()
-        tokens = self.theme.tokens
-        if self._pens:
-            fill = QColor(tokens.alpha_bar)
-            fill.setAlpha(50)
-            self.area.setBrush(pg.mkBrush(fill))
-        self._points.setSize(4.0 * self.devicePixelRatioF())
-        self._points.setBrush(pg.mkBrush(tokens.beta))
-        self._points.setPen(pg.mkPen(None))
+_HOW = (
+    "\n\nWheel or + and −: zoom. Drag or arrows: pan. Double click: one to one. 0: whole."
+    "\nPoint at a pixel, or Alt + arrows: its values R G B, not clipped."
+)
 
 
 class ChainView(QWidget):
@@ -139,6 +45,8 @@ class ChainView(QWidget):
         self._theme = theme
         self._aspect = 1.0
         """Width of the pictures by their height, as far as the layout follows it."""
+        self.zoom = Zoom(self)
+        self._seen: object = None
         self._captions: list[tuple[PictureView, tuple[str, ...]]] = []
         self._build_pictures()
         self._build_details()
@@ -153,32 +61,37 @@ class ChainView(QWidget):
         column.addLayout(self._body, 1)
         column.addLayout(self._buttons)
         self._bind()
+        self._show_scaling()
         self._tint()
         self.show_look()
 
     def _build_pictures(self) -> None:
-        theme = self._theme
-        self.chain = PictureView(
-            theme,
+        def picture(name: str, caption: str, tooltip: str) -> PictureView:
+            return PictureView(self._theme, caption, tooltip + _HOW, self.zoom, name)
+
+        self.chain = picture(
+            "chainPicture",
             "Markov chain",
             "𝑥ₜ by the Markov chain: q(𝑥ₜ | 𝑥ₜ₋₁) = N(√α 𝑥ₜ₋₁, β I) applied t times, each with a"
-            " noise of its own",
+            " noise of its own.",
         )
-        self.jump = PictureView(
-            theme,
+        self.jump = picture(
+            "jumpPicture",
             "closed form",
             "𝑥ₜ by the closed form: one jump from 𝑥₀, q(𝑥ₜ | 𝑥₀) = N(√ᾱ 𝑥₀, (1−ᾱ) I), with one"
-            " noise ε",
+            " noise ε.",
         )
-        self.difference = PictureView(
-            theme, "difference", "Chain minus closed form; mid grey is 0, its range stands on it"
+        self.difference = picture(
+            "differencePicture",
+            "difference",
+            "Chain minus closed form; mid grey is 0, its range stands on it.",
         )
         self._pictures = QWidget()
         row = QHBoxLayout(self._pictures)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)
-        for picture in (self.chain, self.jump, self.difference):
-            row.addWidget(picture, 1)
+        for view in (self.chain, self.jump, self.difference):
+            row.addWidget(view, 1)
 
     def _build_details(self) -> None:
         self.table = ReadOuts(self._theme)
@@ -206,7 +119,7 @@ class ChainView(QWidget):
             ("noise variance 1−ᾱ over t", self.variances),
             ("residuals against N(0, 1)", self.residuals),
         ):
-            self._plot_row.addWidget(_titled(title, plot), 1)
+            self._plot_row.addWidget(titled(title, plot), 1)
         self._details = QWidget()
         self._detail_row = QBoxLayout(QBoxLayout.Direction.TopToBottom, self._details)
         self._detail_row.setContentsMargins(0, 0, 0, 0)
@@ -263,6 +176,8 @@ class ChainView(QWidget):
         self.per_frame.setValue(controller.per_frame)
         self.per_frame.valueChanged.connect(self._on_per_frame)
         self.variances.t_dragged.connect(self._view.set_t)
+        self.zoom.pointed.connect(self._read)
+        self._view.display_changed.connect(self._show_scaling)
         self._theme.changed.connect(self._tint)
 
     @Slot()
@@ -285,15 +200,41 @@ class ChainView(QWidget):
         self.back.setEnabled(look.t > 0)
         self.step.setEnabled(look.t < look.schedule.T)
         self.stop.setVisible(look.walking)
-        self._fit_aspect(look)
+        self._fit_shape(look)
+        self._read()
         self._show_plots()
 
-    def _fit_aspect(self, look: Look) -> None:
+    @Slot()
+    def _read(self) -> None:
+        """Let the captions say the values of the marked pixel, or what the pictures are."""
+        look, pixel = self._controller.look, self.chain.pixel()
+        views = (self.chain, self.jump, self.difference)
+        texts = ("", "", "")
+        if look is not None and pixel is not None:
+            chain, jump = (x[pixel.y(), pixel.x()] for x in look.values)
+            for digits in (3, 2, 1):
+                apart = "" if look.walking else f"Δ {_signed(chain - jump, digits)}"
+                texts = (_signed(chain, digits), _signed(jump, digits), apart)
+                if all(view.fits(text) for view, text in zip(views, texts, strict=True)):
+                    break
+        for view, text in zip(views, texts, strict=True):
+            view.set_reading(text)
+
+    def _fit_shape(self, look: Look) -> None:
+        """Arrange for pictures of this shape, and show the whole of another picture."""
         height, width = look.chain.pixels.shape[:2]
+        if self._seen != (seen := (self._view.picture, width, height)):
+            self._seen = seen
+            self.zoom.reset()
         aspect = min(max(width / height, 0.5), 2.0)
         if aspect != self._aspect:
             self._aspect = aspect
             self._arrange()
+
+    @Slot()
+    def _show_scaling(self) -> None:
+        for picture in (self.chain, self.jump, self.difference):
+            picture.set_scaling(self._view.display.scaling)
 
     def _show_plots(self) -> None:
         look = self._controller.look
@@ -310,6 +251,7 @@ class ChainView(QWidget):
         """Let it rest."""
         super().hideEvent(event)
         self._controller.set_active(False)
+        self.zoom.point(None)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Put table and plots where the pictures leave most room."""
@@ -375,20 +317,6 @@ class ChainView(QWidget):
             set_icon(control, name, tokens.text, tokens.disabled)
 
 
-def _titled(title: str, plot: Plot) -> QWidget:
-    """Return a plot with a caption above it, as pictures have one."""
-    head = label(title, "caption")
-    head.setFixedHeight(CAPTION)
-    head.setMinimumWidth(40)
-    result = QWidget()
-    column = QVBoxLayout(result)
-    column.setContentsMargins(0, 0, 0, 0)
-    column.setSpacing(0)
-    column.addWidget(head)
-    column.addWidget(plot, 1)
-    return result
-
-
 def _captions(view: ChainView, look: Look) -> list[tuple[PictureView, tuple[str, ...]]]:
     """Return the lines above the pictures, the longest first."""
     times = f"{look.k} times" if look.k != 1 else "once"
@@ -408,6 +336,12 @@ def _captions(view: ChainView, look: Look) -> list[tuple[PictureView, tuple[str,
     if look.walking:
         difference = ("difference: once the chain is there", "difference: not yet")
     return [(view.chain, chain), (view.jump, jump), (view.difference, difference)]
+
+
+def _signed(values: Array, digits: int) -> str:
+    """Return numbers with their signs; there is no negative zero."""
+    rounded = (round(float(value), digits) + 0.0 for value in values)
+    return " ".join(f"{value:+.{digits}f}" for value in rounded).replace("-", "−")
 
 
 def _show(picture: PictureView, tile: Tile) -> None:

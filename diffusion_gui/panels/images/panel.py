@@ -26,6 +26,7 @@ from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.estimate import Estimator
 from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
@@ -67,6 +68,7 @@ class ImagePanel(Panel):
         loader: PictureLoader,
         chain: ChainController,
         measures: Measures,
+        estimator: Estimator,
         pictures: PictureSet,
         theme: Theme,
     ) -> None:
@@ -78,6 +80,7 @@ class ImagePanel(Panel):
         self._film = film
         self._loader = loader
         self._chain = chain
+        self._estimator = estimator
         self._pictures = pictures
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
@@ -93,8 +96,7 @@ class ImagePanel(Panel):
 
     def _build_head(self) -> None:
         self.progress = QProgressBar()
-        self.progress.setFixedWidth(120)
-        self.progress.setFormat("opening %v of %m")
+        self.progress.setFixedWidth(160)
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
         self.compare = button(
             "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
@@ -109,6 +111,16 @@ class ImagePanel(Panel):
         self.options_button.setObjectName("imageOptionsButton")
         for widget in (self.progress, self.cancel, self.compare):
             self.head.addWidget(widget)
+        self.estimate = button(
+            "𝑥̂₀",
+            "Show what the sampling panel's model makes of 𝑥ₜ: its 𝑥̂₀ of one call at this t",
+            "chip",
+        )
+        self.estimate.setObjectName("estimateButton")
+        self.estimate.setAccessibleName("Show x0-hat of one model call")
+        self.estimate.setCheckable(True)
+        self.estimate.toggled.connect(lambda on: self._view.set_display(estimate=on))
+        self.head.addWidget(self.estimate)
         self.chips: dict[Page, QPushButton] = {}
         for page, (title, tooltip) in _PAGES.items():
             chip = button(title, tooltip, "chip")
@@ -122,7 +134,7 @@ class ImagePanel(Panel):
         self.cancel.hide()
 
     def _build_pictures(self, store: PictureStore) -> None:
-        self.tiles = TilesView(self._view, self._preview, self.theme)
+        self.tiles = TilesView(self._view, self._preview, self._estimator, self.theme)
         self.strip = FilmStrip(self.theme)
         self.tray = Tray(self._document, self._view, store, self._pictures, self.theme)
         self._pages = QStackedLayout()
@@ -215,6 +227,8 @@ class ImagePanel(Panel):
             self._made[page] = self._make_page(page)
             self._pages.addWidget(self._made[page])
         self._pages.setCurrentWidget(self._made[page])
+        self.estimate.setVisible(page is Page.TILES)
+        self.estimate.setChecked(self._view.display.estimate)
         for known, chip in self.chips.items():
             chip.setChecked(known is page)
 
@@ -269,11 +283,12 @@ class ImagePanel(Panel):
 
     @Slot(int, int)
     def _on_progress(self, done: int, total: int) -> None:
-        busy = total > 1 and done < total
+        busy = done < total > 1 or done > total
+        self.progress.setFormat(f"opening {done:,} of {total:,}" if total else f"found {done:,}")
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self.progress.setMaximum(max(total, 1))
-        self.progress.setValue(done)
+        self.progress.setValue(done if total else 0)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files, folders and pictures from other programs."""

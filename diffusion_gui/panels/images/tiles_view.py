@@ -19,7 +19,9 @@ from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP
 from diffusion_gui.panels.common.zoom import Zoom
 from diffusion_gui.panels.images.cells import Cells
+from diffusion_gui.panels.images.estimate_tile import EstimateTile
 from diffusion_gui.panels.images.histogram import HistogramView
+from diffusion_gui.state.estimate import Estimator
 from diffusion_gui.state.forward_preview import ForwardPreview, Tile, Tiles
 from diffusion_gui.state.view_state import ViewState
 
@@ -53,7 +55,9 @@ class TilesView(QWidget):
 
     reading_changed = Signal()
 
-    def __init__(self, view: ViewState, preview: ForwardPreview, theme: Theme) -> None:
+    def __init__(
+        self, view: ViewState, preview: ForwardPreview, estimator: Estimator, theme: Theme
+    ) -> None:
         super().__init__()
         self._view = view
         self._preview = preview
@@ -62,6 +66,10 @@ class TilesView(QWidget):
         self.reading = ""
         self.zoom = Zoom(self)
         self._build(theme)
+        self.estimate = EstimateTile(estimator, theme, self.zoom, _HOW)
+        for picture in (self.estimate, self.x_t_other):
+            picture.setParent(self)
+            picture.hide()
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(GAP)
@@ -71,6 +79,7 @@ class TilesView(QWidget):
         self._row.addWidget(self.histogram, 1)
         preview.tiles_changed.connect(self.show_tiles)
         preview.sides_changed.connect(self.show_sides)
+        view.display_changed.connect(self.show_sides)
         self.zoom.pointed.connect(self._read)
         self.show_sides()
 
@@ -87,21 +96,20 @@ class TilesView(QWidget):
         self.noise = tile(
             "noiseTile", "noise  √(1−ᾱ) ε", "What was added to it; ε depends on the seed alone"
         )
-        self.x_t_other.setParent(self)
-        self.x_t_other.hide()
 
     @property
     def views(self) -> tuple[PictureView, ...]:
-        """All pictures, the other side's on show or not."""
-        return self.x_0, self.x_t, self.x_t_other, self.signal, self.noise
+        """All pictures, on show or not."""
+        return self.x_0, self.x_t, self.x_t_other, self.estimate, self.signal, self.noise
 
     @Slot()
     def show_sides(self) -> None:
-        """Make room for x_t under the other side, A to the left of B."""
+        """Make room for what is shown beside x_t: the other side, A to the left of B; x0_hat."""
         both = [self.x_t]
         if self._preview.comparing:
             both.insert(0 if self._preview.side == "B" else 1, self.x_t_other)
-        views = [self.x_0, *both, self.signal, self.noise]
+        estimate = [self.estimate] if self._view.display.estimate else []
+        views = [self.x_0, *both, *estimate, self.signal, self.noise]
         self.cells.set_views(views)
         self._row.setStretch(0, 5 * len(views))
         self._row.setStretch(1, 4)
@@ -120,9 +128,8 @@ class TilesView(QWidget):
             self._seen = seen
             self.zoom.reset()
             self.cells.set_shape(QSize(width, height))
-        if (
-            self.x_0.pixels is not tiles.x_0.pixels
-        ):  # it stays while t moves, and so does its scaling
+            self.estimate.set_shape(width, height)
+        if self.x_0.pixels is not tiles.x_0.pixels:  # its scaling stays while t moves
             _show(self.x_0, tiles.x_0)
         _show(self.x_t, tiles.x_t)
         _show(self.signal, tiles.signal)

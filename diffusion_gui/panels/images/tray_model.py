@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from operator import is_not
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PySide6.QtCore import (
     QModelIndex,
     QObject,
@@ -14,9 +16,11 @@ from PySide6.QtCore import (
     QRect,
     QStringListModel,
     Qt,
+    Slot,
 )
 from PySide6.QtGui import QBrush, QImage, QPainter, QPixmap
 
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import PictureRef
 from diffusion_gui.panels.common.dropping import SMOOTH
 from diffusion_gui.panels.common.picture import to_qimage
@@ -45,6 +49,9 @@ class TrayModel(QStringListModel):
         self._store = store
         self._shown: Sequence[PictureRef] = ()
         self._rows: list[PictureRef] = []
+        self._coming: Sequence[PictureRef] = ()
+        self.rowsInserted.connect(self._on_inserted)  # before any view hears of it
+        self.rowsRemoved.connect(self._on_removed)
 
     def set_pictures(self, pictures: Sequence[PictureRef]) -> None:
         """Take in the pictures as they are now."""
@@ -68,12 +75,19 @@ class TrayModel(QStringListModel):
     def _remove(self, runs: list[range], head: int) -> None:
         for run in reversed(runs):
             self.removeRows(head + run.start, len(run))
-            del self._rows[head + run.start : head + run.stop]
 
     def _insert(self, runs: list[range], head: int, come: Sequence[PictureRef]) -> None:
         for run in runs:
-            self._rows[head + run.start : head + run.start] = come[run.start : run.stop]
+            self._coming = come[run.start : run.stop]
             self.insertRows(head + run.start, len(run))
+
+    @Slot(QModelIndex, int, int)
+    def _on_inserted(self, _parent: QModelIndex, first: int, _last: int) -> None:
+        self._rows[first:first] = self._coming
+
+    @Slot(QModelIndex, int, int)
+    def _on_removed(self, _parent: QModelIndex, first: int, last: int) -> None:
+        del self._rows[first : last + 1]
 
     def _reorder(self, pictures: list[PictureRef]) -> None:
         self.layoutAboutToBeChanged.emit()
@@ -100,10 +114,13 @@ class TrayModel(QStringListModel):
 
     def _lines(self, ref: PictureRef) -> list[str]:
         """Return a picture's size and where it is from."""
-        height, width = self._store.get(ref.id).pixels.shape[:2]
-        lines = [f"{width} × {height}"]
-        if ref.source and (label := labels([ref])[0]):
-            lines.append(f"folder (its class): {label}")
+        try:
+            height, width = self._store.get(ref.id).pixels.shape[:2]
+            lines = [f"{width} × {height}"]
+        except EngineError as error:  # its file is no longer there
+            lines = [str(error)]
+        if label := labels([ref])[0]:
+            lines += [f"class: {label}", f"folder: {Path(ref.source).parent}"]
         elif ref.source:
             lines.append(ref.source)
         return lines
@@ -111,6 +128,8 @@ class TrayModel(QStringListModel):
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Every picture can be chosen and dragged."""
         flags = Qt.ItemFlag
+        if not index.isValid():
+            return flags.NoItemFlags
         return flags.ItemIsEnabled | flags.ItemIsSelectable | flags.ItemIsDragEnabled
 
     def ids(self, rows: Iterable[int]) -> tuple[str, ...]:
@@ -138,8 +157,12 @@ class Thumbnails:
         return pixmap
 
     def make(self, picture_id: str, scale: float) -> QPixmap:
-        """Make a thumbnail and keep it."""
-        pixmap = _rounded(to_qimage(self._store.thumbnail(picture_id)), scale)
+        """Make a thumbnail and keep it; a grey one of a picture that cannot be had."""
+        try:
+            pixels = self._store.thumbnail(picture_id)
+        except EngineError:  # said in its tooltip
+            pixels = np.full((1, 1, 3), 128, np.uint8)
+        pixmap = _rounded(to_qimage(pixels), scale)
         self._pixmaps[picture_id, scale] = pixmap
         if len(self._pixmaps) > MOST_PIXMAPS:
             del self._pixmaps[next(iter(self._pixmaps))]

@@ -39,7 +39,7 @@ CELL = SIDE + 2 * MARGIN
 BAR = 8
 """Height of the scroll bar below the thumbnails."""
 PAINT_SECONDS = 0.006
-"""New thumbnails are made for so long while the row is painted; the rest come after it."""
+"""For so long, and one at least, new thumbnails are made while the row is painted; then again."""
 STACKED = 3
 """Most thumbnails under the mouse while several are dragged."""
 
@@ -62,6 +62,7 @@ class TrayRow(QListView):
         self._thumbnails = thumbnails
         self._gap = -1
         self._paint_until = 0.0
+        self._none_made = True
         self._later = QTimer(self, singleShot=True, interval=0)
         self._later.timeout.connect(self.viewport().update)
         self.setModel(model)
@@ -91,7 +92,7 @@ class TrayRow(QListView):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the thumbnails in sight, and where dragged pictures would come to lie."""
-        self._paint_until = time.perf_counter() + PAINT_SECONDS
+        self._paint_until, self._none_made = time.perf_counter() + PAINT_SECONDS, True
         super().paintEvent(event)
         if self._gap >= 0:
             painter = QPainter(self.viewport())
@@ -109,8 +110,8 @@ class TrayRow(QListView):
         """Return a thumbnail to paint, or None for now if there is no time to make it."""
         scale = self.devicePixelRatioF()
         pixmap = self._thumbnails.ready(picture_id, scale)
-        if pixmap is None and time.perf_counter() < self._paint_until:
-            pixmap = self._thumbnails.make(picture_id, scale)
+        if pixmap is None and (self._none_made or time.perf_counter() < self._paint_until):
+            pixmap, self._none_made = self._thumbnails.make(picture_id, scale), False
         if pixmap is None:
             self._later.start()
         return pixmap
