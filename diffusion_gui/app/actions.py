@@ -48,6 +48,12 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("playTime", "View", "Play t from 0 to T", ("Ctrl+Space",)),
     ActionRow("earlier", "View", "t − 1 %", ("Ctrl+Left",)),
     ActionRow("later", "View", "t + 1 %", ("Ctrl+Right",)),
+    ActionRow("exportFrame", "Image", "Export the picture at t…", ("Ctrl+Shift+E",)),
+    ActionRow("exportStrip", "Image", "Export the film strip…"),
+    ActionRow("exportSheet", "Image", "Export a contact sheet of the chosen pictures…"),
+    ActionRow("exportAnimation", "Image", "Export an animation over t…"),
+    ActionRow("exportTensors", "Image", "Export the tensors at t…"),
+    ActionRow("copyPicture", "Image", "Copy the picture at t", ("Ctrl+Shift+X",)),
     ActionRow("savePreset", "Schedule", "Save as preset…"),
     ActionRow("-", "Schedule"),
     ActionRow("drawFreehand", "Schedule", "Draw freehand\tD", checkable=True),
@@ -89,8 +95,8 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("about", "Help", "About Diffusion GUI"),
 )
 TITLES = {
-    "File": "&File", "Edit": "&Edit", "View": "&View", "Schedule": "Sche&dule",
-    "Sampling": "&Sampling", "Help": "&Help",
+    "File": "&File", "Edit": "&Edit", "View": "&View", "Image": "&Image",
+    "Schedule": "Sche&dule", "Sampling": "&Sampling", "Help": "&Help",
 }  # fmt: skip
 """The menus of the bar with the letters that open them together with Alt."""
 

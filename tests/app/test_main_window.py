@@ -138,7 +138,7 @@ class Folder:
 @pytest.mark.qt_log_ignore("plugin does not support", extend=True)
 def test_the_menus_open_by_letters_and_F10(window: MainWindow, qtbot: QtBot) -> None:
     titles = [action.text() for action in window.menuBar().actions()]
-    assert titles == ["&File", "&Edit", "&View", "Sche&dule", "&Sampling", "&Help"]
+    assert titles == ["&File", "&Edit", "&View", "&Image", "Sche&dule", "&Sampling", "&Help"]
     window.activateWindow()
     qtbot.waitActive(window)
     qtbot.keyClick(window.schedule.alpha_bar, Qt.Key.Key_F10)

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
-from PySide6.QtWidgets import QProgressBar, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QStackedLayout,
+    QVBoxLayout,
+    QWidget,
+)
 
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.panels.common.dropping import image_from, paths_from
@@ -87,7 +94,18 @@ class ImagePanel(Panel):
             "Options", "Working size, background, noise, display range, film strip", "tool"
         )
         self.options_button.setObjectName("imageOptionsButton")
-        for widget in (self.progress, self.cancel, self.compare):
+        self.export_button = button(
+            "Export", "Save, animate or copy what is on show; tiles can be dragged out", "menu"
+        )
+        self.export_button.setObjectName("imageExportButton")
+        self.export_progress = QProgressBar()
+        self.export_progress.setAccessibleName("Progress of the export")
+        self.export_progress.setFixedWidth(120)
+        self.export_progress.setFormat("exporting %p %")
+        self.export_cancel = button("Cancel", "Stop the export; no file is left behind", "link")
+        for widget in (
+            self.progress, self.cancel, self.export_progress, self.export_cancel, self.compare,
+        ):  # fmt: skip
             self.head.addWidget(widget)
         self.chips: dict[Page, QPushButton] = {}
         for page, (title, tooltip) in _PAGES.items():
@@ -98,6 +116,8 @@ class ImagePanel(Panel):
             self.chips[page] = chip
             self.head.addWidget(chip)
         self.head.addWidget(self.options_button)
+        self.head.addWidget(self.export_button)
+        self.show_export(0, 0)
         self.progress.hide()
         self.cancel.hide()
 
@@ -205,6 +225,7 @@ class ImagePanel(Panel):
     def _tint(self) -> None:
         tokens = self.theme.tokens
         set_icon(self.options_button, "sliders-horizontal", tokens.text, tokens.disabled)
+        set_icon(self.export_button, "download", tokens.text, tokens.disabled)
 
     @Slot()
     def _show_strip(self) -> None:
@@ -221,9 +242,23 @@ class ImagePanel(Panel):
         self.progress.setMaximum(max(total, 1))
         self.progress.setValue(done)
 
+    def set_export_menu(self, menu: QMenu) -> None:
+        """Give the export button its menu."""
+        self.export_button.setMenu(menu)
+
+    @Slot(int, int)
+    def show_export(self, done: int, total: int) -> None:
+        """Show how far an export is; (0, 0) while there is none."""
+        self.export_progress.setVisible(total > 0)
+        self.export_cancel.setVisible(total > 0)
+        self.export_progress.setRange(0, max(total, 1))
+        self.export_progress.setValue(done)
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take files, folders and pictures from other programs."""
-        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+        """Take files, folders and pictures from other programs, not what is dragged out of here."""
+        if event.source() is not None:
+            event.ignore()
+        elif event.mimeData().hasUrls() or event.mimeData().hasImage():
             event.acceptProposedAction()
             self._mark_drop(True)
 
