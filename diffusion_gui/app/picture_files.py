@@ -33,9 +33,7 @@ if TYPE_CHECKING:
 
 EXPORTS = ("exportFrame", "exportStrip", "exportSheet", "exportAnimation", "exportTensors")
 _PNG = "PNG picture (*.png)"
-_ANIMATIONS = (
-    "GIF, plays everywhere (*.gif);;WebP (*.webp);;APNG, without loss (*.apng);;MP4 video (*.mp4)"
-)
+_ANIMATIONS = "GIF, plays everywhere (*.gif);;WebP, small (*.webp);;APNG, without loss (*.apng);;MP4 video (*.mp4)"
 _THUMBNAIL = 96
 """Longest side in pixels of what hangs at the mouse during a drag."""
 _MOST_LOOKED_INTO = 16

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -35,6 +35,14 @@ def write_mp4(file: BinaryIO, frames: Iterator[Pixels], fps: int) -> None:
     require()
     import av
 
+    kept = _Kept(file)
+    try:
+        _encode(av, kept, frames, fps)
+    except Exception as error:
+        raise kept.error or error from None
+
+
+def _encode(av: Any, file: _Kept, frames: Iterator[Pixels], fps: int) -> None:
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.pix_fmt = "yuv420p"
@@ -59,3 +67,20 @@ def laid_out(pixels: Pixels) -> Pixels:
         return pixels.repeat(2, axis=0).repeat(2, axis=1)
     height, width = pixels.shape[:2]
     return np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+
+
+class _Kept:
+    """A file that keeps what its last write raised: PyAV says only that something was."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+        self.error: Exception | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write `data`; returns how many bytes that were."""
+        try:
+            return self._file.write(data)
+        except Exception as error:
+            self.error = error
+            raise

@@ -31,6 +31,8 @@ class AnimationDialog(QDialog):
         self.way.addItem("Forth: t from 0 to T", False)
         self.way.setCurrentIndex(0 if motion.back else 1)
         self.summary = label("", "caption")
+        for spin in (self.frames, self.fps):
+            spin.setKeyboardTracking(True)  # the summary follows, and Save takes what is typed
         self._build()
         self.frames.valueChanged.connect(self._show)
         self.fps.valueChanged.connect(self._show)
@@ -77,6 +79,8 @@ class AnimationDialog(QDialog):
 
     @Slot()
     def _accept(self) -> None:
+        self.frames.interpretText()
+        self.fps.interpretText()
         self.accept()
         self.wished.emit(self.motion)
 
