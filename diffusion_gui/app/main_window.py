@@ -125,7 +125,7 @@ class MainWindow(QMainWindow):
         if not paths:
             return
         self._parts.settings.folder = str(Path(paths[0]).parent)
-        if pictures := self.schedule_files.take(self.picture_files.take(paths)):
+        if pictures := self.schedule_files.take(self.picture_files.restorer.take(paths)):
             self._parts.loader.open(pictures)
 
     @Slot()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.session.forward_export import Watch
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
+
+if TYPE_CHECKING:
+    from diffusion_gui.session.forward_export import Watch
 
 
 class Exporter(QObject):
@@ -40,6 +42,8 @@ class Exporter(QObject):
         """Do `work` in the thread, then hand what it returns to `then` in this one."""
 
         def run(job: Job) -> tuple[Callable[[Any], None], Any]:
+            from diffusion_gui.session.forward_export import Watch  # not before the first paint
+
             watch = Watch(job.poll, lambda done, total: self._mailbox.put((done, total)))
             result = work(watch)
             job.poll()

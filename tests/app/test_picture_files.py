@@ -167,7 +167,18 @@ def test_the_command_line_makes_the_same_pixels_and_gets_them_into_the_window(
     save_as: Callable[[str], Path], tmp_path: Path,
 ) -> None:  # fmt: skip
     source = make_image("mine.png", size=150)
-    options = "--size 64 --schedule linear --seed 8 --noise fresh --fit crop".split()
+    options = [
+        "--size",
+        "64",
+        "--schedule",
+        "linear",
+        "--seed",
+        "8",
+        "--noise",
+        "fresh",
+        "--fit",
+        "crop",
+    ]
     command = [sys.executable, "-W", "error", "-m", "diffusion_gui.cli", "noise", str(source)]
     times = ",".join(str(t) for t, _ in window.images.strip.frames)
     assert times.startswith("0,")
@@ -448,7 +459,7 @@ def test_a_target_that_is_read_only_or_gone_is_said(
     path = save_as("f.png")
     real = Path.open
 
-    def refuse(self: Path, mode: str = "r", *args: object, **kwargs: object):  # noqa: ANN202
+    def refuse(self: Path, mode: str = "r", *args: object, **kwargs: object):
         if mode == "xb":
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
         return real(self, mode, *args, **kwargs)
@@ -522,7 +533,7 @@ class Drags:
         self.files: list[str] = []
 
 
-def _drag(qtbot: QtBot, view, release: bool = False) -> None:  # noqa: ANN001
+def _drag(qtbot: QtBot, view, release: bool = False) -> None:
     begin = view.picture_rect().center()
     qtbot.mousePress(view, Qt.MouseButton.LeftButton, pos=begin)
     for way in (4, 12, 30):
@@ -583,7 +594,7 @@ def test_what_is_dragged_out_of_the_window_is_not_taken_back_in(
         def source(self) -> object:
             return window.images
 
-        def mimeData(self) -> QMimeData:  # noqa: N802
+        def mimeData(self) -> QMimeData:
             mime = QMimeData()
             mime.setUrls([QUrl.fromLocalFile("/x.png")])
             return mime
@@ -591,7 +602,7 @@ def test_what_is_dragged_out_of_the_window_is_not_taken_back_in(
         def ignore(self) -> None:
             self.accepted = False
 
-        def acceptProposedAction(self) -> None:  # noqa: N802
+        def acceptProposedAction(self) -> None:
             self.accepted = True
 
     event = Own()

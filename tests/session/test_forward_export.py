@@ -192,7 +192,7 @@ def test_a_large_sheet_has_smaller_cells_and_a_large_strip_is_refused(tmp_path: 
     assert sheet_cell(32, 2000, 20) == 32
     big = _scene(shape=(2000, 3000, 3))
     big = replace(big, experiment=replace(big.experiment, forward=Forward(0)))
-    with pytest.raises(EngineError, match="the sheet would be .* megapixels; lower") as caught:
+    with pytest.raises(EngineError, match=r"the sheet would be .* megapixels; lower") as caught:
         save_strip(tmp_path / "s.png", big, {"": list(range(30))})
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
@@ -400,7 +400,7 @@ def test_a_disk_that_fills_while_it_is_written_leaves_nothing(
 ) -> None:
     real = Path.open
 
-    def opened(self: Path, mode: str = "r", *args: object, **kwargs: object):  # noqa: ANN202
+    def opened(self: Path, mode: str = "r", *args: object, **kwargs: object):
         return Full(real(self, mode, *args, **kwargs)) if mode == "xb" else real(self, mode)
 
     monkeypatch.setattr(Path, "open", opened)
@@ -412,7 +412,7 @@ def test_a_disk_that_fills_while_it_is_written_leaves_nothing(
 class Full:
     """A file on a disk that has room for 100 bytes more."""
 
-    def __init__(self, file) -> None:  # noqa: ANN001
+    def __init__(self, file) -> None:
         self._file = file
         self._room = 100
 

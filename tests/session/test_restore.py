@@ -1,4 +1,4 @@
-"""Experiments come back out of PNGs whole, or one line says why not; no stranger's path is opened."""
+"""Experiments come back out of PNGs, or one line says why not; no stranger's path is opened."""
 
 from __future__ import annotations
 
@@ -165,11 +165,16 @@ def test_no_path_that_a_file_names_is_kept_or_opened(
     )
     path = _png(tmp_path / "a.png", encode(replace(EXPERIMENT, pictures=refs)), {"two": _pixels()})
     opened: list[str] = []
+
+    def watched(real):
+        def call(file, *args, **kwargs):
+            opened.append(str(file))
+            return real(file, *args, **kwargs)
+
+        return call
+
     for owner, name in ((builtins, "open"), (io, "open"), (os, "open"), (os, "stat")):
-        real = getattr(owner, name)
-        monkeypatch.setattr(
-            owner, name, lambda file, *a, real=real, **k: (opened.append(str(file)), real(file, *a, **k))[1]
-        )  # fmt: skip
+        monkeypatch.setattr(owner, name, watched(getattr(owner, name)))
     found = read_experiment(path, {})
     monkeypatch.undo()
     assert set(opened) == {str(path)}
