@@ -75,36 +75,27 @@ def save_animation(path: AnyPath, scene: Scene, motion: Motion, watch: Watch = I
         watch.progress(index, len(times))
         return rendered(process, schedule, times[index], scene.view.shown)[0]
 
-    if kind == "MP4":
-        atomic_write(
-            target,
-            lambda file: video.write_mp4(
-                cast(BinaryIO, WatchedFile(file, watch.poll)),
-                (make(index) for index in range(len(times))),
-                motion.fps,
-            ),
-        )
-        return len(times)
-    _check_size(len(times), x_0)
-    info: dict[str, Any] = {}
+    def write(file: BinaryIO) -> None:
+        watched = cast(BinaryIO, WatchedFile(file, watch.poll))
+        if kind == "MP4":
+            video.write_mp4(watched, map(make, range(len(times))), motion.fps)
+        else:
+            _write(watched, kind, _Reel(x_0, len(times), make), motion, scene)
+
+    if kind != "MP4":
+        _check_size(len(times), x_0)
+    atomic_write(target, write)
+    return len(times)
+
+
+def _write(file: BinaryIO, kind: str, reel: _Reel, motion: Motion, scene: Scene) -> None:
+    """Let Pillow write an endless animation; a PNG carries the experiment."""
+    options: dict[str, Any] = dict(_QUALITY.get(kind, {}))
     if kind == "PNG":
         text = {METADATA_KEY: encode(scene.experiment, scene.view)}
-        info["pnginfo"] = png_info(text, {scene.subject.ref.id: x_0})
-    durations = motion.durations(len(times), 10 if kind == "GIF" else 1)
-    reel = _Reel(x_0, len(times), make)
-    atomic_write(
-        target,
-        lambda file: reel.save(
-            cast(BinaryIO, WatchedFile(file, watch.poll)),
-            format=kind,
-            save_all=True,
-            duration=durations,
-            loop=0,
-            **_QUALITY.get(kind, {}),
-            **info,
-        ),
-    )
-    return len(times)
+        options["pnginfo"] = png_info(text, {scene.subject.ref.id: scene.pixels(scene.subject)})
+    durations = motion.durations(reel.n_frames, 10 if kind == "GIF" else 1)
+    reel.save(file, format=kind, save_all=True, duration=durations, loop=0, **options)
 
 
 _QUALITY: dict[str, dict[str, Any]] = {
