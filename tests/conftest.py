@@ -69,12 +69,18 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
     yield built
     built.shutdown()
     for owned in (
+        built.estimator,
         built.sampling,
         built.loader,
+        built.film,
+        built.measures,
+        built.chain,
+        built.pictures,
         built.preview,
         built.comparison,
         built.editor,
         built.presets,
+        built.player,
         built.view,
         built.document,
     ):

@@ -45,7 +45,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("themeLight", "View", "Light", group="theme"),
     ActionRow("themeDark", "View", "Dark", group="theme"),
     ActionRow("-", "View"),
-    ActionRow("playTime", "View", "Play t from 0 to T", ("Ctrl+Space",)),
+    ActionRow("playTime", "View", "Play / pause t", ("Ctrl+Space",)),
     ActionRow("earlier", "View", "t − 1 %", ("Ctrl+Left",)),
     ActionRow("later", "View", "t + 1 %", ("Ctrl+Right",)),
     ActionRow("exportFrame", "Image", "Export the picture at t…", ("Ctrl+Shift+E",)),
@@ -54,6 +54,16 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("exportAnimation", "Image", "Export an animation over t…"),
     ActionRow("exportTensors", "Image", "Export the tensors at t…"),
     ActionRow("copyPicture", "Image", "Copy the picture at t", ("Ctrl+Shift+X",)),
+    ActionRow("-", "Image"),
+    ActionRow("selectAllPictures", "Image", "Select all pictures\tCtrl+A"),
+    ActionRow("removePictures", "Image", "Remove from the tray\tDel"),
+    ActionRow("removeOtherPictures", "Image", "Remove all others"),
+    ActionRow("clearPictures", "Image", "Clear the tray"),
+    ActionRow("movePicturesLeft", "Image", "Move to the left\tAlt+Left"),
+    ActionRow("movePicturesRight", "Image", "Move to the right\tAlt+Right"),
+    ActionRow("-", "Image"),
+    ActionRow("restorePhotos", "Image", "Restore the photographs"),
+    ActionRow("useEmoji", "Image", "Use the 1,377 emoji"),
     ActionRow("savePreset", "Schedule", "Save as preset…"),
     ActionRow("-", "Schedule"),
     ActionRow("drawFreehand", "Schedule", "Draw freehand\tD", checkable=True),
@@ -95,8 +105,8 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("about", "Help", "About Diffusion GUI"),
 )
 TITLES = {
-    "File": "&File", "Edit": "&Edit", "View": "&View", "Image": "&Image",
-    "Schedule": "Sche&dule", "Sampling": "&Sampling", "Help": "&Help",
+    "File": "&File", "Edit": "&Edit", "View": "&View", "Image": "&Image", "Schedule": "Sche&dule",
+    "Sampling": "&Sampling", "Help": "&Help",
 }  # fmt: skip
 """The menus of the bar with the letters that open them together with Alt."""
 
@@ -148,4 +158,9 @@ def _open_by_key(window: QMainWindow, menu: QMenu) -> None:
 def shortcut_lines() -> list[tuple[str, str]]:
     """Return (keys, text) of every command that has a shortcut."""
     lines = [(" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts]
-    return [*lines, ("F10", "Open the menus")]
+    return [
+        *lines,
+        ("Space", "Play / pause t, where the focus has no use for it"),
+        ("Left, Right", "t − 1, t + 1, where the focus has no use for them"),
+        ("F10", "Open the menus"),
+    ]

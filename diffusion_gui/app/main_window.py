@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDropEvent,
     QGuiApplication,
+    QKeyEvent,
 )
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
@@ -21,13 +22,14 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
 from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
-from diffusion_gui.engine.images import SUFFIXES
+from diffusion_gui.engine.image_files import SUFFIXES
 from diffusion_gui.panels.common.dropping import image_from, paths_from
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
 
 MARGIN = 10
+_TIME_KEYS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
 
 class MainWindow(QMainWindow):
@@ -41,6 +43,7 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(1100, 680)
         self._build_panels()
         self.actions_by_name, menus = build_menus(self, self._handlers())
+        self.images.tray.set_actions(self.actions_by_name)
         self.schedule.set_menu(menus["Schedule"], menus["pinPreset"])
         self.picture_files.set_menu(self.actions_by_name)
         name = f"theme{parts.theme.wish.capitalize()}"
@@ -52,10 +55,21 @@ class MainWindow(QMainWindow):
     def _build_panels(self) -> None:
         p = self._parts
         common = (p.document, p.view)
-        self.toolbar = Toolbar(*common, p.sampling, p.settings, p.theme)
+        self.toolbar = Toolbar(*common, p.player, p.sampling, p.settings, p.theme)
         self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.presets, p.theme)
         self.schedule_files = ScheduleFiles(p.document, p.settings, self.schedule)
-        self.images = ImagePanel(*common, p.store, p.preview, p.loader, p.theme)
+        self.images = ImagePanel(
+            *common,
+            p.store,
+            p.preview,
+            p.film,
+            p.loader,
+            p.chain,
+            p.measures,
+            p.estimator,
+            p.pictures,
+            p.theme,
+        )
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
         self.picture_files = PictureFiles(p, self.images, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
@@ -90,13 +104,14 @@ class MainWindow(QMainWindow):
             "themeSystem": lambda: self._set_theme("system"),
             "themeLight": lambda: self._set_theme("light"),
             "themeDark": lambda: self._set_theme("dark"),
-            "playTime": self.toolbar.toggle_play,
+            "playTime": p.player.toggle,
             "earlier": lambda: p.view.set_t(p.view.t - max(1, p.view.T // 100)),
             "later": lambda: p.view.set_t(p.view.t + max(1, p.view.T // 100)),
             "runPause": self.sampling.toggle,
             "step": p.sampling.step,
             "stop": p.sampling.stop,
             "denoiseFromHere": self.sampling.denoise_from_here,
+            **self.images.tray.handlers(),
             **self.schedule.handlers(),
             **self.schedule_files.handlers(),
             **self.picture_files.handlers(),
@@ -172,6 +187,18 @@ class MainWindow(QMainWindow):
         box.setText(html)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Play by Space and move t by the arrows, wherever the focus has no use for them."""
+        view, step = self._parts.view, _TIME_KEYS.get(Qt.Key(event.key()))
+        if event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier:
+            super().keyPressEvent(event)
+        elif event.key() == Qt.Key.Key_Space:
+            self._parts.player.toggle()
+        elif step is not None:
+            view.set_t(view.t + step)
+        else:
+            super().keyPressEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """A drop anywhere in the window is a drop on the image panel."""

@@ -11,11 +11,17 @@ from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.session import library
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
+from diffusion_gui.state.estimate import Estimator
+from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.measures import Measures
+from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
+from diffusion_gui.state.player import Player
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.user_presets import UserPresets
@@ -35,18 +41,29 @@ class Parts:
     document: Document
     presets: UserPresets
     view: ViewState
+    player: Player
     editor: EditorState
     comparison: Comparison
     preview: ForwardPreview
+    film: Film
+    measures: Measures
+    chain: ChainController
     loader: PictureLoader
+    pictures: PictureSet
     sampling: SamplingController
+    estimator: Estimator
     first_experiment: Experiment
 
     def shutdown(self) -> None:
         """End the background threads; safe to call twice."""
         self.presets.shutdown()
+        self.chain.shutdown()
+        self.estimator.shutdown()
+        self.measures.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
+        self.preview.shutdown()
+        self.pictures.shutdown()
 
 
 def build_parts(
@@ -67,6 +84,10 @@ def build_parts(
     presets = UserPresets(settings.home, app)
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
+    pictures = PictureSet(document, view, store, app)  # first to hear: it says what is shown next
+    preview = ForwardPreview(document, view, store, comparison, app)
+    player = Player(view, settings, app)
+    sampling = SamplingController(document, store, device or settings.device, settings.live, app)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -74,10 +95,16 @@ def build_parts(
         document=document,
         presets=presets,
         view=view,
+        player=player,
         editor=EditorState(app),
         comparison=comparison,
-        preview=ForwardPreview(document, view, store, comparison, app),
+        preview=preview,
+        film=Film(document, view, store, comparison, preview, app),
+        measures=Measures(document, view, preview, comparison, app),
+        chain=ChainController(document, view, preview, player, app),
         loader=PictureLoader(document, view, store, app),
-        sampling=SamplingController(document, store, device or settings.device, settings.live, app),
+        sampling=sampling,
+        estimator=Estimator(document, view, sampling, app),
+        pictures=pictures,
         first_experiment=experiment,
     )

@@ -108,12 +108,9 @@ class PictureFiles(QObject):
             self._panel.bar.show_lines(["There is no picture to export: open or drop one first"])
         return scene
 
-    def _shares(self) -> list[float]:
-        """Return where the frames of the strip on show stand, as shares of the way to T."""
-        sides = self._parts.comparison.sides() if self._parts.preview.comparing else ()
-        first = sides[0][1] if sides else self._parts.document.experiment.schedule
-        frames = self._panel.strip.frames
-        return [t / first.T for t, _ in frames] or [i / 10 for i in range(11)]
+    def _times(self, side: str = "") -> Sequence[int]:
+        """Return where the frames of the strip on show stand."""
+        return self._parts.film.times(side, self._panel.strip.layout_of_rows.most)
 
     def _ask(self, title: str, name: str, kinds: str) -> str:
         return ask_target(self._panel, self._parts.settings, title, name, kinds)
@@ -144,21 +141,21 @@ class PictureFiles(QObject):
     def _export_strip(self) -> None:
         from diffusion_gui.session import forward_export as export
 
-        scene, shares = self._scene(), self._shares()
+        scene = self._scene()
         if scene and (
             path := self._ask("Export the film strip", file_name(self._parts, "-strip.png"), _PNG)
         ):
             sides = scene.sides or {"": scene.experiment.schedule}
-            times = {side: _times(shares, spec.T) for side, spec in sides.items()}
+            times = {side: self._times(side) for side in sides}
             self._start(path, lambda watch: export.save_strip(path, scene, times, watch))
 
     @Slot()
     def _export_sheet(self) -> None:
         from diffusion_gui.session import forward_export as export
 
-        scene, shares = self._scene(), self._shares()
+        scene = self._scene()
         if scene and (path := self._ask("Export a contact sheet", "contact-sheet.png", _PNG)):
-            times = _times(shares, scene.experiment.schedule.T)
+            times = self._times()
             count = len(scene.subjects)
 
             def write(watch: Watch) -> str:
@@ -214,10 +211,10 @@ class PictureFiles(QObject):
             return
         store, pixels = self._parts.store, frame.x0_hat
 
-        def write(_: Watch) -> str:
+        def write(watch: Watch) -> str:
             from diffusion_gui.session.export import save_grid
 
-            pictures, left_out = _data_of(store, experiment)
+            pictures, left_out = _data_of(store, experiment, watch.poll)
             save_grid(path, pixels, experiment, pictures=pictures)
             return f"; {left_out} pictures of its data do not travel in it" if left_out else ""
 
@@ -228,22 +225,21 @@ class PictureFiles(QObject):
         self._panel.bar.show_lines([line])
 
 
-def _times(shares: Sequence[float], T: int) -> list[int]:
-    """Return times at shares of the way to T, none twice."""
-    return sorted({round(share * T) for share in shares})
-
-
-def _data_of(store: PictureStore, experiment: Experiment) -> tuple[dict[str, Pixels], int]:
+def _data_of(
+    store: PictureStore, experiment: Experiment, poll: Callable[[], None]
+) -> tuple[dict[str, Pixels], int]:
     """Return the user's pictures that a run needed, as it took them, and how many are too many."""
     from diffusion_gui.session.png_parts import MOST_PICTURES, portable
+    from diffusion_gui.state.sampling_worker import arrangement
 
     sampling = experiment.sampling
     wanted = [sampling.start.picture] if sampling.start is not None else []
     if sampling.data == PICTURES:
         wanted += [ref.id for ref in experiment.pictures]
     ids = list(dict.fromkeys(wanted))
-    squares = {
-        key: store.squares((PictureRef(key, ""),), sampling.size)[0] for key in ids[:MOST_PICTURES]
-    }
-    kept = portable(squares)
+    if not ids:
+        return {}, 0
+    refs = [PictureRef(picture_id, "") for picture_id in ids[:MOST_PICTURES]]
+    squares = store.squares(refs, sampling.size, *arrangement(experiment), poll)
+    kept = portable(dict(zip(ids, squares, strict=False)))
     return kept, len(ids) - len(kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import Forward
 from diffusion_gui.engine.images import Picture
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.session.library import PictureStore
@@ -64,7 +66,7 @@ class Restorer(QObject):
             from diffusion_gui.session.restore import read_experiment, renamed
 
             try:
-                found = read_experiment(path, known, lambda picture_id: _loaded(store, picture_id))
+                found = read_experiment(path, known, partial(_loaded, store))
             except EngineError as error:
                 return f"{error}; opened as a picture instead"
             sources = {ref.id: ref.source for ref in found.experiment.pictures}
@@ -96,8 +98,8 @@ class Restorer(QObject):
         self.said.emit(f"Restored {name}; Ctrl+Z brings back what was here")
 
 
-def _loaded(store: PictureStore, picture_id: str) -> Picture | None:
+def _loaded(store: PictureStore, picture_id: str, forward: Forward) -> Picture | None:
     try:
-        return store.get(picture_id)
+        return store.source(picture_id, forward)
     except EngineError:
         return None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import PictureRef
+from diffusion_gui.engine.images import Picture
 
 if TYPE_CHECKING:
     from diffusion_gui.session.forward_export import Scene, Subject
@@ -30,10 +31,10 @@ def _subject(parts: Parts, ref: PictureRef) -> Subject:
     """Return a picture that is opened in the thread of the job, unless it is on show."""
     from diffusion_gui.session.forward_export import Subject
 
-    on_show, store = parts.preview.picture, parts.store
-    if ref.id == parts.view.picture and on_show is not None:
-        return Subject(ref, lambda: on_show)
-    return Subject(ref, lambda: store.get(ref.id))
+    pixels, store, forward = parts.preview.pixels, parts.store, parts.document.experiment.forward
+    if ref.id == parts.view.picture and pixels is not None:
+        return Subject(ref, lambda: Picture(ref.name, pixels))
+    return Subject(ref, lambda: store.source(ref.id, forward))
 
 
 def other_side(scene: Scene) -> Scene:

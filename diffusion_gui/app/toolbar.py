@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
-from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QHideEvent
+from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QHideEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 
+from diffusion_gui.app.play_menu import PlayMenu
 from diffusion_gui.engine.experiment import DEVICES, MAX_SEED
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
@@ -21,19 +21,18 @@ from diffusion_gui.panels.common.widgets import (
     label,
 )
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.player import Player
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.view_state import ViewState
 
-PLAY_SECONDS = 5.0
-"""How long playing takes from t = 0 to T."""
 SAID_MS = 6000
 """How long it stands here what was done, in milliseconds."""
 _DEVICE_NAMES = {"auto": "Auto", "cpu": "CPU", "cuda": "NVIDIA GPU", "mps": "Apple GPU"}
 
 
 class Toolbar(QWidget):
-    """The row above the panels; owns the time slider and the playing of t."""
+    """The row above the panels, with the time slider."""
 
     open_requested = Signal()
     paste_requested = Signal()
@@ -42,6 +41,7 @@ class Toolbar(QWidget):
         self,
         document: Document,
         view: ViewState,
+        player: Player,
         controller: SamplingController,
         settings: Settings,
         theme: Theme,
@@ -49,6 +49,7 @@ class Toolbar(QWidget):
         super().__init__()
         self._document = document
         self._view = view
+        self._player = player
         self._controller = controller
         self._settings = settings
         self._theme = theme
@@ -73,9 +74,12 @@ class Toolbar(QWidget):
         self.slider.setMaximumWidth(520)
         self.time = label("")
         self.time.setMinimumWidth(96)
-        self.play = button("Play", "Play t from 0 to T and around (Ctrl+Space)")
+        self.play = button("Play", "Play t (Space, Ctrl+Space)")
         self.play.setObjectName("playButton")
-        self._play_timer = QTimer(self, interval=16)
+        self.play_menu = button("", "How t is played: speed, once, around, to and fro", "menu")
+        self.play_menu.setObjectName("playMenuButton")
+        self.play_menu.setAccessibleName("How to play")
+        self.play_menu.setMenu(PlayMenu(self._player, self.play_menu))
         for widget in (self.open, self.paste):
             self._row.addWidget(widget)
         self._row.addSpacing(GAP)
@@ -83,6 +87,7 @@ class Toolbar(QWidget):
         self._row.addWidget(self.slider, 1)
         self._row.addWidget(self.time)
         self._row.addWidget(self.play)
+        self._row.addWidget(self.play_menu)
         self.caption = ElidedLabel("caption")
         self.caption.setObjectName("saidLabel")
         self._said_timer = QTimer(self, singleShot=True)
@@ -131,28 +136,21 @@ class Toolbar(QWidget):
         self.redo.clicked.connect(history.redo)
         history.moved.connect(self._show_history)
         self._show_history()
-        self.play.clicked.connect(self.toggle_play)
-        self._play_timer.timeout.connect(self._on_play)
+        self.play.clicked.connect(self._player.toggle)
+        self._player.changed.connect(self._tint)
         self._said_timer.timeout.connect(self._forget)
         self._theme.changed.connect(self._tint)
 
-    @Slot()
-    def toggle_play(self) -> None:
-        """Let t run from where it is to T, then from 0 again, until pressed once more."""
-        if self._play_timer.isActive():
-            self._play_timer.stop()
-        else:
-            share = self._view.t / self._view.T
-            self._play_began = time.monotonic() - share * PLAY_SECONDS
-            self._play_timer.start()
-        self._tint()
+    def showEvent(self, event: QShowEvent) -> None:
+        """Play as fast as this screen shows."""
+        super().showEvent(event)
+        self._player.set_rate(self.screen().refreshRate())
 
     def hideEvent(self, event: QHideEvent) -> None:
         """Stop what runs when the window is closed."""
         super().hideEvent(event)
-        self._play_timer.stop()
+        self._player.stop()
         self._forget()
-        self._tint()
 
     @Slot(str)
     def say(self, text: str) -> None:
@@ -177,11 +175,6 @@ class Toolbar(QWidget):
         """Take the next seed of a fixed, well-mixed order, so that a reroll can be told again."""
         seed = self._document.experiment.seed
         self._set_seed((seed * 1664525 + 1013904223) % MAX_SEED)
-
-    @Slot()
-    def _on_play(self) -> None:
-        share = ((time.monotonic() - self._play_began) / PLAY_SECONDS) % 1.0
-        self._view.set_t(round(share * self._view.T))
 
     @Slot(int)
     def _on_seed(self, seed: int) -> None:
@@ -227,12 +220,13 @@ class Toolbar(QWidget):
     @Slot()
     def _tint(self) -> None:
         tokens = self._theme.tokens
-        playing = self._play_timer.isActive()
+        playing = self._player.playing
         self.play.setText("Pause" if playing else "Play")
         named: tuple[tuple[QPushButton, str], ...] = (
             (self.open, "folder-open"),
             (self.paste, "clipboard-paste"),
             (self.play, "pause" if playing else "play"),
+            (self.play_menu, "repeat"),
             (self.reroll, "dices"),
             (self.undo, "undo-2"),
             (self.redo, "redo-2"),

@@ -13,6 +13,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ from diffusion_gui.engine.experiment import (
     Sampling,
 )
 from diffusion_gui.engine.forward import Shown
-from diffusion_gui.engine.images import MAX_SIDE, Picture, arranged, colour, read_picture
+from diffusion_gui.engine.images import Picture, arranged, colour, read_picture
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import SPACINGS, ScheduleSpec, build
@@ -148,16 +149,17 @@ def noise(
         check_target(animation, KINDS)
     found = options.find_schedule(schedule, None, image_size=image_size)
     chosen = options.read_times(times, found.spec.T)
-    picture = read_picture(image, MAX_SIDE if size else 0)
-    ref = library.PictureStore().add(picture, str(image))
+    store = library.PictureStore()
+    ref = store.add(read_picture(image), str(image))
     large = next((known for known in WORKING_SIZES if known >= size), 0) if size else 0
     forward = Forward(large, Fit(fit), background, NoiseKind(kind), offset)
     view = View(chosen[len(chosen) // 2], ref.id, Shown(shown))
     experiment = Experiment(found.spec, (ref,), forward, seed=seed)
     check(experiment)
+    picture = store.source(ref.id, replace(forward, size=size))
     pixels = arranged(picture, size, fit, colour(background))
     # x_0 at a size between the window's own is a picture of that size, which is not enlarged there
-    scene = Scene(experiment, view, (Subject(ref, lambda: Picture(picture.name, pixels)),))
+    scene = Scene(experiment, view, (Subject(ref, lambda: Picture(ref.name, pixels)),))
     save_strip(output, scene, {"": chosen})
     typer.echo(f"{output}: {image.name} at t = {options.names(chosen)}")
     if animation is not None:

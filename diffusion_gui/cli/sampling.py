@@ -13,7 +13,8 @@ import numpy as np
 from diffusion_gui.cli.progress import step_progress
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
-from diffusion_gui.engine.images import Pixels, find_images, read_picture, square
+from diffusion_gui.engine.image_files import find_images
+from diffusion_gui.engine.images import Pixels, read_picture, square
 from diffusion_gui.engine.planning import plan, transitions
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library

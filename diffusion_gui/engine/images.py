@@ -2,22 +2,27 @@
 
 Nothing here trusts a file: only raster formats that Pillow decodes itself are opened, the size is
 checked before any pixel is decoded, and every failure is one `EngineError` line that names the
-file, the reason and the mend.
+file, the reason and the mend. Files are found and opened in `image_files.py`, their colours made
+sRGB in `colour_profile.py`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import threading
 import warnings
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from diffusion_gui.engine.colour_profile import to_srgb
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.image_files import open_regular, printable
 
 Pixels = NDArray[np.uint8]
 FloatImage = NDArray[np.float32]
@@ -25,18 +30,24 @@ Colour = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "ICO", "TGA", "JPEG2000", "AVIF")
-SUFFIXES = frozenset(
-    "." + ending
-    for ending in (
-        *("png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "gif", "bmp", "tif", "tiff"),
-        *("ppm", "pgm", "pbm", "pnm", "ico", "tga", "jp2", "j2k", "avif"),
-    )
-)
 MAX_MEGAPIXELS = 200
 MAX_SIDE = 1024
 """Longest side, in pixels, at which a picture is kept for the image panel."""
+_SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*")
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What brings a picture of each EXIF orientation upright."""
 
-Image.MAX_IMAGE_PIXELS = None  # our own check below names the file and the mend
+# Our own check below names the file and the mend; this one, at twice as much, also stops pictures
+# that a file announces smaller than they are (a PNG inside an ICO).
+Image.MAX_IMAGE_PIXELS = round(MAX_MEGAPIXELS * 1e6)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +60,20 @@ class Picture:
     notes: tuple[str, ...] = ()
     alpha: Pixels | None = None
     """Opacity, uint8 [H, W], where some of it is transparent."""
+    digest: str = ""
+    """SHA-256 of the file it was read from, as hexadecimal; empty where there is no file."""
+    full_size: tuple[int, int] = (0, 0)
+    """Width and height in the file, upright; (0, 0) where the pixels are all there is."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the pixels are the file's own, not scaled down."""
+        return max(self.full_size) <= max(self.pixels.shape[:2])
+
+    @property
+    def nbytes(self) -> int:
+        """The memory the pixels take."""
+        return self.pixels.nbytes + (0 if self.alpha is None else self.alpha.nbytes)
 
     def on(self, background: Colour) -> Pixels:
         """Return the pixels with `background` instead of white behind what is transparent."""
@@ -63,73 +88,120 @@ class Picture:
 def read_picture(path: str | os.PathLike[str], max_side: int = MAX_SIDE) -> Picture:
     """Open an image file as a person expects to see it, its longest side at most `max_side`.
 
-    A `max_side` of 0 keeps the file's own size. EXIF rotation is applied, transparency is
-    composited on white, 16-bit and CMYK become 8-bit RGB, the first frame of an animation is taken.
-    Raises EngineError with one line otherwise.
+    A `max_side` of 0 keeps the file's own size. EXIF rotation is applied, colours become sRGB by
+    the file's profile, transparency is composited on white, 16-bit and CMYK become 8-bit RGB, the
+    first frame of an animation is taken. Raises EngineError with one line otherwise.
     """
     file = Path(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on damaged metadata
-            return _decode(file, max_side)
-    except UnidentifiedImageError:
-        reason = "is empty (0 bytes)" if _size(file) == 0 else "is not an image that can be opened"
-        raise EngineError(f"{file.name}: the file {reason}") from None
-    except FileNotFoundError:
-        raise EngineError(f"{file.name}: the file is no longer there") from None
-    except PermissionError:
-        raise EngineError(f"{file.name}: no permission to read the file") from None
-    except MemoryError:
-        raise EngineError(f"{file.name}: not enough memory to open it; scale it down") from None
-    except EngineError:
-        raise
-    except IsADirectoryError:
-        raise EngineError(f"{file.name}: this is a folder, not an image") from None
-    except Exception as error:  # decoders raise anything on damaged data: IndexError, struct.error
-        reason = " ".join(str(error).split())
-        raise EngineError(f"{file.name}: the image is damaged or cut off ({reason})") from None
+    name = printable(file.name)
+    with open_regular(file) as opened:
+        try:
+            with _quiet:  # Pillow's remarks on damaged metadata
+                return _decode(opened, name, max_side)
+        except EngineError:
+            raise
+        except UnidentifiedImageError:
+            raise EngineError(f"{name}: {_not_an_image(opened)}") from None
+        except Image.DecompressionBombError:
+            raise EngineError(f"{name}: {_too_large(f'over {2 * MAX_MEGAPIXELS}')}") from None
+        except MemoryError:
+            raise EngineError(f"{name}: not enough memory to open it; scale it down") from None
+        except Exception as error:  # decoders raise anything on damaged data: IndexError, ...
+            raise EngineError(f"{name}: {_damage(error)}") from None
 
 
-def _decode(file: Path, max_side: int) -> Picture:
-    if file.stat().st_size == 0 and not file.is_dir():
-        raise EngineError(f"{file.name}: the file is empty (0 bytes)")
+class _Quiet:
+    """No warnings while any thread is within.
+
+    The filters are the process's: `warnings.catch_warnings` left by one thread would undo
+    what another has set.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._caught: warnings.catch_warnings[None] | None = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._within += 1
+            if self._within == 1:
+                self._caught = warnings.catch_warnings(action="ignore")
+                self._caught.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._within -= 1
+            if self._within == 0 and self._caught is not None:
+                self._caught.__exit__(None, None, None)
+
+
+_quiet = _Quiet()
+
+
+def _too_large(size: str) -> str:
+    return f"{size} pixels is over {MAX_MEGAPIXELS} megapixels; scale it down and drop it again"
+
+
+def _not_an_image(file: BufferedReader) -> str:
+    file.seek(0)
+    head = file.read(16)
+    if not head:
+        return "the file is empty (0 bytes)"
+    if head.startswith(_SIGNATURES):
+        return "the image is damaged or cut off (its head cannot be read)"
+    return "the file is not an image that can be opened"
+
+
+def _damage(error: Exception) -> str:
+    reason = " ".join(str(error).split())
+    if "MAX_TEXT" in reason or "text chunks" in reason:  # Pillow's words on chunks of a PNG
+        return "its text or colour profile unpacks to over 1 MiB; save the image without it"
+    return f"the image is damaged or cut off ({reason})"
+
+
+def _decode(file: BufferedReader, name: str, max_side: int) -> Picture:
     with Image.open(file, formats=FORMATS) as image:
         width, height = image.size
         if max_side:
             image.draft(None, (max_side, max_side))  # JPEG decodes at 1/2, 1/4, 1/8 for free
         if image.size[0] * image.size[1] > MAX_MEGAPIXELS * 1e6:
-            raise EngineError(
-                f"{file.name}: {width} x {height} pixels is over {MAX_MEGAPIXELS} megapixels;"
-                " scale it down and drop it again"
-            )
+            raise EngineError(f"{name}: {_too_large(f'{width} x {height}')}")
         frames = getattr(image, "n_frames", 1)
         notes = [f"first of {frames} frames"] if frames > 1 else []
-        rgb, alpha = _to_rgb(ImageOps.exif_transpose(image))
+        orientation, profile = image.getexif().get(0x0112, 1), image.info.get("icc_profile")
+        plain = _eight_bit(image)
     if max_side and max(width, height) > max_side:
-        for part in (rgb, alpha):
-            if part is not None:
-                part.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
+        plain.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
         notes.append(f"scaled down from {width} x {height}")
-    opacity = None if alpha is None else np.array(alpha)
-    return Picture(file.name, np.array(rgb), tuple(notes), opacity)
+    if orientation in _UPRIGHT:
+        plain = plain.transpose(_UPRIGHT[orientation])
+    alpha = plain.getchannel("A") if plain.mode == "RGBA" else None
+    rgb, note = to_srgb(plain if alpha is None else plain.convert("RGB"), profile)
+    if alpha is not None:
+        rgb = Image.composite(rgb, Image.new("RGB", rgb.size, "white"), alpha)
+    file.seek(0)
+    return Picture(
+        name,
+        np.array(rgb),
+        tuple((*notes, note) if note else notes),
+        None if alpha is None else np.array(alpha),
+        hashlib.file_digest(file, "sha256").hexdigest(),
+        (height, width) if orientation in (5, 6, 7, 8) else (width, height),
+    )
 
 
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Return `image` as 8-bit RGB, what is transparent on white, and its opacity if it has any."""
-    if not image.mode.startswith(("I", "F")) and image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        return Image.alpha_composite(white, rgba).convert("RGB"), rgba.getchannel("A")
-    return _opaque(image), None
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    """Return `image` as 8-bit RGB, deep grey scaled."""
+def _eight_bit(image: Image.Image) -> Image.Image:
+    """Return `image` decoded, as 8-bit L, RGB, RGBA, CMYK or LAB; deep grey scaled."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
-        return Image.fromarray(_normalise(np.asarray(image, dtype=np.float64))).convert("RGB")
-    return image.convert("RGB")
+        return Image.fromarray(_normalise(np.asarray(image, dtype=np.float64)))
+    wanted = "RGBA" if image.has_transparency_data else image.mode
+    if wanted not in ("L", "RGB", "RGBA", "CMYK", "LAB"):
+        wanted = "RGB"
+    image.load()
+    return image if image.mode == wanted else image.convert(wanted)
 
 
 def _normalise(values: NDArray[np.float64]) -> Pixels:
@@ -139,57 +211,6 @@ def _normalise(values: NDArray[np.float64]) -> Pixels:
     if low >= 0.0 and 255.0 < high <= 65535.0:
         low, high = 0.0, 65535.0
     return np.round((values - low) * (255.0 / max(high - low, 1e-12))).astype(np.uint8)
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size
-    except OSError:
-        return -1
-
-
-def find_images(
-    paths: Iterable[str | os.PathLike[str]],
-    most: int | None = None,
-    poll: Callable[[], None] = lambda: None,
-) -> tuple[list[Path], list[str]]:
-    """Expand files and folders (searched to the bottom) into image files, in order.
-
-    Files named directly are kept whatever their ending; in folders the ending decides. Returns
-    the files, at most `most`, and one line for every path that cannot be used. `poll` is called
-    for every folder and may raise to end the search.
-    """
-    files: list[Path] = []
-    problems: list[str] = []
-    for given in map(Path, paths):
-        try:
-            if given.is_dir():
-                found = _images_below(given, None if most is None else most - len(files), poll)
-                files.extend(found)
-                if not found:
-                    problems.append(f"{given.name}: no images in this folder")
-            elif given.exists():
-                files.append(given)
-            else:
-                problems.append(f"{given.name}: the file is no longer there")
-        except OSError as error:
-            problems.append(f"{given.name[:80]}: cannot be opened ({error.strerror or error})")
-    if most is not None and len(files) >= most:
-        problems.append(f"only the first {most} files were opened; drop the others by themselves")
-    return files[:most], problems
-
-
-def _images_below(folder: Path, most: int | None, poll: Callable[[], None]) -> list[Path]:
-    """Return the image files in `folder` and below, sorted within each folder."""
-    found: list[Path] = []
-    for where, folders, names in os.walk(folder):
-        poll()
-        folders.sort()
-        images = (Path(where, n) for n in sorted(names) if Path(n).suffix.lower() in SUFFIXES)
-        found.extend(image for image in images if image.is_file())
-        if most is not None and len(found) >= most:
-            break
-    return found[:most]
 
 
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:

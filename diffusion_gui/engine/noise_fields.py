@@ -4,29 +4,45 @@ The kinds differ in how eps at two times belong together (see `experiment.NoiseK
 path W in time sigma^2 gives x_t = a_t (x_0 + W(sigma_t^2)), so eps_t = W(sigma_t^2) / sigma_t: what
 the Markov chain draws step by step, here at any t at once. W is built by Levy's bisection of
 log sigma^2: the level at the middle is the bridge between both ends plus one fresh field.
+
+The noise of a large picture is drawn in parts, the coarse lattice of its pixels first (`lattice`):
+so every second pixel of it is the noise of the picture of half the size, and what is shown while
+t moves is a thinned view of what is shown at rest.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
 from diffusion_gui.engine.experiment import NoiseKind
-from diffusion_gui.engine.noise import START, FloatImage, gaussian
+from diffusion_gui.engine.noise import START, FloatImage, gaussian, stream
+from diffusion_gui.engine.threads import share
 
 REACH = 20.0
 """The path runs over log sigma^2 in -20..20; what lies beyond has the noise of the end."""
 DEPTH = 6
 """Bisections: 64 pieces of 0.625 nats. Within a piece the bridge takes its shape from one field."""
-CACHE_BYTES = 128 << 20
+CACHE_BYTES = 256 << 20
+"""Memory for the fields of one picture: a frozen noise of up to 22 megapixels is kept at hand."""
+WHOLE = 1 << 18
+"""Pixels up to which a field is drawn in one part."""
+_BAND = 1 << 18
+"""Pixels, about, that are drawn or added up at a time where a field is not kept."""
+_BLOCK = 1 << 16
+"""Values that are added up at a time: they stay in the processor's cache."""
 _PATH_STEP, _FRESH_STEP, _OFFSET_STEP = 1 << 32, 1 << 33, 1 << 40
 """Where the draws of a kind begin, far beyond the steps of a sampler (see `noise.gaussian`)."""
 
 Terms = tuple[tuple[int, float], ...]
 """A noise as a sum: (number of the field, coefficient), the squares of which add up to 1."""
+Part = tuple[int, int, int, np.random.Generator]
+"""First row, first column and stride of some pixels of a field, and the source of their noise."""
 
 
 def brownian_terms(log_snr: float) -> Terms:
@@ -67,8 +83,33 @@ def _bridge(
     return result
 
 
+def stride_for(shape: Sequence[int], most: int) -> int:
+    """Return the smallest power of two n for which every n-th pixel of [H, W, C] are `most`."""
+    stride = 1
+    while math.ceil(shape[0] / stride) * math.ceil(shape[1] / stride) > most:
+        stride *= 2
+    return stride
+
+
+def lattice(shape: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return the parts of a field [H, W, C] as (first row, first column, stride), coarse to fine.
+
+    Each pixel lies in one part. Those of the field of half the size are the first ones.
+    """
+    stride = stride_for(shape, WHOLE)
+    parts = [(0, 0, stride)]
+    while stride > 1:
+        half = stride // 2
+        parts += [(0, half, stride), (half, 0, stride), (half, half, stride)]
+        stride = half
+    return parts
+
+
 class NoiseField:
-    """eps of one picture at any t, float32 of one shape, as a function of (seed, kind, offset)."""
+    """eps of one picture at any t, float32 of one shape, as a function of (seed, kind, offset).
+
+    Nothing is drawn before it is asked for. Safe to use in several threads.
+    """
 
     def __init__(self, seed: int, shape: Sequence[int], kind: str, offset: float = 0.0) -> None:
         """Take `shape` [H, W, C] and a kind of `experiment.NoiseKind`."""
@@ -76,34 +117,108 @@ class NoiseField:
         self._seed = seed
         self._kind = kind
         self._offset = offset
+        self._lock = threading.Lock()
         self._fields: OrderedDict[int, FloatImage] = OrderedDict()
-        self._most = max(DEPTH + 3, CACHE_BYTES // (4 * math.prod(self.shape)))
+        self._most = CACHE_BYTES // (4 * max(1, math.prod(self.shape)))
 
     def at(self, t: int, log_snr: float) -> FloatImage:
         """Return eps at time `t`, where the schedule has `log_snr`; do not write into it."""
-        if self._kind == NoiseKind.FROZEN:
-            return self._field(START)
-        if self._kind == NoiseKind.FRESH:
-            return self._draw(_FRESH_STEP + t)
-        total = np.zeros(self.shape, np.float32)
-        for field, part in brownian_terms(log_snr):
-            total += np.float32(part) * self._field(_PATH_STEP + field)
-        return total
+        bands = [eps for _, eps in self.bands(t, log_snr)]
+        return bands[0] if len(bands) == 1 else np.concatenate(bands)
 
-    def _field(self, step: int) -> FloatImage:
+    def bands(
+        self, t: int, log_snr: float, poll: Callable[[], None] = lambda: None
+    ) -> Iterator[tuple[slice, FloatImage]]:
+        """Yield (rows, eps) from top to bottom: all at once where the fields can be kept.
+
+        A band is the caller's until the next one. `poll` is called before each and may raise.
+        """
+        terms = self._terms(t, log_snr)
+        if self._kind == NoiseKind.FRESH or len(terms) > self._most:
+            drawn = [self._drawn(step) for step, _ in terms]
+            for rows, *fields in zip(_rows(self.shape), *drawn, strict=True):
+                poll()
+                yield rows, _weighted(fields, terms)
+            return
+        with self._lock:
+            kept = [self._field(step, poll) for step, _ in terms]
+        yield slice(0, self.shape[0]), _weighted(kept, terms)
+
+    def _terms(self, t: int, log_snr: float) -> Terms:
+        """Return eps at `t` as a sum: (step of the draw, coefficient)."""
+        if self._kind == NoiseKind.PATH:
+            return tuple((_PATH_STEP + field, part) for field, part in brownian_terms(log_snr))
+        return ((START if self._kind == NoiseKind.FROZEN else _FRESH_STEP + t, 1.0),)
+
+    def _field(self, step: int, poll: Callable[[], None]) -> FloatImage:
+        """Return the field of one draw, kept at hand."""
         if step not in self._fields:
+            field = np.empty(self.shape, np.float32)
+            for rows, band in zip(_rows(self.shape), self._drawn(step), strict=True):
+                poll()
+                field[rows] = band
             if len(self._fields) >= self._most:
                 self._fields.popitem(last=False)
-            self._fields[step] = self._draw(step)
+            self._fields[step] = field
         self._fields.move_to_end(step)
         return self._fields[step]
 
-    def _draw(self, step: int) -> FloatImage:
-        eps = gaussian(self._seed, 0, step, self.shape)
-        if self._offset:
-            delta = gaussian(self._seed, 0, _OFFSET_STEP + step, self.shape[2:])
-            eps += np.float32(self._offset) * delta
-        return eps
+    def _drawn(self, step: int) -> Iterator[FloatImage]:
+        """Yield the field of one draw from top to bottom."""
+        return _bands(self._seed, step, self.shape, self._offset)
+
+
+def offset_noise(seed: int, step: int, shape: Sequence[int], offset: float) -> FloatImage:
+    """Return eps + offset * delta [H, W, C]: white noise, and one normal delta per channel."""
+    bands = list(_bands(seed, step, shape, offset))
+    return bands[0] if len(bands) == 1 else np.concatenate(bands)
+
+
+def _bands(seed: int, step: int, shape: Sequence[int], offset: float) -> Iterator[FloatImage]:
+    """Yield a field of `offset_noise` from top to bottom."""
+    parts = [(*part, stream(seed, 0, step, n)) for n, part in enumerate(lattice(shape))]
+    delta = gaussian(seed, 0, _OFFSET_STEP + step, shape[2:])
+    for rows in _rows(shape):
+        band = np.empty((rows.stop - rows.start, *shape[1:]), np.float32)
+        share(parts, partial(_draw, band))
+        if offset:
+            band += np.float32(offset) * delta
+        yield band
+
+
+def _draw(band: FloatImage, parts: Iterator[Part]) -> None:
+    """Draw the next pixels of each part into a band."""
+    for row, column, stride, source in parts:
+        place = band[row::stride, column::stride]
+        place[...] = source.standard_normal(place.shape, dtype=np.float32)
+
+
+def _rows(shape: Sequence[int]) -> Iterator[slice]:
+    """Yield bands of rows of [H, W, C]; each begins on the coarsest lattice."""
+    stride = stride_for(shape, WHOLE)
+    height = max(1, _BAND // (shape[1] * stride)) * stride
+    return (slice(at, min(at + height, shape[0])) for at in range(0, shape[0], height))
+
+
+def _weighted(fields: Sequence[FloatImage], terms: Terms) -> FloatImage:
+    """Return the sum of `fields`, each times its coefficient."""
+    if terms[0][1] == 1.0 and len(terms) == 1:
+        return fields[0]
+    total = np.empty_like(fields[0])
+    flat = [field.reshape(-1) for field in (total, *fields)]
+
+    def add(left: Iterator[int]) -> None:
+        product = np.empty(_BLOCK, np.float32)
+        for at in left:
+            here, *parts = (values[at : at + _BLOCK] for values in flat)
+            term = product[: here.size]
+            np.multiply(parts[0], np.float32(terms[0][1]), out=here)
+            for part, (_, coefficient) in zip(parts[1:], terms[1:], strict=True):
+                np.multiply(part, np.float32(coefficient), out=term)
+                here += term
+
+    share(range(0, total.size, _BLOCK), add)
+    return total
 
 
 def mean_snr_loss_db(offset: float, height: int, width: int) -> float:

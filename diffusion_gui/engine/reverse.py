@@ -1,4 +1,4 @@
-"""The one entry to the reverse process, for the window and the command line. Imports torch."""
+"""The one entry to models and the reverse process, for window and command line. Imports torch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from diffusion_gui.engine.denoisers import MODELS, Denoiser
 from diffusion_gui.engine.denoisers.guided import forecast
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment, Guidance
+from diffusion_gui.engine.forward import Process
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.noise import START, gaussian_batch
 from diffusion_gui.engine.params import Values, resolve
 from diffusion_gui.engine.planning import plan, transitions, walk_of
 from diffusion_gui.engine.samplers import Levels, Step
+from diffusion_gui.engine.schedules import build
 from diffusion_gui.engine.schedules.schedule import display_scale
 from diffusion_gui.engine.trajectory import Frame
 
@@ -33,6 +35,7 @@ __all__ = [
     "Inputs",
     "build_model",
     "calls_by_step",
+    "estimate",
     "members",
     "model_calls",
     "plan",
@@ -181,6 +184,23 @@ def walk(
     if guidance.method and built.against is not None:
         denoise = _guide(guidance, built.main, built.against)
     return follow(denoise, x, levels, lambda i: noise(START + 1 + i))
+
+
+def estimate(
+    experiment: Experiment, built: Built, picture: Pixels, t: int, device: torch.device
+) -> Pixels:
+    """Return x0_hat of one estimate at `t` in 1..T, uint8 [size, size, 3].
+
+    `picture` [size, size, 3] is noised as the forward process is told; its frozen noise is the one
+    that the first sample of a run from there begins with. Guidance is part of the estimate.
+    """
+    schedule = build(experiment.schedule)
+    x_t = Process(picture, experiment.seed, experiment.forward).x_t(schedule, t)
+    denoise, guidance = built.main, experiment.sampling.guidance
+    if guidance.method and built.against is not None:
+        denoise = _guide(guidance, built.main, built.against)
+    a, s = float(schedule.a[t]), float(schedule.s[t])
+    return to_pixels(denoise(_to_batch(x_t[None], device), a, s))[0]
 
 
 def _guide(guidance: Guidance, main: Denoiser, against: Denoiser) -> Denoiser:

@@ -1,25 +1,49 @@
-"""Picture sets: the bundled emoji and photographs, and the user's own folders."""
+"""Picture sets: the bundled emoji and photographs, the user's own folders, and their pixels.
+
+`PictureStore` holds the pixels behind the pictures of an experiment in bounded memory.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
 import threading
-from collections.abc import Iterable
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import PictureRef
-from diffusion_gui.engine.images import Picture, Pixels, read_picture, square
+from diffusion_gui.engine.experiment import Fit, Forward, PictureRef
+from diffusion_gui.engine.forward import LARGE
+from diffusion_gui.engine.images import (
+    MAX_SIDE,
+    WHITE,
+    Colour,
+    Picture,
+    Pixels,
+    fit_within,
+    padded,
+    read_picture,
+    square,
+)
 from diffusion_gui.session.resources import resource
 
 PHOTOS = ("chelsea.png", "astronaut.png", "hubble_deep_field.jpg")
+BUDGET = 512 * 1024**2
+"""Bytes of pixels kept, besides a thumbnail of at most 12 KiB for every picture."""
 THUMBNAIL = 64
 """Side of a thumbnail in pixels."""
+_TIERS = ((64, MAX_SIDE), (256, 512), (1024, 256))
+_SMALLEST = 128
+_BUNDLED = _PHOTO, _EMOJI = ("photo-", "emoji-")
+"""What the ids of bundled pictures begin with; no digest does."""
 _CELL = 64
 _COLUMNS = 38
 _atlas_lock = threading.Lock()
@@ -29,6 +53,11 @@ def photo(name: str) -> Picture:
     """Open the central square of a bundled photograph, by file name."""
     picture = read_picture(resource("photos", name))
     return Picture(name, square(picture.pixels, min(picture.pixels.shape[:2])))
+
+
+def emoji_picture(index: int) -> Picture:
+    """Return one of the bundled emoji, 64 x 64, by its place in the set."""
+    return Picture(captions()[index], emoji(_CELL)[index])
 
 
 @lru_cache(maxsize=1)
@@ -73,54 +102,273 @@ def _emoji(size: int) -> Pixels:
     return pictures
 
 
+def side_for(count: int) -> int:
+    """Return the longest side at which each of `count` pictures opened together is kept.
+
+    Up to 1,024 of them take 192 MiB at most, 10,000 take 469 MiB.
+    """
+    return next((side for most, side in _TIERS if count <= most), _SMALLEST)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A picture the store has seen: how to read it again at some size, and at which it is kept."""
+
+    name: str
+    read: Callable[[int], Picture] | None
+    """None for a pasted picture: it is in no file."""
+    side: int
+    thumbnail: Pixels | None = None
+
+
 class PictureStore:
-    """The pixels behind `PictureRef`s, by content: the same picture twice is stored once."""
+    """Pictures by content: the same picture twice is stored once. Safe to use in any thread.
 
-    def __init__(self) -> None:
-        self._pictures: dict[str, Picture] = {}
-        self._deferred: dict[str, str] = {}
+    Pixels are kept scaled down to the side they were opened at. Over `budget` bytes, those not
+    used for longest are let go, and read from their file when they are asked for again; pictures
+    without a file stay. A thumbnail of every picture stays as well.
+    """
 
-    def add(self, picture: Picture, source: str = "") -> PictureRef:
-        """Keep a picture and return its reference."""
-        digest = hashlib.sha256(picture.pixels.tobytes())
-        digest.update(str(picture.pixels.shape).encode())
-        ref = PictureRef(digest.hexdigest()[:16], picture.name, source)
-        self._pictures[ref.id] = picture
+    def __init__(self, budget: int = BUDGET) -> None:
+        self._budget = budget
+        self._lock = threading.Lock()
+        self._known: dict[str, _Known] = {}
+        self._pinned: dict[str, Picture] = {}
+        self._kept: OrderedDict[str, Picture] = OrderedDict()
+        """The least recently used first."""
+        self._kept_bytes = 0
+
+    @property
+    def nbytes(self) -> int:
+        """The memory taken, in bytes: kept pixels, pasted pictures and thumbnails."""
+        with self._lock:
+            thumbnails = (
+                k.thumbnail.nbytes for k in self._known.values() if k.thumbnail is not None
+            )
+            return self._kept_bytes + sum(p.nbytes for p in self._pinned.values()) + sum(thumbnails)
+
+    def add(self, picture: Picture, source: str = "", side: int = MAX_SIDE) -> PictureRef:
+        """Keep a picture and return its reference.
+
+        `source` is the file it was read from at `side`, the place it is read again from; a
+        picture without a digest was in no file, whatever its `source` says.
+        """
+        if picture.digest:
+            ref = PictureRef(picture.digest[:16], picture.name, source)
+            read = partial(_read_again, source, picture.name, ref.id)
+            known = _Known(picture.name, read, side)
+        else:
+            ref = PictureRef(_pixel_digest(picture), picture.name, source)
+            known = _Known(picture.name, None, side)
+        known.thumbnail = _thumbnail(picture)
+        self._learn(ref.id, known, picture)
         return ref
 
     def defer_photo(self, name: str) -> PictureRef:
         """Return the reference of a bundled photograph, which is opened when it is first needed."""
-        ref = PictureRef(f"photo-{Path(name).stem}", name, "bundled")
-        self._deferred[ref.id] = name
+        ref = PictureRef(f"{_PHOTO}{Path(name).stem}", name, "bundled")
+        self._defer(ref, lambda: photo(name))
         return ref
 
     def defer_emoji(self) -> tuple[PictureRef, ...]:
         """Return references of all bundled emoji, which are opened when they are first needed."""
         refs = tuple(
-            PictureRef(f"emoji-{index}", name, "bundled") for index, name in enumerate(captions())
+            PictureRef(f"{_EMOJI}{index}", name, "bundled") for index, name in enumerate(captions())
         )
-        self._deferred.update({ref.id: ref.name for ref in refs})
+        for index, ref in enumerate(refs):
+            self._defer(ref, partial(emoji_picture, index))
         return refs
 
-    def thumbnail(self, picture_id: str) -> Pixels:
-        """Return the central square of a picture, uint8 [64, 64, 3]."""
-        return square(self.get(picture_id).pixels, THUMBNAIL)
-
     def get(self, picture_id: str) -> Picture:
-        """Return a picture; raises EngineError if it was never added."""
-        if picture_id in self._deferred and picture_id not in self._pictures:
-            self._pictures[picture_id] = self._bundled(picture_id)
-        if picture_id not in self._pictures:
-            raise EngineError(f"the picture {picture_id} is not loaded; open its file again")
-        return self._pictures[picture_id]
+        """Return a picture as it is kept, read again from its file where that is needed.
 
-    def _bundled(self, picture_id: str) -> Picture:
-        kind, _, index = picture_id.partition("-")
-        name = self._deferred[picture_id]
-        return Picture(name, emoji(_CELL)[int(index)]) if kind == "emoji" else photo(name)
+        Raises EngineError if it was never added, or its file has changed or is gone. Reading takes
+        a while: the GUI thread asks `peek` first.
+        """
+        picture = self.peek(picture_id)
+        if picture is None:
+            known = self._find(picture_id)
+            assert known.read is not None  # others are pinned
+            picture = known.read(known.side)
+            self._learn(picture_id, known, picture)
+        return picture
 
-    def squares(self, pictures: tuple[PictureRef, ...], size: int) -> Pixels:
-        """Return the central squares of pictures as a data set, uint8 [N, size, size, 3]."""
+    def peek(self, picture_id: str) -> Picture | None:
+        """Return a picture if it is in memory; reads no file."""
+        with self._lock:
+            if picture_id in self._kept:
+                self._kept.move_to_end(picture_id)
+                return self._kept[picture_id]
+            return self._pinned.get(picture_id)
+
+    def at_hand(self, picture_id: str) -> Picture | None:
+        """Return a picture that is in memory, or bundled and so soon opened; else None."""
+        bundled = picture_id.startswith(_BUNDLED)
+        return self.get(picture_id) if bundled else self.peek(picture_id)
+
+    def read(self, picture_id: str, max_side: int) -> Picture:
+        """Return a picture with its longest side at most `max_side`, 0 for the file's own size.
+
+        It comes from its file, unless what is kept is as good, and is not kept. A pasted picture
+        has its own size at most. Raises EngineError as `get` does.
+        """
+        known, kept = self._find(picture_id), self._glance(picture_id)
+        if kept is not None and _as_good(kept, max_side):
+            return kept
+        if known.read is not None:
+            return known.read(max_side)
+        assert kept is not None
+        return _scaled(kept, max_side)
+
+    def source(self, picture_id: str, forward: Forward) -> Picture:
+        """Return a picture as large as a working size needs it; raises EngineError as `get` does.
+
+        It may be read from its file: not for the GUI thread.
+        """
+        kept = self.get(picture_id)
+        side = side_needed(kept, forward)
+        return kept if side is None else self.read(picture_id, side)
+
+    def thumbnail(self, picture_id: str) -> Pixels:
+        """Return the central square of a picture on white, uint8 [64, 64, 3].
+
+        Only a bundled picture that was never shown is opened for it. Raises EngineError if the
+        picture was never added.
+        """
+        known = self._find(picture_id)
+        if known.thumbnail is None:
+            known.thumbnail = _thumbnail(self.get(picture_id))
+        return square(known.thumbnail, THUMBNAIL)
+
+    def squares(
+        self,
+        pictures: Sequence[PictureRef],
+        size: int,
+        pad: bool = False,
+        background: Colour = WHITE,
+        poll: Callable[[], None] = lambda: None,
+    ) -> Pixels:
+        """Return pictures as a data set of squares, uint8 [N, size, size, 3].
+
+        Each is the central square, or with `pad` the whole picture on a square of `background`,
+        which also shows through what is transparent. `poll` is called before each and may raise.
+        Raises EngineError as `get` does, and where there are no pictures.
+        """
         if not pictures:
             raise EngineError("there are no pictures to sample from; drop some, or choose Emoji")
-        return np.stack([square(self.get(ref.id).pixels, size) for ref in pictures])
+        data = np.empty((len(pictures), size, size, 3), np.uint8)
+        for row, ref in zip(data, pictures, strict=True):
+            poll()
+            pixels = self._fine_enough(ref.id, size, pad).on(background)
+            row[:] = square(padded(fit_within(pixels, size), background) if pad else pixels, size)
+        return data
+
+    def _fine_enough(self, picture_id: str, size: int, pad: bool) -> Picture:
+        """Return a picture whose square of `size` is not enlarged if that can be.
+
+        What is read for it is not kept: going through a large set once must not push out all that
+        is in memory.
+        """
+        known, kept = self._find(picture_id), self._glance(picture_id)
+        if known.read is None:
+            assert kept is not None
+            return kept
+        picture = kept or known.read(known.side)
+        if picture.whole or (max if pad else min)(picture.pixels.shape[:2]) >= size:
+            return picture
+        longest, shortest = max(picture.full_size), min(picture.full_size)
+        return known.read(size if pad else math.ceil(size * longest / shortest))
+
+    def _glance(self, picture_id: str) -> Picture | None:
+        """Return what is in memory of a picture, which does not count as using it."""
+        with self._lock:
+            return self._kept.get(picture_id) or self._pinned.get(picture_id)
+
+    def _find(self, picture_id: str) -> _Known:
+        with self._lock:
+            if picture_id not in self._known:
+                raise EngineError(f"the picture {picture_id} is not loaded; open its file again")
+            return self._known[picture_id]
+
+    def _defer(self, ref: PictureRef, open_it: Callable[[], Picture]) -> None:
+        with self._lock:
+            read = lambda max_side: _scaled(open_it(), max_side)  # noqa: E731
+            self._known.setdefault(ref.id, _Known(ref.name, read, MAX_SIDE))
+
+    def _learn(self, picture_id: str, known: _Known, picture: Picture) -> None:
+        """Keep a picture, unless it is kept larger, and let go what is over the budget."""
+        with self._lock:
+            before = self._known.get(picture_id)
+            if before is not None and before.side > known.side:
+                before.read = known.read  # the file that was there last
+                return
+            self._known[picture_id] = known
+            if known.read is None:
+                self._pinned[picture_id] = picture
+                return
+            if picture_id in self._kept:
+                self._kept_bytes -= self._kept.pop(picture_id).nbytes
+            self._kept[picture_id] = picture
+            self._kept_bytes += picture.nbytes
+            while self._kept_bytes > self._budget and len(self._kept) > 1:
+                self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
+
+
+def side_needed(kept: Picture, forward: Forward) -> int | None:
+    """Return at which longest side to read a picture for a working size.
+
+    0 stands for its own; None if what is kept is as good, and small enough to be taken at once.
+    """
+    height, width = kept.pixels.shape[:2]
+    if kept.whole:
+        return None if height * width <= LARGE else 0
+    needed = forward.size
+    if forward.fit is Fit.CROP:
+        needed = math.ceil(needed * max(kept.full_size) / min(kept.full_size))
+    return needed if needed > max(height, width) or not needed else None
+
+
+def _as_good(kept: Picture, max_side: int) -> bool:
+    """Return whether `kept` is what reading the file at `max_side` would give."""
+    longest = max(kept.pixels.shape[:2])
+    if kept.whole:
+        return max_side == 0 or max_side >= longest
+    return max_side == longest
+
+
+def _scaled(picture: Picture, max_side: int) -> Picture:
+    """Return a picture that is in no file of the user's, at most `max_side` long (0: as it is)."""
+    if max_side == 0 or max_side >= max(picture.pixels.shape[:2]):
+        return picture
+    pixels = fit_within(picture.pixels, max_side)
+    alpha = None
+    if picture.alpha is not None:
+        alpha = np.ascontiguousarray(
+            fit_within(picture.alpha[..., None].repeat(3, axis=2), max_side)[..., 0]
+        )
+    return Picture(picture.name, pixels, picture.notes, alpha)
+
+
+def _thumbnail(picture: Picture) -> Pixels:
+    """Return the central square, at most 64 wide: small pictures are enlarged when asked for."""
+    return square(picture.pixels, min(THUMBNAIL, *picture.pixels.shape[:2]))
+
+
+def _pixel_digest(picture: Picture) -> str:
+    digest = hashlib.sha256(picture.pixels.tobytes())
+    digest.update(str(picture.pixels.shape).encode())
+    if picture.alpha is not None:
+        digest.update(picture.alpha.tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _read_again(source: str, name: str, picture_id: str, max_side: int) -> Picture:
+    """Read a file that was opened before; raises EngineError if it is another one by now."""
+    if not os.path.lexists(source):
+        raise EngineError(
+            f"{name}: the file is no longer there; put it back or take the picture out of the tray"
+        )
+    picture = read_picture(source, max_side)
+    if picture.digest[:16] != picture_id:
+        raise EngineError(f"{name}: the file has changed since it was opened; open it again")
+    return picture

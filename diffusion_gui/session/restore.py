@@ -13,8 +13,16 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Experiment, Fit, PictureRef
-from diffusion_gui.engine.images import Picture, Pixels, arranged, colour, square
+from diffusion_gui.engine.experiment import Experiment, Forward, PictureRef
+from diffusion_gui.engine.images import (
+    Picture,
+    Pixels,
+    arranged,
+    colour,
+    fit_within,
+    padded,
+    square,
+)
 from diffusion_gui.session.export import METADATA_KEY
 from diffusion_gui.session.files import AnyPath
 from diffusion_gui.session.format import Saved, View, decode_saved
@@ -52,13 +60,14 @@ class Restored:
 def read_experiment(
     path: AnyPath,
     known: Mapping[str, PictureRef],
-    loaded: Callable[[str], Picture | None] = lambda picture_id: None,
+    loaded: Callable[[str, Forward], Picture | None] = lambda picture_id, forward: None,
 ) -> Restored:
     """Return the experiment in a PNG with its pictures.
 
-    `known` are references that may be trusted, `loaded` returns the picture of an id if it is at
-    hand; such a picture is preferred, so long as it gives the pixels in the file. Raises
-    EngineError with one line if the file holds no whole experiment that this version can read.
+    `known` are references that may be trusted, `loaded` returns the picture of an id for a working
+    size if it is at hand; such a picture is preferred, so long as it gives the pixels in the file.
+    Raises EngineError with one line if the file holds no whole experiment that this version can
+    read.
     """
     file = Path(path)
     try:
@@ -91,7 +100,7 @@ class _Finder:
         experiment: Experiment,
         carried: Mapping[str, Pixels],
         known: Mapping[str, PictureRef],
-        loaded: Callable[[str], Picture | None],
+        loaded: Callable[[str, Forward], Picture | None],
     ) -> None:
         self._experiment = experiment
         self._carried = carried
@@ -114,16 +123,15 @@ class _Finder:
 
     def _agrees(self, picture_id: str, pixels: Pixels | None) -> bool:
         """Return whether the loaded picture gives the pixels in the file, if there are any."""
-        picture = self._loaded(picture_id)
+        forward, size = self._experiment.forward, self._experiment.sampling.size
+        picture = self._loaded(picture_id, forward)
         if picture is None or pixels is None:
             return picture is not None
-        forward, size = self._experiment.forward, self._experiment.sampling.size
         ground = colour(forward.background)
         ways: tuple[Callable[[], Pixels], ...] = (
             lambda: arranged(picture, forward.size, forward.fit, ground),  # as the image panel
             lambda: square(picture.on(ground), size),  # as the data of a model
-            lambda: arranged(picture, size, Fit.PAD, ground),
-            lambda: square(picture.pixels, size),
+            lambda: square(padded(fit_within(picture.on(ground), size), ground), size),
         )
         return any(np.array_equal(pixels, way()) for way in ways)
 

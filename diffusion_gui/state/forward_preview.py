@@ -1,37 +1,28 @@
-"""What the image panel shows: the picture on show, noised to the time cursor, and its strip.
+"""What the image panel shows large: the picture on show, noised to the time cursor.
 
 While two schedules are compared, both noise the same picture with the same eps: the other side at
 the same share of the way, where its T is another.
 The noise depends on the seed, its kind and the size of the picture alone. It is computed in the GUI
-thread on request: one multiply-add per value.
+thread on request: one multiply-add per value. Of a large picture that is every n-th pixel, and the
+whole of it follows from the background (`large_pictures`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from diffusion_gui.engine.forward import CLIPPED, Process, Span
-from diffusion_gui.engine.images import (
-    FloatImage,
-    Picture,
-    Pixels,
-    arranged,
-    colour,
-    fit_within,
-    square,
-)
+from diffusion_gui.engine.forward import CLIPPED, Moment, Process, Shown, Span
+from diffusion_gui.engine.images import FloatImage, Picture, Pixels
 from diffusion_gui.engine.schedules import Schedule, build
-from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.comparison import Comparison, other_letter
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.large_pictures import LargePictures, Sizes, as_kept, needs_opening
 from diffusion_gui.state.view_state import ViewState
-
-MOST_SIZES = 4
-"""Sizes of which the noise is kept at hand."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +31,8 @@ class Tile:
 
     pixels: Pixels
     span: Span = CLIPPED
+    clipped: float = 0.0
+    """Share of the values that lie beyond the span."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +45,8 @@ class Tiles:
     noise: Tile
     other: OtherView | None = None
     """x_t under the other side, while two are compared."""
+    stride: int = 1
+    """Above 1, these are every so many-th pixel, across and down, of the pictures to come."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,25 +59,25 @@ class OtherView:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StripRow:
-    """The frames (t, x_t) under one schedule of length T; `side` is "" where there is only one."""
+class _Scene:
+    """What the tiles show, besides the picture."""
 
-    side: str
-    T: int
-    frames: tuple[tuple[int, Pixels], ...]
+    times: tuple[tuple[Schedule, int], ...]
+    """Schedule and t of the side on show, and while two are compared of the other."""
+    shown: Shown
+    other_side: str
 
 
 class ForwardPreview(QObject):
     """The forward process of the picture on show.
 
-    `picture_changed` when another picture is on show, `tiles_changed` when x_t is another,
-    `strip_changed` when the frames over t are; `sides_changed`, before them, when the sides are.
+    `picture_changed` when another picture is on show, `tiles_changed` when x_t is another;
+    `sides_changed`, before it, when the sides are.
     """
 
     picture_changed = Signal()
     sides_changed = Signal()
     tiles_changed = Signal()
-    strip_changed = Signal()
 
     def __init__(
         self,
@@ -98,18 +93,63 @@ class ForwardPreview(QObject):
         self._store = store
         self._comparison = comparison
         self._comparing = True
-        self._processes: dict[tuple[int, bool], Process] = {}
-        self._pixels: Pixels | None = None
-        self.picture: Picture | None = None
+        self._shown = view.display.shown
+        self._sizes: Sizes | None = None
+        self._moments: list[tuple[Process, Schedule, int, Moment]] = []
+        self._frames: Tiles | None = None
+        """The whole of a large picture, as long as nothing has changed since."""
+        self.problem = ""
+        """Why the picture is not shown at its working size."""
+        self._large = LargePictures(store, self)
         self._load()
-        view.t_changed.connect(self._on_t)
-        view.picture_changed.connect(self._on_picture)
-        document.schedule_changed.connect(self._on_schedule)
-        comparison.sides_changed.connect(self._on_sides)
-        document.seed_changed.connect(self._on_seed)
-        document.pictures_changed.connect(self._on_pictures)
-        document.forward_changed.connect(self._on_forward)
-        view.display_changed.connect(self.tiles_changed)
+        self._bind()
+
+    def _bind(self) -> None:
+        self._large.opened.connect(self._on_opened)
+        self._large.failed.connect(self._on_failed)
+        self._large.rendered.connect(self._on_rendered)
+        self._view.t_changed.connect(self._on_change)
+        self._view.picture_changed.connect(self._on_picture)
+        self._view.display_changed.connect(self._on_display)
+        self._comparison.sides_changed.connect(self._on_sides)
+        self._document.schedule_changed.connect(self._on_change)
+        self._document.seed_changed.connect(self._on_seed)
+        self._document.pictures_changed.connect(self._on_pictures)
+        self._document.forward_changed.connect(self._on_forward)
+
+    def shutdown(self) -> None:
+        """Stop the background threads."""
+        self._large.shutdown()
+
+    @property
+    def picture(self) -> Picture | None:
+        """The picture on show as it is kept, or None."""
+        return self._sizes.kept if self._sizes else None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height at which the picture on show is noised; (0, 0) without one."""
+        if self._sizes is None:
+            return 0, 0
+        height, width = self._sizes.full.pixels.shape[:2]
+        return width, height
+
+    @property
+    def pixels(self) -> Pixels | None:
+        """x_0 of the picture on show at its working size, None until it is there."""
+        if self._sizes is None or self.opening or self.problem:
+            return None
+        return self._sizes.full.pixels
+
+    @property
+    def opening(self) -> bool:
+        """Whether the picture is still being opened, and is shown as it is kept."""
+        return self._large.opening
+
+    @property
+    def stride(self) -> int:
+        """What `Tiles.stride` is now: above 1 while not all of a large picture is shown."""
+        return self._sizes.quick.stride if self._sizes and not self._frames else 1
 
     @property
     def two_sides(self) -> bool:
@@ -126,6 +166,11 @@ class ForwardPreview(QObject):
         """The letter of the schedule on show."""
         return self._comparison.side
 
+    @property
+    def other_side(self) -> str:
+        """The letter of the schedule not on show."""
+        return other_letter(self.side)
+
     def set_comparing(self, comparing: bool) -> None:
         """Show both sides, or the one on show only."""
         if comparing != self._comparing:
@@ -133,89 +178,100 @@ class ForwardPreview(QObject):
             self._on_sides()
 
     def tiles(self) -> Tiles | None:
-        """Return x_0, x_t and its two parts at the time cursor, or None without a picture."""
-        process = self.process()
-        if process is None:
-            return None
-        moment = process.at(self._document.schedule, self._view.t)
-        spans = moment.spans(self._view.display.shown)
-        shown = zip((moment.x_t, moment.signal, moment.noise), spans, strict=True)
-        x_t, signal, noise = (Tile(part(span), span) for part, span in shown)
-        other = self._other_view(process) if self.comparing else None
-        return Tiles(Tile(process.pixels), x_t, signal, noise, other)
+        """Return x_0, x_t and its two parts at the time cursor, or None without a picture.
+
+        Of a large picture every n-th pixel; when nothing changes any more the whole is made in the
+        background, told by `tiles_changed` and returned from then on.
+        """
+        if self._frames is not None or self._sizes is None:
+            return self._frames
+        full, quick, scene = self._sizes.full, self._sizes.quick, self._scene()
+        moments = self._moments_of(scene)
+        if full is not quick and not self.opening and not self.problem:
+            self._large.render_soon(
+                lambda poll: _render(
+                    full, [full.at(*when, poll) for when in scene.times], moments, scene
+                )
+            )
+        return _render(quick, moments, moments, scene)
+
+    def moment(self) -> Moment | None:
+        """Return the picture on show at the time cursor, or None; its noise is drawn once.
+
+        Of a large picture every n-th pixel, as of `process`.
+        """
+        return self._moments_of(self._scene())[0] if self._sizes else None
+
+    def other_moment(self) -> Moment | None:
+        """Return the picture under the other side, or None while none is compared with."""
+        return self._moments_of(self._scene())[1] if self._sizes and self.comparing else None
 
     def process(self) -> Process | None:
-        """Return the forward process of the picture on show at its working size, or None."""
-        if self._pixels is None:
-            return None
-        return self._at_size(max(self._pixels.shape))
+        """Return the forward process of the picture on show at its working size, or None.
 
-    def _other_view(self, process: Process) -> OtherView:
-        schedule = self._other_schedule()
-        t = round(self._view.t / self._view.T * schedule.T)
-        moment = process.at(schedule, t)
-        span = moment.spans(self._view.display.shown)[0]
-        return OtherView(other_letter(self.side), t, Tile(moment.x_t(span), span))
-
-    def _other_schedule(self) -> Schedule:
-        spec = self._comparison.other
-        assert spec is not None
-        return build(spec)
-
-    def strip(self, count: int, side: int) -> list[StripRow]:
-        """Return about `count` frames evenly over 0..T, the central squares, `side` wide.
-
-        One row, or A above B while both are compared, and none without a picture. Rather a few
-        frames less than odd times: 0, 100, 200, ... where the T on show, 1000, allows it. Every
-        frame is noised at its own size, so that a pixel of it has the SNR of that t.
+        Of a large picture, that of every n-th pixel: what can be worked with in the GUI thread.
         """
-        if self._pixels is None:
-            return []
-        schedule, process = self._document.schedule, self._at_size(side, cropped=True)
-        shares = np.linspace(0.0, 1.0, _frames(schedule.T, count))
-        if not self.comparing:
-            return [_row("", schedule, process, shares)]
-        rows = [
-            _row(self.side, schedule, process, shares),
-            _row(other_letter(self.side), self._other_schedule(), process, shares),
-        ]
-        return sorted(rows, key=lambda row: row.side)
+        return self._sizes.quick if self._sizes else None
 
     def values(self) -> FloatImage:
         """Return up to 65,536 values of x_t at the time cursor, in [-1, 1] units, not clipped."""
-        process = self.process()
-        if process is None:
-            return np.zeros(0, dtype=np.float32)
-        return process.at(self._document.schedule, self._view.t).values()
+        moment = self.moment()
+        return np.zeros(0, dtype=np.float32) if moment is None else moment.values()
 
-    def _at_size(self, side: int, cropped: bool = False) -> Process:
-        """Return the process of the picture at one size, made once per picture, noise and size."""
-        assert self._pixels is not None
-        key = (side, cropped)
-        if key not in self._processes:
-            if len(self._processes) >= MOST_SIZES:  # sizes of a window that was resized
-                self._processes.clear()
-            pixels = square(self._pixels, side) if cropped else fit_within(self._pixels, side)
-            experiment = self._document.experiment
-            self._processes[key] = Process(pixels, experiment.seed, experiment.forward)
-        return self._processes[key]
+    def snr_db(self) -> float:
+        """Return the signal-to-noise ratio at the time cursor in decibel, infinite at t = 0."""
+        return self._document.schedule.snr_db(self._view.t)
+
+    def _scene(self) -> _Scene:
+        """Return what is to be shown now."""
+        schedule, t, spec = self._document.schedule, self._view.t, self._comparison.other
+        times = [(schedule, t)]
+        if self.comparing and spec is not None:
+            other = build(spec)
+            times.append((other, round(t / self._view.T * other.T)))
+        return _Scene(tuple(times), self._view.display.shown, self.other_side)
+
+    def _moments_of(self, scene: _Scene) -> list[Moment]:
+        """Return the picture at the times of a scene, made anew only where it was not there."""
+        assert self._sizes is not None
+        process, known = self._sizes.quick, self._moments
+        self._moments = [
+            next((m for m in known if m[0] is process and m[1] is schedule and m[2] == t), None)
+            or (process, schedule, t, process.at(schedule, t))
+            for schedule, t in scene.times
+        ]
+        return [moment for *_, moment in self._moments]
 
     def _load(self) -> None:
-        self._processes.clear()
-        known = {ref.id for ref in self._document.experiment.pictures}
-        self.picture = self._store.get(self._view.picture) if self._view.picture in known else None
-        self._pixels = self._arranged(self.picture) if self.picture else None
+        """Take the picture on show: at its working size, or for now as it is kept."""
+        self._large.close()
+        self._let_go()
+        experiment, shown = self._document.experiment, self._view.picture
+        ref = next((ref for ref in experiment.pictures if ref.id == shown), None)
+        self._sizes = as_kept(self._store, ref, experiment) if ref else None
+        if self._sizes and needs_opening(self._sizes.kept, experiment.forward):
+            self._large.open(shown, experiment)
 
-    def _arranged(self, picture: Picture) -> Pixels:
-        forward = self._document.experiment.forward
-        return arranged(picture, forward.size, forward.fit, colour(forward.background))
+    def _renoise(self) -> None:
+        """Take another noise for the picture on show as it is arranged."""
+        if self.opening:
+            self._load()
+        elif self._sizes:
+            self._let_go()
+            self._sizes = self._sizes.noised(self._document.experiment)
+
+    def _let_go(self) -> None:
+        """Forget what was made of the picture so far."""
+        self._large.drop()
+        self._moments.clear()
+        self._frames = None
+        self.problem = ""
 
     @Slot()
     def _on_picture(self) -> None:
         self._load()
         self.picture_changed.emit()
         self.tiles_changed.emit()
-        self.strip_changed.emit()
 
     @Slot()
     def _on_pictures(self) -> None:
@@ -225,38 +281,79 @@ class ForwardPreview(QObject):
             self._view.set_picture(pictures[0].id if pictures else "")
 
     @Slot()
-    def _on_sides(self) -> None:
-        self.sides_changed.emit()
-        self._on_schedule()
+    def _on_forward(self) -> None:
+        if self._sizes and self._sizes.arranged_as(self._document.experiment.forward):
+            self._renoise()
+        else:
+            self._load()
+        self.picture_changed.emit()
+        self.tiles_changed.emit()
 
     @Slot()
     def _on_seed(self) -> None:
-        self._processes.clear()
-        self._on_schedule()
-
-    @Slot()
-    def _on_forward(self) -> None:
-        self._on_picture()
-
-    @Slot()
-    def _on_schedule(self) -> None:
-        self.tiles_changed.emit()
-        self.strip_changed.emit()
-
-    @Slot()
-    def _on_t(self) -> None:
+        self._renoise()
         self.tiles_changed.emit()
 
+    @Slot()
+    def _on_sides(self) -> None:
+        self.sides_changed.emit()
+        self._on_change()
 
-def _row(side: str, schedule: Schedule, process: Process, shares: Array) -> StripRow:
-    """Return the frames at shares of the way from t = 0 to T."""
-    times = (shares * schedule.T).round().astype(int).tolist()
-    frames = tuple((t, process.at(schedule, t).x_t()) for t in times)
-    return StripRow(side, schedule.T, frames)
+    @Slot()
+    def _on_display(self) -> None:
+        if self._view.display.shown is not self._shown:
+            self._shown = self._view.display.shown
+            self._on_change()
+        else:
+            self.tiles_changed.emit()
+
+    @Slot()
+    def _on_change(self) -> None:
+        """Show every n-th pixel of a large picture while something changes."""
+        self._large.drop()
+        self._frames = None
+        self.tiles_changed.emit()
+
+    @Slot(object)
+    def _on_opened(self, sizes: Sizes) -> None:
+        self._let_go()
+        self._sizes = sizes
+        self.picture_changed.emit()
+        self.tiles_changed.emit()
+
+    @Slot(object)
+    def _on_rendered(self, frames: Tiles) -> None:
+        self._frames = frames
+        self.tiles_changed.emit()
+
+    @Slot(str)
+    def _on_failed(self, problem: str) -> None:
+        self.problem = problem
+        self.tiles_changed.emit()
 
 
-def _frames(T: int, most: int) -> int:
-    """Return a number of frames, at most `most` and not much less, that divides 0..T evenly."""
-    most = min(most, T + 1)
-    even = (n for n in range(most, int(0.7 * most), -1) if n > 1 and T % (n - 1) == 0)
-    return next(even, most)
+def _render(
+    process: Process, moments: Sequence[Moment], samples: Sequence[Moment], scene: _Scene
+) -> Tiles:
+    """Return the tiles of the moments of a scene; of `samples` the share that is clipped."""
+    spans = moments[0].spans(scene.shown)
+    x_t, signal, noise = moments[0].parts(spans)
+    beyond = _clipped(samples[0], scene.shown)
+    other = None
+    if len(moments) > 1:
+        span = moments[1].spans(scene.shown)[0]
+        tile = Tile(moments[1].x_t(span), span, _clipped(samples[1], scene.shown)[0])
+        other = OtherView(scene.other_side, scene.times[1][1], tile)
+    return Tiles(
+        Tile(process.pixels),
+        Tile(x_t, spans[0], beyond[0]),
+        Tile(signal, spans[1]),
+        Tile(noise, spans[2], beyond[1]),
+        other,
+        process.stride,
+    )
+
+
+def _clipped(moment: Moment, shown: Shown) -> tuple[float, float]:
+    """Return the shares of x_t and of its noise beyond what is shown."""
+    return moment.clipped() if shown is Shown.CLIP else (0.0, 0.0)

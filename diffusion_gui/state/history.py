@@ -7,6 +7,7 @@ frozen values, so the history is simply the list of them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -83,6 +84,23 @@ class History(QObject):
         del self._steps[: max(0, len(self._steps) - LIMIT - 1)]
         self._place = len(self._steps) - 1
         self.moved.emit()
+
+    def amend(self, merge_key: str, text: str, change: Callable[[Experiment], Experiment]) -> bool:
+        """Change the step of `merge_key` and all that were made after it; call it `text` now.
+
+        So what takes a while stays one step, whatever is edited meanwhile. Returns False, and
+        changes nothing, if there is no such step (any more) at or before the current place.
+        """
+        keys = [step.merge_key for step in self._steps[: self._place + 1]]
+        if merge_key not in keys:
+            return False
+        first = keys.index(merge_key)
+        self._steps[first] = replace(self._steps[first], text=text)
+        self._steps[first:] = [
+            replace(step, experiment=change(step.experiment)) for step in self._steps[first:]
+        ]
+        self.moved.emit()
+        return True
 
     @Slot()
     def undo(self) -> None:

@@ -1,48 +1,69 @@
-"""Opening pictures in the background and putting them into the document."""
+"""Opening pictures in the background and putting them into the document.
+
+The worker reads files, makes thumbnails and fills the store; the GUI thread only takes in
+references, all that came since the last time as one change. So a folder of 10,000 costs it a few
+milliseconds at a time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import PictureRef
-from diffusion_gui.engine.images import MAX_SIDE, Picture, find_images, read_picture
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.engine.experiment import Experiment, PictureRef
+from diffusion_gui.engine.image_files import find_images
+from diffusion_gui.engine.images import Picture, read_picture
+from diffusion_gui.session.library import PictureStore, side_for
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 from diffusion_gui.state.view_state import ViewState
 
-MANY = 32
-"""Above this many files in one go each is kept smaller, so that memory stays bounded."""
-SMALL_SIDE = 256
-MOST = 2000
+Refs = tuple[PictureRef, ...]
+
+MOST = 100_000
+"""Files opened in one go."""
+FAST_MS, SLOW_MS = 60, 250
+"""Time between two changes of the tray. Every one of them costs all who look at the whole set, so
+a batch becomes slower when `_LARGE` of its pictures are in."""
+_LARGE = 1000
+_COUNTED = 256
+"""Files found between two words about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """From the worker: a picture, or what was wrong, or (neither) the end of a batch."""
+    """From the worker: a picture, or what was wrong, or how far it is, or the end of a batch."""
 
     batch: int
-    picture: Picture | None = None
-    source: str = ""
+    ref: PictureRef | None = None
     problem: str = ""
     done: int = 0
     total: int = 0
+    end: bool = False
 
-    @property
-    def is_end(self) -> bool:
-        return self.picture is None and not self.problem
+
+@dataclass(slots=True)
+class _Batch:
+    """A drop that is being opened: which of it is in the tray, and where its next picture goes."""
+
+    number: int
+    job: Job | None = None
+    ids: set[str] = field(default_factory=set)
+    place: int = 0
+    problems: list[str] = field(default_factory=list)
 
 
 class PictureLoader(QObject):
     """Opens files, folders and pasted pictures and puts them first in the tray.
 
     `problems_found(lines)` carries, at the end of a batch, one line for every path that could not
-    be opened; `progress(done, total)` runs while a batch is open, (0, 0) when none is.
+    be opened. `progress(done, total)` runs while a batch is open: (found, 0) while its files are
+    counted, then (opened, total); (0, 0) when none is.
     """
 
     problems_found = Signal(list)
@@ -59,47 +80,35 @@ class PictureLoader(QObject):
         self._document = document
         self._view = view
         self._store = store
-        self._batch = 0
-        self._cancelled_to = 0
-        self._places: dict[int, int] = {}
-        self._problems: dict[int, list[str]] = {}
+        self._number = 0
+        self._open: dict[int, _Batch] = {}
+        self._tray: Refs = ()
+        self._tray_ids: set[str] = set()
         self._runner = JobRunner("pictures", self)
         self._runner.failed.connect(self._on_failed)
-        self._mailbox = Mailbox(interval_ms=60, newest_only=False, parent=self)
+        self._mailbox = Mailbox(interval_ms=FAST_MS, newest_only=False, parent=self)
         self._mailbox.arrived.connect(self._on_news)
 
     @property
     def busy(self) -> bool:
         """True while files are being opened."""
-        return self._runner.busy or bool(self._places)
+        return self._runner.busy or bool(self._open)
 
     def open(self, paths: Sequence[str]) -> None:
         """Open files and folders in the background, in the order given."""
-        self._batch += 1
-        self._places[self._batch] = 0
-        batch, names = self._batch, list(paths)
-        self._runner.submit(lambda job: self._read(job, batch, names), supersede=False)
+        batch, names = self._begin(), list(paths)
+        number = batch.number
+        batch.job = self._runner.submit(lambda job: self._read(job, number, names), supersede=False)
 
     def add(self, picture: Picture, source: str) -> None:
         """Put an already decoded picture (from the clipboard) into the tray and show it."""
-        self._batch += 1
-        self._insert([self._store.add(picture, source)], 0, self._batch)
-
-    def remove(self, picture_id: str) -> None:
-        """Take a picture out of the tray; if it was on show, the first one is shown."""
-        pictures = self._document.experiment.pictures
-        index = next((i for i, ref in enumerate(pictures) if ref.id == picture_id), None)
-        if index is None:
-            return
-        rest = (*pictures[:index], *pictures[index + 1 :])
-        experiment = replace(self._document.experiment, pictures=rest)
-        self._document.replace(experiment, f"remove {pictures[index].name}")
+        batch = self._begin()
+        self._insert(batch, [self._store.add(picture, source)])
+        self._open.pop(batch.number, None)
 
     def cancel(self) -> None:
         """Stop opening; what is in the tray stays."""
-        self._cancelled_to = self._batch
-        self._places.clear()
-        self._problems.clear()
+        self._open.clear()
         self._runner.cancel()
         self.progress.emit(0, 0)
 
@@ -109,58 +118,141 @@ class PictureLoader(QObject):
         self._runner.shutdown()
         self._mailbox.close()
 
+    def _begin(self) -> _Batch:
+        self._number += 1
+        batch = self._open[self._number] = _Batch(self._number)
+        return batch
+
+    # --- in the worker ------------------------------------------------------------------------
+
     def _read(self, job: Job, batch: int, paths: list[str]) -> None:
-        """Runs in the worker: report every file as soon as it is read."""
+        """Report every file as soon as it is read."""
         put = self._mailbox.put
-        files, problems = find_images(paths, MOST, job.poll)
-        side = MAX_SIDE if len(files) <= MANY else SMALL_SIDE
+        told = 0
+
+        def poll(found: int) -> None:
+            nonlocal told
+            job.poll()
+            if found >= told + _COUNTED:
+                told = found
+                put(_News(batch, done=found))
+
+        files, problems = find_images(paths, MOST, poll)
         for problem in problems:
-            put(_News(batch, problem=problem))
+            put(_News(batch, problem=problem, total=len(files)))
+        side = side_for(len(files))
         for done, file in enumerate(files, start=1):
             job.poll()
-            try:
-                picture = read_picture(file, side)
-            except EngineError as error:
-                put(_News(batch, problem=str(error), done=done, total=len(files)))
-            else:
-                put(_News(batch, picture, str(file), done=done, total=len(files)))
-        put(_News(batch))
+            ref, problem = self._read_one(file, side)
+            put(_News(batch, ref, problem, done, len(files)))
+        put(_News(batch, end=True))
+
+    def _read_one(self, file: Path, side: int) -> tuple[PictureRef | None, str]:
+        try:
+            picture = read_picture(file, side)
+        except EngineError as error:
+            return None, str(error)
+        return self._store.add(picture, str(file.absolute()), side), ""
+
+    # --- in the GUI thread --------------------------------------------------------------------
 
     @Slot(list)
     def _on_news(self, news: list[_News]) -> None:
         """Take in what was read since the last time, all of it as one change."""
-        for batch, group in groupby(news, key=lambda item: item.batch):
-            if batch > self._cancelled_to:
-                self._take_in(batch, list(group))
+        for number, group in groupby(news, key=lambda item: item.batch):
+            if number in self._open:  # else it was cancelled
+                self._take_in(self._open[number], list(group))
 
-    def _take_in(self, batch: int, news: list[_News]) -> None:
-        refs = [self._store.add(n.picture, n.source) for n in news if n.picture is not None]
-        if refs:
-            self._insert(refs, self._places[batch], batch)
-            self._places[batch] += len(refs)
-        self._problems.setdefault(batch, []).extend(n.problem for n in news if n.problem)
-        if not news[-1].is_end:
-            self.progress.emit(news[-1].done, news[-1].total)
+    def _take_in(self, batch: _Batch, news: list[_News]) -> None:
+        refs = [n.ref for n in news if n.ref is not None]
+        batch.problems.extend(n.problem for n in news if n.problem)
+        if refs and self._taken_out(batch):
+            assert batch.job is not None
+            batch.job.cancel()
+            self._close(batch)
             return
-        del self._places[batch]
+        self._insert(batch, refs)
+        self._mailbox.set_interval(SLOW_MS if len(batch.ids) >= _LARGE else FAST_MS)
+        if news[-1].end:
+            self._close(batch)
+        elif batch.number in self._open:  # who heard of the pictures may have cancelled
+            self.progress.emit(news[-1].done, news[-1].total)
+
+    def _close(self, batch: _Batch) -> None:
+        if self._open.pop(batch.number, None) is None:
+            return
         self.progress.emit(0, 0)
-        if problems := self._problems.pop(batch):
-            self.problems_found.emit(problems)
+        if batch.problems:
+            self.problems_found.emit(batch.problems)
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
         self.cancel()
         self.problems_found.emit([f"opening stopped: {error}"])
 
-    def _insert(self, refs: list[PictureRef], place: int, batch: int) -> None:
+    def _taken_out(self, batch: _Batch) -> bool:
+        """Return whether nothing of a batch is left in the tray: then no more of it is wanted.
+
+        So it is after Undo, or when the tray was cleared.
+        """
+        if not self._follow() or not batch.ids:
+            return False
+        batch.place = _end_of(batch.ids, self._tray)
+        return batch.place == 0
+
+    def _follow(self) -> bool:
+        """Look at the tray anew if somebody else has changed it, and return whether so."""
+        pictures = self._document.experiment.pictures
+        if pictures is self._tray:
+            return False
+        self._tray, self._tray_ids = pictures, {ref.id for ref in pictures}
+        return True
+
+    def _insert(self, batch: _Batch, refs: list[PictureRef]) -> None:
         """Put pictures into the tray, a batch in its own order, and show the batch's first."""
-        refs = list(dict.fromkeys(refs))
-        new = {ref.id for ref in refs}
-        kept = [ref for ref in self._document.experiment.pictures if ref.id not in new]
-        experiment = replace(
-            self._document.experiment, pictures=(*kept[:place], *refs, *kept[place:])
-        )
-        text = f"open {refs[0].name}"
-        self._document.replace(experiment, text, merge_key=f"open-{batch}")
-        if place == 0:
-            self._view.set_picture(refs[0].id)
+        self._follow()
+        new: dict[str, PictureRef] = {}
+        for ref in refs:
+            if ref.id not in batch.ids:
+                new.setdefault(ref.id, ref)
+        if not new:
+            return
+        tray, place = _inserted(self._tray, batch.place, new, self._tray_ids)
+        before, self._tray = self._tray, tray
+        first, batch.place = not batch.ids, place
+        known = frozenset(batch.ids)
+
+        def change(experiment: Experiment) -> Experiment:
+            if experiment.pictures is before:
+                return replace(experiment, pictures=tray)
+            at = _end_of(known, experiment.pictures)  # of a step made while the batch was opened
+            return replace(experiment, pictures=_inserted(experiment.pictures, at, new)[0])
+
+        batch.ids.update(new)
+        self._tray_ids.update(new)
+        opened = next(iter(new.values()))
+        text = opened.name if len(batch.ids) == 1 else f"{len(batch.ids):,} pictures"
+        key = f"open#{batch.number}"
+        if first or not self._document.history.amend(key, f"open {text}", change):
+            self._document.replace(change(self._document.experiment), f"open {text}", key)
+        if first:
+            self._view.set_picture(opened.id)
+
+
+def _inserted(
+    tray: Refs, place: int, new: Mapping[str, PictureRef], ids: Collection[str] | None = None
+) -> tuple[Refs, int]:
+    """Return the tray with `new` at `place`, taken out elsewhere, and the place after them.
+
+    `ids`, if given, are those of the tray: where none is among `new`, nothing is searched.
+    """
+    before, after = tray[:place], tray[place:]
+    if ids is None or not new.keys().isdisjoint(ids):
+        before = tuple(ref for ref in before if ref.id not in new)
+        after = tuple(ref for ref in after if ref.id not in new)
+    return (*before, *new.values(), *after), len(before) + len(new)
+
+
+def _end_of(ids: Collection[str], tray: Refs) -> int:
+    """Return the place after the last picture of `ids`, 0 if none is there."""
+    return max((i for i, ref in enumerate(tray, start=1) if ref.id in ids), default=0)

@@ -1,35 +1,27 @@
 """The reverse process in the background: one run at a time, live, pausable, recorded.
 
-The worker side (`_Engine`) touches torch and the device; nothing else in the window does. What
-crosses threads is an immutable experiment on the way in and uint8 frames on the way out.
+What crosses threads is an immutable experiment on the way in and uint8 frames on the way out; the
+other side of it is `sampling_worker.py`.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from diffusion_gui.engine import images
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment
-from diffusion_gui.engine.images import Pixels
-from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.trajectory import Trajectory
-from diffusion_gui.session import library
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
+from diffusion_gui.state.sampling_worker import Estimate, Run, SamplingWorker, arrangement
 
-if TYPE_CHECKING:
-    import torch
-
-    from diffusion_gui.engine.reverse import Built, Inputs
+__all__ = ["Estimate", "Run", "RunState", "SamplingController", "depends_on"]
 
 LIVE_SECONDS = 1.0
 """An edit samples again at once while the last run took less than this."""
@@ -49,34 +41,27 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Run:
-    """A run and what it was asked for: the two never part."""
-
-    experiment: Experiment
-    trajectory: Trajectory
-    device: str
-    calls: tuple[int, ...]
-    """The model calls made when step 0, 1, ... is there."""
-
-
 def depends_on(experiment: Experiment) -> tuple[Any, ...]:
     """Return the parts of an experiment that its samples depend on."""
     sampling = experiment.sampling
     pictures = () if sampling.data == EMOJI else experiment.pictures
-    return experiment.schedule, sampling, experiment.seed, pictures
+    start = sampling.start is not None
+    arranged = arrangement(experiment) if pictures or start else None
+    return experiment.schedule, sampling, experiment.seed, pictures, arranged
 
 
 class SamplingController(QObject):
     """Starts, holds and ends runs of the document's experiment; `recorded` is the newest one.
 
     `state_changed` when `state`, `message` or `outdated` changed, `frames_changed` when a
-    trajectory grew. With `live`, a change of what a run depends on samples again, latest wins.
+    trajectory grew, `estimated` with what `estimate` asked for. With `live`, a change of what a run
+    depends on samples again, latest wins.
     """
 
     state_changed = Signal()
     frames_changed = Signal()
     device_known = Signal(str)
+    estimated = Signal(object)
     _started = Signal(object, object)
 
     def __init__(
@@ -89,7 +74,7 @@ class SamplingController(QObject):
     ) -> None:
         super().__init__(parent)
         self._document = document
-        self._engine = _Engine(store)
+        self._engine = SamplingWorker(store)
         self._device = device
         self.live = live
         self.state = RunState.IDLE
@@ -181,6 +166,22 @@ class SamplingController(QObject):
             self._runner.cancel()
             self._set_state(RunState.STOPPED)
 
+    def estimate(self, picture: str, t: int) -> bool:
+        """Ask the document's model for x0_hat of a picture at `t` in 1..T; `estimated` answers.
+
+        A newer question supersedes an older. Returns False, and asks nothing, while a run is
+        active: the model and the device are its own.
+        """
+        if self.active:
+            return False
+        experiment, device = self._document.experiment, self._device
+
+        def work(job: Job) -> Estimate:
+            return self._engine.estimate(job, experiment, device, picture, t)
+
+        self._runner.submit(work)
+        return True
+
     def shutdown(self) -> None:
         """End the run and the background thread; nothing is started afterwards."""
         self.live = False
@@ -248,7 +249,13 @@ class SamplingController(QObject):
             self.frames_changed.emit()
 
     @Slot(object)
-    def _on_done(self, seconds: float) -> None:
+    def _on_done(self, result: float | Estimate) -> None:
+        if isinstance(result, Estimate):
+            self.estimated.emit(result)
+        else:
+            self._on_run_done(result)
+
+    def _on_run_done(self, seconds: float) -> None:
         self._last_seconds = seconds
         self.frames_changed.emit()
         self._set_state(RunState.DONE)
@@ -264,78 +271,3 @@ class SamplingController(QObject):
         self.state = state
         self.message = message
         self.state_changed.emit()
-
-
-class _Engine:
-    """The worker's side: keeps the model between runs, turns steps into recorded frames."""
-
-    def __init__(self, store: PictureStore) -> None:
-        self._store = store
-        self._job: Job | None = None
-        self._model_key: Any = None
-        self._model: Built | None = None
-
-    def execute(
-        self,
-        job: Job,
-        experiment: Experiment,
-        device_wish: str,
-        started: Callable[[Run], None],
-        grown: Callable[[Trajectory], None],
-    ) -> float:
-        """Run `experiment` to its end and return the seconds of the steps, pauses left out."""
-        import_torch()
-        from diffusion_gui.engine import device, reverse
-
-        self._job = job
-        device.leave_a_core_free()
-        target = device.choose(device_wish)
-        levels = reverse.plan(experiment)
-        model = self._prepare(experiment, target)
-        trajectory = Trajectory(reverse.transitions(experiment, levels))
-        calls = tuple(reverse.calls_by_step(experiment, levels))
-        started(Run(experiment, trajectory, device.describe(target), calls))
-        begin = time.perf_counter()
-        before: torch.Tensor | None = None
-        for step in reverse.walk(experiment, model, levels, self._start(experiment), target):
-            seconds = time.perf_counter() - begin - job.waited
-            trajectory.append(reverse.record(step, before, seconds))
-            grown(trajectory)
-            before = step.x0_hat
-            job.wait_turn()
-        return time.perf_counter() - begin - job.waited
-
-    def _prepare(self, experiment: Experiment, target: torch.device) -> Built:
-        """Return the model, from the last run if it is the same."""
-        from diffusion_gui.engine import reverse
-
-        sampling = experiment.sampling
-        pictures = () if sampling.data == EMOJI else experiment.pictures
-        guidance = (sampling.guidance.method, sampling.guidance.against)
-        model = (sampling.model, sampling.model_params, sampling.label, guidance)
-        key = (model, sampling.data, sampling.size, pictures, target)
-        if self._model is None or key != self._model_key:
-            self._model = None  # free the old one first
-            inputs = self._inputs(experiment)
-            self._model = reverse.build_model(experiment, inputs, target, self._poll)
-            self._model_key = key
-        return self._model
-
-    def _poll(self) -> None:
-        if self._job is not None:
-            self._job.poll()
-
-    def _inputs(self, experiment: Experiment) -> Inputs:
-        from diffusion_gui.engine.reverse import Inputs
-
-        sampling = experiment.sampling
-        if sampling.data == EMOJI:
-            return Inputs(library.emoji(sampling.size), labels=library.captions())
-        pixels = self._store.squares(experiment.pictures, sampling.size)
-        return Inputs(pixels, labels=library.labels(experiment.pictures))
-
-    def _start(self, experiment: Experiment) -> Pixels | None:
-        start = experiment.sampling.start
-        if start is None:
-            return None
-        return images.square(self._store.get(start.picture).pixels, experiment.sampling.size)

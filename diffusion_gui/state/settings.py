@@ -1,4 +1,4 @@
-"""What the program remembers for this user: theme, device, window layout, last folder."""
+"""What the program remembers for this user: theme, device, window layout, last folder, speed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 from diffusion_gui.engine.experiment import DEVICES
 
 THEMES = ("system", "light", "dark")
+PLAY_MODES = ("once", "loop", "ping-pong")
+PLAY_SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 class Settings:
@@ -46,6 +48,26 @@ class Settings:
     @live.setter
     def live(self, value: bool) -> None:
         self._store.setValue("live", "true" if value else "false")
+
+    @property
+    def play_mode(self) -> str:
+        """What follows when the playing of t has come to T, one of PLAY_MODES."""
+        value = self._store.value("play/mode", "loop")
+        return value if value in PLAY_MODES else "loop"
+
+    @play_mode.setter
+    def play_mode(self, value: str) -> None:
+        self._store.setValue("play/mode", str(value))
+
+    @property
+    def play_speed(self) -> float:
+        """How fast t is played, one of PLAY_SPEEDS."""
+        value = str(self._store.value("play/speed", "1.0"))
+        return next((speed for speed in PLAY_SPEEDS if str(speed) == value), 1.0)
+
+    @play_speed.setter
+    def play_speed(self, value: float) -> None:
+        self._store.setValue("play/speed", str(value))
 
     @property
     def folder(self) -> str:

@@ -115,16 +115,18 @@ class ViewState(QObject):
             self.picture_changed.emit(picture)
             self.chosen_changed.emit()
 
-    def choose(self, pictures: Iterable[str]) -> None:
-        """Choose pictures; where the one on show is not among them, the first is shown."""
+    def choose(self, pictures: Iterable[str], shown: str = "") -> None:
+        """Choose pictures and show `shown` of them, by default the one on show, else the first."""
         chosen = tuple(dict.fromkeys(pictures))
-        if chosen == self._chosen:
+        if shown not in chosen:
+            shown = self._picture if self._picture in chosen else next(iter(chosen), "")
+        if chosen == self._chosen and shown == self._picture:
             return
         self._chosen = chosen
-        if self._picture in chosen:
+        if shown == self._picture:
             self.chosen_changed.emit()
         else:
-            self.set_picture(chosen[0] if chosen else "")
+            self.set_picture(shown)
 
     def set_display(self, **changes: Any) -> None:
         """Change named fields of `display`."""

@@ -78,8 +78,9 @@ def second(
         window.close()
         window.deleteLater()
         for owned in (
-            parts.sampling, parts.loader, parts.preview, parts.comparison, parts.editor,
-            parts.presets, parts.view, parts.document, parts.theme,
+            parts.estimator, parts.sampling, parts.loader, parts.film, parts.measures, parts.chain,
+            parts.pictures, parts.preview, parts.comparison, parts.editor, parts.presets,
+            parts.player, parts.view, parts.document, parts.theme,
         ):  # fmt: skip
             owned.deleteLater()
 

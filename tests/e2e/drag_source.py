@@ -1,6 +1,7 @@
 """A second program: shows files side by side and lets them be dragged into other programs.
 
-Started as `python drag_source.py X Y FILE ...`; it stays above other windows at (X, Y).
+Started as `python drag_source.py X Y FILES ...`, where FILES are names of files or folders that are
+dragged together, with line ends between; it stays above other windows at (X, Y).
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ SIDE = 96
 
 
 class FileLabel(QLabel):
-    """One file: its picture, or its name if it is none."""
+    """Files that go together: the picture of the first, or its name if it is none."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__(file.name)
-        self._file = file
+    def __init__(self, files: list[Path]) -> None:
+        super().__init__(files[0].name)
+        self._files = files
         self._pressed = QPoint()
-        self._picture = QPixmap(str(file))
+        self._picture = QPixmap(str(files[0]) if files[0].is_file() else "")
         self.setScaledContents(True)
         if not self._picture.isNull():
             self.setPixmap(self._picture)
@@ -41,7 +42,7 @@ class FileLabel(QLabel):
         if way < QApplication.startDragDistance():
             return
         mime = QMimeData()
-        mime.setUrls([QUrl.fromLocalFile(str(self._file))])
+        mime.setUrls([QUrl.fromLocalFile(str(file)) for file in self._files])
         drag = QDrag(self)
         drag.setMimeData(mime)
         drag.setPixmap(self.grab().scaled(32, 32))
@@ -56,8 +57,8 @@ def main(arguments: list[str]) -> int:
     row = QHBoxLayout(window)
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(0)
-    for name in arguments[2:]:
-        row.addWidget(FileLabel(Path(name)))
+    for names in arguments[2:]:
+        row.addWidget(FileLabel([Path(name) for name in names.splitlines()]))
     window.move(int(arguments[0]), int(arguments[1]))
     window.show()
     return app.exec()

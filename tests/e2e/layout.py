@@ -31,7 +31,7 @@ def places(window: MainWindow, parts: Parts) -> Iterator[tuple[str, QWidget, QRe
         assert widget is not None, f"no widget is named {name}"
         yield name, widget, widget.rect()
     for name in ("x_0", "x_t"):
-        picture = getattr(window.images, name)
+        picture = getattr(window.images.tiles, name)
         yield name, picture, picture.picture_rect()
     batch = window.sampling.batch
     for name, area in zip(("batch_x_t", "batch_x0_hat"), batch.areas(), strict=True):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import diffusion_gui
 
-from . import drag_source
+from . import drag_source, drop_target
 from .desktop import Desktop, Pixels, Rect, ended
 
 HERE = Path(__file__).parent
@@ -88,10 +88,11 @@ def running_program(
 
 @contextmanager
 def running_drag_source(
-    desktop: Desktop, at: tuple[int, int], files: Sequence[Path], folder: Path
+    desktop: Desktop, at: tuple[int, int], files: Sequence[Sequence[Path]], folder: Path
 ) -> Iterator[list[tuple[int, int]]]:
-    """Start the second program; yield where to take hold of each of its files."""
-    words = [sys.executable, str(HERE / "drag_source.py"), *map(str, at), *map(str, files)]
+    """Start the second program; yield where to take hold of each group of its files."""
+    groups = ["\n".join(map(str, group)) for group in files]
+    words = [sys.executable, str(HERE / "drag_source.py"), *map(str, at), *groups]
     source = subprocess.Popen(words, env=desktop.environment(folder / "source"))
     with ended(source):
         desktop.wait_until(
@@ -104,3 +105,19 @@ def running_drag_source(
             Rect(window.x + index * side, window.y, side, side).centre
             for index in range(len(files))
         ]
+
+
+@contextmanager
+def running_drop_target(
+    desktop: Desktop, at: tuple[int, int], folder: Path
+) -> Iterator[tuple[int, int]]:
+    """Start the program that keeps what is dropped on it in `folder`; yield where to drop."""
+    words = [sys.executable, str(HERE / "drop_target.py"), *map(str, at), str(folder)]
+    target = subprocess.Popen(words, env=desktop.environment(folder / "target"))
+    with ended(target):
+        desktop.wait_until(
+            lambda: desktop.window(drop_target.TITLE), START, "the drop target's window appears"
+        )
+        window = desktop.window(drop_target.TITLE)
+        assert window is not None
+        yield window.centre

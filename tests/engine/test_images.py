@@ -17,7 +17,8 @@ from PIL import Image
 
 from diffusion_gui.engine import images
 from diffusion_gui.engine.errors import Cancelled, EngineError
-from diffusion_gui.engine.images import find_images, read_picture
+from diffusion_gui.engine.image_files import find_images
+from diffusion_gui.engine.images import read_picture
 
 ORIENTATION, RED, GREY = 0x0112, (255, 0, 0), (128, 128, 128)
 SHARP = {"quality": 98, "subsampling": 0}
@@ -519,7 +520,7 @@ def test_a_search_stops_at_the_most_wanted_and_says_so(tmp_path: Path) -> None:
 def test_a_search_can_be_ended_from_outside(tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
 
-    def stop() -> None:
+    def stop(found: int) -> None:
         raise Cancelled
 
     with pytest.raises(Cancelled):

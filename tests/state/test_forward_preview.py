@@ -9,7 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.engine.images import Pixels, fit_within, square, to_float, to_uint8
+from diffusion_gui.engine.images import Pixels, to_float, to_uint8
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.schedules import ScheduleSpec, build
 
@@ -31,23 +31,6 @@ def test_the_tiles_are_the_closed_form_with_the_noise_of_the_seed(
         (tiles.noise, s * eps),
     ):
         assert np.abs(shown.pixels.astype(int) - to_uint8(expected)).max() <= 1
-
-
-def test_the_strip_runs_from_clean_to_noise(parts: Parts) -> None:
-    (row,) = parts.preview.strip(11, 64)
-    frames = row.frames
-    assert (row.side, row.T) == ("", 1000)
-    assert [t for t, _ in frames] == list(range(0, 1001, 100))
-    clean = frames[0][1].astype(float)
-    distances = [np.abs(pixels - clean).mean() for _, pixels in frames]
-    assert distances == sorted(distances)
-    assert distances[-1] > 50.0
-
-
-def test_a_short_schedule_has_a_short_strip(parts: Parts) -> None:
-    parts.document.replace_schedule(ScheduleSpec("linear", T=1), "T")
-    (row,) = parts.preview.strip(11, 32)
-    assert [t for t, _ in row.frames] == [0, 1]
 
 
 def test_the_cursor_keeps_its_share_of_the_way_when_T_changes(parts: Parts) -> None:
@@ -112,37 +95,9 @@ def test_both_sides_noise_the_same_picture_with_the_same_noise(
         assert np.abs(shown.pixels - _x_t(tiles.x_0.pixels, spec, t, seed=3)).max() <= 1.0
 
 
-def test_the_strip_has_a_row_for_each_side_with_the_same_noise(parts: Parts) -> None:
+def test_with_B_on_show_the_other_tile_is_A(parts: Parts) -> None:
     _split(parts, COSINE, LINEAR)
-    picture = parts.preview.picture
-    assert picture is not None
-    x_0 = square(fit_within(picture.pixels, 512), 48)
-    rows = parts.preview.strip(11, 48)
-    assert [(row.side, row.T) for row in rows] == [("A", 1000), ("B", 1000)]
-    for row, spec in zip(rows, (COSINE, LINEAR), strict=True):
-        assert [t for t, _ in row.frames] == list(range(0, 1001, 100))
-        for t, shown in row.frames:
-            assert np.abs(shown - _x_t(x_0, spec, t)).max() <= 1.0
-
-
-def test_rows_of_another_length_stand_at_the_same_share_of_the_way(parts: Parts) -> None:
-    _split(parts, COSINE, SHORT)
-    for _ in range(2):  # with A on show, then with B
-        a, b = parts.preview.strip(11, 32)
-        assert [t for t, _ in a.frames] == list(range(0, 1001, 100))
-        assert [t for t, _ in b.frames] == list(range(0, 201, 20))
-        parts.comparison.switch()
-
-
-def test_the_letters_stay_in_order_whichever_side_is_on_show(parts: Parts) -> None:
-    _split(parts, COSINE, LINEAR)
-    before = parts.preview.strip(11, 32)
     parts.comparison.switch()
-    after = parts.preview.strip(11, 32)
-    for one, other in zip(before, after, strict=True):
-        assert one.side == other.side
-        for (_, first), (_, second) in zip(one.frames, other.frames, strict=True):
-            np.testing.assert_array_equal(first, second)
     tiles = parts.preview.tiles()
     assert tiles is not None
     assert tiles.other is not None
@@ -153,20 +108,19 @@ def test_the_comparison_can_be_left_out_of_the_pictures(parts: Parts, qtbot: QtB
     assert not parts.preview.two_sides
     _split(parts, COSINE, LINEAR)
     assert parts.preview.comparing
-    with qtbot.waitSignals([parts.preview.sides_changed, parts.preview.strip_changed]):
+    with qtbot.waitSignals([parts.preview.sides_changed, parts.preview.tiles_changed]):
         parts.preview.set_comparing(False)
     assert parts.preview.two_sides
-    assert [row.side for row in parts.preview.strip(11, 32)] == [""]
     tiles = parts.preview.tiles()
     assert tiles is not None
     assert tiles.other is None
 
 
-def test_ending_the_comparison_is_told_and_shows_one_row(parts: Parts, qtbot: QtBot) -> None:
+def test_ending_the_comparison_is_told(parts: Parts, qtbot: QtBot) -> None:
     _split(parts, COSINE, LINEAR)
-    with qtbot.waitSignals([parts.preview.sides_changed, parts.preview.strip_changed]):
+    with qtbot.waitSignals([parts.preview.sides_changed, parts.preview.tiles_changed]):
         parts.comparison.end()
-    assert len(parts.preview.strip(11, 32)) == 1
+    assert not parts.preview.two_sides
 
 
 def test_undo_over_a_switch_between_lengths_is_safe(parts: Parts) -> None:
@@ -178,4 +132,5 @@ def test_undo_over_a_switch_between_lengths_is_safe(parts: Parts) -> None:
             assert parts.preview.tiles() is not None
         while parts.document.history.redo_text:
             parts.document.history.redo()
-            assert len(parts.preview.strip(11, 16)) == 2
+            assert parts.preview.tiles() is not None
+            assert len(parts.film.strip(11, 16)) == 2

@@ -38,3 +38,29 @@ def test_the_texts_name_what_would_be_undone_and_redone(qapp: QApplication) -> N
     history.push(_seed(2), "second")
     history.undo()
     assert (history.undo_text, history.redo_text) == ("first", "second")
+
+
+def test_a_step_that_is_amended_keeps_its_place_below_those_made_since(
+    qapp: QApplication,
+) -> None:
+    def sampled(experiment: Experiment) -> Experiment:
+        return replace(experiment, sampling=replace(experiment.sampling, count=5))
+
+    history = History(_seed(0))
+    history.push(_seed(1), "open", "open#1")
+    history.push(_seed(2), "drag")
+    history.push(_seed(3), "drag")
+    history.undo()
+    assert history.amend("open#1", "open more", sampled)
+    assert history.current == sampled(_seed(2))
+    history.redo()
+    assert history.current == sampled(_seed(3))
+    history.undo()
+    history.undo()
+    assert history.current == sampled(_seed(1))
+    assert history.undo_text == "open more"
+    history.undo()
+    assert history.current == _seed(0)
+    assert not history.amend("open#1", "open more", sampled)
+    assert not history.amend("open#2", "open more", sampled)
+    assert history.current == _seed(0)

@@ -79,13 +79,13 @@ def test_a_pasted_picture_is_shown(parts: Parts, qtbot: QtBot) -> None:
 
 def test_taking_out_the_picture_on_show_shows_another(parts: Parts) -> None:
     first, second, *_ = parts.document.experiment.pictures
-    parts.loader.remove(first.id)
+    parts.pictures.remove([first.id])
     assert parts.view.picture == second.id
     for ref in parts.document.experiment.pictures:
-        parts.loader.remove(ref.id)
+        parts.pictures.remove([ref.id])
     assert parts.view.picture == ""
     assert parts.preview.tiles() is None
-    assert parts.preview.strip(5, 32) == []
+    assert parts.film.strip(5, 32) == []
 
 
 def test_a_large_folder_opens_in_few_steps_and_is_one_undo_step(
@@ -99,20 +99,6 @@ def test_a_large_folder_opens_in_few_steps_and_is_one_undo_step(
     assert len(parts.document.experiment.pictures) == 303
     assert len(changes) < 150
     assert parts.document.history.count == 1
-
-
-def test_cancel_opens_nothing_more(
-    parts: Parts, qtbot: QtBot, make_image: MakeImage, tmp_path: Path
-) -> None:
-    for number in range(300):
-        make_image(f"many/{number:03d}.png", size=64)
-    parts.loader.open([str(tmp_path / "many")])
-    qtbot.waitUntil(lambda: len(parts.document.experiment.pictures) > 3, timeout=20_000)
-    parts.loader.cancel()
-    reached = len(parts.document.experiment.pictures)
-    qtbot.wait(200)
-    assert len(parts.document.experiment.pictures) == reached < 303
-    assert not parts.loader.busy
 
 
 def test_every_path_that_cannot_be_used_is_named(

@@ -191,7 +191,7 @@ def test_a_picture_that_the_run_does_not_use_leaves_it_alone(parts: Parts, qtbot
     parts.document.replace_sampling("few", steps=4, count=2)
     _run_to_end(qtbot, parts)
     recorded = parts.sampling.recorded
-    parts.loader.remove(parts.document.experiment.pictures[0].id)
+    parts.pictures.remove([parts.document.experiment.pictures[0].id])
     qtbot.wait(50)
     assert parts.sampling.recorded is recorded
     assert parts.sampling.state is RunState.DONE

@@ -1,6 +1,9 @@
-"""What a drop or the clipboard holds: local files, or a picture itself."""
+"""What a drop or the clipboard holds: local files, or a picture itself, or pictures of the tray."""
 
 from __future__ import annotations
+
+import json
+from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import QMimeData, Qt
@@ -8,6 +11,8 @@ from PySide6.QtGui import QImage, QPainter
 
 from diffusion_gui.engine.images import MAX_SIDE, Picture
 
+PICTURES = "application/x-diffusion-gui-pictures"
+"""The MIME type of pictures dragged out of the tray: their ids as a JSON list."""
 KEEP_ASPECT = Qt.AspectRatioMode.KeepAspectRatio
 SMOOTH = Qt.TransformationMode.SmoothTransformation
 
@@ -33,3 +38,19 @@ def image_from(mime: QMimeData) -> Picture | None:
     rows = np.frombuffer(flat.constBits(), np.uint8).reshape(flat.height(), flat.bytesPerLine())
     pixels = rows[:, : 3 * flat.width()].reshape(flat.height(), flat.width(), 3).copy()
     return Picture("pasted picture", pixels)
+
+
+def pictures_mime(ids: Sequence[str]) -> QMimeData:
+    """Return what a drag of pictures of the tray carries: their ids, for this program alone."""
+    mime = QMimeData()
+    mime.setData(PICTURES, json.dumps(list(ids)).encode())
+    return mime
+
+
+def picture_ids(mime: QMimeData) -> list[str]:
+    """Return the ids of dragged pictures of the tray; none if the drag carries something else."""
+    try:
+        ids = json.loads(bytes(mime.data(PICTURES).data())) if mime.hasFormat(PICTURES) else []
+    except (ValueError, RecursionError):
+        return []
+    return [item for item in ids if isinstance(item, str)] if isinstance(ids, list) else []

@@ -11,16 +11,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QSize, QSizeF, Qt, Signal
-from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPen, QResizeEvent
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
+from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPen, QPixmapCache, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from diffusion_gui.panels.common.theme import Theme
 
 HANDLE_ROOM = 8.0
 """Pixels above and below the values: half a handle and its ring."""
+SMALL_ROOM = 3.0
+"""Pixels above and below in a small plot, which has no handles."""
 GAP_BESIDE = 4.0
 """Pixels between the cursor and its text."""
+AXES_KIB = 128 << 10
+"""Room for the drawn axes of all plots; where one is short they are drawn anew at every repaint."""
 FLOOR = 16.0
 """Pixels above the axis that belong to what stands on it."""
 ARROWS = {
@@ -37,6 +41,12 @@ class _ValueAxis(pg.AxisItem):
     """A value axis; with `powers` its ticks are whole powers of ten, for curves of log10 values."""
 
     powers = False
+    overhang = 0.0
+    """Pixels by which the text of the first and the last tick may stand out below and above."""
+
+    def boundingRect(self) -> QRectF:
+        """Keep room for text that stands out: pyqtgraph leaves out what is cut."""
+        return super().boundingRect().adjusted(0.0, -self.overhang, 0.0, self.overhang)
 
     def tickSpacing(self, minVal: float, maxVal: float, size: float) -> list[tuple[float, float]]:
         """Return one level of ticks, at least one unit apart, for powers."""
@@ -76,6 +86,7 @@ class Plot(pg.PlotWidget):
         self.setAntialiasing(True)
         font = QFont(self.font())
         font.setPixelSize(11)
+        QPixmapCache.setCacheLimit(max(QPixmapCache.cacheLimit(), AXES_KIB))
         for name in ("left", "bottom"):
             axis = self.getAxis(name)
             axis.setZValue(-10)  # grid lines stay below curves and handles
@@ -145,14 +156,15 @@ class CurvePlot(Plot):
 
     t_dragged = Signal(int)
 
-    def __init__(self, theme: Theme, token: str) -> None:
+    def __init__(self, theme: Theme, token: str, small: bool = False) -> None:
         self._cursor = pg.InfiniteLine(angle=90, movable=False)
         self._readout = pg.TextItem(anchor=(0, 0))
         self._token = token
         self._ringed = False
-        super().__init__(theme)
-        self.curve = self.add_curve(token)
+        super().__init__(theme, small)
+        self.curve = self.add_curve(token, width=1.6 if small else 2.4)
         self._T = 1
+        self._room = SMALL_ROOM if small else HANDLE_ROOM
         self.room_below = 0.0
         """Pixels kept free below the handles, for what stands on the axis."""
         self._fitted = False
@@ -241,8 +253,8 @@ class CurvePlot(Plot):
 
     def _fit_height(self) -> None:
         """Leave room for half a handle above and below, however small the plot is."""
-        height = max(self.getViewBox().height(), 4.0 * HANDLE_ROOM + self.room_below)
-        room = max(0.04 * height, HANDLE_ROOM)
+        height = max(self.getViewBox().height(), 4.0 * self._room + self.room_below)
+        room = max(0.04 * height, self._room)
         low, high = self.span
         value = (high - low) / (height - 2.0 * room - self.room_below)  # of a pixel
         self.setYRange(low - (room + self.room_below) * value, high + room * value, padding=0)

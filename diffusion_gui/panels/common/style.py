@@ -128,9 +128,8 @@ QScrollBar::handle:hover {{ background: {disabled}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 
 QListView[role="tray"] {{ background: transparent; border: none; outline: none; }}
-QListView[role="tray"]::item {{ border: 2px solid transparent; border-radius: 4px; }}
-QListView[role="tray"]::item:hover {{ background: {hover}; }}
-QListView[role="tray"]::item:selected {{ background: transparent; border: 2px solid {accent}; }}
+QListView[role="tray"] QScrollBar:horizontal {{ height: 6px; }}
+QListView[role="tray"] QScrollBar::handle {{ border-radius: 3px; }}
 QTableView[role="numbers"] {{ background: {panel}; border: none; outline: none; }}
 QTableView[role="numbers"] QHeaderView {{ background: {panel}; border: none; }}
 QLineEdit[role="cell"] {{
@@ -142,7 +141,7 @@ QProgressBar {{
     background: {field}; border: 1px solid {hairline}; border-radius: 6px; color: {text};
     text-align: center; max-height: 18px;
 }}
-QProgressBar::chunk {{ background: {accent}; border-radius: 5px; }}
+QProgressBar::chunk {{ background: {filled}; border-radius: 5px; }}
 
 QFrame[role="popup"] {{ background: {panel}; border: 1px solid {hairline}; }}
 QFrame[role="card"] {{
@@ -161,4 +160,5 @@ def style_sheet(tokens: Tokens) -> str:
         **names,
         chevron=icon_file("chevron-down", tokens.secondary),
         check=icon_file("check", tokens.on_accent),
+        filled=f"#66{tokens.accent[1:]}",  # text is read on it
     )

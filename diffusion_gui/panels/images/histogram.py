@@ -8,13 +8,29 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_gui.engine.images import FloatImage
-from diffusion_gui.panels.common.picture import CAPTION
+from diffusion_gui.engine.measures import (
+    BINS,
+    EDGES,
+    REACH,
+    histogram,
+    kl_bias,
+    kl_to_normal,
+)
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.panels.common.plot import Plot
+from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import label
+from diffusion_gui.panels.images.measure_plots import compact, set_ticks
 
-RANGE = 4.0
-BINS = 64
+BESIDE = 10.0
+"""Pixels beside -4 and 4, so that the text of both is whole."""
+NARROW = 100.0
+"""Up to so many pixels of width only the ends and 0 have a tick."""
+_HELP = (
+    "Histogram of the values of 𝑥ₜ (not clipped), as a density.\nDashed: N(0, 1), the noise that 𝑥ₜ"
+    " has become at t = T.\nKL: how far apart they are, Σ p ln(p / q) over the {bins} bins, in"
+    " nats;\nso many draws of N(0, 1) itself show {bias} on average."
+)
 
 
 class HistogramView(QWidget):
@@ -22,28 +38,23 @@ class HistogramView(QWidget):
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
-        self.setToolTip(
-            "Histogram of all values of 𝑥ₜ (not clipped), as a density.\nDashed: N(0, 1), the"
-            " noise that 𝑥ₜ has become at t = T."
-        )
         self.setAccessibleName("Histogram of 𝑥ₜ")
         self._theme = theme
         self.plot = Plot(theme, small=True)
         self._filled = self.plot.add_curve("alpha_bar", width=1.6)
         self._filled.setFillLevel(0.0)
         normal = self.plot.add_curve("secondary", width=1.2, dashed=True)
-        self._edges = np.linspace(-RANGE, RANGE, BINS + 1)
-        self._centres = 0.5 * (self._edges[1:] + self._edges[:-1])
+        self._centres = 0.5 * (EDGES[1:] + EDGES[:-1])
         normal.setData(self._centres, np.exp(-0.5 * self._centres**2) / np.sqrt(2.0 * np.pi))
-        self.plot.setXRange(-RANGE, RANGE, padding=0.0)
-        head = label("histogram of 𝑥ₜ", "caption")
-        head.setFixedHeight(CAPTION)
-        head.setMinimumWidth(40)
+        compact(self.plot)
+        self._high = 0.45
+        self.head = PlotHead("histogram of 𝑥ₜ", "histogram", "𝑥ₜ")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(head)
+        column.addWidget(self.head)
         column.addWidget(self.plot, 1)
+        self.plot.getViewBox().sigResized.connect(self._fit)
         theme.changed.connect(self._tint)
         self._tint()
 
@@ -51,13 +62,33 @@ class HistogramView(QWidget):
         """Show the distribution of `values`; what lies beyond +-4 counts into the end bins."""
         if values.size == 0:
             return
-        places = (np.clip(values, -RANGE, RANGE) + RANGE) * (BINS / (2.0 * RANGE))
-        counts = np.bincount(np.minimum(places.astype(int), BINS - 1), minlength=BINS)
-        density = counts / (values.size * 2.0 * RANGE / BINS)
+        counts = histogram(values)
+        density = counts / (values.size * 2.0 * REACH / BINS)
         self._filled.setData(self._centres, density)
-        self.plot.setYRange(0.0, max(0.45, float(np.sort(density)[-3])), padding=0.05)
+        self._high = max(0.45, float(np.sort(density)[-3]))
+        self.plot.setYRange(0.0, self._high, padding=0.05)
+        set_ticks(self.plot, None, (0.0, self._high))
+        kl = nats(kl_to_normal(counts))
+        self.head.set_value(f"KL {kl} nat", f"KL {kl}")
+        self.setToolTip(_HELP.format(bins=BINS, bias=spelled(kl_bias(values.size), 2)))
+
+    def _fit(self) -> None:
+        """Show as many ticks as there is room for."""
+        box = self.plot.getViewBox()
+        beside = 2.0 * REACH * BESIDE / max(box.width() - 2.0 * BESIDE, 1.0)
+        self.plot.setXRange(-REACH - beside, REACH + beside, padding=0.0)
+        step = 2 if box.width() > NARROW else 4
+        places = range(-int(REACH), int(REACH) + 1, step)
+        ticks = [(float(place), str(place).replace("-", "−")) for place in places]
+        self.plot.getAxis("bottom").setTicks([ticks])
+        set_ticks(self.plot, None, (0.0, self._high))
 
     def _tint(self) -> None:
         colour = QColor(self._theme.tokens.alpha_bar)
         colour.setAlpha(50)
         self._filled.setBrush(pg.mkBrush(colour))
+
+
+def nats(kl: float) -> str:
+    """Return a KL divergence with sensible digits: 0.00048, 0.031, 1.24."""
+    return spelled(kl, 3 if kl >= 1.0 else 2)

@@ -145,7 +145,7 @@ class ImageOptions(QFrame):
         combo.setObjectName(name)
         for value, text in items:
             combo.addItem(text, value)
-        combo.activated.connect(lambda index: chosen(combo.itemData(index)))
+        combo.activated.connect(lambda index: chosen(items[index][0]))  # Qt would make it a str
         self._row(caption, combo, tooltip)
         return combo
 
@@ -203,11 +203,10 @@ class ImageOptions(QFrame):
 
     def _show_note(self, offset: float) -> None:
         """Say what offset noise costs the mean of the picture on show."""
-        process = self._preview.process()
-        if process is None or not offset:
+        width, height = self._preview.size
+        if not width or not offset:
             self.offset_note.setText("white: every frequency alike")
             return
-        height, width = process.pixels.shape[:2]
         loss = mean_snr_loss_db(offset, height, width)
         self.offset_note.setText(f"SNR of the mean: −{loss:.1f} dB at {width} × {height}")
 

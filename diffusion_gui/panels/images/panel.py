@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import (
+    QHBoxLayout,
     QMenu,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
@@ -21,11 +23,16 @@ from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
 from diffusion_gui.panels.images.film_strip import FilmStrip
-from diffusion_gui.panels.images.tiles_view import TilesView
+from diffusion_gui.panels.images.tiles_view import TilesView, snr_text
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.estimate import Estimator
+from diffusion_gui.state.film import Film
 from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.measures import Measures
+from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.view_state import Page, ViewState
 
@@ -34,8 +41,12 @@ if TYPE_CHECKING:
 
 _PAGES = {
     Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
+    Page.CHAIN: ("Chain", "𝑥ₜ by the Markov chain, step by step, beside one jump from 𝑥₀"),
+    Page.MEASURES: ("Measures", "How far 𝑥ₜ is from 𝑥₀ and from noise, at t and over t"),
 }
 """The pages in the order of their chips: title and tooltip."""
+STRIP_SHARE = 0.5
+"""Share of the height above the tray that the rows of the film strip may take."""
 _SAID = {
     Shown.CLIP: "shown clipped to [-1, 1]",
     Shown.NORMALISE: "shown from min to max",
@@ -57,32 +68,41 @@ class ImagePanel(Panel):
         view: ViewState,
         store: PictureStore,
         preview: ForwardPreview,
+        film: Film,
         loader: PictureLoader,
+        chain: ChainController,
+        measures: Measures,
+        estimator: Estimator,
+        pictures: PictureSet,
         theme: Theme,
     ) -> None:
         super().__init__("imagePanel", "Image", theme)
+        self._measures = measures
         self._document = document
         self._view = view
         self._preview = preview
         self._loader = loader
+        self._chain = chain
+        self._estimator = estimator
+        self._pictures = pictures
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
         self._build_head()
-        self._build_pictures(store)
+        self._build_pictures(store, film)
         self._bind()
-        self._show_tray()
         self._show_picture()
         self._show_page()
         self._show_sides()
         self._show_caption()
-        self._show_strip()
         self._tint()
 
     def _build_head(self) -> None:
         self.progress = QProgressBar()
-        self.progress.setFixedWidth(120)
-        self.progress.setFormat("opening %v of %m")
+        self.progress.setObjectName("openingProgress")
+        self.progress.setAccessibleName("Opening pictures")
+        self.progress.setFixedWidth(176)
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
+        self.cancel.setObjectName("cancelOpeningButton")
         self.compare = button(
             "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
         )
@@ -109,6 +129,16 @@ class ImagePanel(Panel):
             self.progress, self.cancel, self.export_progress, self.export_cancel, self.compare,
         ):  # fmt: skip
             self.head.addWidget(widget)
+        self.estimate = button(
+            "𝑥̂₀",
+            "Show what the sampling panel's model makes of 𝑥ₜ: its 𝑥̂₀ of one call at this t",
+            "chip",
+        )
+        self.estimate.setObjectName("estimateButton")
+        self.estimate.setAccessibleName("Show x0-hat of one model call")
+        self.estimate.setCheckable(True)
+        self.estimate.toggled.connect(lambda on: self._view.set_display(estimate=on))
+        self.head.addWidget(self.estimate)
         self.chips: dict[Page, QPushButton] = {}
         for page, (title, tooltip) in _PAGES.items():
             chip = button(title, tooltip, "chip")
@@ -123,22 +153,23 @@ class ImagePanel(Panel):
         self.progress.hide()
         self.cancel.hide()
 
-    def _build_pictures(self, store: PictureStore) -> None:
-        self.tiles = TilesView(self._view, self._preview, self.theme)
-        self.strip = FilmStrip(self.theme)
-        self.tray = Tray(store)
+    def _build_pictures(self, store: PictureStore, film: Film) -> None:
+        self.tiles = TilesView(self._view, self._preview, self._estimator, self.theme)
+        self.strip = FilmStrip(film, self._view, self.theme)
+        self.tray = Tray(self._document, self._view, store, self._pictures, self.theme)
         self._pages = QStackedLayout()
         self._pages.addWidget(self.tiles)
         self._made: dict[Page, QWidget] = {Page.TILES: self.tiles}
-        content = QWidget()
-        column = QVBoxLayout(content)
+        self._content = QWidget()
+        column = QVBoxLayout(self._content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
         column.addLayout(self._pages, 1)
         column.addWidget(self.strip)
         column.addWidget(self.tray)
         self._stack = QStackedLayout()
-        self._stack.addWidget(content)
+        self._stack.addWidget(self._content)
+        self._content.installEventFilter(self)
         self._stack.addWidget(self._build_empty())
         self.body.addLayout(self._stack, 1)
 
@@ -153,23 +184,33 @@ class ImagePanel(Panel):
             line = label(text, role)
             line.setAlignment(line.alignment().AlignCenter)
             column.addWidget(line)
+        column.addLayout(self._build_bundled())
         column.addStretch(1)
         return empty
+
+    def _build_bundled(self) -> QHBoxLayout:
+        """Return the line that brings the bundled pictures back."""
+        self.photos = button("Photographs", "Bring the bundled photographs back", "link")
+        self.photos.setObjectName("photosButton")
+        self.photos.clicked.connect(self._pictures.restore_photos)
+        self.emoji = button("Emoji", "Put the 1,377 bundled emoji into the tray", "link")
+        self.emoji.setObjectName("emojiButton")
+        self.emoji.clicked.connect(self._pictures.use_emoji)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        for widget in (label("or take the bundled", "caption"), self.photos, self.emoji):
+            row.addWidget(widget)
+        row.addStretch(1)
+        return row
 
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
-        self._preview.strip_changed.connect(self._show_strip)
+        self.tiles.reading_changed.connect(self._show_caption)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
-        self._document.pictures_changed.connect(self._show_tray)
-        self._view.t_changed.connect(self.strip.set_time)
         self._view.display_changed.connect(self._show_page)
-        self._view.picture_changed.connect(self.tray.select)
-        self.strip.t_dragged.connect(self._view.set_t)
-        self.strip.room_changed.connect(self._show_strip)
-        self.tray.chosen.connect(self._view.set_picture)
-        self.tray.removed.connect(self._loader.remove)
+        self._pictures.problems_found.connect(self.bar.show_lines)
         self._loader.problems_found.connect(self.bar.show_lines)
         self._loader.progress.connect(self._on_progress)
         self.cancel.clicked.connect(self._loader.cancel)
@@ -180,12 +221,20 @@ class ImagePanel(Panel):
     def _show_picture(self) -> None:
         self._stack.setCurrentIndex(0 if self._preview.picture else 1)
 
-    @Slot()
-    def _show_tray(self) -> None:
-        self.tray.set_pictures(self._document.experiment.pictures, self._view.picture)
-
     def _make_page(self, page: Page) -> QWidget:
         """Build a page when it is first looked at."""
+        if page is Page.MEASURES:
+            from diffusion_gui.panels.images.measures_view import MeasuresView
+
+            view = MeasuresView(
+                self._document, self._view, self._preview, self._measures, self.theme
+            )
+            view.t_dragged.connect(self._view.set_t)
+            return view
+        if page is Page.CHAIN:
+            from diffusion_gui.panels.images.chain_view import ChainView
+
+            return ChainView(self._view, self._chain, self.theme)
         raise KeyError(page)
 
     @Slot()
@@ -194,7 +243,13 @@ class ImagePanel(Panel):
         if page not in self._made:
             self._made[page] = self._make_page(page)
             self._pages.addWidget(self._made[page])
+        for known, widget in self._made.items():  # a page out of sight needs no room
+            keeps = QSizePolicy.Policy.Preferred if known is page else QSizePolicy.Policy.Ignored
+            widget.setSizePolicy(keeps, keeps)
         self._pages.setCurrentWidget(self._made[page])
+        self.estimate.setVisible(page is Page.TILES)
+        self.estimate.setChecked(self._view.display.estimate)
+        self._share_height()
         for known, chip in self.chips.items():
             chip.setChecked(known is page)
 
@@ -204,15 +259,27 @@ class ImagePanel(Panel):
 
     @Slot()
     def _show_caption(self) -> None:
-        process, picture, t = self._preview.process(), self._preview.picture, self._view.t
-        if process is None or picture is None:
+        if self.tiles.reading:
+            self.caption.setText(self.tiles.reading)
+            return
+        picture, t = self._preview.picture, self._view.t
+        if picture is None:
             self.caption.setText("no picture")
             return
-        height, width = process.pixels.shape[:2]
-        snr = "no noise yet" if t == 0 else f"SNR {self._document.schedule.snr_db(t):.1f} dB"
-        parts = [picture.name, f"{width} × {height}", *picture.notes, snr]
+        snr = snr_text(self._document.schedule.snr_db(t))
+        parts = [picture.name, *self._size_texts(), *picture.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
+
+    def _size_texts(self) -> list[str]:
+        """Return at which size the picture on show is noised, and how much of that is shown."""
+        width, height = self._preview.size
+        size, stride = f"{width} × {height}", self._preview.stride
+        if self._preview.opening:
+            return [f"{size}, opening at full size…"]
+        if self._preview.problem:
+            return [size, self._preview.problem]
+        return [size if stride == 1 else f"{size}, 1 of {stride * stride} pixels while it moves"]
 
     @Slot()
     def _open_options(self) -> None:
@@ -229,20 +296,26 @@ class ImagePanel(Panel):
         set_icon(self.options_button, "sliders-horizontal", tokens.text, tokens.disabled)
         set_icon(self.export_button, "download", tokens.text, tokens.disabled)
 
-    @Slot()
-    def _show_strip(self) -> None:
-        count, side = self.strip.room(2 if self._preview.comparing else 1)
-        rows = self._preview.strip(count, round(side * self.devicePixelRatioF()))
-        self.strip.set_frames(rows, self._document.schedule.T, self._preview.side)
-        self.strip.set_time(self._view.t)
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Share the height anew when there is more or less of it."""
+        if watched is self._content and event.type() is QEvent.Type.Resize:
+            self._share_height()
+        return super().eventFilter(watched, event)
+
+    def _share_height(self) -> None:
+        """Leave half of the height to the page above the film strip, or what it wishes."""
+        page = self._made[self._view.display.page].sizeHint().height()
+        room = self._content.height() - self.tray.height() - 2 * GAP
+        self.strip.set_budget(min(round(STRIP_SHARE * room), room - page))
 
     @Slot(int, int)
     def _on_progress(self, done: int, total: int) -> None:
-        busy = total > 1 and done < total
+        busy = done < total > 1 or done > total
+        self.progress.setFormat(f"opening {done:,} of {total:,}" if total else f"found {done:,}")
         self.progress.setVisible(busy)
         self.cancel.setVisible(busy)
         self.progress.setMaximum(max(total, 1))
-        self.progress.setValue(done)
+        self.progress.setValue(done if total else 0)
 
     def set_export_menu(self, menu: QMenu) -> None:
         """Give the export button its menu."""

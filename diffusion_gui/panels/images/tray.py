@@ -1,110 +1,192 @@
-"""The tray: thumbnails of the open pictures; click to show one, Delete to take it out."""
+"""The tray: the open pictures in one row, how many they are, and what can be done with them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QHideEvent, QIcon, QKeyEvent, QPixmap, QShowEvent
-from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem
+from PySide6.QtCore import QPoint, Qt, Slot
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
-from diffusion_gui.engine.experiment import PictureRef
-from diffusion_gui.engine.images import square
-from diffusion_gui.panels.common.picture import to_qimage
+from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import GAP, button, label
+from diffusion_gui.panels.images.tray_list import TrayList
+from diffusion_gui.panels.images.tray_model import Thumbnails, TrayModel
+from diffusion_gui.panels.images.tray_row import CELL
 from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.picture_set import PictureSet
+from diffusion_gui.state.view_state import ViewState
 
-SIDE = 36
+TOOLTIP = (
+    "Open pictures. Click to show one; Ctrl or Shift and click to choose several.\n"
+    "Delete takes out what is chosen; drag, or Alt with ← →, puts it elsewhere."
+)
+MENU = (
+    *("removePictures", "removeOtherPictures", "clearPictures", "selectAllPictures", "-"),
+    *("movePicturesLeft", "movePicturesRight", "-"),
+    *("restorePhotos", "useEmoji", "-"),
+    *("openImages", "openFolder"),
+)
+"""The window's commands that the tray's own menu offers."""
+MEGABYTE = 1 << 20
 
 
-class Tray(QListWidget):
-    """One row of thumbnails. `chosen(id)` when one is clicked, `removed(id)` on Delete."""
+class Tray(QWidget):
+    """Shows the document's pictures and what is chosen of them, and edits them."""
 
-    chosen = Signal(str)
-    removed = Signal(str)
-
-    def __init__(self, store: PictureStore) -> None:
+    def __init__(
+        self,
+        document: Document,
+        view: ViewState,
+        store: PictureStore,
+        pictures: PictureSet,
+        theme: Theme,
+    ) -> None:
         super().__init__()
         self.setObjectName("tray")
-        self.setProperty("role", "tray")
-        self.setAccessibleName("Open pictures")
-        self.setToolTip("Open pictures. Click to show one; Delete takes it out of the tray.")
-        self._store = store
-        self._thumbnails: dict[str, QIcon] = {}
-        self.setViewMode(QListView.ViewMode.IconMode)
-        self.setFlow(QListView.Flow.LeftToRight)
-        self.setWrapping(False)
-        self.setMovement(QListView.Movement.Static)
-        self.setUniformItemSizes(True)
-        self.setIconSize(QSize(SIDE, SIDE))
-        self.setGridSize(QSize(SIDE + 8, SIDE + 8))
-        self.setFixedHeight(SIDE + 12)
-        self.setHorizontalScrollMode(QListView.ScrollMode.ScrollPerPixel)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.currentItemChanged.connect(self._on_current)
-        self._fill_timer = QTimer(self, interval=0)
-        self._fill_timer.timeout.connect(self._fill)
+        self._document = document
+        self._view = view
+        self._pictures = pictures
+        self._theme = theme
+        self._actions: Mapping[str, QAction] = {}
+        self._memory = ""
+        self._model = TrayModel(store, self)
+        self.list = TrayList(self._model, Thumbnails(store), theme)
+        self._build()
+        self._bind()
+        self._show_pictures()
+        self._tint()
 
-    def set_pictures(self, pictures: Sequence[PictureRef], selected: str) -> None:
-        """Show `pictures` with one selected; emits nothing."""
-        with QSignalBlocker(self):
-            self.clear()
-            for ref in pictures:
-                item = QListWidgetItem(self._thumbnails.get(ref.id, QIcon()), "")
-                item.setSizeHint(QSize(SIDE + 8, SIDE + 8))
-                item.setData(Qt.ItemDataRole.UserRole, ref.id)
-                item.setToolTip(ref.name)
-                item.setData(Qt.ItemDataRole.AccessibleTextRole, ref.name)
-                self.addItem(item)
-        self.select(selected)
-        if self.isVisible():
-            self._fill_timer.start()
+    def _build(self) -> None:
+        self.list.setAccessibleName("Open pictures")
+        self.list.setToolTip(TOOLTIP)
+        self.setFocusProxy(self.list)
+        self.counted = label("", "caption")
+        self.counted.setObjectName("trayCount")
+        self.more = button("", "What can be done with the pictures (Shift+F10)", "menu")
+        self.more.setObjectName("trayMenuButton")
+        self.more.setAccessibleName("Menu of the tray")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GAP)
+        row.addWidget(self.list, 1)
+        for widget in (self.counted, self.more):
+            column = QHBoxLayout()
+            widget.setFixedHeight(28)
+            column.setContentsMargins(0, (CELL - 28) // 2, 0, 0)
+            column.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop)
+            row.addLayout(column)
+        self.setFixedHeight(self.list.height())
 
-    def showEvent(self, event: QShowEvent) -> None:
-        """Begin to draw the thumbnails."""
-        super().showEvent(event)
-        self._fill_timer.start()
+    def _bind(self) -> None:
+        self._document.pictures_changed.connect(self._show_pictures)
+        self._view.chosen_changed.connect(self._show_pictures)
+        self.list.chosen.connect(self._on_chosen)
+        self.list.move_wished.connect(self._pictures.move)
+        self.list.remove_wished.connect(self._remove)
+        self.list.shift_wished.connect(self._shift)
+        self.list.shift_finished.connect(self._pictures.end_shift)
+        self.list.menu_wished.connect(self._open_menu)
+        self._theme.changed.connect(self._tint)
 
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Stop drawing thumbnails nobody sees."""
-        super().hideEvent(event)
-        self._fill_timer.stop()
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        """Return what the window's commands for the tray do."""
+        pictures = self._pictures
+        return {
+            "selectAllPictures": self.list.selectAll,
+            "removePictures": self._remove,
+            "removeOtherPictures": lambda: pictures.keep_only(self._view.chosen),
+            "clearPictures": pictures.clear,
+            "movePicturesLeft": lambda: self._shift_once(right=False),
+            "movePicturesRight": lambda: self._shift_once(right=True),
+            "restorePhotos": pictures.restore_photos,
+            "useEmoji": pictures.use_emoji,
+        }
 
-    def _fill(self) -> None:
-        """Draw one thumbnail that is still missing; the timer calls again while there are any."""
-        for row in range(self.count()):
-            item = self.item(row)
-            if item.icon().isNull():
-                item.setIcon(self._thumbnail(item.data(Qt.ItemDataRole.UserRole)))
-                return
-        self._fill_timer.stop()
+    def set_actions(self, actions: Mapping[str, QAction]) -> None:
+        """Offer the window's commands in the tray's own menu too."""
+        self._actions = actions
+        self.menu = QMenu(self)
+        self.menu.setObjectName("trayMenu")
+        for name in MENU:
+            if name == "-":
+                self.menu.addSeparator()
+            else:
+                self.menu.addAction(actions[name])
+        self.more.setMenu(self.menu)
+        self._enable()
 
-    def select(self, picture_id: str) -> None:
-        """Select a picture; emits nothing."""
-        with QSignalBlocker(self):
-            for row in range(self.count()):
-                if self.item(row).data(Qt.ItemDataRole.UserRole) == picture_id:
-                    self.setCurrentRow(row)
-                    self.scrollToItem(self.item(row))
-                    return
-            self.setCurrentRow(-1)
+    def count(self) -> int:
+        """Return the number of pictures."""
+        return self._model.rowCount()
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Take the selected picture out on Delete or Backspace."""
-        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace) and self.currentItem():
-            self.removed.emit(self.currentItem().data(Qt.ItemDataRole.UserRole))
-            return
-        super().keyPressEvent(event)
+    def show_memory(self, used: int, most: int) -> None:
+        """Say how many bytes the open pictures take of how many they may."""
+        self._memory = f"{used / MEGABYTE:.0f} of {most / MEGABYTE:.0f} MB of memory"
+        self._show_count()
 
-    def _thumbnail(self, picture_id: str) -> QIcon:
-        if picture_id not in self._thumbnails:
-            pixels = square(self._store.get(picture_id).pixels, 2 * SIDE)
-            pixmap = QPixmap.fromImage(to_qimage(pixels))
-            thumbnail = QIcon(pixmap)
-            thumbnail.addPixmap(pixmap, QIcon.Mode.Selected)  # no tint over the picture
-            self._thumbnails[picture_id] = thumbnail
-        return self._thumbnails[picture_id]
+    @Slot()
+    def _show_pictures(self) -> None:
+        """Show the pictures and what is chosen, in this order: new ones may be chosen."""
+        with self.list.steady(), self.list.silent():
+            self._model.set_pictures(self._document.experiment.pictures)
+        self.list.show_chosen(self._view.chosen, self._view.picture)
+        self._show_count()
+        self._enable()
 
-    def _on_current(self, item: QListWidgetItem | None) -> None:
-        if item is not None:
-            self.chosen.emit(item.data(Qt.ItemDataRole.UserRole))
+    def _show_count(self) -> None:
+        """Say the number of pictures where not all are in sight, and of the chosen ones."""
+        count, chosen = self.count(), len(self._view.chosen)
+        text = f"{chosen:,} of {count:,} chosen" if chosen > 1 else f"{count:,} pictures"
+        room = self.width() - self.more.sizeHint().width() - GAP
+        self.counted.setText(text)
+        self.counted.setToolTip(f"{text}   {self._memory}".strip())
+        self.counted.setVisible(chosen > 1 or count * CELL > room)
+
+    def _enable(self) -> None:
+        count, chosen = self.count(), len(self._view.chosen)
+        for name, enabled in (
+            ("selectAllPictures", chosen < count),
+            ("removePictures", chosen > 0),
+            ("removeOtherPictures", 0 < chosen < count),
+            ("clearPictures", count > 0),
+            ("movePicturesLeft", 0 < chosen < count),
+            ("movePicturesRight", 0 < chosen < count),
+        ):
+            if name in self._actions:
+                self._actions[name].setEnabled(enabled)
+
+    @Slot(object, str)
+    def _on_chosen(self, ids: tuple[str, ...], current: str) -> None:
+        if ids:
+            self._view.choose(ids, current)
+        self.list.show_chosen(self._view.chosen, self._view.picture)  # there is always one
+
+    @Slot()
+    def _remove(self) -> None:
+        self._pictures.remove(self._view.chosen)
+
+    @Slot(bool)
+    def _shift(self, right: bool) -> None:
+        self._pictures.shift(self._view.chosen, right)
+
+    def _shift_once(self, right: bool) -> None:
+        self._pictures.end_shift()
+        self._shift(right)
+        self._pictures.end_shift()
+
+    @Slot(QPoint)
+    def _open_menu(self, place: QPoint) -> None:
+        if not self.menu.isVisible():
+            self.menu.popup(place)
+
+    @Slot()
+    def _tint(self) -> None:
+        set_icon(self.more, "ellipsis", self._theme.tokens.text, self._theme.tokens.disabled)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Count where not all are in sight any more."""
+        super().resizeEvent(event)
+        self._show_count()
