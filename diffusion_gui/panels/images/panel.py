@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
+    QMenu,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -113,7 +114,20 @@ class ImagePanel(Panel):
             "Options", "Working size, background, noise, display range, film strip", "tool"
         )
         self.options_button.setObjectName("imageOptionsButton")
-        for widget in (self.progress, self.cancel, self.compare):
+        self.export_button = button(
+            "Export", "Save, animate or copy what is on show; tiles can be dragged out", "menu"
+        )
+        self.export_button.setObjectName("imageExportButton")
+        self.export_progress = QProgressBar()
+        self.export_progress.setAccessibleName("Progress of the export")
+        self.export_progress.setFixedSize(80, 6)
+        self.export_progress.setTextVisible(False)
+        self.export_cancel = button(
+            "Cancel export", "Stop what is being written; no file is left behind", "link"
+        )
+        for widget in (
+            self.progress, self.cancel, self.export_progress, self.export_cancel, self.compare,
+        ):  # fmt: skip
             self.head.addWidget(widget)
         self.estimate = button(
             "𝑥̂₀",
@@ -134,6 +148,8 @@ class ImagePanel(Panel):
             self.chips[page] = chip
             self.head.addWidget(chip)
         self.head.addWidget(self.options_button)
+        self.head.addWidget(self.export_button)
+        self.show_export(0, 0)
         self.progress.hide()
         self.cancel.hide()
 
@@ -278,6 +294,7 @@ class ImagePanel(Panel):
     def _tint(self) -> None:
         tokens = self.theme.tokens
         set_icon(self.options_button, "sliders-horizontal", tokens.text, tokens.disabled)
+        set_icon(self.export_button, "download", tokens.text, tokens.disabled)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Share the height anew when there is more or less of it."""
@@ -300,9 +317,23 @@ class ImagePanel(Panel):
         self.progress.setMaximum(max(total, 1))
         self.progress.setValue(done if total else 0)
 
+    def set_export_menu(self, menu: QMenu) -> None:
+        """Give the export button its menu."""
+        self.export_button.setMenu(menu)
+
+    @Slot(int, int)
+    def show_export(self, done: int, total: int) -> None:
+        """Show how far an export is; (0, 0) while there is none."""
+        self.export_progress.setVisible(total > 0)
+        self.export_cancel.setVisible(total > 0)
+        self.export_progress.setRange(0, max(total, 1))
+        self.export_progress.setValue(done)
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take files, folders and pictures from other programs."""
-        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+        """Take files, folders and pictures from other programs, not what is dragged out of here."""
+        if event.source() is not None:
+            event.ignore()
+        elif event.mimeData().hasUrls() or event.mimeData().hasImage():
             event.acceptProposedAction()
             self._mark_drop(True)
 
