@@ -24,7 +24,7 @@ from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
 from diffusion_gui.engine.image_files import SUFFIXES
 from diffusion_gui.panels.common.dropping import image_from, paths_from
-from diffusion_gui.panels.images.panel import ImagePanel
+from diffusion_gui.panels.images.panel import ImagePanel, Sources
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
 
@@ -58,18 +58,10 @@ class MainWindow(QMainWindow):
         self.toolbar = Toolbar(*common, p.player, p.sampling, p.settings, p.theme)
         self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.presets, p.theme)
         self.schedule_files = ScheduleFiles(p.document, p.settings, self.schedule)
-        self.images = ImagePanel(
-            *common,
-            p.store,
-            p.preview,
-            p.film,
-            p.loader,
-            p.chain,
-            p.measures,
-            p.estimator,
-            p.pictures,
-            p.theme,
+        sources = Sources(
+            p.store, p.preview, p.film, p.loader, p.pictures, p.chain, p.measures, p.estimator
         )
+        self.images = ImagePanel(*common, sources, p.theme)
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
         self.picture_files = PictureFiles(p, self.images, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))

@@ -58,10 +58,10 @@ class PictureFiles(QObject):
         self._motion: Motion | None = None
         self.exports = Exporter("export", self)
         self._quick = Exporter("pictures in and out", self)
-        self.exports.progress.connect(panel.show_export)
+        self.exports.progress.connect(panel.tools.show_export)
         for exporter in (self.exports, self._quick):
             exporter.failed.connect(self._on_failed)
-        panel.export_cancel.clicked.connect(self.exports.cancel)
+        panel.tools.export_cancel.clicked.connect(self.exports.cancel)
         sampling.save_requested.connect(self._save_grid)
         self.drags = PictureDrags(parts, panel, self._quick)
         self.restorer = Restorer(parts, panel, self._quick)
@@ -91,7 +91,7 @@ class PictureFiles(QObject):
         menu.addActions([actions[name] for name in EXPORTS])
         menu.addSeparator()
         menu.addAction(actions["copyPicture"])
-        self._panel.set_export_menu(menu)
+        self._panel.tools.set_export_menu(menu)
 
     def shutdown(self) -> None:
         """End the threads and remove what was dragged out; safe to call twice."""
@@ -120,7 +120,7 @@ class PictureFiles(QObject):
     def _start(self, path: str, work: Callable[[Watch], object], note: str = "") -> None:
         """Write `path` in the background, then say so."""
         self._panel.bar.clear()
-        self._panel.show_export(0, 1)
+        self._panel.tools.show_export(0, 1)
 
         def done(result: object) -> None:
             more = result if isinstance(result, str) else ""

@@ -370,7 +370,7 @@ def test_tensors_are_exported_from_the_menu_of_the_button(
     window: MainWindow, parts: Parts, qtbot: QtBot, save_as: Callable[[str], Path]
 ) -> None:
     path = save_as("t.npz")
-    entries = window.images.export_button.menu().actions()
+    entries = window.images.tools.export.menu().actions()
     next(a for a in entries if a.objectName() == "exportTensors").trigger()
     _done(window, qtbot)
     with np.load(path) as file:
@@ -396,14 +396,14 @@ def _slow(window: MainWindow, save_as: Callable[[str], Path], name: str = "a.gif
 def test_an_export_shows_how_far_it_is_and_cancel_leaves_nothing(
     window: MainWindow, qtbot: QtBot, save_as: Callable[[str], Path]
 ) -> None:
-    assert not window.images.export_cancel.isVisible()
+    assert not window.images.tools.export_cancel.isVisible()
     path = _slow(window, save_as)
-    qtbot.waitUntil(lambda: window.images.export_progress.value() > 0, timeout=TIMEOUT)
-    assert window.images.export_progress.maximum() == 1198
-    qtbot.mouseClick(window.images.export_cancel, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.images.tools.export_progress.value() > 0, timeout=TIMEOUT)
+    assert window.images.tools.export_progress.maximum() == 1198
+    qtbot.mouseClick(window.images.tools.export_cancel, Qt.MouseButton.LeftButton)
     _done(window, qtbot)
-    assert not window.images.export_progress.isVisible()
-    assert not window.images.export_cancel.isVisible()
+    assert not window.images.tools.export_progress.isVisible()
+    assert not window.images.tools.export_cancel.isVisible()
     assert not [f for f in path.parent.iterdir() if f.suffix in (".gif", ".part")]
 
 
@@ -411,7 +411,7 @@ def test_the_window_closes_in_the_middle_of_an_export(
     window: MainWindow, qtbot: QtBot, save_as: Callable[[str], Path]
 ) -> None:
     path = _slow(window, save_as)
-    qtbot.waitUntil(lambda: window.images.export_progress.value() > 0, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: window.images.tools.export_progress.value() > 0, timeout=TIMEOUT)
     window.close()
     assert not window.picture_files.exports._runner._thread.isRunning()
     assert not [f for f in path.parent.iterdir() if f.suffix in (".gif", ".part")]
