@@ -104,7 +104,7 @@ class ImagePanel(Panel):
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
         self.cancel.setObjectName("cancelOpeningButton")
         self.compare = button(
-            "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
+            "Compare", "Show the same picture and the same noise under both sides", "chip"
         )
         self.compare.setObjectName("compareButton")
         self.compare.setCheckable(True)
@@ -115,8 +115,9 @@ class ImagePanel(Panel):
         )
         self.options_button.setObjectName("imageOptionsButton")
         self.export_button = button(
-            "Export", "Save, animate or copy what is on show; tiles can be dragged out", "menu"
+            "", "Export: save, animate or copy what is on show; tiles can be dragged out", "menu"
         )
+        self.export_button.setAccessibleName("Export")
         self.export_button.setObjectName("imageExportButton")
         self.export_progress = QProgressBar()
         self.export_progress.setAccessibleName("Progress of the export")
