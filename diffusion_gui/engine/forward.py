@@ -276,10 +276,16 @@ class Moment:
     """A picture at one time: x_t = a x_0 + s eps and its parts, as pictures and as values."""
 
     pixels: Pixels
-    eps: Callable[[], Iterable[tuple[slice, FloatImage]]]
+    bands: Callable[[], Iterable[tuple[slice, FloatImage]]]
     """The noise as (rows, eps) from top to bottom."""
     a: float
     s: float
+
+    @property
+    def eps(self) -> FloatImage:
+        """The noise, float32 [H, W, 3]; do not write into it."""
+        whole = [eps for _, eps in self.bands()]
+        return whole[0] if len(whole) == 1 else np.concatenate(whole)
 
     def x_t(self, span: Span = CLIPPED) -> Pixels:
         """Return x_t as uint8 [H, W, 3]."""
@@ -312,7 +318,7 @@ class Moment:
         if not (0 <= x < width and 0 <= y < height):
             raise EngineError(f"the pixel ({x}, {y}) is not in the picture, {width} x {height}")
         x_0 = self.pixels[y, x] / 127.5 - 1.0
-        eps = next(eps[y - rows.start, x] for rows, eps in self.eps() if y < rows.stop)
+        eps = next(eps[y - rows.start, x] for rows, eps in self.bands() if y < rows.stop)
         signal, noise = self.a * x_0, self.s * eps.astype(np.float64)
         parts = (x_0, signal + noise, signal, noise)
         return PixelValues(*(tuple(part.tolist()) for part in parts))
@@ -352,7 +358,7 @@ class Moment:
         )
 
     def _noisers(self) -> Iterator[tuple[slice, Noiser]]:
-        return ((rows, Noiser(self.pixels[rows], eps)) for rows, eps in self.eps())
+        return ((rows, Noiser(self.pixels[rows], eps)) for rows, eps in self.bands())
 
 
 def _beyond(values: FloatImage) -> float:

@@ -203,7 +203,7 @@ class PictureStore:
 
     def at_hand(self, picture_id: str) -> Picture | None:
         """Return a picture that is in memory, or bundled and so soon opened; else None."""
-        bundled = picture_id.startswith(_BUNDLED)
+        bundled = picture_id.startswith(_BUNDLED) and picture_id in self._known
         return self.get(picture_id) if bundled else self.peek(picture_id)
 
     def read(self, picture_id: str, max_side: int) -> Picture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,21 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.forward import Noiser, closed_form, markov_step, posterior
+from diffusion_gui.engine.experiment import Forward, NoiseKind
+from diffusion_gui.engine.forward import (
+    CLIPPED,
+    LARGE,
+    Noiser,
+    Process,
+    Shown,
+    Span,
+    closed_form,
+    markov_step,
+    posterior,
+)
 from diffusion_gui.engine.images import to_float, to_uint8
 from diffusion_gui.engine.noise import gaussian
+from diffusion_gui.engine.noise_fields import WHOLE, NoiseField
 from diffusion_gui.engine.schedules import PRESETS, Family, Schedule, build_preset
 
 LINEAR = build_preset("linear", 1000)
@@ -182,3 +195,95 @@ def test_noiser_values_are_the_closed_form_before_clipping(most: int) -> None:
     assert_allclose(values, exact[::every].ravel(), rtol=0, atol=1e-6)
     assert abs(values).max() > 1.0
     assert len(values) <= most + 2
+
+
+# --- blocks, threads, large pictures --------------------------------------------------------------
+
+SHAPES = [
+    (1, 1), (1, 43_690), (43_691, 1), (3, 14_563), (256, 512), (513, 769),
+]  # fmt: skip
+"""Single pixels, one value before and after the end of a block of 2^17 values, odd sizes."""
+
+
+def _exact(pixels: np.ndarray, eps: np.ndarray, a: float, s: float, span: Span) -> np.ndarray:
+    """Return grey levels in float64, not rounded, by the formula alone."""
+    values = a * (pixels / 127.5 - 1.0) + s * eps.astype(np.float64)
+    return (np.clip(values, span.low, span.high) - span.low) / (span.high - span.low) * 255.0
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("span", [CLIPPED, Span(-4.5, 3.25), Span(-0.3, 0.1)])
+@pytest.mark.parametrize(("a", "s"), [(1.0, 0.0), (0.0, 1.0), (0.6, 0.8), (0.02, 80.0), (1, 1e-9)])
+def test_noiser_rounds_half_up_in_every_range_and_size(
+    shape: tuple[int, int], span: Span, a: float, s: float
+) -> None:
+    pixels, eps = _picture(*shape), gaussian(1, 0, 0, (*shape, 3))
+    exact = _exact(pixels, eps, a, s, span)
+    wrong = Noiser(pixels, eps).x_t(a, s, span) - np.floor(exact + 0.5)
+    assert abs(wrong).max() <= 1
+    scale = 255.0 / (span.high - span.low) * max(a, s, 1.0)
+    tie = abs(exact + 0.5 - np.round(exact + 0.5)) < 1e-6 * scale
+    assert not wrong[~tie].any()
+
+
+def test_noiser_can_be_used_in_several_threads_at_once() -> None:
+    pixels, eps = _picture(700, 600), gaussian(1, 0, 0, (700, 600, 3))
+    noiser = Noiser(pixels, eps)
+    levels = [(0.1 * n, 1.0 - 0.1 * n) for n in range(11)]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda level: noiser.x_t(*level), levels))
+    for shown, (a, s) in zip(together, levels, strict=True):
+        assert_array_equal(shown, Noiser(pixels, eps).x_t(a, s))
+
+
+@pytest.mark.parametrize("kind", list(NoiseKind))
+@pytest.mark.parametrize("shape", [(1200, 1000), (1025, 1031), (2, 600_001)])
+def test_a_large_picture_band_by_band_is_the_plain_computation(
+    kind: NoiseKind, shape: tuple[int, int]
+) -> None:
+    pixels = _picture(*shape)
+    assert shape[0] * shape[1] > LARGE
+    t, forward = 600, Forward(noise=kind, offset=0.2)
+    moment = Process(pixels, 7, forward).at(LINEAR, t)
+    whole = NoiseField(7, pixels.shape, kind, 0.2).at(t, float(LINEAR.log_snr[t]))
+    plain = Noiser(pixels, whole)
+    a, s = LINEAR.shown(t)
+    for shown in Shown:
+        spans = moment.spans(shown)
+        x_t, signal, noise = moment.parts(spans)
+        assert_array_equal(x_t, plain.x_t(a, s, spans[0]))
+        assert_array_equal(signal, plain.signal(a, spans[1]))
+        assert_array_equal(noise, plain.noise(s, spans[2]))
+        assert spans[0] == Span.of(shown, plain.extent(a, s))
+    assert_array_equal(moment.x_t(), plain.x_t(a, s))
+    exact = a * (pixels / 127.5 - 1.0) + s * whole.astype(np.float64)
+    y, x = shape[0] - 1, shape[1] // 2
+    assert_allclose(moment.pixel(x, y).x_t, exact[y, x], rtol=0, atol=1e-6)
+    values = moment.values().astype(np.float64)
+    assert 30_000 < values.size < 80_000
+    assert abs(values.mean() - exact.mean()) < 5.0 * exact.std() / np.sqrt(values.size)
+
+
+@pytest.mark.parametrize("kind", list(NoiseKind))
+def test_a_thinned_process_has_the_pixels_and_the_noise_of_the_whole(kind: NoiseKind) -> None:
+    pixels = _picture(1030, 1501)
+    whole = Process(pixels, 5, Forward(noise=kind, offset=0.1))
+    thin = whole.thinned(WHOLE)
+    assert thin.stride == 4
+    assert thin.count <= WHOLE
+    assert_array_equal(thin.pixels, pixels[::4, ::4])
+    for t in (0, 1, 300, 1000):
+        assert_array_equal(thin.at(LINEAR, t).x_t(), whole.at(LINEAR, t).x_t()[::4, ::4])
+    assert whole.thinned(1 << 21) is whole
+
+
+def test_the_work_on_a_large_picture_can_be_ended() -> None:
+    class EndedError(Exception):
+        pass
+
+    def poll() -> None:
+        raise EndedError
+
+    moment = Process(_picture(1200, 1000), 0, Forward(noise=NoiseKind.FRESH)).at(LINEAR, 5, poll)
+    with pytest.raises(EndedError):
+        moment.x_t()

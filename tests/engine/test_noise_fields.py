@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diffusion_gui.engine import noise_fields
 from diffusion_gui.engine.experiment import Forward, NoiseKind
 from diffusion_gui.engine.forward import Process
 from diffusion_gui.engine.noise import START, gaussian
@@ -17,6 +18,7 @@ from diffusion_gui.engine.noise_fields import (
     REACH,
     NoiseField,
     brownian_terms,
+    lattice,
     mean_snr_loss_db,
 )
 from diffusion_gui.engine.schedules import build_preset
@@ -120,3 +122,62 @@ def test_the_pictures_are_the_closed_form_in_float64(kind: NoiseKind, offset: fl
         np.testing.assert_allclose(
             process.at(schedule, t).values(1 << 20).reshape(SHAPE), exact, atol=2e-6
         )
+
+
+# --- large fields ---------------------------------------------------------------------------------
+
+LARGE_SHAPES = [(513, 512, 3), (600, 1100, 3), (1025, 1023, 3), (3, 400_001, 3), (400_001, 1, 3)]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (512, 512, 3), *LARGE_SHAPES])
+def test_the_parts_of_a_field_hold_each_pixel_once(shape: tuple[int, int, int]) -> None:
+    seen = np.zeros(shape[:2], int)
+    for row, column, stride in lattice(shape):
+        seen[row::stride, column::stride] += 1
+    assert (seen == 1).all()
+
+
+@pytest.mark.parametrize("kind", list(NoiseKind))
+@pytest.mark.parametrize("shape", LARGE_SHAPES)
+def test_every_second_pixel_is_the_noise_of_the_half_size(
+    shape: tuple[int, int, int], kind: NoiseKind
+) -> None:
+    whole = NoiseField(3, shape, kind, 0.1).at(5, 1.3)
+    half = (-(-shape[0] // 2), -(-shape[1] // 2), 3)
+    np.testing.assert_array_equal(whole[::2, ::2], NoiseField(3, half, kind, 0.1).at(5, 1.3))
+
+
+@pytest.mark.parametrize("kind", list(NoiseKind))
+def test_a_large_noise_is_standard_normal_and_white(kind: NoiseKind) -> None:
+    eps = NoiseField(8, (900, 1000, 3), kind).at(3, -0.4).astype(np.float64)
+    n = eps.size
+    assert abs(eps.mean()) < 5.0 / math.sqrt(n)
+    assert abs(eps.var() - 1.0) < 5.0 * math.sqrt(2.0 / n)
+    assert abs((eps**4).mean() - 3.0) < 5.0 * math.sqrt(96.0 / n)
+    neighbours = (eps[1:] * eps[:-1], eps[:, 1:] * eps[:, :-1], eps[2:, 2:] * eps[:-2, :-2])
+    for product in (*neighbours, eps[..., 0] * eps[..., 1]):
+        assert abs(product.mean()) < 5.0 / math.sqrt(product.size)
+
+
+@pytest.mark.parametrize("kind", [NoiseKind.FROZEN, NoiseKind.PATH])
+def test_a_noise_too_large_to_keep_is_the_same_noise(
+    kind: NoiseKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shape = (700, 800, 3)
+    kept = NoiseField(2, shape, kind, 0.3).at(1, 0.9)
+    monkeypatch.setattr(noise_fields, "CACHE_BYTES", 1 << 20)
+    field = NoiseField(2, shape, kind, 0.3)
+    bands = list(field.bands(1, 0.9))
+    assert len(bands) > 1
+    np.testing.assert_array_equal(np.concatenate([eps for _, eps in bands]), kept)
+    np.testing.assert_array_equal(field.at(1, 0.9), kept)
+
+
+def test_the_fields_kept_stay_within_their_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = (64, 64, 3)
+    monkeypatch.setattr(noise_fields, "CACHE_BYTES", 11 * 4 * math.prod(shape))
+    field = NoiseField(2, shape, NoiseKind.PATH)
+    for log_snr in np.linspace(-12.0, 12.0, 60):
+        field.at(0, float(log_snr))
+        assert sum(kept.nbytes for kept in field._fields.values()) <= noise_fields.CACHE_BYTES
+    np.testing.assert_array_equal(field.at(0, 0.5), NoiseField(2, shape, NoiseKind.PATH).at(0, 0.5))
