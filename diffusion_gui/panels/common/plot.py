@@ -84,6 +84,8 @@ class Plot(pg.PlotWidget):
         self.setMouseEnabled(False, False)
         self.setFrameShape(self.Shape.NoFrame)
         self.setAntialiasing(True)
+        self.setAcceptDrops(False)  # drops are the window's
+        self.viewport().setAcceptDrops(False)
         font = QFont(self.font())
         font.setPixelSize(11)
         QPixmapCache.setCacheLimit(max(QPixmapCache.cacheLimit(), AXES_KIB))

@@ -48,12 +48,11 @@ class HeadTools(QWidget):
         self.export_progress = QProgressBar()
         self.export_progress.setObjectName("exportProgress")
         self.export_progress.setAccessibleName("Progress of the export")
-        self.export_progress.setFixedSize(80, 6)
-        self.export_progress.setTextVisible(False)
-        self.export_cancel = button(
-            "Cancel export", "Stop what is being written; no file is left behind", "link"
-        )
+        self.export_progress.setFixedWidth(120)
+        self.export_progress.setFormat("exporting %p %")
+        self.export_cancel = button("Cancel", "Stop the export; no file is left behind", "link")
         self.export_cancel.setObjectName("cancelExportButton")
+        self.export_cancel.setAccessibleName("Cancel the export")
         for widget in (self.progress, self.cancel, self.export_progress, self.export_cancel):
             self._row.addWidget(widget)
 
