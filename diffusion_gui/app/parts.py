@@ -99,7 +99,7 @@ def build_parts(
         editor=EditorState(app),
         comparison=comparison,
         preview=preview,
-        film=Film(document, comparison, preview, app),
+        film=Film(document, view, store, comparison, preview, app),
         measures=Measures(document, view, preview, comparison, app),
         chain=ChainController(document, view, preview, player, app),
         loader=PictureLoader(document, view, store, app),

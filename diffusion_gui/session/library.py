@@ -41,6 +41,8 @@ THUMBNAIL = 64
 """Side of a thumbnail in pixels."""
 _TIERS = ((64, MAX_SIDE), (256, 512), (1024, 256))
 _SMALLEST = 128
+_BUNDLED = _PHOTO, _EMOJI = ("photo-", "emoji-")
+"""What the ids of bundled pictures begin with; no digest does."""
 _CELL = 64
 _COLUMNS = 38
 _atlas_lock = threading.Lock()
@@ -163,14 +165,14 @@ class PictureStore:
 
     def defer_photo(self, name: str) -> PictureRef:
         """Return the reference of a bundled photograph, which is opened when it is first needed."""
-        ref = PictureRef(f"photo-{Path(name).stem}", name, "bundled")
+        ref = PictureRef(f"{_PHOTO}{Path(name).stem}", name, "bundled")
         self._defer(ref, lambda: photo(name))
         return ref
 
     def defer_emoji(self) -> tuple[PictureRef, ...]:
         """Return references of all bundled emoji, which are opened when they are first needed."""
         refs = tuple(
-            PictureRef(f"emoji-{index}", name, "bundled") for index, name in enumerate(captions())
+            PictureRef(f"{_EMOJI}{index}", name, "bundled") for index, name in enumerate(captions())
         )
         for index, ref in enumerate(refs):
             self._defer(ref, partial(emoji_picture, index))
@@ -197,6 +199,11 @@ class PictureStore:
                 self._kept.move_to_end(picture_id)
                 return self._kept[picture_id]
             return self._pinned.get(picture_id)
+
+    def at_hand(self, picture_id: str) -> Picture | None:
+        """Return a picture that is in memory, or bundled and so soon opened; else None."""
+        bundled = picture_id.startswith(_BUNDLED) and picture_id in self._known
+        return self.get(picture_id) if bundled else self.peek(picture_id)
 
     def read(self, picture_id: str, max_side: int) -> Picture:
         """Return a picture with its longest side at most `max_side`, 0 for the file's own size.

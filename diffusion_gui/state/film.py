@@ -1,106 +1,301 @@
-"""The film strip: the picture on show at several t, under each side while two are compared.
+"""The film strip: every chosen picture at several t, under each side while two are compared.
 
-It is computed in the GUI thread on request: one multiply-add per value.
+All rows have the same noise: eps depends on the seed, its kind and the frame's size alone (image
+index 0), so what differs between two rows is the picture or the schedule. A frame is the central
+square of the picture as it is arranged, noised at its own size: a pixel of it has the SNR of its t.
+It is never larger than the picture, which is enlarged when it is painted, as the large view is.
+
+Frames are computed in the GUI thread when they are asked for: one multiply-add per value. What is
+kept is bounded by count and keyed by all that it depends on, so nothing has to be taken back. With
+12 frames a row it is at most 25 MB at 128 x 128, 85 MB at 256 x 256; beside it the fields of
+Brownian paths, of which each of three sizes may keep `noise_fields.CACHE_BYTES`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from diffusion_gui.engine.forward import Process
-from diffusion_gui.engine.images import Pixels, arranged, colour, square
-from diffusion_gui.engine.schedules import Schedule, build
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import NoiseKind
+from diffusion_gui.engine.forward import CLIPPED, Noiser, Shown, Span
+from diffusion_gui.engine.frame_times import (
+    Times,
+    even_in_log_snr,
+    even_in_t,
+    log_snr_range,
+    of_levels,
+)
+from diffusion_gui.engine.images import FloatImage, Picture, Pixels, arranged, colour, square
+from diffusion_gui.engine.noise_fields import NoiseField
+from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build
 from diffusion_gui.engine.schedules.schedule import Array
-from diffusion_gui.state.comparison import Comparison, other_letter
+from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.view_state import Frames, ViewState
 
-MOST_SIZES = 4
-"""Sizes of which the noise is kept at hand."""
+MOST_PICTURES = 12
+"""Pictures of which the square is kept, and ready for the kernel."""
+MOST_ROWS = 12
+"""Rows of frames that are kept: one that did not change is not computed again."""
+MOST_NOISES = 40
+"""Noises kept where every t has its own."""
+KEPT_SIDE = 512
+"""Side in pixels of the squares that frames of any size are made from."""
+DECIBEL = 10.0 / math.log(10.0)
+_RANGES = {
+    Shown.NORMALISE: "each frame from its min to max",
+    Shown.SYMMETRIC: "each frame symmetric around 0",
+}
+
+
+_V = TypeVar("_V")
+
+
+@dataclass(frozen=True, slots=True)
+class RowHead:
+    """What a row shows: a picture, under the side of that letter, "" where there is only one."""
+
+    picture: str
+    name: str
+    side: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StripRow:
-    """The frames (t, x_t) under one schedule of length T; `side` is "" where there is only one."""
+    """The frames (t, x_t) of one row, uint8 [side, side, 3] each, t in 0..T of its schedule."""
 
-    side: str
+    head: RowHead
     T: int
     frames: tuple[tuple[int, Pixels], ...]
+    spans: tuple[Span, ...]
+    """What black and white of each frame stand for."""
+    problem: str = ""
+    """Why there are no frames."""
+
+    @property
+    def side(self) -> str:
+        """The letter of the side."""
+        return self.head.side
+
+
+class Recent(Generic[_V]):
+    """The values asked for last, at most `most` of them; each is made when it is missing."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values: OrderedDict[Hashable, _V] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], _V]) -> _V:
+        """Return the value of `key`."""
+        if key not in self._values:
+            self._values[key] = make()
+            if len(self._values) > self._most:
+                self._values.popitem(last=False)
+        self._values.move_to_end(key)
+        return self._values[key]
 
 
 class Film(QObject):
-    """The frames over t of the picture on show; `changed` when they are others."""
+    """The rows of the strip; `rows_changed` when there are others, `changed` when frames are."""
 
+    rows_changed = Signal()
     changed = Signal()
 
     def __init__(
         self,
         document: Document,
+        view: ViewState,
+        store: PictureStore,
         comparison: Comparison,
         preview: ForwardPreview,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._document = document
+        self._view = view
+        self._store = store
         self._comparison = comparison
         self._preview = preview
-        self._processes: dict[int, Process] = {}
-        preview.picture_changed.connect(self._on_noise)
-        preview.sides_changed.connect(self.changed)
-        document.seed_changed.connect(self._on_noise)
-        document.schedule_changed.connect(self.changed)
+        self._squares: Recent[Pixels] = Recent(MOST_PICTURES)
+        self._frames: Recent[Pixels] = Recent(MOST_PICTURES)
+        self._fields: Recent[NoiseField] = Recent(3)
+        self._noises: Recent[FloatImage] = Recent(MOST_NOISES)
+        self._rows: Recent[StripRow] = Recent(MOST_ROWS)
+        self._runs: Recent[Array] = Recent(2)
+        self._heads: tuple[RowHead, ...] | None = None
+        for rows in (document.pictures_changed, view.chosen_changed, preview.sides_changed):
+            rows.connect(self._on_rows)
+        for frames in (document.schedule_changed, document.seed_changed, document.forward_changed):
+            frames.connect(self.changed)
+        view.display_changed.connect(self.changed)
+        document.sampling_changed.connect(self._on_sampling)
+
+    # --- what there is to show ----------------------------------------------------------------
+
+    @property
+    def heads(self) -> tuple[RowHead, ...]:
+        """The rows: every chosen picture in the order of the tray, A above B while compared."""
+        if self._heads is None:
+            chosen = set(self._view.chosen)
+            sides = ("A", "B") if self._preview.comparing else ("",)
+            self._heads = tuple(
+                RowHead(ref.id, ref.name, side)
+                for ref in self._document.experiment.pictures
+                if ref.id in chosen
+                for side in sides
+            )
+        return self._heads
+
+    @property
+    def side(self) -> str:
+        """The letter of the schedule on show."""
+        return self._comparison.side
+
+    def known(self, pictures: Iterable[str]) -> list[str]:
+        """Return those of `pictures` that are in the tray."""
+        there = {ref.id for ref in self._document.experiment.pictures}
+        return [picture for picture in pictures if picture in there]
+
+    def schedule(self, side: str) -> Schedule:
+        """Return the schedule of a side; "" is the one on show."""
+        return build(self._spec(side))
+
+    def times(self, side: str, most: int) -> Times:
+        """Return the times of a row, at most `most`, as `Display.frames` places them.
+
+        Evenly in t where the sampler's steps cannot be told.
+        """
+        frames, schedule = self._view.display.frames, self.schedule(side)
+        if frames is Frames.LOG_SNR:
+            return even_in_log_snr(schedule, most)
+        if frames is Frames.STEPS:
+            try:
+                return of_levels(self._levels(side), most)
+            except EngineError:
+                pass
+        return even_in_t(schedule.T, most)
+
+    def note(self, shown: int) -> str:
+        """Return what is to be said about a strip of so many frames, "" for the plain one."""
+        display = self._view.display
+        return "   ".join(filter(None, (self._placed(shown), _RANGES.get(display.shown, ""))))
+
+    def _placed(self, shown: int) -> str:
+        frames = self._view.display.frames
+        if frames is Frames.LOG_SNR:
+            high, low = (DECIBEL * nats for nats in log_snr_range(self._document.schedule, shown))
+            if math.isinf(high):
+                return "no step has any signal"
+            return f"evenly in log-SNR, {high:.0f} dB to {low:.0f} dB".replace(" -", " −")
+        if frames is Frames.STEPS:
+            try:
+                count = len(self._levels(""))
+            except EngineError as error:
+                return f"evenly in t, for there are no steps: {error}"
+            part = f"{shown} of {count} levels shown" if shown < count else "all shown"
+            return f"{count - 1} steps, {part}"
+        return ""
+
+    def _levels(self, side: str) -> Array:
+        """Return the times a run would visit under a side, descending, 0 at the end.
+
+        Raises EngineError where it cannot run.
+        """
+        from diffusion_gui.engine.planning import plan  # not needed before the first paint
+
+        experiment, spec = self._document.experiment, self._spec(side)
+        start = experiment.sampling.start
+        if start is not None and spec.T != experiment.schedule.T:
+            t = max(1, round(start.t / experiment.schedule.T * spec.T))
+            sampling = replace(experiment.sampling, start=replace(start, t=t))
+            experiment = replace(experiment, sampling=sampling)
+        run = replace(experiment, schedule=spec)
+        return self._runs.get((spec, run.sampling), lambda: plan(run).t)
+
+    def _spec(self, side: str) -> ScheduleSpec:
+        other = self._comparison.other
+        if side in ("", self._comparison.side) or other is None:
+            return self._document.experiment.schedule
+        return other
+
+    # --- the frames ---------------------------------------------------------------------------
 
     def strip(self, count: int, side: int) -> list[StripRow]:
-        """Return about `count` frames evenly over 0..T, the central squares, `side` wide.
+        """Return all rows with at most `count` frames, `side` wide; none without a picture."""
+        return [self.row(head, count, side) for head in self.heads]
 
-        One row, or A above B while both are compared, and none without a picture. Rather a few
-        frames less than odd times: 0, 100, 200, ... where the T on show, 1000, allows it. Every
-        frame is noised at its own size, so that a pixel of it has the SNR of that t.
-        """
-        if self._preview.picture is None:
-            return []
-        schedule, process = self._document.schedule, self._at_size(side)
-        shares = np.linspace(0.0, 1.0, _frames(schedule.T, count))
-        letter = self._comparison.side
-        if not self._preview.comparing:
-            return [_row("", schedule, process, shares)]
-        assert self._comparison.other is not None
-        rows = [
-            _row(letter, schedule, process, shares),
-            _row(other_letter(letter), build(self._comparison.other), process, shares),
-        ]
-        return sorted(rows, key=lambda row: row.side)
+    def row(self, head: RowHead, count: int, side: int) -> StripRow:
+        """Return one row with at most `count` frames of at most `side` pixels."""
+        experiment, shown = self._document.experiment, self._view.display.shown
+        times, spec = self.times(head.side, count), self._spec(head.side)
+        at_hand = self._at_hand(head.picture)
+        key = (head, at_hand, spec, times, side, experiment.seed, experiment.forward, shown)
+        return self._rows.get(key, lambda: self._render(head, times, side))
 
-    def _at_size(self, side: int) -> Process:
-        """Return the process of the square of the picture, made once per noise and size."""
-        if side not in self._processes:
-            if len(self._processes) >= MOST_SIZES:  # sizes of a window that was resized
-                self._processes.clear()
-            experiment, picture = self._document.experiment, self._preview.picture
-            assert picture is not None
-            forward = experiment.forward
-            pixels = arranged(picture, forward.size, forward.fit, colour(forward.background))
-            self._processes[side] = Process(square(pixels, side), experiment.seed, forward)
-        return self._processes[side]
+    def _render(self, head: RowHead, times: Times, side: int) -> StripRow:
+        schedule, shown = self.schedule(head.side), self._view.display.shown
+        try:
+            pixels = self._frame(head.picture, side)
+        except EngineError as error:
+            return StripRow(head, schedule.T, (), (), str(error))
+        frames, spans = [], []
+        for t in times:
+            kernel = Noiser(pixels, self._noise(len(pixels), schedule, t))
+            a, s = schedule.shown(t)
+            span = CLIPPED if shown is Shown.CLIP else Span.of(shown, kernel.extent(a, s))
+            frames.append((t, kernel.x_t(a, s, span)))
+            spans.append(span)
+        return StripRow(head, schedule.T, tuple(frames), tuple(spans))
+
+    def _frame(self, picture: str, side: int) -> Pixels:
+        """Return the square of a picture, at most `side` wide."""
+        forward = self._document.experiment.forward
+        key = (picture, self._at_hand(picture), forward.size, forward.fit, forward.background)
+        whole = self._squares.get(key, lambda: self._square(picture))
+        side = min(side, len(whole))
+        return self._frames.get((*key, side), lambda: square(whole, side))
+
+    def _square(self, picture: str) -> Pixels:
+        forward = self._document.experiment.forward
+        background = colour(forward.background)
+        kept = self._store.at_hand(picture)
+        if kept is None:
+            kept = Picture("", self._store.thumbnail(picture))
+        pixels = arranged(kept, forward.size, forward.fit, background)
+        return square(pixels, min(*pixels.shape[:2], KEPT_SIDE))
+
+    def _at_hand(self, picture: str) -> bool:
+        """Return whether no file has to be read for a picture; else its thumbnail does."""
+        return self._store.at_hand(picture) is not None
+
+    def _noise(self, side: int, schedule: Schedule, t: int) -> FloatImage:
+        """Return eps of the frame at t; of one seed, size and level it is the same in all rows."""
+        experiment = self._document.experiment
+        kind, offset = experiment.forward.noise, experiment.forward.offset
+        key = (experiment.seed, side, kind, offset)
+        field = self._fields.get(
+            key, lambda: NoiseField(experiment.seed, (side, side, 3), kind, offset)
+        )
+        level = float(schedule.log_snr[t]) if kind is NoiseKind.PATH else 0.0
+        if kind is NoiseKind.FROZEN:
+            return field.at(t, level)
+        return self._noises.get((*key, t, level), lambda: field.at(t, level))
 
     @Slot()
-    def _on_noise(self) -> None:
-        self._processes.clear()
+    def _on_rows(self) -> None:
+        self._heads = None
+        self.rows_changed.emit()
         self.changed.emit()
 
-
-def _row(side: str, schedule: Schedule, process: Process, shares: Array) -> StripRow:
-    """Return the frames at shares of the way from t = 0 to T."""
-    times = (shares * schedule.T).round().astype(int).tolist()
-    frames = tuple((t, process.at(schedule, t).x_t()) for t in times)
-    return StripRow(side, schedule.T, frames)
-
-
-def _frames(T: int, most: int) -> int:
-    """Return a number of frames, at most `most` and not much less, that divides 0..T evenly."""
-    most = min(most, T + 1)
-    even = (n for n in range(most, int(0.7 * most), -1) if n > 1 and T % (n - 1) == 0)
-    return next(even, most)
+    @Slot()
+    def _on_sampling(self) -> None:
+        if self._view.display.frames is Frames.STEPS:
+            self.changed.emit()

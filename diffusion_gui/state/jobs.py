@@ -215,6 +215,10 @@ class Mailbox(QObject):
         if was_empty:
             self._filled.emit()
 
+    def set_interval(self, interval_ms: int) -> None:
+        """Deliver at most once per `interval_ms` from the next time on."""
+        self._timer.setInterval(interval_ms)
+
     def close(self) -> None:
         """Deliver nothing more of what has been put so far."""
         self._take()

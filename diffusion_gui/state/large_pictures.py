@@ -59,7 +59,7 @@ def as_kept(store: PictureStore, ref: PictureRef, experiment: Experiment) -> Siz
 
     Bundled pictures are opened for it.
     """
-    kept = store.get(ref.id) if ref.source == "bundled" else store.peek(ref.id)
+    kept = store.at_hand(ref.id)
     if kept is None:
         kept = Picture(ref.name, store.thumbnail(ref.id), full_size=(MAX_SIDE, MAX_SIDE))
     n = stride_for(kept.pixels.shape, LARGE)

@@ -27,6 +27,10 @@ Refs = tuple[PictureRef, ...]
 
 MOST = 100_000
 """Files opened in one go."""
+FAST_MS, SLOW_MS = 60, 250
+"""Time between two changes of the tray. Every one of them costs all who look at the whole set, so
+a batch becomes slower when `_LARGE` of its pictures are in."""
+_LARGE = 1000
 _COUNTED = 256
 """Files found between two words about it."""
 
@@ -82,7 +86,7 @@ class PictureLoader(QObject):
         self._tray_ids: set[str] = set()
         self._runner = JobRunner("pictures", self)
         self._runner.failed.connect(self._on_failed)
-        self._mailbox = Mailbox(interval_ms=60, newest_only=False, parent=self)
+        self._mailbox = Mailbox(interval_ms=FAST_MS, newest_only=False, parent=self)
         self._mailbox.arrived.connect(self._on_news)
 
     @property
@@ -168,6 +172,7 @@ class PictureLoader(QObject):
             self._close(batch)
             return
         self._insert(batch, refs)
+        self._mailbox.set_interval(SLOW_MS if len(batch.ids) >= _LARGE else FAST_MS)
         if news[-1].end:
             self._close(batch)
         elif batch.number in self._open:  # who heard of the pictures may have cancelled

@@ -85,6 +85,12 @@ def test_so_it_does_where_the_signal_is_below_any_number() -> None:
     assert np.isfinite(posterior(schedule, schedule.T)).all()
 
 
+def test_so_it_does_where_beta_is_all_but_1() -> None:
+    schedule = build(ScheduleSpec("sub_vp", 1, scale=10.0))
+    assert 0.0 < 1.0 - schedule.beta[1] < 1e-12  # which has hardly a digit left
+    _agree(schedule)
+
+
 @pytest.mark.parametrize("preset", ["ve", "flow", "sub_vp", "linear"])
 def test_the_twin_has_the_same_levels(preset: str) -> None:
     schedule = build_preset(preset, 50)

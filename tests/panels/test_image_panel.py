@@ -17,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.schedules import ScheduleSpec
-from diffusion_gui.panels.images.film_strip import LABEL
+from diffusion_gui.panels.images.strip_layout import LABEL
 
 MakeImage = Callable[..., Path]
 LEFT = Qt.MouseButton.LeftButton
@@ -109,14 +109,6 @@ def test_an_empty_clipboard_is_said(window: MainWindow, parts: Parts) -> None:
     assert "clipboard holds no picture" in window.images.bar.text
 
 
-def test_pressing_in_the_film_strip_moves_t(window: MainWindow, parts: Parts, qtbot: QtBot) -> None:
-    strip = window.images.strip
-    qtbot.mouseClick(strip, LEFT, pos=QPoint(strip.side // 2, 20))
-    assert parts.view.t <= 2
-    qtbot.mouseClick(strip, LEFT, pos=QPoint(strip.width() - strip.side // 2, 20))
-    assert parts.view.t >= parts.view.T - 2
-
-
 def test_the_time_slider_moves_the_picture_while_it_is_dragged(
     window: MainWindow, parts: Parts, qtbot: QtBot
 ) -> None:
@@ -178,7 +170,7 @@ def _split(parts: Parts, b: ScheduleSpec) -> None:
 
 
 def _letters(window: MainWindow) -> list[str]:
-    return list(window.images.strip.rows)
+    return [row.head.side for row in window.images.strip.rows]
 
 
 def test_two_sides_bring_a_second_row_a_second_tile_and_the_toggle(
@@ -222,46 +214,10 @@ def test_A_stays_left_and_above_when_B_is_shown(
     assert _letters(window) == ["A", "B"]
 
 
-@pytest.mark.parametrize("row", [0, 1])
-def test_a_press_and_a_drag_in_either_row_move_t(
-    window: MainWindow, parts: Parts, qtbot: QtBot, row: int
-) -> None:
-    _split(parts, ScheduleSpec("linear", T=500))
-    QApplication.processEvents()
-    strip = window.images.strip
-    times = [t for t, _ in strip.rows["A"]]
-    for index in (2, 0, len(times) - 1):
-        qtbot.mouseClick(strip, LEFT, pos=strip.cell(row, index).center())
-        assert parts.view.t == pytest.approx(times[index], abs=2)
-    qtbot.mousePress(strip, LEFT, pos=strip.cell(row, 1).center())
-    qtbot.mouseMove(strip, strip.cell(row, 4).center())
-    qtbot.mouseRelease(strip, LEFT, pos=strip.cell(row, 4).center())
-    assert parts.view.t == pytest.approx(times[4], abs=2)
-
-
-def test_dragging_a_control_point_on_A_moves_row_A_and_leaves_row_B(
-    window: MainWindow, parts: Parts, qtbot: QtBot
-) -> None:
-    _split(parts, ScheduleSpec("linear"))
-    plot, strip = window.schedule.alpha_bar, window.images.strip
-    before = {side: [image.copy() for _, image in row] for side, row in strip.rows.items()}
-    other = window.images.tiles.x_t_other.image
-    assert other is not None
-    other = other.copy()
-    start = plot.to_pixel(*plot.points[3]).toPoint()
-    qtbot.mousePress(plot.viewport(), LEFT, pos=start)
-    qtbot.mouseMove(plot.viewport(), start + QPoint(0, 25))  # and the mouse is still down
-    after = {side: [image for _, image in row] for side, row in strip.rows.items()}
-    assert after["A"] != before["A"]
-    assert after["B"] == before["B"]
-    assert window.images.tiles.x_t_other.image == other
-    qtbot.mouseRelease(plot.viewport(), LEFT, pos=start + QPoint(0, 25))
-
-
 def test_equal_sides_show_equal_pixels(window: MainWindow, parts: Parts) -> None:
     parts.comparison.switch()
-    rows = window.images.strip.rows
-    assert [image for _, image in rows["A"]] == [image for _, image in rows["B"]]
+    a, b = window.images.strip.rows
+    assert [image for _, image in a.frames] == [image for _, image in b.frames]
     assert window.images.tiles.x_t.image == window.images.tiles.x_t_other.image
 
 

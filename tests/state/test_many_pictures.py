@@ -171,7 +171,7 @@ def test_edits_while_a_folder_opens_keep_it_one_step_below_them(
     parts.document.replace_sampling("fewer", steps=7)
     parts.document.end_gesture()
     gone = parts.document.experiment.pictures[0]
-    parts.loader.remove(gone.id)
+    parts.pictures.remove([gone.id])
     finish(qtbot, parts)
     history = parts.document.history
     assert history.count == 3
@@ -251,9 +251,11 @@ def test_a_picture_whose_file_has_gone_is_shown_small_with_the_reason(
     parts.view.set_picture(second.id)
     parts.store.get("photo-chelsea")
     parts.view.set_picture(first.id)
-    assert parts.preview.picture is not None
-    assert parts.preview.picture.pixels.shape == (64, 64, 3)
-    qtbot.waitUntil(lambda: "00000.png: the file is no longer there" in parts.preview.problem)
+    qtbot.waitUntil(lambda: bool(parts.preview.problem), timeout=TIMEOUT)
+    assert parts.preview.problem.startswith("00000.png: the file is no longer there")
+    tiles = parts.preview.tiles()
+    assert tiles is not None
+    assert tiles.x_0.pixels.shape == (64, 64, 3)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems allow text names only")

@@ -11,11 +11,15 @@ from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, label
 
 
 class PlotHead(QWidget):
-    """A name and a value; of several ways to say the value the longest that fits is shown."""
+    """A name and a value; of several ways to say the value the longest that fits is shown.
 
-    def __init__(self, name: str) -> None:
+    Where none fits, the name gives way to a shorter one.
+    """
+
+    def __init__(self, *names: str) -> None:
         super().__init__()
-        self.name = label(name, "caption")
+        self._names = names
+        self.name = label(names[0], "caption")
         self.name.setTextFormat(Qt.TextFormat.PlainText)
         self._value = ElidedLabel("")
         self._texts: tuple[str, ...] = ("",)
@@ -24,6 +28,7 @@ class PlotHead(QWidget):
         row.setSpacing(GAP)
         row.addWidget(self.name)
         row.addWidget(self._value, 1)
+        self.setMinimumWidth(40)
         self.setFixedHeight(CAPTION)
 
     @property
@@ -42,8 +47,20 @@ class PlotHead(QWidget):
         self._choose()
 
     def _choose(self) -> None:
-        room, wide = self._value.width(), self._value.fontMetrics().horizontalAdvance
-        text = next((text for text in self._texts if wide(text) <= room), self._texts[-1])
+        name, text = self._fitting()
+        if name != self.name.text():
+            self.name.setText(name)
         if text != self._value.text():
             self._value.setText(text)
             self._value.update()
+
+    def _fitting(self) -> tuple[str, str]:
+        """Return the longest name and value that there is room for."""
+        of_name = self.name.fontMetrics().horizontalAdvance
+        of_value = self._value.fontMetrics().horizontalAdvance
+        for name in self._names:
+            room = self.width() - GAP - of_name(name)
+            for text in self._texts:
+                if of_value(text) <= room:
+                    return name, text
+        return self._names[-1], self._texts[-1]

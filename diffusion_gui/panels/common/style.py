@@ -141,7 +141,7 @@ QProgressBar {{
     background: {field}; border: 1px solid {hairline}; border-radius: 6px; color: {text};
     text-align: center; max-height: 18px;
 }}
-QProgressBar::chunk {{ background: {accent}; border-radius: 5px; }}
+QProgressBar::chunk {{ background: {filled}; border-radius: 5px; }}
 
 QFrame[role="popup"] {{ background: {panel}; border: 1px solid {hairline}; }}
 QFrame[role="card"] {{
@@ -160,4 +160,5 @@ def style_sheet(tokens: Tokens) -> str:
         **names,
         chevron=icon_file("chevron-down", tokens.secondary),
         check=icon_file("check", tokens.on_accent),
+        filled=f"#66{tokens.accent[1:]}",  # text is read on it
     )

@@ -12,7 +12,7 @@ from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.picture import CAPTION, PictureView
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, IntegerBox, button, label
-from diffusion_gui.panels.common.zoom import Zoom
+from diffusion_gui.panels.common.zoom import CENTRE, WHOLE, Zoom
 from diffusion_gui.panels.images.chain_plots import ResidualPlot, VariancePlot, titled
 from diffusion_gui.panels.images.chain_table import ReadOuts, lesson, notes
 from diffusion_gui.state.chain import MOST_PER_FRAME, ChainController, Look
@@ -22,6 +22,8 @@ from diffusion_gui.state.view_state import ViewState
 DETAILS = 400
 """Width of the table beside the pictures."""
 BETWEEN = 2
+CAPTIONED = 190
+"""Width that even a narrow picture has for its caption, where there is room."""
 LESSON = 43
 """Height of the sentence: three lines."""
 PLOTS = 96
@@ -276,7 +278,9 @@ class ChainView(QWidget):
         stacked = not tall and spare - words - GAP >= 2 * PLOTS + GAP
         self._plot_row.setDirection(down if stacked else across)
         self._pictures.setMaximumHeight(pictures if tall else WIDGET_MOST)
-        self._details.setFixedWidth(width if tall else max(DETAILS, width - 3 * (beside + GAP)))
+        self._details.setFixedWidth(
+            width if tall else max(DETAILS, width - 3 * (max(beside, CAPTIONED) + GAP))
+        )
         self._plots.setVisible(plots)
         taken = BETWEEN + LESSON + (0 if tall else (PLOTS + GAP) * (plots + stacked))
         apart = self.table.fit_height(spare - taken)
@@ -292,7 +296,10 @@ class ChainView(QWidget):
         font.setPixelSize(11)
         metrics = QFontMetrics(font)
         for picture, texts in self._captions:
-            fits = (text for text in texts if metrics.horizontalAdvance(text) <= picture.width())
+            room = picture.room()
+            left = room.place(WHOLE, CENTRE).left() if room else 0.0
+            wide = picture.width() - left
+            fits = (text for text in texts if metrics.horizontalAdvance(text) <= wide)
             picture.set_caption(next(fits, texts[-1]))
 
     @Slot(int)

@@ -1,169 +1,212 @@
-"""The film strip: the picture at evenly spaced t; press or drag to move the time cursor."""
+"""The film strip: rows of frames over t; press or drag to move t, press a row to show its picture.
+
+What is shown is in `strip_rows.py`; here are mouse, keys, drops and what is told.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from PySide6.QtCore import QEvent, QPointF, Qt, Slot
+from PySide6.QtGui import (
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDragMoveEvent,
+    QDropEvent,
+    QHelpEvent,
+    QKeyEvent,
+    QMouseEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QToolTip
 
-from PySide6.QtCore import QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
-
-from diffusion_gui.panels.common.picture import draw, to_qimage
+from diffusion_gui.engine.forward import CLIPPED
+from diffusion_gui.panels.common.dropping import PICTURES, picture_ids
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.state.film import StripRow
+from diffusion_gui.panels.images.strip_painter import ImageRow
+from diffusion_gui.panels.images.strip_rows import StripRows
+from diffusion_gui.state.film import Film
+from diffusion_gui.state.view_state import ViewState
 
-GAP = 6
-LABEL = 16
-MOST = 17
-SMALLEST, LARGEST = 64, 120
-"""Sides of a frame in pixels, in a narrow and in a wide window."""
-GIVEN = 16
-"""By how many pixels frames are smaller where there are two rows."""
-LETTER = 16
-"""Width in pixels before the frames in which the letter of a row stands, where there are two."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Images:
-    """One row on screen: the letter before it and its frames (t, picture)."""
-
-    side: str
-    T: int
-    frames: tuple[tuple[int, QImage], ...]
+NOTCH = 120
+"""What a wheel tells for one notch, in eighths of a degree."""
+LEFT = Qt.MouseButton.LeftButton
+_TOOLTIP = (
+    "𝑥ₜ at several t, with the same noise ε in every row.\nPress or drag to move t; press a row to"
+    " show its picture.\nKeys: ← → by frame, Shift for 1, Home, End, ↑ ↓ by picture."
+)
+_TURNS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Up: -1, Qt.Key.Key_Down: 1}
+_KEYS = {*_TURNS, Qt.Key.Key_Home, Qt.Key.Key_End}
 
 
-class FilmStrip(QWidget):
+class FilmStrip(StripRows):
     """Rows of frames with their t below; the frames nearest the cursor are framed in amber.
 
-    Rows of one length share the line of times below the last; of several lengths, each has its own
-    and stands at the same share of the way. `room_changed` asks the owner for new frames when the
-    number or size that fits changed.
+    Pictures dragged here from the tray get a row.
     """
 
-    t_dragged = Signal(int)
-    room_changed = Signal()
-
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
+    def __init__(self, film: Film, view: ViewState, theme: Theme) -> None:
+        super().__init__(film, view, theme)
         self.setObjectName("filmStrip")
         self.setAccessibleName("Film strip over t")
-        self.setToolTip("The picture at evenly spaced t. Press or drag to move t.")
-        self._theme = theme
-        self._rows: tuple[_Images, ...] = ()
-        self._shown = ""
-        self._t = 0
-        self._T = 1
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setFixedHeight(SMALLEST + LABEL)
-        theme.changed.connect(self.update)
+        self.setToolTip(_TOOLTIP)
+        self._held: tuple[int, float] | None = None
+        self._turned = 0
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self.setAcceptDrops(True)
+        view.t_changed.connect(self._tell_t)
 
-    @property
-    def frames(self) -> tuple[tuple[int, QImage], ...]:
-        """The frames on show as (t, picture), those of the first row where there are several."""
-        return self._rows[0].frames if self._rows else ()
+    @Slot()
+    def _tell_t(self) -> None:
+        """Let a screen reader know."""
+        if self.hasFocus():
+            self.setAccessibleDescription(f"t = {self._view.t} of {self._view.T}")
 
-    @property
-    def rows(self) -> dict[str, tuple[tuple[int, QImage], ...]]:
-        """The frames of every row by its letter, "" where there is one only."""
-        return {row.side: row.frames for row in self._rows}
-
-    @property
-    def side(self) -> int:
-        """The side of a frame in pixels."""
-        return self.room(len(self._rows))[1]
-
-    def room(self, rows: int) -> tuple[int, int]:
-        """Return how many frames fit in each of so many rows, and their side in pixels.
-
-        The times stay where they are when a second row comes; the frames give it some height.
-        """
-        side = min(max(self.width() // 13, SMALLEST), LARGEST)
-        count = max(2, min(MOST, (self.width() + GAP) // (side + GAP)))
-        return count, side if rows < 2 else side - GIVEN
-
-    def set_frames(self, rows: Sequence[StripRow], T: int, shown: str = "") -> None:
-        """Show rows of uint8 frames; t runs over 0..T, and `shown` is the row it belongs to."""
-        self._rows = tuple(
-            _Images(row.side, row.T, tuple((t, to_qimage(pixels)) for t, pixels in row.frames))
-            for row in rows
-        )
-        self._T, self._shown = T, shown
-        self.setFixedHeight(self._top(len(rows)) if rows else SMALLEST + LABEL)
-        self.update()
-
-    def set_time(self, t: int) -> None:
-        """Mark the frames nearest t."""
-        self._t = t
-        self.update()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Ask for as many frames as fit now."""
-        super().resizeEvent(event)
-        if event.oldSize().width() != self.width():
-            self.room_changed.emit()
+    # --- mouse ----------------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Move t to the press."""
-        self._move_to(event)
+        """Show the picture of the row; on a frame move t to exactly its own."""
+        place = event.position()
+        if event.button() is not LEFT or not self.heads or place.y() < self._layout.top:
+            return
+        row = self._layout.row_at(place.y())
+        if place.x() >= self._layout.left:
+            self._held = (row, self._off_middle(row, place))
+            self._move_to(place)
+        self._view.set_picture(self.heads[row].picture)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Let t follow the mouse."""
-        self._move_to(event)
+        if self._held is not None and self.heads and event.buttons() & LEFT:
+            self._move_to(event.position())
+        on_head = event.position().x() < self._layout.left
+        shape = Qt.CursorShape.PointingHandCursor if on_head else Qt.CursorShape.ArrowCursor
+        if self.cursor().shape() is not shape:
+            self.setCursor(shape)
 
-    def _move_to(self, event: QMouseEvent) -> None:
-        if event.buttons() & Qt.MouseButton.LeftButton and self._rows:
-            first = self.cell(0, 0).center().x()
-            last = self.cell(0, len(self.frames) - 1).center().x()
-            share = (event.position().x() - first) / max(last - first, 1)
-            self.t_dragged.emit(round(min(max(share, 0.0), 1.0) * self._T))
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let go."""
+        self._held = None
 
-    def _has_times(self, row: int) -> bool:
-        """Return whether the times of a row are written below it."""
-        last = row == len(self._rows) - 1
-        return last or self._rows[row].T != self._rows[row + 1].T
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Bring other rows into view, if there are any."""
+        if not self.hidden_pictures:
+            event.ignore()
+            return
+        self._turned += event.angleDelta().y()
+        notches = int(self._turned / NOTCH)
+        self._turned -= notches * NOTCH
+        self._scroll(-notches)
 
-    def _top(self, row: int) -> int:
-        """Return where a row begins, or where the last ends."""
-        below = sum(LABEL if self._has_times(i) else GAP for i in range(row))
-        return row * self.side + below
+    def _off_middle(self, row: int, place: QPointF) -> float:
+        """Return how far from the middle of its frame a press is: the drag keeps that distance."""
+        index = self.index_at(row, place)
+        if index is None:
+            return 0.0
+        times = self._times(self.heads[row].side)
+        return place.x() - self._layout.x_of(times[index], times)
 
-    def cell(self, row: int, index: int) -> QRect:
-        """Return the square of a frame; the rows span the whole width."""
-        left = LETTER if len(self._rows) > 1 else 0
-        step = (self.width() - left - self.side) / max(len(self.frames) - 1, 1)
-        return QRect(left + round(index * step), self._top(row), self.side, self.side)
+    def _move_to(self, place: QPointF) -> None:
+        assert self._held is not None
+        row, off = self._held
+        head = self.heads[min(row, len(self.heads) - 1)]
+        t = self._layout.t_of(place.x() - off, self._times(head.side))
+        self._view.set_t(round(t / self._film.schedule(head.side).T * self._view.T))
 
-    def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw the rows."""
-        painter = QPainter(self)
-        font = self.font()
-        font.setPixelSize(11)
-        painter.setFont(font)
-        for number, row in enumerate(self._rows):
-            self._draw_row(painter, number, row)
+    # --- keys -----------------------------------------------------------------------------------
 
-    def _draw_row(self, painter: QPainter, number: int, row: _Images) -> None:
-        """Draw the letter, the frames, their times and the mark."""
-        tokens = self._theme.tokens
-        place = self._t / self._T * row.T
-        nearest = min(range(len(row.frames)), key=lambda i: abs(row.frames[i][0] - place))
-        if row.side:
-            painter.setPen(QColor(tokens.accent if row.side == self._shown else tokens.secondary))
-            letter = QRect(0, self._top(number), LETTER - 4, self.side)
-            painter.drawText(letter, Qt.AlignmentFlag.AlignCenter, row.side)
-        for index, (t, image) in enumerate(row.frames):
-            cell = self.cell(number, index)
-            draw(painter, image, cell)
-            here = index == nearest
-            if here:
-                painter.setPen(QPen(QColor(tokens.cursor), 2))
-                painter.drawRect(cell.adjusted(1, 1, -1, -1))
-            if self._has_times(number):
-                painter.setPen(QColor(tokens.cursor if here else tokens.secondary))
-                below = QRect(cell.left() - GAP, cell.bottom() + 1, cell.width() + 2 * GAP, LABEL)
-                painter.drawText(below, Qt.AlignmentFlag.AlignCenter, str(t))
+    def event(self, event: QEvent) -> bool:
+        """Keep the keys of the strip from the window's commands; say what lies under the mouse."""
+        if event.type() is QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            if event.key() in _KEYS and not event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+                event.accept()
+                return True
+        elif event.type() is QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            QToolTip.showText(event.globalPos(), self.told_at(QPointF(event.pos())), self)
+            return True
+        return super().event(event)
 
-    def sizeHint(self) -> QSize:
-        """Leave the width to the layout."""
-        return QSize(400, 80)
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Move t by frame, with Shift by 1; Home and End to 0 and T; Up and Down by picture."""
+        key, view = event.key(), self._view
+        if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
+            super().keyPressEvent(event)
+        elif key in (Qt.Key.Key_Left, Qt.Key.Key_Right):
+            turn = _TURNS[Qt.Key(key)]
+            by_one = event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+            view.set_t(view.t + turn if by_one else self._neighbour(turn))
+        elif key in (Qt.Key.Key_Home, Qt.Key.Key_End):
+            view.set_t(0 if key == Qt.Key.Key_Home else view.T)
+        elif key in (Qt.Key.Key_Up, Qt.Key.Key_Down) and self.heads:
+            pictures = self._pictures()
+            place = self._place_of_picture() + _TURNS[Qt.Key(key)]
+            view.set_picture(pictures[min(max(place, 0), len(pictures) - 1)])
+        else:
+            super().keyPressEvent(event)
+
+    def _neighbour(self, turn: int) -> int:
+        """Return the time of the next frame to either side of t, t itself where there is none."""
+        times, t = self._times(""), self._view.t
+        if turn > 0:
+            return next((time for time in times if time > t), t)
+        return next((time for time in reversed(times) if time < t), t)
+
+    # --- drops ----------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take pictures of the tray; all else is the panel's."""
+        if event.mimeData().hasFormat(PICTURES):
+            self._accept(event)
+            self._mark_drop(True)
+        else:
+            event.ignore()
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        """Keep accepting."""
+        self._accept(event)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """The drag has left."""
+        self._mark_drop(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Give every dropped picture a row."""
+        self._mark_drop(False)
+        self._accept(event)
+        known = self._film.known(picture_ids(event.mimeData()))
+        self._view.choose((*self._view.chosen, *known))
+
+    def _accept(self, event: QDropEvent) -> None:
+        event.setDropAction(Qt.DropAction.CopyAction)  # a move would take them out of the tray
+        event.accept()
+
+    def _mark_drop(self, over: bool) -> None:
+        self._dropping = over
+        self.update()
+
+    # --- what is told ---------------------------------------------------------------------------
+
+    def told_at(self, place: QPointF) -> str:
+        """Return what is to be said about what lies at a place."""
+        if not self.heads:
+            return _TOOLTIP
+        number = self._layout.row_at(place.y())
+        row = self.rows[number]
+        if row.problem:
+            return row.problem
+        if place.x() < self._layout.left:
+            hidden = self.hidden_pictures
+            more = f"\n{hidden} more: turn the wheel, or ↑ and ↓" if hidden else ""
+            return f"{row.head.name}\nPress to show it{more}"
+        index = self.index_at(number, place)
+        if index is None:
+            return _TOOLTIP
+        return self._frame_told(row, index)
+
+    def _frame_told(self, row: ImageRow, index: int) -> str:
+        t, span = row.frames[index][0], row.spans[index]
+        schedule = self._film.schedule(row.head.side)
+        snr = "no noise yet" if t == 0 else f"SNR {schedule.snr_db(t):.1f} dB"
+        told = f"t = {t}, {snr}"
+        if span != CLIPPED:
+            told += f"\nblack {span.low:.2f}, white {span.high:.2f}"
+        return told.replace("-", "−") + f"\n{row.head.name}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtGui import QColor, QResizeEvent
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_gui.engine.images import FloatImage
@@ -22,6 +22,10 @@ from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.images.measure_plots import compact, set_ticks
 
+BESIDE = 10.0
+"""Pixels beside -4 and 4, so that the text of both is whole."""
+NARROW = 100.0
+"""Up to so many pixels of width only the ends and 0 have a tick."""
 _HELP = (
     "Histogram of the values of 𝑥ₜ (not clipped), as a density.\nDashed: N(0, 1), the noise that 𝑥ₜ"
     " has become at t = T.\nKL: how far apart they are, Σ p ln(p / q) over the {bins} bins, in"
@@ -42,15 +46,15 @@ class HistogramView(QWidget):
         normal = self.plot.add_curve("secondary", width=1.2, dashed=True)
         self._centres = 0.5 * (EDGES[1:] + EDGES[:-1])
         normal.setData(self._centres, np.exp(-0.5 * self._centres**2) / np.sqrt(2.0 * np.pi))
-        self.plot.setXRange(-REACH, REACH, padding=0.06)
         compact(self.plot)
         self._high = 0.45
-        self.head = PlotHead("histogram of 𝑥ₜ")
+        self.head = PlotHead("histogram of 𝑥ₜ", "histogram", "𝑥ₜ")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.head)
         column.addWidget(self.plot, 1)
+        self.plot.getViewBox().sigResized.connect(self._fit)
         theme.changed.connect(self._tint)
         self._tint()
 
@@ -68,10 +72,16 @@ class HistogramView(QWidget):
         self.head.set_value(f"KL {kl} nat", f"KL {kl}")
         self.setToolTip(_HELP.format(bins=BINS, bias=spelled(kl_bias(values.size), 2)))
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
+    def _fit(self) -> None:
         """Show as many ticks as there is room for."""
-        super().resizeEvent(event)
-        set_ticks(self.plot, (-REACH, REACH), (0.0, self._high))
+        box = self.plot.getViewBox()
+        beside = 2.0 * REACH * BESIDE / max(box.width() - 2.0 * BESIDE, 1.0)
+        self.plot.setXRange(-REACH - beside, REACH + beside, padding=0.0)
+        step = 2 if box.width() > NARROW else 4
+        places = range(-int(REACH), int(REACH) + 1, step)
+        ticks = [(float(place), str(place).replace("-", "−")) for place in places]
+        self.plot.getAxis("bottom").setTicks([ticks])
+        set_ticks(self.plot, None, (0.0, self._high))
 
     def _tint(self) -> None:
         colour = QColor(self._theme.tokens.alpha_bar)

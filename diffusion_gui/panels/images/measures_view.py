@@ -47,10 +47,10 @@ KL = (
     + MOVE
 )
 SPECTRUM = (
-    "Power of the signal 𝑎 𝑥₀ (blue) over spatial frequency, the mean over all directions, against"
-    "\nthe noise floor 𝑠² (grey); white noise of variance 1 has 1 at every frequency. Thin: 𝑥ₜ as"
-    "\nit is. Shaded: the frequencies that have drowned. 0 is the mean of the picture, which offset"
-    "\nnoise hits hardest. By the cosine transform: the picture mirrored at its edges."
+    "Power of the signal 𝑎 𝑥₀ (blue) over spatial frequency in cycles per pixel, the mean over all"
+    "\ndirections, against the noise floor 𝑠² (grey); white noise of variance 1 has 1 everywhere."
+    "\nThin: 𝑥ₜ as it is. Shaded: the frequencies that have drowned. 0 is the mean of the picture,"
+    "\nwhich offset noise hits hardest. By the cosine transform: the picture mirrored at its edges."
 )
 
 
@@ -152,15 +152,15 @@ class MeasuresView(QWidget):
     @Slot()
     def show_moment(self) -> None:
         """Show the picture at the time cursor, and the measures of it."""
-        process = self._preview.process()
-        if process is None or not self.isVisible():
+        moment = self._preview.moment() if self.isVisible() else None
+        if moment is None:
             return
-        t = self._view.t
-        moment = process.at(self._document.schedule, t)
-        span = moment.spans(self._view.display.shown)[0]
+        t, display = self._view.t, self._view.display
+        span = moment.spans(display.shown)[0]
         note = "" if span == CLIPPED else _minus(f"{span.low:.2f} … {span.high:.2f}")
         self.x_t.set_pixels(moment.x_t(span), note)
-        self.x_t.set_caption(f"𝑥ₜ   t = {t}")
+        self.x_t.set_scaling(display.scaling)
+        self.x_t.set_caption(f"𝑥ₜ   t = {t}", f"x_t, the noised picture, t = {t}")
         values = moment.values()
         self.histogram.set_values(values)
         for card in self.over_t.values():
@@ -219,7 +219,7 @@ def _cutoff_texts(spectrum: Spectrum) -> tuple[str, ...]:
     f = spelled(cutoff, 2)
     return (
         f"below {f} cycles/px still above the noise",
-        f"below {f} cycles/px above noise",
+        f"drowned above {f} cycles/px",
         f"drowned above {f}",
         f"< {f}",
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QStackedLayout,
     QVBoxLayout,
     QWidget,
@@ -43,6 +44,8 @@ _PAGES = {
     Page.MEASURES: ("Measures", "How far 𝑥ₜ is from 𝑥₀ and from noise, at t and over t"),
 }
 """The pages in the order of their chips: title and tooltip."""
+STRIP_SHARE = 0.5
+"""Share of the height above the tray that the rows of the film strip may take."""
 _SAID = {
     Shown.CLIP: "shown clipped to [-1, 1]",
     Shown.NORMALISE: "shown from min to max",
@@ -77,7 +80,6 @@ class ImagePanel(Panel):
         self._document = document
         self._view = view
         self._preview = preview
-        self._film = film
         self._loader = loader
         self._chain = chain
         self._estimator = estimator
@@ -85,19 +87,21 @@ class ImagePanel(Panel):
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
         self._build_head()
-        self._build_pictures(store)
+        self._build_pictures(store, film)
         self._bind()
         self._show_picture()
         self._show_page()
         self._show_sides()
         self._show_caption()
-        self._show_strip()
         self._tint()
 
     def _build_head(self) -> None:
         self.progress = QProgressBar()
-        self.progress.setFixedWidth(160)
+        self.progress.setObjectName("openingProgress")
+        self.progress.setAccessibleName("Opening pictures")
+        self.progress.setFixedWidth(176)
         self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
+        self.cancel.setObjectName("cancelOpeningButton")
         self.compare = button(
             "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
         )
@@ -133,22 +137,23 @@ class ImagePanel(Panel):
         self.progress.hide()
         self.cancel.hide()
 
-    def _build_pictures(self, store: PictureStore) -> None:
+    def _build_pictures(self, store: PictureStore, film: Film) -> None:
         self.tiles = TilesView(self._view, self._preview, self._estimator, self.theme)
-        self.strip = FilmStrip(self.theme)
+        self.strip = FilmStrip(film, self._view, self.theme)
         self.tray = Tray(self._document, self._view, store, self._pictures, self.theme)
         self._pages = QStackedLayout()
         self._pages.addWidget(self.tiles)
         self._made: dict[Page, QWidget] = {Page.TILES: self.tiles}
-        content = QWidget()
-        column = QVBoxLayout(content)
+        self._content = QWidget()
+        column = QVBoxLayout(self._content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(GAP)
         column.addLayout(self._pages, 1)
         column.addWidget(self.strip)
         column.addWidget(self.tray)
         self._stack = QStackedLayout()
-        self._stack.addWidget(content)
+        self._stack.addWidget(self._content)
+        self._content.installEventFilter(self)
         self._stack.addWidget(self._build_empty())
         self.body.addLayout(self._stack, 1)
 
@@ -185,14 +190,10 @@ class ImagePanel(Panel):
     def _bind(self) -> None:
         self._preview.picture_changed.connect(self._show_picture)
         self._preview.tiles_changed.connect(self._show_caption)
-        self._film.changed.connect(self._show_strip)
         self.tiles.reading_changed.connect(self._show_caption)
         self._preview.sides_changed.connect(self._show_sides)
         self.compare.toggled.connect(self._preview.set_comparing)
-        self._view.t_changed.connect(self.strip.set_time)
         self._view.display_changed.connect(self._show_page)
-        self.strip.t_dragged.connect(self._view.set_t)
-        self.strip.room_changed.connect(self._show_strip)
         self._pictures.problems_found.connect(self.bar.show_lines)
         self._loader.problems_found.connect(self.bar.show_lines)
         self._loader.progress.connect(self._on_progress)
@@ -226,9 +227,13 @@ class ImagePanel(Panel):
         if page not in self._made:
             self._made[page] = self._make_page(page)
             self._pages.addWidget(self._made[page])
+        for known, widget in self._made.items():  # a page out of sight needs no room
+            keeps = QSizePolicy.Policy.Preferred if known is page else QSizePolicy.Policy.Ignored
+            widget.setSizePolicy(keeps, keeps)
         self._pages.setCurrentWidget(self._made[page])
         self.estimate.setVisible(page is Page.TILES)
         self.estimate.setChecked(self._view.display.estimate)
+        self._share_height()
         for known, chip in self.chips.items():
             chip.setChecked(known is page)
 
@@ -274,12 +279,17 @@ class ImagePanel(Panel):
         tokens = self.theme.tokens
         set_icon(self.options_button, "sliders-horizontal", tokens.text, tokens.disabled)
 
-    @Slot()
-    def _show_strip(self) -> None:
-        count, side = self.strip.room(2 if self._preview.comparing else 1)
-        rows = self._film.strip(count, round(side * self.devicePixelRatioF()))
-        self.strip.set_frames(rows, self._document.schedule.T, self._preview.side)
-        self.strip.set_time(self._view.t)
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Share the height anew when there is more or less of it."""
+        if watched is self._content and event.type() is QEvent.Type.Resize:
+            self._share_height()
+        return super().eventFilter(watched, event)
+
+    def _share_height(self) -> None:
+        """Leave half of the height to the page above the film strip, or what it wishes."""
+        page = self._made[self._view.display.page].sizeHint().height()
+        room = self._content.height() - self.tray.height() - 2 * GAP
+        self.strip.set_budget(min(round(STRIP_SHARE * room), room - page))
 
     @Slot(int, int)
     def _on_progress(self, done: int, total: int) -> None:
