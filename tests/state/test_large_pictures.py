@@ -116,6 +116,9 @@ def test_a_large_picture_is_thinned_while_t_moves_and_whole_at_rest(
         _check(parts, whole, pixels)
         n = thin.stride
         np.testing.assert_array_equal(whole.x_t.pixels[::n, ::n], thin.x_t.pixels)
+        means = whole.x_t.pixels.reshape(SIDE // n, n, SIDE // n, n, 3).mean(axis=(1, 3))
+        assert whole.x_t.small is not None
+        assert abs(whole.x_t.small - means).max() <= 0.5 + 1e-3
 
 
 @pytest.mark.parametrize("shown", [Shown.NORMALISE, Shown.SYMMETRIC])
