@@ -37,11 +37,14 @@ class Sizes:
     quick: Process
 
     @classmethod
-    def of(cls, kept: Picture, pixels: Pixels, experiment: Experiment) -> Sizes:
-        """Noise arranged pixels; of many every n-th is as much as the mouse can move."""
+    def of(cls, kept: Picture, pixels: Pixels, experiment: Experiment, drawn: bool = True) -> Sizes:
+        """Noise arranged pixels; of many every n-th is as much as the mouse can move.
+
+        Where the noise is `drawn` once, that is more than where it is drawn at every t.
+        """
         forward = experiment.forward
         full = Process(pixels, experiment.seed, forward)
-        most = LARGE if forward.noise is NoiseKind.FROZEN else WHOLE  # others are drawn at every t
+        most = LARGE if drawn and forward.noise is NoiseKind.FROZEN else WHOLE
         return cls(kept, forward, full, full.thinned(most))
 
     def noised(self, experiment: Experiment) -> Sizes:
@@ -65,9 +68,9 @@ def as_kept(store: PictureStore, ref: PictureRef, experiment: Experiment) -> Siz
     n = stride_for(kept.pixels.shape, LARGE)
     pixels = np.ascontiguousarray(kept.pixels[::n, ::n])
     alpha = None if kept.alpha is None else kept.alpha[::n, ::n]
-    return Sizes.of(
-        kept, _arranged(replace(kept, pixels=pixels, alpha=alpha), experiment), experiment
-    )
+    pixels = _arranged(replace(kept, pixels=pixels, alpha=alpha), experiment)
+    lasting = not needs_opening(kept, experiment.forward)
+    return Sizes.of(kept, pixels, experiment, drawn=lasting)
 
 
 def needs_opening(kept: Picture, forward: Forward) -> bool:
