@@ -15,13 +15,15 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from diffusion_gui.cli import app
-from diffusion_gui.engine.experiment import Start
-from diffusion_gui.engine.forward import Noiser
+from diffusion_gui.engine.experiment import Fit, Forward, NoiseKind, Start
+from diffusion_gui.engine.forward import Noiser, Process, Shown
+from diffusion_gui.engine.images import arranged
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build
 from diffusion_gui.session import library
 from diffusion_gui.session.format import decode
+from diffusion_gui.session.restore import read_experiment
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = ROOT / "tests" / "session" / "scheduler_configs"
@@ -277,14 +279,54 @@ def test_bad_input_is_one_line_that_names_it_and_leaves_nothing(tmp_path, monkey
 
 def test_noise_writes_x_t_at_every_time_asked_for(tmp_path, pictures):
     _ok("noise", pictures / "a.png", "-o", tmp_path / "n.png", "--t", "0,400,1000", "--seed", 3)
-    strip = _pixels(tmp_path / "n.png")
-    assert strip.shape == (16 + 4, 3 * 22 + 2, 3)
     noiser = Noiser(_pixels(pictures / "a.png"), gaussian(3, 0, START, (16, 20, 3)))
     schedule = build(ScheduleSpec("cosine", 1000))
-    for column, t in enumerate((0, 400, 1000)):
-        frame = strip[2:18, 2 + 22 * column : 22 + 22 * column]
+    for frame, t in zip(_frames(tmp_path / "n.png", 3), (0, 400, 1000), strict=True):
         np.testing.assert_array_equal(frame, noiser.x_t(schedule.a[t], schedule.s[t]))
-    np.testing.assert_array_equal(strip[2:18, 2:22], _pixels(pictures / "a.png"))
+    first = _frames(tmp_path / "n.png", 3)[0]
+    np.testing.assert_array_equal(first, _pixels(pictures / "a.png"))
+
+
+def _frames(path, count, shape=(16, 20)):
+    """Return the frames of a strip of small pictures, which are enlarged five times."""
+    strip, (height, width) = _pixels(path), shape
+    assert strip.shape[1] == 2 * 12 + count * (5 * width + 6) - 6
+    frames = [strip[12:, 12 + i * (5 * width + 6) :] for i in range(count)]
+    return [frame[: 5 * height : 5, : 5 * width : 5] for frame in frames]
+
+
+def test_noise_of_every_kind_restores_with_its_settings(tmp_path, pictures):
+    _ok("noise", pictures / "a.png", "-o", tmp_path / "n.png", "--t", "0,400", "--noise", "path",
+        "--offset", "0.1", "--fit", "pad", "--background", "#102030", "--size", 100,
+        "--range", "symmetric", "--animation", tmp_path / "n.gif")  # fmt: skip
+    found = read_experiment(tmp_path / "n.png", {})
+    experiment, view = found.experiment, found.view
+    assert experiment.forward == Forward(128, Fit.PAD, "#102030", NoiseKind.PATH, 0.1)
+    assert (view.t, view.shown) == (400, Shown.SYMMETRIC)
+    pixels = arranged(found.pictures[view.picture], 128, Fit.PAD, (16, 32, 48))
+    assert pixels.shape == (20, 20, 3)
+    moment = Process(pixels, 0, experiment.forward).at(build(experiment.schedule), 400)
+    expected = moment.x_t(moment.spans(Shown.SYMMETRIC)[0])
+    frame = _frames(tmp_path / "n.png", 2, (20, 20))[1]
+    np.testing.assert_array_equal(frame, expected)
+    with Image.open(tmp_path / "n.gif") as animation:
+        assert animation.n_frames == 78
+
+
+@pytest.mark.parametrize(
+    ("option", "parts"),
+    [
+        (["--noise", "pink"], ["'pink'", "frozen, path, fresh"]),
+        (["--offset", "2"], ["--offset", "1"]),
+        (["--fit", "stretch"], ["'stretch'", "fit, crop, pad"]),
+        (["--background", "white"], ["'white'", "#rrggbb"]),
+        (["--animation", "a.avi"], ["a.avi", ".gif"]),
+    ],
+)
+def test_noise_refuses_settings_it_does_not_have(tmp_path, pictures, option, parts):
+    line = _refused("noise", pictures / "a.png", "-o", tmp_path / "n.png", *option)
+    assert all(part in line for part in parts), line
+    assert not (tmp_path / "n.png").exists()
 
 
 def test_noise_follows_the_schedule_of_a_file(tmp_path, pictures):
@@ -294,8 +336,8 @@ def test_noise_follows_the_schedule_of_a_file(tmp_path, pictures):
         _ok("noise", pictures / "a.png", "-o", tmp_path / f"{name}.png", "--schedule", source,
             "--t", "0,1,2")  # fmt: skip
     ours, cosine = _pixels(tmp_path / "a.png"), _pixels(tmp_path / "b.png")
-    np.testing.assert_array_equal(ours[2:18, 2:22], cosine[2:18, 2:22])
-    assert np.abs(ours[:, 24:].astype(int) - cosine[:, 24:]).mean() > 20
+    np.testing.assert_array_equal(ours[12:92, 12:112], cosine[12:92, 12:112])
+    assert np.abs(ours[12:92, 118:].astype(int) - cosine[12:92, 118:]).mean() > 20
 
 
 # --- sample --------------------------------------------------------------------------------------

@@ -19,12 +19,12 @@ from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, 
 from diffusion_gui import __version__
 from diffusion_gui.app.actions import build_menus, shortcut_lines
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.app.schedule_files import ScheduleFiles, ask_target
+from diffusion_gui.app.picture_files import PictureFiles
+from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
-from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.image_files import SUFFIXES
 from diffusion_gui.panels.common.dropping import image_from, paths_from
-from diffusion_gui.panels.images.panel import ImagePanel
+from diffusion_gui.panels.images.panel import ImagePanel, Sources
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
 
@@ -45,6 +45,7 @@ class MainWindow(QMainWindow):
         self.actions_by_name, menus = build_menus(self, self._handlers())
         self.images.tray.set_actions(self.actions_by_name)
         self.schedule.set_menu(menus["Schedule"], menus["pinPreset"])
+        self.picture_files.set_menu(self.actions_by_name)
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
         self._bind()
@@ -57,19 +58,12 @@ class MainWindow(QMainWindow):
         self.toolbar = Toolbar(*common, p.player, p.sampling, p.settings, p.theme)
         self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.presets, p.theme)
         self.schedule_files = ScheduleFiles(p.document, p.settings, self.schedule)
-        self.images = ImagePanel(
-            *common,
-            p.store,
-            p.preview,
-            p.film,
-            p.loader,
-            p.chain,
-            p.measures,
-            p.estimator,
-            p.pictures,
-            p.theme,
+        sources = Sources(
+            p.store, p.preview, p.film, p.loader, p.pictures, p.chain, p.measures, p.estimator
         )
+        self.images = ImagePanel(*common, sources, p.theme)
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
+        self.picture_files = PictureFiles(p, self.images, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, (35, 65))
         centre = QWidget()
@@ -85,16 +79,14 @@ class MainWindow(QMainWindow):
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
-        for speaker in (self.schedule_files, self.schedule.operations):
+        for speaker in (self.schedule_files, self.picture_files, self.schedule.operations):
             speaker.said.connect(self.toolbar.say)
-        self.sampling.save_requested.connect(self._save_grid)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
         p, history = self._parts, self._parts.document.history
         return {
             "openImages": self._open_images,
             "openFolder": self._open_folder,
-            "saveGrid": self._save_grid,
             "quit": self.close,
             "undo": history.undo,
             "redo": history.redo,
@@ -114,6 +106,7 @@ class MainWindow(QMainWindow):
             **self.images.tray.handlers(),
             **self.schedule.handlers(),
             **self.schedule_files.handlers(),
+            **self.picture_files.handlers(),
             "shortcuts": self._show_shortcuts,
             "about": self._show_about,
         }
@@ -135,11 +128,11 @@ class MainWindow(QMainWindow):
 
     @Slot(list)
     def open(self, paths: list[str]) -> None:
-        """Open files and folders as if dropped: schedules in the editor, the rest as pictures."""
+        """Open files and folders as if dropped: an experiment, a schedule, the rest as pictures."""
         if not paths:
             return
         self._parts.settings.folder = str(Path(paths[0]).parent)
-        if pictures := self.schedule_files.take(paths):
+        if pictures := self.schedule_files.take(self.picture_files.restorer.take(paths)):
             self._parts.loader.open(pictures)
 
     @Slot()
@@ -155,26 +148,6 @@ class MainWindow(QMainWindow):
             self.images.bar.show_lines(
                 ["The clipboard holds no picture and no schedule: copy one, then paste"]
             )
-
-    @Slot()
-    def _save_grid(self) -> None:
-        frame, experiment = self.sampling.frame, self.sampling.experiment
-        if frame is None or experiment is None:
-            self.sampling.bar.show_lines(["There is nothing to save yet: press Run first"])
-            return
-        from diffusion_gui.session import export  # not needed before the first paint
-
-        path = ask_target(
-            self, self._parts.settings, "Save grid as PNG", "samples.png", "PNG picture (*.png)"
-        )
-        if not path:
-            return
-        try:
-            export.save_grid(path, frame.x0_hat, experiment)
-        except EngineError as error:
-            self.sampling.bar.show_lines([str(error)])
-        else:
-            self.toolbar.say(f"Saved {Path(path).name}")
 
     @Slot()
     def _reset_all(self) -> None:
@@ -240,6 +213,7 @@ class MainWindow(QMainWindow):
         settings.sync()
         self.hide()  # a worker that is loading torch can take a second to end
         self.schedule_files.shutdown()
+        self.picture_files.shutdown()
         self._parts.shutdown()
         super().closeEvent(event)
 

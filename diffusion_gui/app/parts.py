@@ -62,6 +62,7 @@ class Parts:
         self.measures.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
+        self.film.shutdown()
         self.preview.shutdown()
         self.pictures.shutdown()
 

@@ -13,6 +13,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,28 @@ from diffusion_gui import __version__
 from diffusion_gui.cli import options, sampling
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import EMOJI, PICTURES, Experiment, Forward, Sampling
-from diffusion_gui.engine.forward import Process
-from diffusion_gui.engine.images import contact_sheet, fit_within, read_picture
+from diffusion_gui.engine.experiment import (
+    EMOJI,
+    PICTURES,
+    WORKING_SIZES,
+    Experiment,
+    Fit,
+    Forward,
+    NoiseKind,
+    Sampling,
+)
+from diffusion_gui.engine.forward import Shown
+from diffusion_gui.engine.images import Picture, arranged, colour, read_picture
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import SPACINGS, ScheduleSpec, build
 from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
 from diffusion_gui.session import export, library
+from diffusion_gui.session.animation import KINDS, Motion, save_animation
 from diffusion_gui.session.diffusers_export import NOTES_KEY, to_config
 from diffusion_gui.session.files import check_target
-from diffusion_gui.session.format import encode
+from diffusion_gui.session.format import View, check
+from diffusion_gui.session.forward_export import Scene, Subject, save_strip
 from diffusion_gui.session.resources import resource
 from diffusion_gui.session.schedule_import import Imported
 
@@ -121,20 +133,38 @@ def noise(
     times: options.Times = None,
     seed: options.Seed = 0,
     size: options.PictureSize = 256,
+    fit: options.FitName = Fit.FIT.value,
+    background: options.Background = "#ffffff",
+    kind: options.NoiseName = NoiseKind.FROZEN.value,
+    offset: options.Offset = 0.0,
+    shown: options.ShownName = Shown.CLIP.value,
+    animation: options.MotionFile = None,
 ) -> None:
-    """Noise a picture to several times t and write them side by side."""
+    """Noise a picture to several times t and write them side by side.
+
+    The PNG carries the experiment: the window restores it when the file is opened there.
+    """
     check_target(output, (".png",))
+    if animation is not None:
+        check_target(animation, KINDS)
     found = options.find_schedule(schedule, None, image_size=image_size)
-    made = build(found.spec)
-    chosen = options.read_times(times, made.T)
-    picture = read_picture(image)
-    pixels = fit_within(picture.pixels, size)
-    process = Process(pixels, seed, Forward())
-    frames = np.stack([process.at(made, t).x_t() for t in chosen])
-    ref = library.PictureStore().add(picture, str(image))
-    text = {export.METADATA_KEY: encode(Experiment(found.spec, (ref,), seed=seed))}
-    export.save_png(output, contact_sheet(frames, len(frames)), text)
+    chosen = options.read_times(times, found.spec.T)
+    store = library.PictureStore()
+    ref = store.add(read_picture(image), str(image))
+    large = next((known for known in WORKING_SIZES if known >= size), 0) if size else 0
+    forward = Forward(large, Fit(fit), background, NoiseKind(kind), offset)
+    view = View(chosen[len(chosen) // 2], ref.id, Shown(shown))
+    experiment = Experiment(found.spec, (ref,), forward, seed=seed)
+    check(experiment)
+    picture = store.source(ref.id, replace(forward, size=size))
+    pixels = arranged(picture, size, fit, colour(background))
+    # x_0 at a size between the window's own is a picture of that size, which is not enlarged there
+    scene = Scene(experiment, view, (Subject(ref, lambda: Picture(ref.name, pixels)),))
+    save_strip(output, scene, {"": chosen})
     typer.echo(f"{output}: {image.name} at t = {options.names(chosen)}")
+    if animation is not None:
+        count = save_animation(animation, scene, Motion())
+        typer.echo(f"{animation}: {count} frames")
 
 
 @app.command()
@@ -200,7 +230,7 @@ def sample(
         typer.echo(f"left out: {problem}", err=True)
     begin = time.perf_counter()
     recording = sampling.sample(job, device, wanted)
-    wanted.write(recording, job.experiment)
+    wanted.write(recording, job)
     seconds = time.perf_counter() - begin
     pictures = f"{count} picture{'s' * (count > 1)}"
     typer.echo(f"{output}: {pictures} in {seconds:.1f} s, NFE {recording.calls}")

@@ -12,7 +12,16 @@ import typer
 
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import DATA_SIZES, MAX_COUNT, MAX_SEED, Guidance
+from diffusion_gui.engine.experiment import (
+    DATA_SIZES,
+    MAX_COUNT,
+    MAX_OFFSET,
+    MAX_SEED,
+    Fit,
+    Guidance,
+    NoiseKind,
+)
+from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.params import Param, Values, pack, resolve
 from diffusion_gui.engine.samplers import SAMPLERS
@@ -25,6 +34,7 @@ from diffusion_gui.engine.schedules import (
     build,
 )
 from diffusion_gui.session import export
+from diffusion_gui.session.animation import KINDS
 from diffusion_gui.session.diffusers_export import EXPORTED_CLASSES
 from diffusion_gui.session.diffusers_schedules import IMAGE_SIZES
 from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
@@ -101,7 +111,22 @@ Times = Annotated[
     str | None,
     typer.Option("--t", metavar="T,T,...", help="Times in 0..T; five even ones if not given."),
 ]
-PictureSize = Annotated[int, typer.Option(min=8, max=1024, help="Longest side in pixels.")]
+PictureSize = Annotated[
+    int, typer.Option(min=0, max=1024, help="Longest side in pixels; 0: as it is in the file.")
+]
+FitName = Annotated[str, _choice(known=tuple(map(str, Fit)), text="How it comes to that size")]
+Background = Annotated[
+    str, typer.Option(metavar="#RRGGBB", help="Behind transparent pixels and around a padded one.")
+]
+NoiseName = Annotated[
+    str, _choice("--noise", known=tuple(map(str, NoiseKind)), text="How noises at two t belong")
+]
+Offset = Annotated[float, typer.Option(min=0.0, max=MAX_OFFSET, help="Strength of offset noise.")]
+ShownName = Annotated[str, _choice("--range", known=tuple(map(str, Shown)), text="Display range")]
+MotionFile = Annotated[
+    Path | None,
+    typer.Option("--animation", help=f"Also write x_t over t: {names(KINDS)}."),
+]
 Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of all noise.")]
 ModelName = Annotated[str, _choice(known=MODELS, text="Model")]
 ModelSettings = Annotated[list[str] | None, _settings(MODELS, "--model-set")]

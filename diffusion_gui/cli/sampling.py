@@ -20,6 +20,7 @@ from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library
 from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import check
+from diffusion_gui.session.png_parts import portable
 
 MOST_ANIMATED = 100
 """An animation shows at most this many of a run's steps, evenly, the first and last among them."""
@@ -35,6 +36,16 @@ class Job:
     start: Pixels | None
     problems: tuple[str, ...]
     """One line for every file that was left out of the data."""
+
+    def pictures(self) -> dict[str, Pixels]:
+        """Return the user's own pictures that the run needs, by id, as many as a PNG may carry."""
+        sampling, pictures = self.experiment.sampling, {}
+        if sampling.start is not None and self.start is not None:
+            pictures[sampling.start.picture] = self.start
+        if sampling.data != EMOJI:
+            ids = (ref.id for ref in self.experiment.pictures)
+            pictures |= dict(zip(ids, self.data, strict=True))
+        return portable(pictures)
 
 
 @dataclass(slots=True)
@@ -64,9 +75,9 @@ class Files:
         if self.animation is not None:
             check_target(self.animation, export.ANIMATIONS)
 
-    def write(self, recording: Recording, experiment: Experiment) -> None:
+    def write(self, recording: Recording, job: Job) -> None:
         """Write what was wished for; raises EngineError where the file system refuses."""
-        export.save_grid(self.grid, recording.result, experiment)
+        export.save_grid(self.grid, recording.result, job.experiment, pictures=job.pictures())
         if self.trajectory is not None:
             export.save_trajectory(self.trajectory, recording.frames)
         if self.animation is not None:

@@ -10,13 +10,12 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO, cast
 
 import msgspec
 import numpy as np
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment
@@ -25,8 +24,9 @@ from diffusion_gui.engine.schedules import Family, Schedule, ScheduleSpec, opera
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session.diffusers_export import to_config
-from diffusion_gui.session.files import AnyPath, atomic_write, check_target
+from diffusion_gui.session.files import AnyPath, WatchedFile, atomic_write, check_target
 from diffusion_gui.session.format import encode
+from diffusion_gui.session.png_parts import png_info
 from diffusion_gui.session.schedule_arrays import to_npy, to_safetensors, to_torch
 from diffusion_gui.session.schedule_source import numpy_source
 
@@ -124,7 +124,8 @@ def _schedule_png(schedule: Schedule, spec: ScheduleSpec | None, _: str) -> byte
     from diffusion_gui.session.schedule_plot import draw_schedule
 
     content = io.BytesIO()
-    _write_png(content, draw_schedule(schedule, spec), {SCHEDULE_KEY: _kept(schedule, spec)})
+    kept = {SCHEDULE_KEY: _kept(schedule, spec)}
+    _write_png(content, draw_schedule(schedule, spec), kept)
     return content.getvalue()
 
 
@@ -140,33 +141,59 @@ def _kept(schedule: Schedule, spec: ScheduleSpec | None) -> str:
     return msgspec.json.encode(kept).decode()
 
 
-def save_png(path: AnyPath, pixels: Pixels, text: dict[str, str]) -> None:
-    """Write `pixels`, uint8 [H, W, 3], as a PNG with international text chunks `text`.
+def save_png(
+    path: AnyPath,
+    pixels: Pixels | Image.Image,
+    text: Mapping[str, str],
+    pictures: Mapping[str, Pixels] = {},
+    poll: Callable[[], None] = lambda: None,
+) -> None:
+    """Write `pixels`, uint8 [H, W, 3] or an image, as a PNG with international text chunks `text`.
 
-    The experiment of a picture goes under `METADATA_KEY`. Raises EngineError if it cannot be
+    The experiment of a picture goes under `METADATA_KEY`, the `pictures` it needs, by id, go along.
+    `poll` is called all the while and may raise to end it. Raises EngineError if it cannot be
     written.
     """
     target = check_target(path, (".png",))
-    atomic_write(target, lambda file: _write_png(file, pixels, text))
+
+    def write(file: BinaryIO) -> None:
+        _write_png(cast(BinaryIO, WatchedFile(file, poll)), pixels, text, pictures)
+
+    atomic_write(target, write)
 
 
-def _write_png(file: BinaryIO, pixels: Pixels, text: dict[str, str]) -> None:
-    info = PngInfo()
-    for key, value in text.items():
-        info.add_itxt(key, value)
-    Image.fromarray(pixels).save(file, format="PNG", pnginfo=info)
+def png_bytes(pixels: Pixels, text: Mapping[str, str], pictures: Mapping[str, Pixels]) -> bytes:
+    """Return what `save_png` writes."""
+    content = io.BytesIO()
+    _write_png(content, pixels, text, pictures)
+    return content.getvalue()
+
+
+def _write_png(
+    file: BinaryIO,
+    pixels: Pixels | Image.Image,
+    text: Mapping[str, str],
+    pictures: Mapping[str, Pixels] = {},
+) -> None:
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(file, format="PNG", pnginfo=png_info(text, pictures))
 
 
 def save_grid(
-    path: AnyPath, frames: Pixels, experiment: Experiment, columns: int | None = None
+    path: AnyPath,
+    frames: Pixels,
+    experiment: Experiment,
+    columns: int | None = None,
+    pictures: Mapping[str, Pixels] = {},
 ) -> None:
-    """Write samples, uint8 [N, H, W, 3] with N >= 1, as one PNG that names its experiment.
+    """Write samples, uint8 [N, H, W, 3] with N >= 1, as one PNG that carries its experiment.
 
     Every pixel is enlarged a whole number of times, so that a cell is about `CELL` wide;
-    `columns` is the square root of N unless given.
+    `columns` is the square root of N unless given. `pictures` are those that the run learned from
+    or began with, as it took them.
     """
     sheet = _sheet(frames, columns or square_columns(len(frames)), CELL)
-    save_png(path, sheet, {METADATA_KEY: encode(experiment)})
+    save_png(path, sheet, {METADATA_KEY: encode(experiment)}, pictures)
 
 
 def square_columns(count: int) -> int:

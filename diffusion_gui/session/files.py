@@ -54,3 +54,17 @@ def atomic_write(path: AnyPath, write: Callable[[BinaryIO], object]) -> None:
         raise EngineError(f"{path}: cannot be written ({reason}); choose another place") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+class WatchedFile:
+    """A file to be written that calls `poll` before every write: it may raise to end the job."""
+
+    def __init__(self, file: BinaryIO, poll: Callable[[], None]) -> None:
+        self._file = file
+        self._poll = poll
+        self.seek, self.tell, self.flush = file.seek, file.tell, file.flush
+
+    def write(self, data: bytes) -> int:
+        """Write `data`; returns how many bytes that were."""
+        self._poll()
+        return self._file.write(data)

@@ -2,13 +2,15 @@
 
 The text is an envelope {"format": "diffusion-gui/1", "version": program version, "experiment": ...}
 around the dataclass tree of `engine/experiment.py`, key by key. The same text goes into exported
-pictures. What types cannot say (ranges, names from the registries) is checked after decoding.
+pictures, there with a "view": where the experiment was looked at, which is no part of it. What
+types cannot say (ranges, names from the registries) is checked after decoding.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
@@ -30,6 +32,7 @@ from diffusion_gui.engine.experiment import (
     Guidance,
     Sampling,
 )
+from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.params import Param, Values, resolve
 from diffusion_gui.engine.samplers import SAMPLERS
@@ -55,15 +58,36 @@ FORMAT = "diffusion-gui/1"
 _T = TypeVar("_T")
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where an experiment is looked at: time cursor, picture on show, display range."""
+
+    t: int
+    picture: str = ""
+    """The id of one of the experiment's pictures."""
+    shown: Shown = Shown.CLIP
+    span: tuple[float, float] | None = None
+    """The values that are black and white in a single picture, in the units of x_0 in [-1, 1]."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a text of this format holds."""
+
+    experiment: Experiment
+    view: View | None = None
+
+
 class _Envelope(msgspec.Struct):
     format: str
     version: str
     experiment: Experiment
+    view: View | msgspec.UnsetType = msgspec.UNSET
 
 
-def encode(experiment: Experiment) -> str:
+def encode(experiment: Experiment, view: View | None = None) -> str:
     """Return `experiment` as JSON text that `decode` reads back as an equal value."""
-    envelope = _Envelope(FORMAT, __version__, experiment)
+    envelope = _Envelope(FORMAT, __version__, experiment, view or msgspec.UNSET)
     try:
         text = msgspec.json.encode(envelope)
     except UnicodeEncodeError:  # a file name that is not text, as Linux allows
@@ -77,11 +101,19 @@ def decode(text: str) -> Experiment:
     Raises EngineError, one line with the path of the key and the mend, for anything else than a
     complete experiment that this program could have written.
     """
+    return decode_saved(text).experiment
+
+
+def decode_saved(text: str) -> Saved:
+    """Return the experiment in `text` and its view; raises EngineError as `decode` does."""
     raw = _parse(text)
     _check_format(raw)
-    experiment = convert(raw, _Envelope, "").experiment
-    check(experiment)
-    return experiment
+    envelope = convert(raw, _Envelope, "")
+    check(envelope.experiment)
+    if isinstance(envelope.view, msgspec.UnsetType):
+        return Saved(envelope.experiment)
+    _check_range("view.t", envelope.view.t, 0, envelope.experiment.schedule.T)
+    return Saved(envelope.experiment, envelope.view)
 
 
 def convert(raw: object, kind: type[_T], name: str) -> _T:

@@ -20,7 +20,8 @@ import numpy as np
 from PIL import Image
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import PictureRef
+from diffusion_gui.engine.experiment import Fit, Forward, PictureRef
+from diffusion_gui.engine.forward import LARGE
 from diffusion_gui.engine.images import (
     MAX_SIDE,
     WHITE,
@@ -219,6 +220,15 @@ class PictureStore:
         assert kept is not None
         return _scaled(kept, max_side)
 
+    def source(self, picture_id: str, forward: Forward) -> Picture:
+        """Return a picture as large as a working size needs it; raises EngineError as `get` does.
+
+        It may be read from its file: not for the GUI thread.
+        """
+        kept = self.get(picture_id)
+        side = side_needed(kept, forward)
+        return kept if side is None else self.read(picture_id, side)
+
     def thumbnail(self, picture_id: str) -> Pixels:
         """Return the central square of a picture on white, uint8 [64, 64, 3].
 
@@ -302,6 +312,20 @@ class PictureStore:
             self._kept_bytes += picture.nbytes
             while self._kept_bytes > self._budget and len(self._kept) > 1:
                 self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
+
+
+def side_needed(kept: Picture, forward: Forward) -> int | None:
+    """Return at which longest side to read a picture for a working size.
+
+    0 stands for its own; None if what is kept is as good, and small enough to be taken at once.
+    """
+    height, width = kept.pixels.shape[:2]
+    if kept.whole:
+        return None if height * width <= LARGE else 0
+    needed = forward.size
+    if forward.fit is Fit.CROP:
+        needed = math.ceil(needed * max(kept.full_size) / min(kept.full_size))
+    return needed if needed > max(height, width) or not needed else None
 
 
 def _as_good(kept: Picture, max_side: int) -> bool:

@@ -14,10 +14,8 @@ Brownian paths, of which each of three sizes may keep `noise_fields.CACHE_BYTES`
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -31,7 +29,7 @@ from diffusion_gui.engine.frame_times import (
     log_snr_range,
     of_levels,
 )
-from diffusion_gui.engine.images import FloatImage, Picture, Pixels, arranged, colour, square
+from diffusion_gui.engine.images import FloatImage, Pixels, resize
 from diffusion_gui.engine.noise_fields import NoiseField
 from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build
 from diffusion_gui.engine.schedules.schedule import Array
@@ -39,24 +37,18 @@ from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.squares import MOST_PICTURES, Recent, Squares
 from diffusion_gui.state.view_state import Frames, ViewState
 
-MOST_PICTURES = 12
-"""Pictures of which the square is kept, and ready for the kernel."""
 MOST_ROWS = 12
 """Rows of frames that are kept: one that did not change is not computed again."""
 MOST_NOISES = 40
 """Noises kept where every t has its own."""
-KEPT_SIDE = 512
-"""Side in pixels of the squares that frames of any size are made from."""
 DECIBEL = 10.0 / math.log(10.0)
 _RANGES = {
     Shown.NORMALISE: "each frame from its min to max",
     Shown.SYMMETRIC: "each frame symmetric around 0",
 }
-
-
-_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +78,6 @@ class StripRow:
         return self.head.side
 
 
-class Recent(Generic[_V]):
-    """The values asked for last, at most `most` of them; each is made when it is missing."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values: OrderedDict[Hashable, _V] = OrderedDict()
-
-    def get(self, key: Hashable, make: Callable[[], _V]) -> _V:
-        """Return the value of `key`."""
-        if key not in self._values:
-            self._values[key] = make()
-            if len(self._values) > self._most:
-                self._values.popitem(last=False)
-        self._values.move_to_end(key)
-        return self._values[key]
-
-
 class Film(QObject):
     """The rows of the strip; `rows_changed` when there are others, `changed` when frames are."""
 
@@ -121,11 +96,10 @@ class Film(QObject):
         super().__init__(parent)
         self._document = document
         self._view = view
-        self._store = store
         self._comparison = comparison
         self._preview = preview
-        self._squares: Recent[Pixels] = Recent(MOST_PICTURES)
-        self._frames: Recent[Pixels] = Recent(MOST_PICTURES)
+        self._squares = Squares(store, self)
+        self._cleans: Recent[Pixels] = Recent(MOST_PICTURES)
         self._fields: Recent[NoiseField] = Recent(3)
         self._noises: Recent[FloatImage] = Recent(MOST_NOISES)
         self._rows: Recent[StripRow] = Recent(MOST_ROWS)
@@ -135,8 +109,13 @@ class Film(QObject):
             rows.connect(self._on_rows)
         for frames in (document.schedule_changed, document.seed_changed, document.forward_changed):
             frames.connect(self.changed)
+        self._squares.arrived.connect(self.changed)
         view.display_changed.connect(self.changed)
         document.sampling_changed.connect(self._on_sampling)
+
+    def shutdown(self) -> None:
+        """Stop the background thread; safe to call twice."""
+        self._squares.shutdown()
 
     # --- what there is to show ----------------------------------------------------------------
 
@@ -233,48 +212,32 @@ class Film(QObject):
         return [self.row(head, count, side) for head in self.heads]
 
     def row(self, head: RowHead, count: int, side: int) -> StripRow:
-        """Return one row with at most `count` frames of at most `side` pixels."""
-        experiment, shown = self._document.experiment, self._view.display.shown
-        times, spec = self.times(head.side, count), self._spec(head.side)
-        at_hand = self._at_hand(head.picture)
-        key = (head, at_hand, spec, times, side, experiment.seed, experiment.forward, shown)
-        return self._rows.get(key, lambda: self._render(head, times, side))
+        """Return one row with at most `count` frames of at most `side` pixels.
 
-    def _render(self, head: RowHead, times: Times, side: int) -> StripRow:
-        schedule, shown = self.schedule(head.side), self._view.display.shown
+        Of a picture that is being read it shows the thumbnail; `changed` follows.
+        """
+        experiment, spec = self._document.experiment, self._spec(head.side)
         try:
-            pixels = self._frame(head.picture, side)
+            square, whole = self._squares.get(head.picture, experiment.forward)
         except EngineError as error:
-            return StripRow(head, schedule.T, (), (), str(error))
+            return StripRow(head, spec.T, (), (), str(error))
+        times, side = self.times(head.side, count), min(side, len(square))
+        made = (head.picture, whole, side, replace(experiment.forward, noise=NoiseKind.FROZEN))
+        clean = self._cleans.get(made, lambda: resize(square, side, side))
+        shown = self._view.display.shown
+        key = (head, whole, spec, times, side, experiment.seed, experiment.forward, shown)
+        return self._rows.get(key, lambda: self._render(head, clean, times))
+
+    def _render(self, head: RowHead, clean: Pixels, times: Times) -> StripRow:
+        schedule, shown = self.schedule(head.side), self._view.display.shown
         frames, spans = [], []
         for t in times:
-            kernel = Noiser(pixels, self._noise(len(pixels), schedule, t))
+            kernel = Noiser(clean, self._noise(len(clean), schedule, t))
             a, s = schedule.shown(t)
             span = CLIPPED if shown is Shown.CLIP else Span.of(shown, kernel.extent(a, s))
             frames.append((t, kernel.x_t(a, s, span)))
             spans.append(span)
         return StripRow(head, schedule.T, tuple(frames), tuple(spans))
-
-    def _frame(self, picture: str, side: int) -> Pixels:
-        """Return the square of a picture, at most `side` wide."""
-        forward = self._document.experiment.forward
-        key = (picture, self._at_hand(picture), forward.size, forward.fit, forward.background)
-        whole = self._squares.get(key, lambda: self._square(picture))
-        side = min(side, len(whole))
-        return self._frames.get((*key, side), lambda: square(whole, side))
-
-    def _square(self, picture: str) -> Pixels:
-        forward = self._document.experiment.forward
-        background = colour(forward.background)
-        kept = self._store.at_hand(picture)
-        if kept is None:
-            kept = Picture("", self._store.thumbnail(picture))
-        pixels = arranged(kept, forward.size, forward.fit, background)
-        return square(pixels, min(*pixels.shape[:2], KEPT_SIDE))
-
-    def _at_hand(self, picture: str) -> bool:
-        """Return whether no file has to be read for a picture; else its thumbnail does."""
-        return self._store.at_hand(picture) is not None
 
     def _noise(self, side: int, schedule: Schedule, t: int) -> FloatImage:
         """Return eps of the frame at t; of one seed, size and level it is the same in all rows."""

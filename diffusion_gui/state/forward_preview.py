@@ -137,6 +137,13 @@ class ForwardPreview(QObject):
         return width, height
 
     @property
+    def pixels(self) -> Pixels | None:
+        """x_0 of the picture on show at its working size, None until it is there."""
+        if self._sizes is None or self.opening or self.problem:
+            return None
+        return self._sizes.full.pixels
+
+    @property
     def opening(self) -> bool:
         """Whether the picture is still being opened, and is shown as it is kept."""
         return self._large.opening

@@ -8,7 +8,6 @@ beyond, and 9 for the three frames at rest, which are let go before others are m
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,11 +15,11 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from diffusion_gui.engine.experiment import Experiment, Fit, Forward, NoiseKind, PictureRef
+from diffusion_gui.engine.experiment import Experiment, Forward, NoiseKind, PictureRef
 from diffusion_gui.engine.forward import LARGE, Process
 from diffusion_gui.engine.images import MAX_SIDE, Picture, Pixels, arranged, colour
 from diffusion_gui.engine.noise_fields import WHOLE, stride_for
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.library import PictureStore, side_needed
 from diffusion_gui.state.jobs import Job, JobRunner
 
 REST_MS = 120
@@ -75,21 +74,7 @@ def as_kept(store: PictureStore, ref: PictureRef, experiment: Experiment) -> Siz
 
 def needs_opening(kept: Picture, forward: Forward) -> bool:
     """Return whether the file gives more than what is kept, or this is much to arrange."""
-    return _side(kept, forward) is not None
-
-
-def _side(kept: Picture, forward: Forward) -> int | None:
-    """Return at which longest side to read a picture for a working size.
-
-    0 stands for its own; None if what is kept is as good, and small enough to be taken at once.
-    """
-    height, width = kept.pixels.shape[:2]
-    if kept.whole:
-        return None if height * width <= LARGE else 0
-    needed = forward.size
-    if forward.fit is Fit.CROP:
-        needed = math.ceil(needed * max(kept.full_size) / min(kept.full_size))
-    return needed if needed > max(height, width) or not needed else None
+    return side_needed(kept, forward) is not None
 
 
 def _arranged(picture: Picture, experiment: Experiment) -> Pixels:
@@ -127,10 +112,7 @@ class LargePictures(QObject):
 
         def work(job: Job) -> Sizes:
             store = self._store
-            kept = store.get(picture_id)
-            side = _side(kept, experiment.forward)
-            job.poll()
-            source = kept if side is None else store.read(picture_id, side)
+            source = store.source(picture_id, experiment.forward)
             job.poll()
             pixels = _arranged(source, experiment)
             sizes = Sizes.of(store.read(picture_id, MAX_SIDE), pixels, experiment)

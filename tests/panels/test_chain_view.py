@@ -29,7 +29,7 @@ def page(window: MainWindow, parts: Parts, qtbot: QtBot) -> ChainView:
     """Return the page, opened by its chip, of a short schedule."""
     parts.sampling.live = False
     parts.document.replace_schedule(ScheduleSpec("cosine", T=80), "T")
-    qtbot.mouseClick(window.images.chips[Page.CHAIN], LEFT)
+    qtbot.mouseClick(window.images.tools.chips[Page.CHAIN], LEFT)
     found = window.findChild(ChainView, "chainPage")
     assert isinstance(found, ChainView)
     return found
@@ -65,10 +65,10 @@ def _values(image: QImage | None) -> np.ndarray:
 def test_it_is_made_when_it_is_first_looked_at(window: MainWindow, parts: Parts) -> None:
     assert window.findChild(ChainView, "chainPage") is None
     assert not parts.chain.busy
-    window.images.chips[Page.CHAIN].click()
+    window.images.tools.chips[Page.CHAIN].click()
     assert window.findChild(ChainView, "chainPage") is not None
     assert parts.chain.busy
-    window.images.chips[Page.TILES].click()
+    window.images.tools.chips[Page.TILES].click()
     parts.view.set_t(3)
     assert parts.chain.look is None or parts.chain.look.t != 3
 

@@ -29,13 +29,13 @@ def test_the_chip_brings_the_tile_between_x_t_and_its_parts_and_takes_it_away(
 ) -> None:
     tiles = window.images.tiles
     assert not tiles.estimate.isVisible()
-    qtbot.mouseClick(window.images.estimate, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(window.images.tools.estimate, Qt.MouseButton.LeftButton)
     assert parts.view.display.estimate
     assert _wait(window, qtbot).shape == (32, 32, 3)
     assert tiles.x_t.x() < tiles.estimate.x() < tiles.signal.x()
     assert tiles.estimate.caption == "𝑥̂₀  Exact, 32 px"
     assert "t = 412" in tiles.estimate.accessibleName()
-    qtbot.mouseClick(window.images.estimate, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(window.images.tools.estimate, Qt.MouseButton.LeftButton)
     assert not tiles.estimate.isVisible()
 
 
@@ -73,7 +73,7 @@ def test_it_is_zoomed_with_the_others(window: MainWindow, parts: Parts, qtbot: Q
 
 
 def test_another_page_has_no_chip_for_it(window: MainWindow, parts: Parts, qtbot: QtBot) -> None:
-    qtbot.mouseClick(window.images.chips["measures"], Qt.MouseButton.LeftButton)
-    assert not window.images.estimate.isVisible()
-    qtbot.mouseClick(window.images.chips["tiles"], Qt.MouseButton.LeftButton)
-    assert window.images.estimate.isVisible()
+    qtbot.mouseClick(window.images.tools.chips["measures"], Qt.MouseButton.LeftButton)
+    assert not window.images.tools.estimate.isVisible()
+    qtbot.mouseClick(window.images.tools.chips["tiles"], Qt.MouseButton.LeftButton)
+    assert window.images.tools.estimate.isVisible()

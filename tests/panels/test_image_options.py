@@ -23,7 +23,7 @@ from diffusion_gui.state.view_state import Frames, Scaling
 def options(window: MainWindow, parts: Parts, qtbot: QtBot) -> ImageOptions:
     parts.sampling.live = False
     parts.loader.add(_wide(), "clipboard")
-    qtbot.mouseClick(window.images.options_button, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(window.images.tools.options, Qt.MouseButton.LeftButton)
     popup = window.findChild(ImageOptions)
     assert popup is not None
     yield popup  # type: ignore[misc]
@@ -158,8 +158,8 @@ def test_scaling_and_frames_are_told_to_the_view(options: ImageOptions, parts: P
 
 def test_the_form_opens_and_closes_by_keys(window: MainWindow, parts: Parts, qtbot: QtBot) -> None:
     parts.sampling.live = False
-    window.images.options_button.setFocus()
-    QTest.keyClick(window.images.options_button, Qt.Key.Key_Space)
+    window.images.tools.options.setFocus()
+    QTest.keyClick(window.images.tools.options, Qt.Key.Key_Space)
     popup = window.findChild(ImageOptions)
     assert popup is not None
     assert popup.isVisible()

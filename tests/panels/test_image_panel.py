@@ -178,23 +178,23 @@ def test_two_sides_bring_a_second_row_a_second_tile_and_the_toggle(
 ) -> None:
     images = window.images
     assert _letters(window) == [""]
-    assert not images.compare.isVisible()
+    assert not images.tools.compare.isVisible()
     assert not images.tiles.x_t_other.isVisible()
     _split(parts, ScheduleSpec("linear"))
     assert _letters(window) == ["A", "B"]
-    assert images.compare.isVisible()
-    assert images.compare.isChecked()
+    assert images.tools.compare.isVisible()
+    assert images.tools.compare.isChecked()
     assert images.tiles.x_t.caption == "𝑥ₜ  A   t = 412"
     assert images.tiles.x_t_other.caption == "𝑥ₜ  B   t = 412"
-    qtbot.mouseClick(images.compare, LEFT)
+    qtbot.mouseClick(images.tools.compare, LEFT)
     assert _letters(window) == [""]
     assert not images.tiles.x_t_other.isVisible()
     assert images.tiles.x_t.caption == "𝑥ₜ   t = 412"
-    qtbot.mouseClick(images.compare, LEFT)
+    qtbot.mouseClick(images.tools.compare, LEFT)
     assert _letters(window) == ["A", "B"]
     window.actions_by_name["endSides"].trigger()
     assert _letters(window) == [""]
-    assert not images.compare.isVisible()
+    assert not images.tools.compare.isVisible()
 
 
 def test_A_stays_left_and_above_when_B_is_shown(

@@ -34,7 +34,7 @@ def page(window: MainWindow, parts: Parts, qtbot: QtBot) -> MeasuresView:
     """Return the page, opened by its chip and with everything measured."""
     parts.sampling.live = False
     parts.document.replace_forward("size", size=64)
-    qtbot.mouseClick(window.images.chips[Page.MEASURES], LEFT)
+    qtbot.mouseClick(window.images.tools.chips[Page.MEASURES], LEFT)
     view = window.images.findChild(MeasuresView, "measuresPage")
     assert isinstance(view, MeasuresView)
     _measured(parts, qtbot)
@@ -246,7 +246,7 @@ def test_the_other_side_is_dashed_at_the_same_share_of_the_way(
         assert other.xData[-1] == 1000
         assert other.opts["pen"].style() is Qt.PenStyle.DashLine
     np.testing.assert_allclose(_plot(page, "ssim").other.yData, b_values)
-    qtbot.mouseClick(window.images.compare, LEFT)
+    qtbot.mouseClick(window.images.tools.compare, LEFT)
     assert all(not len(_data(_plot(page, name))) for name in NAMES)
 
 
@@ -261,7 +261,7 @@ def _data(plot: TimePlot) -> np.ndarray:
 def test_a_hidden_page_does_nothing(
     page: MeasuresView, parts: Parts, window: MainWindow, qtbot: QtBot
 ) -> None:
-    qtbot.mouseClick(window.images.chips[Page.TILES], LEFT)
+    qtbot.mouseClick(window.images.tools.chips[Page.TILES], LEFT)
     heads = [page.over_t[name].head.value for name in NAMES]
     shown = page.x_t.pixels
     parts.view.set_t(900)
@@ -269,7 +269,7 @@ def test_a_hidden_page_does_nothing(
     assert not parts.measures.busy
     assert [page.over_t[name].head.value for name in NAMES] == heads
     assert page.x_t.pixels is shown
-    qtbot.mouseClick(window.images.chips[Page.MEASURES], LEFT)
+    qtbot.mouseClick(window.images.tools.chips[Page.MEASURES], LEFT)
     assert page.x_t.caption.endswith("t = 900")
     _measured(parts, qtbot)
     x_0, x_t, _ = _by_hand(parts)
@@ -334,7 +334,7 @@ def test_the_page_follows_the_theme(page: MeasuresView, parts: Parts) -> None:
 def test_the_histogram_of_the_tiles_says_the_kl_too(
     page: MeasuresView, parts: Parts, window: MainWindow, qtbot: QtBot
 ) -> None:
-    qtbot.mouseClick(window.images.chips[Page.TILES], LEFT)
+    qtbot.mouseClick(window.images.tools.chips[Page.TILES], LEFT)
     parts.view.set_t(700)
     _, x_t, _ = _by_hand(parts)
     said = window.images.tiles.histogram.head.value
@@ -354,7 +354,7 @@ def test_ticks_are_round_and_few() -> None:
 def test_where_the_histogram_is_narrow_its_name_gives_way_to_the_number(
     page: MeasuresView, parts: Parts, window: MainWindow, qtbot: QtBot
 ) -> None:
-    qtbot.mouseClick(window.images.chips[Page.TILES], LEFT)
+    qtbot.mouseClick(window.images.tools.chips[Page.TILES], LEFT)
     heads = {}
     for width in (1280, 2560):
         window.resize(width, 800)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
@@ -16,10 +16,11 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDragMoveEvent,
     QDropEvent,
+    QHelpEvent,
     QImage,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -295,6 +296,20 @@ def test_a_mark_shows_the_gap_until_the_drag_has_left(
     assert not marked()
 
 
+def test_the_mark_stays_under_the_mouse_while_the_row_scrolls(parts: Parts, row: TrayList) -> None:
+    pictures = _many(parts, 300)
+    _replace(parts, *pictures)
+    row.horizontalScrollBar().setValue(10 * CELL)
+    mime = pictures_mime([pictures[200].id])
+    place = QPoint(6 * CELL, 20)
+    for kind in (QDragEnterEvent, QDragMoveEvent):
+        QApplication.sendEvent(row.viewport(), kind(place, ACTION.MoveAction, mime, LEFT, PLAIN))
+    row.horizontalScrollBar().setValue(13 * CELL)  # as it does by itself there
+    assert row.marked == 19
+    QApplication.sendEvent(row.viewport(), QDragLeaveEvent())
+    assert row.marked == -1
+
+
 def test_files_are_left_to_the_panel_and_thumbnails_to_the_row(
     parts: Parts, row: TrayList, window: MainWindow
 ) -> None:
@@ -349,6 +364,7 @@ def test_the_menu_opens_by_right_click_key_and_button(
     assert opened.menu.isVisible()
     assert _shown(parts) == ("e", "e")
     opened.menu.close()
+    qtbot.mouseRelease(row.viewport(), RIGHT, pos=place)
     qtbot.keyClick(row, KEY.Key_F10, SHIFT)
     assert opened.menu.isVisible()
     assert opened.more.menu() is opened.menu
@@ -359,7 +375,7 @@ def test_a_right_click_on_one_of_several_keeps_them(
     row: TrayList, qtbot: QtBot, parts: Parts
 ) -> None:
     parts.view.choose(_ids(parts, "bde"))
-    qtbot.mousePress(row.viewport(), RIGHT, pos=_at(row, 3))
+    qtbot.mouseClick(row.viewport(), RIGHT, pos=_at(row, 3))
     assert _shown(parts) == ("d", "bde")
 
 
@@ -431,8 +447,20 @@ def test_the_number_is_said_where_not_all_are_in_sight(parts: Parts, tray: Tray)
     assert tray.counted.text() == "1,377 pictures"
     tray.list.selectAll()
     assert tray.counted.text() == "1,377 of 1,377 chosen"
-    tray.show_memory(12_400_000, 512 << 20)
-    assert "12 of 512 MB of memory" in tray.counted.toolTip()
+
+
+@pytest.mark.parametrize("name", ["counted", "more"])
+def test_the_memory_is_said_to_whom_asks(parts: Parts, tray: Tray, name: str) -> None:
+    _replace(parts, *_many(parts, 1000))
+    widget = getattr(tray, name)
+    place = widget.rect().center()
+    QApplication.sendEvent(
+        widget, QHelpEvent(QEvent.Type.ToolTip, place, widget.mapToGlobal(place))
+    )
+    used = parts.store.nbytes / 2**20
+    assert used > 0.5
+    assert f"1,000 pictures, {used:.1f} of 512 MB of memory" in widget.toolTip()
+    QToolTip.hideText()
 
 
 @pytest.mark.parametrize("place", [0, 500, 1000])

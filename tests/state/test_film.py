@@ -15,7 +15,6 @@ from diffusion_gui.engine.images import Picture, Pixels, fit_within, square
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.noise_fields import NoiseField
 from diffusion_gui.engine.schedules import ScheduleSpec, build
-from diffusion_gui.state.film import Recent
 from diffusion_gui.state.view_state import Frames
 
 
@@ -305,11 +304,3 @@ def test_what_was_not_changed_is_not_computed_again(parts: Parts) -> None:
     parts.document.history.undo()
     parts.document.replace(replace(parts.document.experiment, seed=4), "seed")
     assert all(a is not b for a, b in zip(before, parts.film.strip(11, 32), strict=True))
-
-
-def test_only_so_many_things_are_kept() -> None:
-    made: list[int] = []
-    kept: Recent[int] = Recent(3)
-    for key in (1, 2, 3, 1, 4, 1, 2):
-        assert kept.get(key, lambda key=key: made.append(key) or 10 * key) == 10 * key
-    assert made == [1, 2, 3, 4, 2]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, Signal, Slot
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QProgressBar,
-    QPushButton,
     QSizePolicy,
     QStackedLayout,
     QVBoxLayout,
@@ -18,10 +17,10 @@ from PySide6.QtWidgets import (
 
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.panels.common.dropping import image_from, paths_from
-from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
 from diffusion_gui.panels.images.film_strip import FilmStrip
+from diffusion_gui.panels.images.head_tools import HeadTools
 from diffusion_gui.panels.images.tiles_view import TilesView, snr_text
 from diffusion_gui.panels.images.tray import Tray
 from diffusion_gui.session.library import PictureStore
@@ -38,12 +37,6 @@ from diffusion_gui.state.view_state import Page, ViewState
 if TYPE_CHECKING:
     from diffusion_gui.panels.images.options import ImageOptions
 
-_PAGES = {
-    Page.TILES: ("Tiles", "The picture at t: 𝑥₀, 𝑥ₜ, its signal and its noise part"),
-    Page.CHAIN: ("Chain", "𝑥ₜ by the Markov chain, step by step, beside one jump from 𝑥₀"),
-    Page.MEASURES: ("Measures", "How far 𝑥ₜ is from 𝑥₀ and from noise, at t and over t"),
-}
-"""The pages in the order of their chips: title and tooltip."""
 STRIP_SHARE = 0.5
 """Share of the height above the tray that the rows of the film strip may take."""
 _SAID = {
@@ -51,6 +44,20 @@ _SAID = {
     Shown.NORMALISE: "shown from min to max",
     Shown.SYMMETRIC: "shown symmetric around 0",
 }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sources:
+    """What the image panel shows and drives, besides the document and the view."""
+
+    store: PictureStore
+    preview: ForwardPreview
+    film: Film
+    loader: PictureLoader
+    pictures: PictureSet
+    chain: ChainController
+    measures: Measures
+    estimator: Estimator
 
 
 class ImagePanel(Panel):
@@ -61,86 +68,27 @@ class ImagePanel(Panel):
 
     paths_dropped = Signal(list)
 
-    def __init__(
-        self,
-        document: Document,
-        view: ViewState,
-        store: PictureStore,
-        preview: ForwardPreview,
-        film: Film,
-        loader: PictureLoader,
-        chain: ChainController,
-        measures: Measures,
-        estimator: Estimator,
-        pictures: PictureSet,
-        theme: Theme,
-    ) -> None:
+    def __init__(self, document: Document, view: ViewState, sources: Sources, theme: Theme) -> None:
         super().__init__("imagePanel", "Image", theme)
-        self._measures = measures
         self._document = document
         self._view = view
-        self._preview = preview
-        self._loader = loader
-        self._chain = chain
-        self._estimator = estimator
-        self._pictures = pictures
+        self._sources = sources
         self._options: ImageOptions | None = None
         self.setAcceptDrops(True)
-        self._build_head()
-        self._build_pictures(store, film)
+        self.tools = HeadTools(view, theme)
+        self.head.addWidget(self.tools)
+        self._build_pictures()
         self._bind()
         self._show_picture()
         self._show_page()
         self._show_sides()
         self._show_caption()
-        self._tint()
 
-    def _build_head(self) -> None:
-        self.progress = QProgressBar()
-        self.progress.setObjectName("openingProgress")
-        self.progress.setAccessibleName("Opening pictures")
-        self.progress.setFixedWidth(176)
-        self.cancel = button("Cancel", "Stop opening; what is open stays", "link")
-        self.cancel.setObjectName("cancelOpeningButton")
-        self.compare = button(
-            "Compare A and B", "Show the same picture and the same noise under both sides", "chip"
-        )
-        self.compare.setObjectName("compareButton")
-        self.compare.setCheckable(True)
-        self.compare.setChecked(True)
-        self.compare.hide()
-        self.options_button = button(
-            "Options", "Working size, background, noise, display range, film strip", "tool"
-        )
-        self.options_button.setObjectName("imageOptionsButton")
-        for widget in (self.progress, self.cancel, self.compare):
-            self.head.addWidget(widget)
-        self.estimate = button(
-            "𝑥̂₀",
-            "Show what the sampling panel's model makes of 𝑥ₜ: its 𝑥̂₀ of one call at this t",
-            "chip",
-        )
-        self.estimate.setObjectName("estimateButton")
-        self.estimate.setAccessibleName("Show x0-hat of one model call")
-        self.estimate.setCheckable(True)
-        self.estimate.toggled.connect(lambda on: self._view.set_display(estimate=on))
-        self.head.addWidget(self.estimate)
-        self.chips: dict[Page, QPushButton] = {}
-        for page, (title, tooltip) in _PAGES.items():
-            chip = button(title, tooltip, "chip")
-            chip.setObjectName(f"{page}PageButton")
-            chip.setCheckable(True)
-            chip.clicked.connect(lambda _=False, page=page: self._view.set_display(page=page))
-            self.chips[page] = chip
-            self.head.addWidget(chip)
-        self.head.addWidget(self.options_button)
-        self.progress.hide()
-        self.cancel.hide()
-
-    def _build_pictures(self, store: PictureStore, film: Film) -> None:
-        self.tiles = TilesView(self._view, self._preview, self._estimator, self.theme)
-        self.strip = FilmStrip(film, self._view, self.theme)
-        self.tray = Tray(self._document, self._view, store, self._pictures, self.theme)
+    def _build_pictures(self) -> None:
+        of, document, view = self._sources, self._document, self._view
+        self.tiles = TilesView(view, of.preview, of.estimator, self.theme)
+        self.strip = FilmStrip(of.film, view, self.theme)
+        self.tray = Tray(document, view, of.store, of.pictures, self.theme)
         self._pages = QStackedLayout()
         self._pages.addWidget(self.tiles)
         self._made: dict[Page, QWidget] = {Page.TILES: self.tiles}
@@ -176,10 +124,10 @@ class ImagePanel(Panel):
         """Return the line that brings the bundled pictures back."""
         self.photos = button("Photographs", "Bring the bundled photographs back", "link")
         self.photos.setObjectName("photosButton")
-        self.photos.clicked.connect(self._pictures.restore_photos)
+        self.photos.clicked.connect(self._sources.pictures.restore_photos)
         self.emoji = button("Emoji", "Put the 1,377 bundled emoji into the tray", "link")
         self.emoji.setObjectName("emojiButton")
-        self.emoji.clicked.connect(self._pictures.use_emoji)
+        self.emoji.clicked.connect(self._sources.pictures.use_emoji)
         row = QHBoxLayout()
         row.addStretch(1)
         for widget in (label("or take the bundled", "caption"), self.photos, self.emoji):
@@ -188,37 +136,36 @@ class ImagePanel(Panel):
         return row
 
     def _bind(self) -> None:
-        self._preview.picture_changed.connect(self._show_picture)
-        self._preview.tiles_changed.connect(self._show_caption)
+        preview, loader = self._sources.preview, self._sources.loader
+        preview.picture_changed.connect(self._show_picture)
+        preview.tiles_changed.connect(self._show_caption)
         self.tiles.reading_changed.connect(self._show_caption)
-        self._preview.sides_changed.connect(self._show_sides)
-        self.compare.toggled.connect(self._preview.set_comparing)
+        preview.sides_changed.connect(self._show_sides)
+        self.tools.compare.toggled.connect(preview.set_comparing)
         self._view.display_changed.connect(self._show_page)
-        self._pictures.problems_found.connect(self.bar.show_lines)
-        self._loader.problems_found.connect(self.bar.show_lines)
-        self._loader.progress.connect(self._on_progress)
-        self.cancel.clicked.connect(self._loader.cancel)
-        self.options_button.clicked.connect(self._open_options)
-        self.theme.changed.connect(self._tint)
+        self._sources.pictures.problems_found.connect(self.bar.show_lines)
+        loader.problems_found.connect(self.bar.show_lines)
+        loader.progress.connect(self.tools.show_opening)
+        self.tools.cancel.clicked.connect(loader.cancel)
+        self.tools.options.clicked.connect(self._open_options)
 
     @Slot()
     def _show_picture(self) -> None:
-        self._stack.setCurrentIndex(0 if self._preview.picture else 1)
+        self._stack.setCurrentIndex(0 if self._sources.preview.picture else 1)
 
     def _make_page(self, page: Page) -> QWidget:
         """Build a page when it is first looked at."""
         if page is Page.MEASURES:
             from diffusion_gui.panels.images.measures_view import MeasuresView
 
-            view = MeasuresView(
-                self._document, self._view, self._preview, self._measures, self.theme
-            )
+            of = self._sources
+            view = MeasuresView(self._document, self._view, of.preview, of.measures, self.theme)
             view.t_dragged.connect(self._view.set_t)
             return view
         if page is Page.CHAIN:
             from diffusion_gui.panels.images.chain_view import ChainView
 
-            return ChainView(self._view, self._chain, self.theme)
+            return ChainView(self._view, self._sources.chain, self.theme)
         raise KeyError(page)
 
     @Slot()
@@ -231,22 +178,18 @@ class ImagePanel(Panel):
             keeps = QSizePolicy.Policy.Preferred if known is page else QSizePolicy.Policy.Ignored
             widget.setSizePolicy(keeps, keeps)
         self._pages.setCurrentWidget(self._made[page])
-        self.estimate.setVisible(page is Page.TILES)
-        self.estimate.setChecked(self._view.display.estimate)
         self._share_height()
-        for known, chip in self.chips.items():
-            chip.setChecked(known is page)
 
     @Slot()
     def _show_sides(self) -> None:
-        self.compare.setVisible(self._preview.two_sides)
+        self.tools.compare.setVisible(self._sources.preview.two_sides)
 
     @Slot()
     def _show_caption(self) -> None:
         if self.tiles.reading:
             self.caption.setText(self.tiles.reading)
             return
-        picture, t = self._preview.picture, self._view.t
+        picture, t = self._sources.preview.picture, self._view.t
         if picture is None:
             self.caption.setText("no picture")
             return
@@ -257,12 +200,13 @@ class ImagePanel(Panel):
 
     def _size_texts(self) -> list[str]:
         """Return at which size the picture on show is noised, and how much of that is shown."""
-        width, height = self._preview.size
-        size, stride = f"{width} × {height}", self._preview.stride
-        if self._preview.opening:
+        preview = self._sources.preview
+        width, height = preview.size
+        size, stride = f"{width} × {height}", preview.stride
+        if preview.opening:
             return [f"{size}, opening at full size…"]
-        if self._preview.problem:
-            return [size, self._preview.problem]
+        if preview.problem:
+            return [size, preview.problem]
         return [size if stride == 1 else f"{size}, 1 of {stride * stride} pixels while it moves"]
 
     @Slot()
@@ -270,14 +214,9 @@ class ImagePanel(Panel):
         if self._options is None:  # not needed before the first paint
             from diffusion_gui.panels.images.options import ImageOptions
 
-            self._options = ImageOptions(self._document, self._view, self._preview)
+            self._options = ImageOptions(self._document, self._view, self._sources.preview)
             self._options.setParent(self, self._options.windowFlags())
-        self._options.open_below(self.options_button)
-
-    @Slot()
-    def _tint(self) -> None:
-        tokens = self.theme.tokens
-        set_icon(self.options_button, "sliders-horizontal", tokens.text, tokens.disabled)
+        self._options.open_below(self.tools.options)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Share the height anew when there is more or less of it."""
@@ -291,18 +230,11 @@ class ImagePanel(Panel):
         room = self._content.height() - self.tray.height() - 2 * GAP
         self.strip.set_budget(min(round(STRIP_SHARE * room), room - page))
 
-    @Slot(int, int)
-    def _on_progress(self, done: int, total: int) -> None:
-        busy = done < total > 1 or done > total
-        self.progress.setFormat(f"opening {done:,} of {total:,}" if total else f"found {done:,}")
-        self.progress.setVisible(busy)
-        self.cancel.setVisible(busy)
-        self.progress.setMaximum(max(total, 1))
-        self.progress.setValue(done if total else 0)
-
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Take files, folders and pictures from other programs."""
-        if event.mimeData().hasUrls() or event.mimeData().hasImage():
+        """Take files, folders and pictures from other programs, not what is dragged out of here."""
+        if event.source() is not None:
+            event.ignore()
+        elif event.mimeData().hasUrls() or event.mimeData().hasImage():
             event.acceptProposedAction()
             self._mark_drop(True)
 
@@ -322,7 +254,7 @@ class ImagePanel(Panel):
         if paths := paths_from(event.mimeData()):
             self.paths_dropped.emit(paths)
         elif picture := image_from(event.mimeData()):
-            self._loader.add(picture, "dropped")
+            self._sources.loader.add(picture, "dropped")
         else:
             self.bar.show_lines(["What was dropped holds no image file and no picture"])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from PySide6.QtCore import QPoint, Qt, Slot
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Slot
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
@@ -14,7 +14,7 @@ from diffusion_gui.panels.common.widgets import GAP, button, label
 from diffusion_gui.panels.images.tray_list import TrayList
 from diffusion_gui.panels.images.tray_model import Thumbnails, TrayModel
 from diffusion_gui.panels.images.tray_row import CELL
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.library import BUDGET, PictureStore
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.view_state import ViewState
@@ -23,6 +23,7 @@ TOOLTIP = (
     "Open pictures. Click to show one; Ctrl or Shift and click to choose several.\n"
     "Delete takes out what is chosen; drag, or Alt with ← →, puts it elsewhere."
 )
+MENU_TIP = "What can be done with the pictures (Shift+F10)"
 MENU = (
     *("removePictures", "removeOtherPictures", "clearPictures", "selectAllPictures", "-"),
     *("movePicturesLeft", "movePicturesRight", "-"),
@@ -51,7 +52,7 @@ class Tray(QWidget):
         self._pictures = pictures
         self._theme = theme
         self._actions: Mapping[str, QAction] = {}
-        self._memory = ""
+        self._store = store
         self._model = TrayModel(store, self)
         self.list = TrayList(self._model, Thumbnails(store), theme)
         self._build()
@@ -65,7 +66,7 @@ class Tray(QWidget):
         self.setFocusProxy(self.list)
         self.counted = label("", "caption")
         self.counted.setObjectName("trayCount")
-        self.more = button("", "What can be done with the pictures (Shift+F10)", "menu")
+        self.more = button("", MENU_TIP, "menu")
         self.more.setObjectName("trayMenuButton")
         self.more.setAccessibleName("Menu of the tray")
         row = QHBoxLayout(self)
@@ -75,6 +76,7 @@ class Tray(QWidget):
         for widget in (self.counted, self.more):
             column = QHBoxLayout()
             widget.setFixedHeight(28)
+            widget.installEventFilter(self)
             column.setContentsMargins(0, (CELL - 28) // 2, 0, 0)
             column.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop)
             row.addLayout(column)
@@ -122,10 +124,14 @@ class Tray(QWidget):
         """Return the number of pictures."""
         return self._model.rowCount()
 
-    def show_memory(self, used: int, most: int) -> None:
-        """Say how many bytes the open pictures take of how many they may."""
-        self._memory = f"{used / MEGABYTE:.0f} of {most / MEGABYTE:.0f} MB of memory"
-        self._show_count()
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Count the memory when somebody asks for it: there can be very many pictures."""
+        if event.type() is QEvent.Type.ToolTip:
+            memory = f"{self._store.nbytes / MEGABYTE:.1f} of {BUDGET // MEGABYTE} MB of memory"
+            said = f"{self.count():,} pictures, {memory}"
+            self.counted.setToolTip(said)
+            self.more.setToolTip(f"{MENU_TIP}\n{said}")
+        return super().eventFilter(watched, event)
 
     @Slot()
     def _show_pictures(self) -> None:
@@ -142,7 +148,6 @@ class Tray(QWidget):
         text = f"{chosen:,} of {count:,} chosen" if chosen > 1 else f"{count:,} pictures"
         room = self.width() - self.more.sizeHint().width() - GAP
         self.counted.setText(text)
-        self.counted.setToolTip(f"{text}   {self._memory}".strip())
         self.counted.setVisible(chosen > 1 or count * CELL > room)
 
     def _enable(self) -> None:

@@ -35,6 +35,7 @@ MOST_PIXMAPS = 400
 MOST_RUNS = 32
 """Changes at more places than this are taken in as a new list."""
 ROLE = Qt.ItemDataRole
+FLAGS = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsDragEnabled
 
 
 class TrayModel(QStringListModel):
@@ -91,9 +92,9 @@ class TrayModel(QStringListModel):
 
     def _reorder(self, pictures: list[PictureRef]) -> None:
         self.layoutAboutToBeChanged.emit()
-        places = {ref: row for row, ref in enumerate(pictures)}
+        places = {ref.id: row for row, ref in enumerate(pictures)}
         before = self.persistentIndexList()
-        after = [self.index(places[self._rows[index.row()]], 0) for index in before]
+        after = [self.index(places[self._rows[index.row()].id], 0) for index in before]
         self._rows = pictures
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
@@ -113,12 +114,17 @@ class TrayModel(QStringListModel):
         return None
 
     def _lines(self, ref: PictureRef) -> list[str]:
-        """Return a picture's size and where it is from."""
+        """Return a picture's size, where that is known without opening it, and where it is from."""
+        lines = []
         try:
-            height, width = self._store.get(ref.id).pixels.shape[:2]
-            lines = [f"{width} × {height}"]
-        except EngineError as error:  # its file is no longer there
-            lines = [str(error)]
+            self._store.thumbnail(ref.id)
+        except EngineError as error:  # it was opened in no window of this program
+            lines.append(str(error))
+        if (picture := self._store.peek(ref.id)) is not None:
+            height, width = picture.pixels.shape[:2]
+            if not picture.whole:
+                width, height = picture.full_size
+            lines.append(f"{width} × {height}")
         if label := labels([ref])[0]:
             lines += [f"class: {label}", f"folder: {Path(ref.source).parent}"]
         elif ref.source:
@@ -127,10 +133,7 @@ class TrayModel(QStringListModel):
 
     def flags(self, index: Index) -> Qt.ItemFlag:
         """Every picture can be chosen and dragged."""
-        flags = Qt.ItemFlag
-        if not index.isValid():
-            return flags.NoItemFlags
-        return flags.ItemIsEnabled | flags.ItemIsSelectable | flags.ItemIsDragEnabled
+        return FLAGS if index.isValid() else Qt.ItemFlag.NoItemFlags
 
     def ids(self, rows: Iterable[int]) -> tuple[str, ...]:
         """Return the ids of the pictures in some rows."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PySide6.QtCore import QPersistentModelIndex, QPoint, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPersistentModelIndex, QPoint, QRectF, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QDrag,
@@ -61,6 +61,7 @@ class TrayRow(QListView):
         """The id of the picture with the stronger ring."""
         self._thumbnails = thumbnails
         self._gap = -1
+        self._dragged_to = QPoint()
         self._paint_until = 0.0
         self._none_made = True
         self._later = QTimer(self, singleShot=True, interval=0)
@@ -68,6 +69,7 @@ class TrayRow(QListView):
         self.setModel(model)
         self.setItemDelegate(_Painter(self))
         self._set_up()
+        self.horizontalScrollBar().valueChanged.connect(self._on_scrolled)
         theme.changed.connect(self.viewport().update)
 
     def _set_up(self) -> None:
@@ -198,7 +200,8 @@ class TrayRow(QListView):
 
     def dragMoveEvent(self, event: QDragMoveEvent) -> None:
         """Mark the gap under the mouse; near an end the row scrolls."""
-        self._set_gap(self.gap_at(event.position().toPoint()))
+        self._dragged_to = event.position().toPoint()
+        self._set_gap(self.gap_at(self._dragged_to))
         if self.hasAutoScroll():
             self.startAutoScroll()
         event.acceptProposedAction()
@@ -216,10 +219,21 @@ class TrayRow(QListView):
         place = self.gap_at(event.position().toPoint())
         self.move_wished.emit(picture_ids(event.mimeData()), place)
 
+    @property
+    def marked(self) -> int:
+        """The gap that is marked: the row it is before, -1 for none."""
+        return self._gap
+
     def gap_at(self, place: QPoint) -> int:
         """Return the row before whose thumbnail the nearest gap is, 0..N."""
         gap = round((place.x() + self.horizontalOffset()) / CELL)
         return min(max(gap, 0), self.pictures.rowCount())
+
+    @Slot()
+    def _on_scrolled(self) -> None:
+        """Let the mark stay under the mouse while the row scrolls below it."""
+        if self._gap >= 0:
+            self._set_gap(self.gap_at(self._dragged_to))
 
     def _set_gap(self, gap: int) -> None:
         if gap != self._gap:

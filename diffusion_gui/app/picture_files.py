@@ -1,0 +1,245 @@
+"""The files of the image panel: exports, and what belongs to them.
+
+All is rendered and read in background threads: `exports` for what takes long and can be cancelled,
+another for the clipboard, drags (`picture_drags.py`) and what is opened (`restoring.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMenu
+
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.app.picture_drags import PictureDrags
+from diffusion_gui.app.restoring import Restorer
+from diffusion_gui.app.scenes import file_name, scene_on_show
+from diffusion_gui.app.schedule_files import ask_target
+from diffusion_gui.engine.experiment import PICTURES, Experiment, PictureRef
+from diffusion_gui.engine.images import Pixels
+from diffusion_gui.panels.images.panel import ImagePanel
+from diffusion_gui.panels.sampling.panel import SamplingPanel
+from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.exporting import Exporter
+
+if TYPE_CHECKING:
+    from diffusion_gui.session.animation import Motion
+    from diffusion_gui.session.forward_export import Scene, Watch
+
+EXPORTS = ("exportFrame", "exportStrip", "exportSheet", "exportAnimation", "exportTensors")
+_PNG = "PNG picture (*.png)"
+_ANIMATIONS = ";;".join(
+    (
+        "GIF, plays everywhere (*.gif)",
+        "WebP, small (*.webp)",
+        "APNG, without loss (*.apng)",
+        "MP4 video (*.mp4)",
+    )
+)
+
+
+class PictureFiles(QObject):
+    """Exports what is on show; what goes wrong stands in the panel's bar.
+
+    `said(text)` tells what was done.
+    """
+
+    said = Signal(str)
+
+    def __init__(self, parts: Parts, panel: ImagePanel, sampling: SamplingPanel) -> None:
+        super().__init__(panel)
+        self._parts = parts
+        self._panel = panel
+        self._sampling = sampling
+        self._motion: Motion | None = None
+        self.exports = Exporter("export", self)
+        self._quick = Exporter("pictures in and out", self)
+        self.exports.progress.connect(panel.tools.show_export)
+        for exporter in (self.exports, self._quick):
+            exporter.failed.connect(self._on_failed)
+        panel.tools.export_cancel.clicked.connect(self.exports.cancel)
+        sampling.save_requested.connect(self._save_grid)
+        self.drags = PictureDrags(parts, panel, self._quick)
+        self.restorer = Restorer(parts, panel, self._quick)
+        for speaker in (self.drags, self.restorer):
+            speaker.said.connect(self.said)
+
+    @property
+    def busy(self) -> bool:
+        """True while something is being written or read."""
+        return self.exports.busy or self._quick.busy
+
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        """Return what the commands do, by the names of `app/actions.py`."""
+        return {
+            "exportFrame": self._export_frame,
+            "exportStrip": self._export_strip,
+            "exportSheet": self._export_sheet,
+            "exportAnimation": self._ask_motion,
+            "exportTensors": self._export_tensors,
+            "copyPicture": self.drags.copy,
+            "saveGrid": self._save_grid,
+        }
+
+    def set_menu(self, actions: Mapping[str, QAction]) -> None:
+        """Give the panel's button the commands of the Image menu that are about files."""
+        menu = QMenu(self._panel)
+        menu.addActions([actions[name] for name in EXPORTS])
+        menu.addSeparator()
+        menu.addAction(actions["copyPicture"])
+        self._panel.tools.set_export_menu(menu)
+
+    def shutdown(self) -> None:
+        """End the threads and remove what was dragged out; safe to call twice."""
+        self.exports.shutdown()
+        self._quick.shutdown()
+        self.drags.remove_files()
+
+    # --- what is on show ------------------------------------------------------------------------
+
+    def _scene(self) -> Scene | None:
+        """Return what is on show, or say that nothing is."""
+        scene = scene_on_show(self._parts)
+        if scene is None:
+            self._panel.bar.show_lines(["There is no picture to export: open or drop one first"])
+        return scene
+
+    def _times(self, side: str = "") -> Sequence[int]:
+        """Return where the frames of the strip on show stand."""
+        return self._parts.film.times(side, self._panel.strip.layout_of_rows.most)
+
+    def _ask(self, title: str, name: str, kinds: str) -> str:
+        return ask_target(self._panel, self._parts.settings, title, name, kinds)
+
+    # --- exports --------------------------------------------------------------------------------
+
+    def _start(self, path: str, work: Callable[[Watch], object], note: str = "") -> None:
+        """Write `path` in the background, then say so."""
+        self._panel.bar.clear()
+        self._panel.tools.show_export(0, 1)
+
+        def done(result: object) -> None:
+            more = result if isinstance(result, str) else ""
+            self.said.emit(f"Saved {Path(path).name}{note}{more}")
+
+        self.exports.start(work, done)
+
+    @Slot()
+    def _export_frame(self) -> None:
+        from diffusion_gui.session import forward_export as export
+
+        scene = self._scene()
+        name = file_name(self._parts, ".png", f"-t{self._parts.view.t}")
+        if scene and (path := self._ask("Export the picture at t", name, _PNG)):
+            self._start(path, lambda watch: export.save_frame(path, scene, watch))
+
+    @Slot()
+    def _export_strip(self) -> None:
+        from diffusion_gui.session import forward_export as export
+
+        scene = self._scene()
+        if scene and (
+            path := self._ask("Export the film strip", file_name(self._parts, "-strip.png"), _PNG)
+        ):
+            sides = scene.sides or {"": scene.experiment.schedule}
+            times = {side: self._times(side) for side in sides}
+            self._start(path, lambda watch: export.save_strip(path, scene, times, watch))
+
+    @Slot()
+    def _export_sheet(self) -> None:
+        from diffusion_gui.session import forward_export as export
+
+        scene = self._scene()
+        if scene and (path := self._ask("Export a contact sheet", "contact-sheet.png", _PNG)):
+            times = self._times()
+            count = len(scene.subjects)
+
+            def write(watch: Watch) -> str:
+                cell, kept = export.save_sheet(path, scene, times, watch)
+                more = f", {count} pictures" if count > 1 else ""
+                more += f" at {cell} px" if cell < scene.experiment.forward.size else ""
+                return more + (f"; {count - kept} do not travel in it" if kept < count else "")
+
+            self._start(path, write)
+
+    @Slot()
+    def _export_tensors(self) -> None:
+        from diffusion_gui.session import forward_export as export
+
+        scene = self._scene()
+        name = file_name(self._parts, ".npz", f"-t{self._parts.view.t}")
+        if scene and (path := self._ask("Export the tensors at t", name, "NumPy arrays (*.npz)")):
+            self._start(path, lambda watch: export.save_tensors(path, scene, watch))
+
+    @Slot()
+    def _ask_motion(self) -> None:
+        if self._scene() is None:
+            return
+        from diffusion_gui.panels.images.animation_dialog import AnimationDialog
+        from diffusion_gui.session.animation import Motion
+
+        dialog = AnimationDialog(self._parts.view.T, self._motion or Motion(), self._panel)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.wished.connect(self._export_animation)
+        dialog.open()
+
+    @Slot(object)
+    def _export_animation(self, motion: Motion) -> None:
+        from diffusion_gui.session.animation import save_animation
+
+        self._motion = motion
+        scene = self._scene()
+        if scene and (
+            path := self._ask("Export animation", file_name(self._parts, ".gif"), _ANIMATIONS)
+        ):
+            self._start(
+                path, lambda watch: f", {save_animation(path, scene, motion, watch)} frames"
+            )
+
+    @Slot()
+    def _save_grid(self) -> None:
+        frame, experiment = self._sampling.frame, self._sampling.experiment
+        if frame is None or experiment is None:
+            self._sampling.bar.show_lines(["There is nothing to save yet: press Run first"])
+            return
+        path = self._ask("Save grid as PNG", "samples.png", _PNG)
+        if not path:
+            return
+        store, pixels = self._parts.store, frame.x0_hat
+
+        def write(watch: Watch) -> str:
+            from diffusion_gui.session.export import save_grid
+
+            pictures, left_out = _data_of(store, experiment, watch.poll)
+            save_grid(path, pixels, experiment, pictures=pictures)
+            return f"; {left_out} pictures of its data do not travel in it" if left_out else ""
+
+        self._start(path, write)
+
+    @Slot(str)
+    def _on_failed(self, line: str) -> None:
+        self._panel.bar.show_lines([line])
+
+
+def _data_of(
+    store: PictureStore, experiment: Experiment, poll: Callable[[], None]
+) -> tuple[dict[str, Pixels], int]:
+    """Return the user's pictures that a run needed, as it took them, and how many are too many."""
+    from diffusion_gui.session.png_parts import MOST_PICTURES, portable
+    from diffusion_gui.state.sampling_worker import arrangement
+
+    sampling = experiment.sampling
+    wanted = [sampling.start.picture] if sampling.start is not None else []
+    if sampling.data == PICTURES:
+        wanted += [ref.id for ref in experiment.pictures]
+    ids = list(dict.fromkeys(wanted))
+    if not ids:
+        return {}, 0
+    refs = [PictureRef(picture_id, "") for picture_id in ids[:MOST_PICTURES]]
+    squares = store.squares(refs, sampling.size, *arrangement(experiment), poll)
+    kept = portable(dict(zip(ids, squares, strict=False)))
+    return kept, len(ids) - len(kept)

@@ -1,0 +1,105 @@
+"""Experiments back out of exported PNGs, into the window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import Forward
+from diffusion_gui.engine.images import Picture
+from diffusion_gui.panels.images.panel import ImagePanel
+from diffusion_gui.session.library import PictureStore
+from diffusion_gui.state.exporting import Exporter
+
+if TYPE_CHECKING:
+    from diffusion_gui.session.forward_export import Watch
+    from diffusion_gui.session.restore import Restored
+
+_MOST_LOOKED_INTO = 16
+"""Of the files that are opened together, how many are looked into for an experiment."""
+
+
+class Restorer(QObject):
+    """Makes the experiment in a PNG the current one, as one undoable step.
+
+    `said(text)` tells what was done; what goes wrong stands in the panel's bar. Files are read by
+    `exporter`.
+    """
+
+    said = Signal(str)
+
+    def __init__(self, parts: Parts, panel: ImagePanel, exporter: Exporter) -> None:
+        super().__init__(panel)
+        self._parts = parts
+        self._panel = panel
+        self._exporter = exporter
+
+    def take(self, paths: Sequence[str]) -> list[str]:
+        """Restore the experiment in the only one of `paths`; return those that are to be opened."""
+        from diffusion_gui.session.restore import holds_experiment
+
+        if len(paths) == 1 and holds_experiment(paths[0]):
+            self.restore(paths[0])
+            return []
+        if held := [p for p in paths[:_MOST_LOOKED_INTO] if len(paths) > 1 and holds_experiment(p)]:
+            name = Path(held[0]).name
+            line = f"{name} holds an experiment; open it alone to restore that"
+            self._panel.bar.show_lines([line], info=True)
+        return list(paths)
+
+    def restore(self, path: str) -> None:
+        """Read the experiment in a PNG in the background and make it the current one.
+
+        A file without a whole one is opened as a picture.
+        """
+        store, document = self._parts.store, self._parts.document
+        trusted = (*self._parts.first_experiment.pictures, *document.experiment.pictures)
+        known = {ref.id: ref for ref in trusted}
+
+        def read(_: Watch) -> Restored | str:
+            from diffusion_gui.session.restore import read_experiment, renamed
+
+            try:
+                found = read_experiment(path, known, partial(_loaded, store))
+            except EngineError as error:
+                return f"{error}; opened as a picture instead"
+            sources = {ref.id: ref.source for ref in found.experiment.pictures}
+            ids = {
+                old: store.add(picture, sources.get(old, "")).id
+                for old, picture in found.pictures.items()
+            }
+            return renamed(found, ids)
+
+        self._exporter.start(read, lambda found: self._show(path, found))
+
+    def _show(self, path: str, found: Restored | str) -> None:
+        if isinstance(found, str):
+            self._panel.bar.show_lines([found])
+            self._parts.loader.open([path])
+            return
+        name, document, view = Path(path).name, self._parts.document, self._parts.view
+        document.end_gesture()
+        document.replace(found.experiment, f"restore {name}")
+        if found.view is not None:
+            view.set_display(shown=found.view.shown)
+            view.set_t(found.view.t)
+            if found.view.picture in {ref.id for ref in found.experiment.pictures}:
+                view.set_picture(found.view.picture)
+        if found.left_out:
+            count = f"{found.left_out} picture{'s' * (found.left_out > 1)}"
+            line = f"{count} left out: neither in {name} nor loaded; open them to have them again"
+            self._panel.bar.show_lines([line], info=True)
+        self.said.emit(f"Restored {name}; Ctrl+Z brings back what was here")
+
+
+def _loaded(store: PictureStore, picture_id: str, forward: Forward) -> Picture | None:
+    try:
+        return store.source(picture_id, forward)
+    except EngineError:
+        return None

@@ -1,0 +1,169 @@
+"""Experiments back out of exported PNGs. Knows no Qt.
+
+A stranger's file is trusted in nothing: what it says is checked as a session is, its pictures are
+counted and measured before they are unpacked, and no path that it names is ever opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import Experiment, Forward, PictureRef
+from diffusion_gui.engine.images import (
+    Picture,
+    Pixels,
+    arranged,
+    colour,
+    fit_within,
+    padded,
+    square,
+)
+from diffusion_gui.session.export import METADATA_KEY
+from diffusion_gui.session.files import AnyPath
+from diffusion_gui.session.format import Saved, View, decode_saved
+from diffusion_gui.session.png_parts import Carried, read_carried, read_texts
+
+BUNDLED = "bundled"
+"""The source of the pictures that come with the program."""
+_ENDINGS = (".png", ".apng")
+
+
+def holds_experiment(path: AnyPath) -> bool:
+    """Return whether a file says that it is a PNG with an experiment inside; reads no pixels."""
+    file = Path(path)
+    try:
+        return (
+            file.suffix.lower() in _ENDINGS and file.is_file() and METADATA_KEY in read_texts(file)
+        )
+    except (EngineError, OSError):
+        return False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Restored:
+    """What a PNG holds, its pictures found."""
+
+    experiment: Experiment
+    """As it was saved, without the pictures that were not found."""
+    view: View | None
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
+    """The pictures that came out of the file, by the ids in `experiment`; the rest is loaded."""
+    left_out: int = 0
+    """Pictures that were neither in the file nor loaded."""
+
+
+def read_experiment(
+    path: AnyPath,
+    known: Mapping[str, PictureRef],
+    loaded: Callable[[str, Forward], Picture | None] = lambda picture_id, forward: None,
+) -> Restored:
+    """Return the experiment in a PNG with its pictures.
+
+    `known` are references that may be trusted, `loaded` returns the picture of an id for a working
+    size if it is at hand; such a picture is preferred, so long as it gives the pixels in the file.
+    Raises EngineError with one line if the file holds no whole experiment that this version can
+    read.
+    """
+    file = Path(path)
+    try:
+        carried = read_carried(file)
+        saved = _saved_in(carried)
+    except EngineError as error:
+        raise EngineError(f"{file.name}: {error}") from None
+    except OSError as error:
+        raise EngineError(f"{file.name}: cannot be read ({error.strerror or error})") from None
+    finder = _Finder(saved.experiment, carried.pictures, known, loaded)
+    kept = tuple(ref for ref in map(finder.find, saved.experiment.pictures) if ref is not None)
+    experiment = replace(saved.experiment, pictures=kept)
+    start = experiment.sampling.start
+    if start is not None and finder.find(PictureRef(start.picture, "start")) is None:
+        experiment = replace(experiment, sampling=replace(experiment.sampling, start=None))
+    return Restored(experiment, saved.view, finder.unpacked, len(finder.missing))
+
+
+def _saved_in(carried: Carried) -> Saved:
+    if METADATA_KEY not in carried.texts:
+        raise EngineError("it holds no experiment, or a damaged one")
+    return decode_saved(carried.texts[METADATA_KEY])
+
+
+class _Finder:
+    """Finds the picture of a reference: loaded already, or in the file."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        carried: Mapping[str, Pixels],
+        known: Mapping[str, PictureRef],
+        loaded: Callable[[str, Forward], Picture | None],
+    ) -> None:
+        self._experiment = experiment
+        self._carried = carried
+        self._known = known
+        self._loaded = loaded
+        self.unpacked: dict[str, Picture] = {}
+        self.missing: set[str] = set()
+
+    def find(self, ref: PictureRef) -> PictureRef | None:
+        """Return a reference that may be trusted, or None if there is no such picture."""
+        pixels = self._carried.get(ref.id)
+        if ref.id in self._known and self._agrees(ref.id, pixels):
+            return self._known[ref.id]
+        if pixels is None:
+            self.missing.add(ref.id)
+            return None
+        name = _plain(ref.name)
+        self.unpacked.setdefault(ref.id, Picture(name, pixels))
+        return PictureRef(ref.id, name, _label_only(ref.source))
+
+    def _agrees(self, picture_id: str, pixels: Pixels | None) -> bool:
+        """Return whether the loaded picture gives the pixels in the file, if there are any."""
+        forward, size = self._experiment.forward, self._experiment.sampling.size
+        picture = self._loaded(picture_id, forward)
+        if picture is None or pixels is None:
+            return picture is not None
+        ground = colour(forward.background)
+        ways: tuple[Callable[[], Pixels], ...] = (
+            lambda: arranged(picture, forward.size, forward.fit, ground),  # as the image panel
+            lambda: square(picture.on(ground), size),  # as the data of a model
+            lambda: square(padded(fit_within(picture.on(ground), size), ground), size),
+        )
+        return any(np.array_equal(pixels, way()) for way in ways)
+
+
+def _plain(name: str) -> str:
+    """Return the last part of a name, whatever system it comes from."""
+    last = PurePosixPath(name.replace("\\", "/")).name
+    return last[:255] or "picture"
+
+
+def _label_only(source: str) -> str:
+    """Return of a path what is a picture's label, its folder's name; it leads nowhere any more."""
+    parts = PurePosixPath(source.replace("\\", "/")).parts
+    return f"restored:/{parts[-2]}/{parts[-1]}" if len(parts) > 1 else ""
+
+
+def renamed(restored: Restored, ids: Mapping[str, str]) -> Restored:
+    """Return `restored` with other ids for some of its pictures."""
+
+    def other(picture_id: str) -> str:
+        return ids.get(picture_id, picture_id)
+
+    experiment, view = restored.experiment, restored.view
+    refs = tuple(dict.fromkeys(replace(ref, id=other(ref.id)) for ref in experiment.pictures))
+    start = experiment.sampling.start
+    if start is not None:
+        start = replace(start, picture=other(start.picture))
+    return replace(
+        restored,
+        experiment=replace(
+            experiment, pictures=refs, sampling=replace(experiment.sampling, start=start)
+        ),
+        view=None if view is None else replace(view, picture=other(view.picture)),
+        pictures={other(key): picture for key, picture in restored.pictures.items()},
+    )
