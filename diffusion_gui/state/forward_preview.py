@@ -144,6 +144,11 @@ class ForwardPreview(QObject):
         return self._sizes.full.pixels
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What was changed when the picture was opened at this size."""
+        return self._sizes.notes if self._sizes else ()
+
+    @property
     def opening(self) -> bool:
         """Whether the picture is still being opened, and is shown as it is kept."""
         return self._large.opening

@@ -218,9 +218,11 @@ def test_the_file_is_read_at_its_own_size_behind_the_kept_one(
     parts.loader.open([str(file(1300, 1700))])
     qtbot.waitUntil(lambda: parts.preview.opening)
     assert parts.preview.size == (1024, 783)
+    assert parts.preview.notes == ("scaled down from 1700 x 1300",)
     assert _tiles(parts).x_t.pixels.shape == (392, 512, 3)  # in no time
     qtbot.waitUntil(lambda: not parts.preview.opening)
     assert parts.preview.size == (1700, 1300)
+    assert parts.preview.notes == ()
     assert parts.preview.picture is not None
     assert max(parts.preview.picture.pixels.shape) == 1024  # for the strip and the other pages
     _check(parts, _at_rest(parts, qtbot), _pixels(1300, 1700))
