@@ -230,6 +230,16 @@ def fit_within(pixels: Pixels, side: int) -> Pixels:
     return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
+def averaged(pixels: Pixels, n: int) -> Pixels:
+    """Return the means of squares of n x n pixels, uint8 [ceil(H / n), ceil(W / n), 3].
+
+    At the right and at the bottom, of as much of a square as there is.
+    """
+    rows = n * max(1, (1 << 20) // (n * pixels.shape[1]))  # Pillow copies: not all of it at once
+    bands = (pixels[top : top + rows] for top in range(0, len(pixels), rows))
+    return np.concatenate([np.asarray(Image.fromarray(band).reduce(n)) for band in bands])
+
+
 def padded(pixels: Pixels, background: Colour = WHITE) -> Pixels:
     """Return `pixels` in the middle of a square of `background`, its side the longer one."""
     height, width = pixels.shape[:2]

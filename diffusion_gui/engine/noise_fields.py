@@ -141,7 +141,7 @@ class NoiseField:
                 yield rows, _weighted(fields, terms)
             return
         with self._lock:
-            kept = [self._field(step, poll) for step, _ in terms]
+            kept = self._kept([step for step, _ in terms], poll)
         yield slice(0, self.shape[0]), _weighted(kept, terms)
 
     def _terms(self, t: int, log_snr: float) -> Terms:
@@ -150,18 +150,25 @@ class NoiseField:
             return tuple((_PATH_STEP + field, part) for field, part in brownian_terms(log_snr))
         return ((START if self._kind == NoiseKind.FROZEN else _FRESH_STEP + t, 1.0),)
 
-    def _field(self, step: int, poll: Callable[[], None]) -> FloatImage:
-        """Return the field of one draw, kept at hand."""
-        if step not in self._fields:
-            field = np.empty(self.shape, np.float32)
-            for rows, band in zip(_rows(self.shape), self._drawn(step), strict=True):
-                poll()
-                field[rows] = band
-            if len(self._fields) >= self._most:
-                self._fields.popitem(last=False)
-            self._fields[step] = field
-        self._fields.move_to_end(step)
-        return self._fields[step]
+    def _kept(self, steps: Sequence[int], poll: Callable[[], None]) -> list[FloatImage]:
+        """Return the fields of some draws, those that are missing drawn side by side."""
+        drawn: dict[int, FloatImage] = {}
+
+        def draw(left: Iterator[int]) -> None:
+            for step in left:
+                field = np.empty(self.shape, np.float32)
+                for rows, band in zip(_rows(self.shape), self._drawn(step), strict=True):
+                    poll()
+                    field[rows] = band
+                drawn[step] = field
+
+        share([step for step in steps if step not in self._fields], draw)
+        self._fields.update(drawn)
+        for step in steps:
+            self._fields.move_to_end(step)
+        while len(self._fields) > self._most:
+            self._fields.popitem(last=False)
+        return [self._fields[step] for step in steps]
 
     def _drawn(self, step: int) -> Iterator[FloatImage]:
         """Yield the field of one draw from top to bottom."""

@@ -16,7 +16,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.forward import CLIPPED, Moment, Process, Shown, Span
-from diffusion_gui.engine.images import FloatImage, Picture, Pixels
+from diffusion_gui.engine.images import FloatImage, Picture, Pixels, averaged
 from diffusion_gui.engine.schedules import Schedule, build
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.comparison import Comparison, other_letter
@@ -33,6 +33,8 @@ class Tile:
     span: Span = CLIPPED
     clipped: float = 0.0
     """Share of the values that lie beyond the span."""
+    small: Pixels | None = None
+    """Of a large picture the means of squares of pixels: what is left of it on a small screen."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,6 +144,11 @@ class ForwardPreview(QObject):
         return self._sizes.full.pixels
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What was changed when the picture was opened at this size."""
+        return self._sizes.notes if self._sizes else ()
+
+    @property
     def opening(self) -> bool:
         """Whether the picture is still being opened, and is shown as it is kept."""
         return self._large.opening
@@ -190,7 +197,7 @@ class ForwardPreview(QObject):
         if full is not quick and not self.opening and not self.problem:
             self._large.render_soon(
                 lambda poll: _render(
-                    full, [full.at(*when, poll) for when in scene.times], moments, scene
+                    full, [full.at(*t, poll) for t in scene.times], moments, scene, quick.stride
                 )
             )
         return _render(quick, moments, moments, scene)
@@ -333,22 +340,33 @@ class ForwardPreview(QObject):
 
 
 def _render(
-    process: Process, moments: Sequence[Moment], samples: Sequence[Moment], scene: _Scene
+    process: Process,
+    moments: Sequence[Moment],
+    samples: Sequence[Moment],
+    scene: _Scene,
+    shrink: int = 1,
 ) -> Tiles:
-    """Return the tiles of the moments of a scene; of `samples` the share that is clipped."""
+    """Return the tiles of the moments of a scene; of `samples` the share that is clipped.
+
+    With `shrink` above 1 each comes with the means of squares of so many pixels.
+    """
     spans = moments[0].spans(scene.shown)
     x_t, signal, noise = moments[0].parts(spans)
     beyond = _clipped(samples[0], scene.shown)
+
+    def tile(pixels: Pixels, span: Span = CLIPPED, clipped: float = 0.0) -> Tile:
+        return Tile(pixels, span, clipped, averaged(pixels, shrink) if shrink > 1 else None)
+
     other = None
     if len(moments) > 1:
         span = moments[1].spans(scene.shown)[0]
-        tile = Tile(moments[1].x_t(span), span, _clipped(samples[1], scene.shown)[0])
-        other = OtherView(scene.other_side, scene.times[1][1], tile)
+        x_t_other = tile(moments[1].x_t(span), span, _clipped(samples[1], scene.shown)[0])
+        other = OtherView(scene.other_side, scene.times[1][1], x_t_other)
     return Tiles(
-        Tile(process.pixels),
-        Tile(x_t, spans[0], beyond[0]),
-        Tile(signal, spans[1]),
-        Tile(noise, spans[2], beyond[1]),
+        tile(process.pixels),
+        tile(x_t, spans[0], beyond[0]),
+        tile(signal, spans[1]),
+        tile(noise, spans[2], beyond[1]),
         other,
         process.stride,
     )

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from diffusion_gui.engine import images
 from diffusion_gui.engine.experiment import Experiment, Forward, NoiseKind, PictureRef
 from diffusion_gui.engine.forward import LARGE, Process
-from diffusion_gui.engine.images import MAX_SIDE, Picture, Pixels, arranged, colour
+from diffusion_gui.engine.images import MAX_SIDE, Picture, colour
 from diffusion_gui.engine.noise_fields import WHOLE, stride_for
 from diffusion_gui.session.library import PictureStore, side_needed
 from diffusion_gui.state.jobs import Job, JobRunner
@@ -31,21 +32,29 @@ class Sizes:
     """The forward process of a picture at its working size, and of as much as is noised at once."""
 
     kept: Picture
+    notes: tuple[str, ...]
+    """What was changed on opening it at its working size."""
     forward: Forward
     full: Process
     quick: Process
 
     @classmethod
-    def of(cls, kept: Picture, pixels: Pixels, experiment: Experiment) -> Sizes:
-        """Noise arranged pixels; of many every n-th is as much as the mouse can move."""
+    def of(
+        cls, kept: Picture, arranged: Picture, experiment: Experiment, drawn: bool = True
+    ) -> Sizes:
+        """Noise an arranged picture; of many pixels every n-th is as much as the mouse can move.
+
+        Where the noise is `drawn` once, that is more than where it is drawn at every t.
+        """
         forward = experiment.forward
-        full = Process(pixels, experiment.seed, forward)
-        most = LARGE if forward.noise is NoiseKind.FROZEN else WHOLE  # others are drawn at every t
-        return cls(kept, forward, full, full.thinned(most))
+        full = Process(arranged.pixels, experiment.seed, forward)
+        most = LARGE if drawn and forward.noise is NoiseKind.FROZEN else WHOLE
+        return cls(kept, arranged.notes, forward, full, full.thinned(most))
 
     def noised(self, experiment: Experiment) -> Sizes:
         """Return the same pixels with the noise of another experiment."""
-        return Sizes.of(self.kept, self.full.pixels, experiment)
+        arranged = Picture(self.kept.name, self.full.pixels, self.notes)
+        return Sizes.of(self.kept, arranged, experiment)
 
     def arranged_as(self, forward: Forward) -> bool:
         """Return whether the pixels are what other settings make of the picture as well."""
@@ -64,9 +73,9 @@ def as_kept(store: PictureStore, ref: PictureRef, experiment: Experiment) -> Siz
     n = stride_for(kept.pixels.shape, LARGE)
     pixels = np.ascontiguousarray(kept.pixels[::n, ::n])
     alpha = None if kept.alpha is None else kept.alpha[::n, ::n]
-    return Sizes.of(
-        kept, _arranged(replace(kept, pixels=pixels, alpha=alpha), experiment), experiment
-    )
+    thin = replace(kept, pixels=pixels, alpha=alpha)
+    lasting = not needs_opening(kept, experiment.forward)
+    return Sizes.of(kept, _arranged(thin, experiment), experiment, drawn=lasting)
 
 
 def needs_opening(kept: Picture, forward: Forward) -> bool:
@@ -74,9 +83,10 @@ def needs_opening(kept: Picture, forward: Forward) -> bool:
     return side_needed(kept, forward) is not None
 
 
-def _arranged(picture: Picture, experiment: Experiment) -> Pixels:
+def _arranged(picture: Picture, experiment: Experiment) -> Picture:
     forward = experiment.forward
-    return arranged(picture, forward.size, forward.fit, colour(forward.background))
+    pixels = images.arranged(picture, forward.size, forward.fit, colour(forward.background))
+    return Picture(picture.name, pixels, picture.notes)
 
 
 class LargePictures(QObject):
@@ -111,8 +121,8 @@ class LargePictures(QObject):
             store = self._store
             source = store.source(picture_id, experiment.forward)
             job.poll()
-            pixels = _arranged(source, experiment)
-            sizes = Sizes.of(store.read(picture_id, MAX_SIDE), pixels, experiment)
+            arranged = _arranged(source, experiment)
+            sizes = Sizes.of(store.read(picture_id, MAX_SIDE), arranged, experiment)
             if experiment.forward.noise is NoiseKind.FROZEN:
                 sizes.quick.draw()  # the first frame need not wait for it
             return sizes

@@ -525,3 +525,13 @@ def test_a_search_can_be_ended_from_outside(tmp_path: Path) -> None:
 
     with pytest.raises(Cancelled):
         find_images([tmp_path], poll=stop)
+
+
+@pytest.mark.parametrize(("height", "width", "n"), [(8, 12, 4), (9, 1025, 2), (4099, 300, 8)])
+def test_averaged_squares_are_their_means(height: int, width: int, n: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    small = images.averaged(pixels, n)
+    assert small.shape == (-(-height // n), -(-width // n), 3)
+    for y, x in ((0, 0), (small.shape[0] - 1, small.shape[1] - 1), (small.shape[0] // 2, 0)):
+        mean = pixels[n * y : n * y + n, n * x : n * x + n].mean(axis=(0, 1), dtype=np.float64)
+        assert np.abs(small[y, x] - mean).max() <= 0.5 + 1e-3

@@ -48,7 +48,7 @@ def test_two_times_are_correlated_as_a_brownian_path_is(one: float, other: float
     if math.floor((REACH - one) / PIECE) == math.floor((REACH - other) / PIECE):
         assert _correlation(one, other) >= expected - 1e-9
     else:
-        assert _correlation(one, other) == pytest.approx(expected, abs=1e-9)
+        assert _correlation(one, other) == pytest.approx(expected, abs=1e-7)  # near an end of it
 
 
 def test_the_increments_of_the_path_are_independent() -> None:

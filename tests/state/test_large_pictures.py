@@ -116,6 +116,9 @@ def test_a_large_picture_is_thinned_while_t_moves_and_whole_at_rest(
         _check(parts, whole, pixels)
         n = thin.stride
         np.testing.assert_array_equal(whole.x_t.pixels[::n, ::n], thin.x_t.pixels)
+        means = whole.x_t.pixels.reshape(SIDE // n, n, SIDE // n, n, 3).mean(axis=(1, 3))
+        assert whole.x_t.small is not None
+        assert abs(whole.x_t.small - means).max() <= 0.5 + 1e-3
 
 
 @pytest.mark.parametrize("shown", [Shown.NORMALISE, Shown.SYMMETRIC])
@@ -215,9 +218,11 @@ def test_the_file_is_read_at_its_own_size_behind_the_kept_one(
     parts.loader.open([str(file(1300, 1700))])
     qtbot.waitUntil(lambda: parts.preview.opening)
     assert parts.preview.size == (1024, 783)
-    assert _tiles(parts).x_t.pixels.shape == (783, 1024, 3)
+    assert parts.preview.notes == ("scaled down from 1700 x 1300",)
+    assert _tiles(parts).x_t.pixels.shape == (392, 512, 3)  # in no time
     qtbot.waitUntil(lambda: not parts.preview.opening)
     assert parts.preview.size == (1700, 1300)
+    assert parts.preview.notes == ()
     assert parts.preview.picture is not None
     assert max(parts.preview.picture.pixels.shape) == 1024  # for the strip and the other pages
     _check(parts, _at_rest(parts, qtbot), _pixels(1300, 1700))
@@ -285,7 +290,7 @@ def test_a_file_that_has_gone_is_said_and_the_kept_picture_stays(
     assert "1500x1200.png" in parts.preview.problem
     assert not parts.preview.opening
     assert parts.preview.size == (1024, 819)
-    assert _tiles(parts).stride == 1
+    assert _tiles(parts).x_0.pixels.shape == (410, 512, 3)
     parts.document.replace_forward("working size", size=512)
     assert parts.preview.problem == ""
 

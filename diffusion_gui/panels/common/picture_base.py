@@ -37,6 +37,7 @@ class PictureBase(QWidget):
         self._zoom = zoom or Zoom(self)
         self._scaling = Scaling.AUTO
         self._pixels: Pixels | None = None
+        self._small: Pixels | None = None
         self._image: QImage | None = None
         self._note = ""
         self._ready: tuple[object, QPoint, QImage] | None = None
@@ -80,9 +81,15 @@ class PictureBase(QWidget):
         """Return whether there is room for a reading."""
         return _width(QFontMetrics(self._figures()), text) <= self.width()
 
-    def set_pixels(self, pixels: Pixels | None, note: str = "") -> None:
-        """Show uint8 [H, W, 3], or nothing; `note` is written on the picture."""
-        self._pixels = pixels
+    def set_pixels(
+        self, pixels: Pixels | None, note: str = "", small: Pixels | None = None
+    ) -> None:
+        """Show uint8 [H, W, 3], or nothing; `note` is written on the picture.
+
+        `small` has the means of squares of pixels; averaging these takes less time where the
+        picture has many.
+        """
+        self._pixels, self._small = pixels, small
         self._image = None if pixels is None else to_qimage(pixels)
         self._ready = None
         self._note = note
@@ -241,7 +248,10 @@ class PictureBase(QWidget):
             return
         there = QRect(QPoint(), place.size()), seen.translated(-place.topLeft())
         if self._ready is None or self._ready[0] != there:
-            self._ready = there, *seen_part(pixels, *there, self._smooth(to_device.m11()))
+            smooth, small = self._smooth(to_device.m11()), self._small
+            if smooth and small is not None and place.width() <= small.shape[1]:
+                pixels = small
+            self._ready = there, *seen_part(pixels, *there, smooth)
         painter.save()
         painter.setTransform(to_device.inverted()[0])
         painter.setClipRect(seen)

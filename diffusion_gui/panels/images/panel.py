@@ -194,7 +194,7 @@ class ImagePanel(Panel):
             self.caption.setText("no picture")
             return
         snr = snr_text(self._document.schedule.snr_db(t))
-        parts = [picture.name, *self._size_texts(), *picture.notes, snr]
+        parts = [picture.name, *self._size_texts(), *self._sources.preview.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
 

@@ -231,7 +231,7 @@ def _show(picture: PictureView, tile: Tile) -> None:
         note = f"{span.low:.2f} … {span.high:.2f}".replace("-", "−")
     elif tile.clipped > SAID_FROM:
         note = f"{100.0 * tile.clipped:.0f} % clipped"
-    picture.set_pixels(tile.pixels, note)
+    picture.set_pixels(tile.pixels, note, tile.small)
 
 
 def _readings(values: Mapping[PictureView, _Values]) -> dict[PictureView, str]:
