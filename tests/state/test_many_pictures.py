@@ -106,11 +106,11 @@ def test_the_progress_is_said_and_cancel_stops_it(
 ) -> None:
     panel = window.images
     parts.loader.open([str(folder_of(tmp_path / "many", 600))])
-    qtbot.waitUntil(lambda: panel.cancel.isVisible() and opened(parts) > 0, timeout=TIMEOUT)
-    assert panel.progress.isVisible()
-    assert re.fullmatch(r"opening [\d,]+ of 600", panel.progress.text())
-    qtbot.mouseClick(panel.cancel, Qt.MouseButton.LeftButton)
-    assert not panel.progress.isVisible()
+    qtbot.waitUntil(lambda: panel.tools.cancel.isVisible() and opened(parts) > 0, timeout=TIMEOUT)
+    assert panel.tools.progress.isVisible()
+    assert re.fullmatch(r"opening [\d,]+ of 600", panel.tools.progress.text())
+    qtbot.mouseClick(panel.tools.cancel, Qt.MouseButton.LeftButton)
+    assert not panel.tools.progress.isVisible()
     finish(qtbot, parts)
     assert 0 < opened(parts) < 600
     parts.document.history.undo()
@@ -136,17 +136,17 @@ def test_cancel_while_files_are_counted_opens_none(
 ) -> None:
     watch, panel = _Watch(parts), window.images
     parts.loader.open([str(folder_of(tmp_path / "many", 1200))])
-    qtbot.waitUntil(panel.cancel.isVisible, timeout=TIMEOUT)
-    assert panel.progress.text().startswith("found ")
+    qtbot.waitUntil(panel.tools.cancel.isVisible, timeout=TIMEOUT)
+    assert panel.tools.progress.text().startswith("found ")
     qtbot.waitUntil(lambda: len(watch.progress) > 1, timeout=TIMEOUT)
     (done, total), (later, _) = watch.progress[:2]
     assert total == 0
     assert 256 <= done < later < 1200
-    qtbot.mouseClick(panel.cancel, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.tools.cancel, Qt.MouseButton.LeftButton)
     finish(qtbot, parts)
     assert opened(parts) == 0
     assert parts.document.history.count == 0
-    assert not panel.progress.isVisible()
+    assert not panel.tools.progress.isVisible()
 
 
 @pytest.mark.usefixtures("slow_disk")
