@@ -150,17 +150,18 @@ def test_a_handle_is_chosen_and_nudged_by_keys(
     assert plot.points[4][0] == pytest.approx(t + 1.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("key", list(PRESETS))
 def test_choosing_a_preset_shows_its_parameters_and_curve(
-    editor: ScheduleEditor, parts: Parts, qtbot: QtBot, key: str
+    editor: ScheduleEditor, parts: Parts, qtbot: QtBot
 ) -> None:
-    index = editor.presets.preset.findData(key)
-    editor.presets.preset.setFocus()
-    editor.presets.preset.setCurrentIndex(index)
-    editor.presets.preset.activated.emit(index)
-    np.testing.assert_array_equal(parts.document.schedule.beta, build_preset(key).beta)
-    for param in PRESETS[key].params:
-        qtbot.waitUntil(lambda name=param.name: editor.presets.params.control(name).isVisible())
+    controls = editor.presets.params.control
+    for key in PRESETS:
+        index = editor.presets.preset.findData(key)
+        editor.presets.preset.setFocus()
+        editor.presets.preset.setCurrentIndex(index)
+        editor.presets.preset.activated.emit(index)
+        np.testing.assert_array_equal(parts.document.schedule.beta, build_preset(key).beta)
+        for param in PRESETS[key].params:
+            qtbot.waitUntil(lambda name=param.name: controls(name).isVisible())
 
 
 def test_beta_end_beyond_one_is_clamped_and_the_clamped_value_is_shown(
