@@ -162,10 +162,12 @@ def _damage(error: Exception) -> str:
 
 def _decode(file: BufferedReader, name: str, max_side: int) -> Picture:
     with Image.open(file, formats=FORMATS) as image:
-        width, height = image.size
+        width, height = decoded = image.size
         if max_side:
             image.draft(None, (max_side, max_side))  # JPEG decodes at 1/2, 1/4, 1/8 for free
-        if image.size[0] * image.size[1] > MAX_MEGAPIXELS * 1e6:
+        if "progressive" not in image.info:  # of which all coefficients are held at any scale
+            decoded = image.size
+        if decoded[0] * decoded[1] > MAX_MEGAPIXELS * 1e6:
             raise EngineError(f"{name}: {_too_large(f'{width} x {height}')}")
         frames = getattr(image, "n_frames", 1)
         notes = [f"first of {frames} frames"] if frames > 1 else []
