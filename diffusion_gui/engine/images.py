@@ -232,6 +232,28 @@ def fit_within(pixels: Pixels, side: int) -> Pixels:
     return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
+def scaled(picture: Picture, max_side: int) -> Picture:
+    """Return a picture at most `max_side` long (0: as it is)."""
+    if max_side == 0 or max_side >= max(picture.pixels.shape[:2]):
+        return picture
+    pixels = fit_within(picture.pixels, max_side)
+    alpha = None
+    if picture.alpha is not None:
+        alpha = np.ascontiguousarray(
+            fit_within(picture.alpha[..., None].repeat(3, axis=2), max_side)[..., 0]
+        )
+    return Picture(picture.name, pixels, picture.notes, alpha)
+
+
+def pixel_digest(picture: Picture) -> str:
+    """Return what tells pictures apart that are in no file, 16 hexadecimal digits."""
+    digest = hashlib.sha256(picture.pixels.tobytes())
+    digest.update(str(picture.pixels.shape).encode())
+    if picture.alpha is not None:
+        digest.update(picture.alpha.tobytes())
+    return digest.hexdigest()[:16]
+
+
 def averaged(pixels: Pixels, n: int) -> Pixels:
     """Return the means of squares of n x n pixels, uint8 [ceil(H / n), ceil(W / n), 3].
 
