@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -30,7 +31,7 @@ class Spill:
         Raises OSError, and leaves no file, where there is no room. What reads raises EngineError
         if the file is not there any more.
         """
-        arrays = {"pixels": picture.pixels}
+        arrays: dict[str, Any] = {"pixels": picture.pixels}
         if picture.alpha is not None:
             arrays["alpha"] = picture.alpha
         with tempfile.NamedTemporaryFile(dir=self._made(), suffix=".npz", delete=False) as file:

@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment, PictureRef
+from diffusion_gui.engine.forward import LARGE
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Picture, read_picture
 from diffusion_gui.session.library import PictureStore, side_for
@@ -87,13 +88,15 @@ class PictureLoader(QObject):
         self._open: dict[int, _Batch] = {}
         self._runner = JobRunner("pictures", self)
         self._runner.failed.connect(self._on_failed)
+        self._keeper = JobRunner("pasted pictures", self)  # a paste waits for no folder
+        self._keeper.failed.connect(self._on_failed)
         self._mailbox = Mailbox(interval_ms=FAST_MS, newest_only=False, parent=self)
         self._mailbox.arrived.connect(self._on_news)
 
     @property
     def busy(self) -> bool:
         """True while files are being opened."""
-        return self._runner.busy or bool(self._open)
+        return self._runner.busy or self._keeper.busy or bool(self._open)
 
     def open(self, paths: Sequence[str]) -> None:
         """Open files and folders in the background, in the order given."""
@@ -102,22 +105,34 @@ class PictureLoader(QObject):
         batch.job = self._runner.submit(lambda job: self._read(job, number, names), supersede=False)
 
     def add(self, picture: Picture, source: str) -> None:
-        """Put an already decoded picture (from the clipboard) into the tray and show it."""
+        """Put an already decoded picture (from the clipboard) into the tray and show it.
+
+        A large one takes a while; so does any for which the store has to make room.
+        """
         batch = self._begin()
-        self._follow(batch)
-        self._insert(batch, [self._store.add(picture, source)])
-        self._open.pop(batch.number, None)
+        height, width = picture.pixels.shape[:2]
+        if height * width <= LARGE and self._store.has_room(picture):
+            self._take_in(batch, [_News(batch.number, self._store.add(picture, source), end=True)])
+            return
+
+        def keep(_: Job) -> None:
+            ref = self._store.add(picture, source)
+            self._mailbox.put(_News(batch.number, ref, done=1, total=1, end=True))
+
+        batch.job = self._keeper.submit(keep, supersede=False)
 
     def cancel(self) -> None:
         """Stop opening; what is in the tray stays."""
         self._open.clear()
         self._runner.cancel()
+        self._keeper.cancel()
         self.progress.emit(0, 0)
 
     def shutdown(self) -> None:
         """Stop the background thread."""
         self.cancel()
         self._runner.shutdown()
+        self._keeper.shutdown()
         self._mailbox.close()
 
     def _begin(self) -> _Batch:
@@ -184,6 +199,9 @@ class PictureLoader(QObject):
         if self._open.pop(batch.number, None) is None:
             return
         self.progress.emit(0, 0)
+        if self._store.problem:
+            batch.problems.append(self._store.problem)
+            self._store.problem = ""
         if batch.problems:
             self.problems_found.emit(batch.problems)
 
