@@ -232,10 +232,10 @@ class PictureStore:
         known, kept = self._find(picture_id), self._glance(picture_id)
         if kept is not None and _as_good(kept, max_side):
             return kept
-        if known.read is not None:
-            return known.read(max_side)
-        assert kept is not None
-        return scaled(kept, max_side)
+        if kept is not None and known.side == 0:
+            return scaled(kept, max_side)
+        assert known.read is not None  # others are not let go
+        return known.read(max_side)
 
     def source(self, picture_id: str, forward: Forward) -> Picture:
         """Return a picture as large as a working size needs it; raises EngineError as `get` does.
