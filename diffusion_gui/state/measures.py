@@ -207,7 +207,7 @@ class Measures(QObject):
         self._results.move_to_end(result.key)
         while len(self._results) > MOST_KEPT:
             self._results.popitem(last=False)
-        if result.key == self._key():
+        if result.key == self._key() and self._preview.pixels is not None:
             if result.table.spans:
                 self._table = result.table
             self.changed.emit()
