@@ -21,7 +21,7 @@ from diffusion_gui.engine.images import arranged
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build
-from diffusion_gui.session import library
+from diffusion_gui.session import library, video
 from diffusion_gui.session.format import decode
 from diffusion_gui.session.restore import read_experiment
 
@@ -313,6 +313,22 @@ def test_noise_of_every_kind_restores_with_its_settings(tmp_path, pictures):
         assert animation.n_frames == 78
 
 
+def test_noise_takes_colours_in_capitals(tmp_path, pictures):
+    _ok("noise", pictures / "a.png", "-o", tmp_path / "n.png", "--background", "#FFEEdd")
+    assert read_experiment(tmp_path / "n.png", {}).experiment.forward.background == "#ffeedd"
+
+
+def test_noise_checks_an_animation_before_it_writes_anything(tmp_path, monkeypatch):
+    Image.new("RGB", (16_400, 4)).save(tmp_path / "long.png")
+    command = ("noise", tmp_path / "long.png", "-o", tmp_path / "n.png", "--size", 0)
+    line = _refused(*command, "--t", 0, "--animation", tmp_path / "a.webp")
+    assert "16400 x 4 pixels are too large for .webp" in line
+    monkeypatch.setattr(video, "find_spec", lambda name: None)
+    line = _refused(*command, "--t", 0, "--animation", tmp_path / "a.mp4")
+    assert "an MP4 needs PyAV" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["long.png"]
+
+
 @pytest.mark.parametrize(
     ("option", "parts"),
     [
@@ -321,6 +337,7 @@ def test_noise_of_every_kind_restores_with_its_settings(tmp_path, pictures):
         (["--fit", "stretch"], ["'stretch'", "fit, crop, pad"]),
         (["--background", "white"], ["'white'", "#rrggbb"]),
         (["--animation", "a.avi"], ["a.avi", ".gif"]),
+        (["--t", "9" * 5000], ["'99999999999999999999...' is not a time", "0..1000"]),
     ],
 )
 def test_noise_refuses_settings_it_does_not_have(tmp_path, pictures, option, parts):

@@ -215,7 +215,7 @@ class PictureFiles(QObject):
             from diffusion_gui.session.export import save_grid
 
             pictures, left_out = _data_of(store, experiment, watch.poll)
-            save_grid(path, pixels, experiment, pictures=pictures)
+            save_grid(path, pixels, experiment, pictures=pictures, poll=watch.poll)
             return f"; {left_out} pictures of its data do not travel in it" if left_out else ""
 
         self._start(path, write)

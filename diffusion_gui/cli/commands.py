@@ -45,7 +45,7 @@ from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import SPACINGS, ScheduleSpec, build
 from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
 from diffusion_gui.session import export, library
-from diffusion_gui.session.animation import KINDS, Motion, save_animation
+from diffusion_gui.session.animation import Motion, check_animation, check_frames, save_animation
 from diffusion_gui.session.diffusers_export import NOTES_KEY, to_config
 from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import View, check
@@ -146,11 +146,12 @@ def noise(
     """
     check_target(output, (".png",))
     if animation is not None:
-        check_target(animation, KINDS)
+        check_animation(animation)
     found = options.find_schedule(schedule, None, image_size=image_size)
     chosen = options.read_times(times, found.spec.T)
     store = library.PictureStore()
     ref = store.add(read_picture(image), str(image))
+    background = background.lower()
     large = next((known for known in WORKING_SIZES if known >= size), 0) if size else 0
     forward = Forward(large, Fit(fit), background, NoiseKind(kind), offset)
     view = View(chosen[len(chosen) // 2], ref.id, Shown(shown))
@@ -160,6 +161,8 @@ def noise(
     pixels = arranged(picture, size, fit, colour(background))
     # x_0 at a size between the window's own is a picture of that size, which is not enlarged there
     scene = Scene(experiment, view, (Subject(ref, lambda: Picture(ref.name, pixels)),))
+    if animation is not None:
+        check_frames(animation, len(Motion().times(found.spec.T)), pixels)
     save_strip(output, scene, {"": chosen})
     typer.echo(f"{output}: {image.name} at t = {options.names(chosen)}")
     if animation is not None:

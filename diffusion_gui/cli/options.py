@@ -40,7 +40,7 @@ from diffusion_gui.session.diffusers_schedules import IMAGE_SIZES
 from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-_MOST_TIMES = 64
+_MOST_TIMES, _MOST_DIGITS = 64, 20
 
 
 def names(known: Iterable[object]) -> str:
@@ -254,8 +254,9 @@ def read_times(text: str | None, T: int) -> list[int]:
     if len(parts) > _MOST_TIMES:
         raise EngineError(f"--t: {len(parts)} times; give at most {_MOST_TIMES}")
     times = []
-    for part in parts:
-        if not part.strip().isdecimal() or int(part) > T:
-            raise EngineError(f"--t: {part.strip()!r} is not a time; give integers in 0..{T}")
+    for part in map(str.strip, parts):
+        if not part.isdecimal() or len(part) > _MOST_DIGITS or int(part) > T:
+            shown = repr(part if len(part) <= _MOST_DIGITS else f"{part[:_MOST_DIGITS]}...")
+            raise EngineError(f"--t: {shown} is not a time; give integers in 0..{T}")
         times.append(int(part))
     return times

@@ -281,14 +281,21 @@ def arranged(picture: Picture, size: int, fit: str, background: Colour = WHITE) 
     """Return a picture as the forward process takes it, uint8 [H, W, 3].
 
     `size` is the longest side (never enlarged; 0 keeps the picture's own), `fit` one of
-    `experiment.Fit`. What is arranged once is not changed by arranging it again.
+    `experiment.Fit`. What is arranged once is not changed by arranging it again. Raises EngineError
+    if the square that a picture is padded to would have over `MAX_MEGAPIXELS`.
     """
     pixels = picture.on(background)
     if fit == "crop":
         edge = min(pixels.shape[:2])
         return square(pixels, min(size or edge, edge))
     if fit == "pad":
-        return padded(fit_within(pixels, size or max(pixels.shape)), background)
+        side = min(size or max(pixels.shape), max(pixels.shape[:2]))
+        if side**2 > MAX_MEGAPIXELS * 1e6:
+            raise EngineError(
+                f"{picture.name}: padded to {side} x {side} pixels it is over {MAX_MEGAPIXELS}"
+                " megapixels; choose a smaller working size or another fit (Options)"
+            )
+        return padded(fit_within(pixels, side), background)
     return fit_within(pixels, size or max(pixels.shape))
 
 

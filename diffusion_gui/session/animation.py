@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -23,6 +25,8 @@ from diffusion_gui.session.png_parts import png_info
 KINDS = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG", ".mp4": "MP4"}
 """The endings of animations."""
 MOST_FRAMES, MOST_FPS = 600, 50
+_MOST_SIDES = {"GIF": 65_535, "WEBP": 16_383, "MP4": 16_384}
+"""The longest side in pixels that a format has."""
 _MOST_PIXELS = 300_000_000
 """Of all frames together, where the encoder holds them: 900 MB."""
 
@@ -62,10 +66,8 @@ def save_animation(path: AnyPath, scene: Scene, motion: Motion, watch: Watch = I
     The ending of `path` is one of `KINDS`. An .apng carries the experiment. Raises EngineError if
     the file cannot be written, if it would be too large, and for .mp4 without PyAV.
     """
-    target = check_target(path, KINDS)
+    target = check_animation(path)
     kind = KINDS[target.suffix.lower()]
-    if kind == "MP4":
-        video.require()
     x_0 = scene.pixels(scene.subject)
     process, schedule = scene.process(x_0), build(scene.experiment.schedule)
     times = motion.times(schedule.T)
@@ -82,10 +84,33 @@ def save_animation(path: AnyPath, scene: Scene, motion: Motion, watch: Watch = I
         else:
             _write(watched, kind, _Reel(x_0, len(times), make), motion, scene)
 
-    if kind != "MP4":
-        _check_size(len(times), x_0)
-    atomic_write(target, write)
+    check_frames(target, len(times), x_0)
+    atomic_write(target, write, watch.poll)
     return len(times)
+
+
+def check_animation(path: AnyPath) -> Path:
+    """Return `path` if an animation can be made there; raises EngineError as `save_animation`."""
+    target = check_target(path, KINDS)
+    if KINDS[target.suffix.lower()] == "MP4":
+        video.require()
+    return target
+
+
+def check_frames(target: Path, count: int, x_0: Pixels) -> None:
+    """Raise EngineError if `count` frames like `x_0` are more than the format of `target` takes."""
+    kind, (height, width) = KINDS[target.suffix.lower()], x_0.shape[:2]
+    most = _MOST_SIDES.get(kind, max(width, height))
+    if max(width, height) > most:
+        raise EngineError(
+            f"{width} x {height} pixels are too large for {target.suffix}, whose sides have at"
+            f" most {most}; take a smaller working size (Options), or save as .apng"
+        )
+    if kind != "MP4" and count * height * width > _MOST_PIXELS:
+        raise EngineError(
+            f"{count} frames of {width} x {height} are over {_MOST_PIXELS // 10**6} megapixels;"
+            " take fewer frames, a smaller working size (Options), or save as .mp4"
+        )
 
 
 def _write(file: BinaryIO, kind: str, reel: _Reel, motion: Motion, scene: Scene) -> None:
@@ -95,22 +120,18 @@ def _write(file: BinaryIO, kind: str, reel: _Reel, motion: Motion, scene: Scene)
         text = {METADATA_KEY: encode(scene.experiment, scene.view)}
         options["pnginfo"] = png_info(text, {scene.subject.ref.id: scene.pixels(scene.subject)})
     durations = motion.durations(reel.n_frames, 10 if kind == "GIF" else 1)
-    reel.save(file, format=kind, save_all=True, duration=durations, loop=0, **options)
+    try:
+        reel.save(file, format=kind, save_all=True, duration=durations, loop=0, **options)
+    except (OSError, ValueError, ArithmeticError, RuntimeError, SystemError, struct.error) as error:
+        if isinstance(error, EngineError) or (isinstance(error, OSError) and error.errno):
+            raise  # of the file, not of the encoder
+        raise video.refusal(kind, error) from None
 
 
 _QUALITY: dict[str, dict[str, Any]] = {
     "WEBP": {"quality": 90, "method": 2},
     "GIF": {"optimize": False},
 }
-
-
-def _check_size(count: int, x_0: Pixels) -> None:
-    height, width = x_0.shape[:2]
-    if count * height * width > _MOST_PIXELS:
-        raise EngineError(
-            f"{count} frames of {width} x {height} are over {_MOST_PIXELS // 10**6} megapixels;"
-            " take fewer frames, a smaller working size (Options), or save as .mp4"
-        )
 
 
 class _Reel(Image.Image):

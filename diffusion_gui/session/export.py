@@ -159,7 +159,7 @@ def save_png(
     def write(file: BinaryIO) -> None:
         _write_png(cast(BinaryIO, WatchedFile(file, poll)), pixels, text, pictures)
 
-    atomic_write(target, write)
+    atomic_write(target, write, poll)
 
 
 def png_bytes(pixels: Pixels, text: Mapping[str, str], pictures: Mapping[str, Pixels]) -> bytes:
@@ -185,15 +185,16 @@ def save_grid(
     experiment: Experiment,
     columns: int | None = None,
     pictures: Mapping[str, Pixels] = {},
+    poll: Callable[[], None] = lambda: None,
 ) -> None:
     """Write samples, uint8 [N, H, W, 3] with N >= 1, as one PNG that carries its experiment.
 
     Every pixel is enlarged a whole number of times, so that a cell is about `CELL` wide;
     `columns` is the square root of N unless given. `pictures` are those that the run learned from
-    or began with, as it took them.
+    or began with, as it took them. `poll` is called all the while and may raise to end it.
     """
     sheet = _sheet(frames, columns or square_columns(len(frames)), CELL)
-    save_png(path, sheet, {METADATA_KEY: encode(experiment)}, pictures)
+    save_png(path, sheet, {METADATA_KEY: encode(experiment)}, pictures, poll)
 
 
 def square_columns(count: int) -> int:

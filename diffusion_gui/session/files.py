@@ -34,9 +34,12 @@ def check_target(path: AnyPath, endings: Collection[str] = ()) -> Path:
     return target
 
 
-def atomic_write(path: AnyPath, write: Callable[[BinaryIO], object]) -> None:
+def atomic_write(
+    path: AnyPath, write: Callable[[BinaryIO], object], poll: Callable[[], None] = lambda: None
+) -> None:
     """Let `write` fill a new file beside `path` and then give it the name `path`.
 
+    `poll` is called when the new file is whole, and may still raise to end it all.
     Whatever ends `write` early (an error, Ctrl-C), an older file stays as it was and nothing is
     left beside it. Links are followed. Raises EngineError with one line where the file system
     refuses.
@@ -48,6 +51,7 @@ def atomic_write(path: AnyPath, write: Callable[[BinaryIO], object]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        poll()
         part.replace(target)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -63,6 +67,8 @@ class WatchedFile:
         self._file = file
         self._poll = poll
         self.seek, self.tell, self.flush = file.seek, file.tell, file.flush
+        self.read = file.read
+        """Only by having it does NumPy know a file."""
 
     def write(self, data: bytes) -> int:
         """Write `data`; returns how many bytes that were."""

@@ -9,6 +9,7 @@ types cannot say (ranges, names from the registries) is checked after decoding.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -226,9 +227,9 @@ def _check_points(path: str, points: tuple[ControlPoint, ...]) -> None:
 
 def _check_params(path: str, rows: Iterable[Param], values: Values, owner: str) -> None:
     names = [name for name, _ in values]
-    for name in names:
-        if names.count(name) > 1:
-            raise EngineError(f"{path}: {name} is given twice; keep one of them")
+    if len(set(names)) < len(names):
+        [(name, _)] = Counter(names).most_common(1)
+        raise EngineError(f"{path}: {name} is given twice; keep one of them")
     _under(path, lambda: resolve(rows, values, owner))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import PurePath
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -24,13 +24,15 @@ from diffusion_gui.engine.noise_fields import NoiseField
 from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build
 from diffusion_gui.session import png_parts
 from diffusion_gui.session.export import METADATA_KEY, png_bytes, save_png
-from diffusion_gui.session.files import AnyPath, atomic_write, check_target
+from diffusion_gui.session.files import AnyPath, WatchedFile, atomic_write, check_target
 from diffusion_gui.session.format import View, encode
-from diffusion_gui.session.frame_sheet import MOST_PIXELS, Row, draw_rows
+from diffusion_gui.session.frame_sheet import Layout, Row, draw_rows
 from diffusion_gui.session.schedule_plot import describe
 
 USUAL_CELL, LEAST_CELL = 512, 32
 """Sides of a contact sheet's cells where pictures are noised at their own size, and at least."""
+_STEM_BYTES = 200
+"""File systems take names of 255 bytes, and "-t1000-signal.png" comes behind the stem."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +165,7 @@ def save_strip(
         _row(process, spec, times[side], scene.view.shown, _side_title(side, spec))
         for side, spec in sides.items()
     ]
-    pixels = draw_rows(rows, (x_0.shape[1], x_0.shape[0]), watch.poll, watch.progress)
+    pixels = draw_rows(rows, Layout(rows, (x_0.shape[1], x_0.shape[0])), watch.poll, watch.progress)
     save_png(
         path, pixels, _text(scene), png_parts.portable({scene.subject.ref.id: x_0}), watch.poll
     )
@@ -189,7 +191,6 @@ def save_sheet(
     is noised at the size of the cell. Returns that size and how many of the pictures travel in the
     file, as far as it may carry them.
     """
-    cell = sheet_cell(scene.experiment.forward.size, len(scene.subjects), len(times))
     kept: dict[str, Pixels] = {}
     schedule = build(scene.experiment.schedule)
 
@@ -202,17 +203,29 @@ def save_sheet(
         return Row(times, made, subject.ref.name)
 
     rows = [row_of(subject) for subject in scene.subjects]
-    pixels = draw_rows(rows, (cell, cell), watch.poll, watch.progress)
+    cell, layout = sheet_layout(rows, scene.experiment.forward.size)
+    pixels = draw_rows(rows, layout, watch.poll, watch.progress)
     save_png(path, pixels, _text(scene), kept, watch.poll)
     return cell, len(kept)
 
 
-def sheet_cell(size: int, rows: int, columns: int) -> int:
-    """Return the side of a contact sheet's cells for a working size, 0 for the pictures' own."""
+def sheet_layout(rows: Sequence[Row], size: int) -> tuple[int, Layout]:
+    """Return the side of a contact sheet's cells for a working size (0: the pictures' own).
+
+    With it goes the layout. Where the sheet would be too large, its pixels are not enlarged, and
+    then the cells are halved; raises EngineError if cells of `LEAST_CELL` are too many as well.
+    """
     cell = size or USUAL_CELL
-    while cell > LEAST_CELL and 1.2 * rows * columns * cell**2 > MOST_PIXELS:
-        cell //= 2
-    return cell
+    try:
+        return cell, Layout(rows, (cell, cell))
+    except EngineError:
+        while True:
+            try:
+                return cell, Layout(rows, (cell, cell), scale=1)
+            except EngineError:
+                if cell <= LEAST_CELL:
+                    raise
+                cell //= 2
 
 
 # --- values ---------------------------------------------------------------------------------------
@@ -253,11 +266,16 @@ def save_tensors(path: AnyPath, scene: Scene, watch: Watch = IDLE) -> None:
     target = check_target(path, (".npz",))
     arrays = tensors(scene)
     watch.poll()
-    atomic_write(target, lambda file: np.savez(file, **arrays))
+
+    def write(file: BinaryIO) -> None:
+        np.savez(cast(BinaryIO, WatchedFile(file, watch.poll)), **arrays)
+
+    atomic_write(target, write, watch.poll)
 
 
 def file_stem(name: str) -> str:
     """Return a picture's name as the beginning of a file name that every system takes."""
-    stem = re.sub(r"[^\w.-]+", "_", PurePath(name).stem).strip("._")[:60]
+    stem = re.sub(r"[^\w.-]+", "_", PurePath(name).stem).strip("._")
+    stem = stem.encode()[:_STEM_BYTES].decode(errors="ignore")
     reserved = re.fullmatch(r"(?i)con|prn|aux|nul|com\d|lpt\d", stem)
     return f"{stem or 'picture'}{'_' if reserved else ''}"

@@ -38,9 +38,12 @@ class Row:
 class Layout:
     """Where everything stands on a sheet whose frames are at most `cell` = (width, height)."""
 
-    def __init__(self, rows: Sequence[Row], cell: tuple[int, int]) -> None:
-        """Raises EngineError if the sheet would be larger than `MOST_PIXELS`."""
-        self.scale = max(1, round(CELL / max(cell)))
+    def __init__(self, rows: Sequence[Row], cell: tuple[int, int], scale: int = 0) -> None:
+        """Every pixel is `scale` wide, or with 0 as wide as makes a frame about `CELL` wide.
+
+        Raises EngineError if the sheet would be larger than `MOST_PIXELS`.
+        """
+        self.scale = scale or max(1, round(CELL / max(cell)))
         self.font = ImageFont.load_default(min(max(round(max(cell) * self.scale / 18), 12), 28))
         longest = max((t for row in rows for t in row.times), default=0)
         self._line = round(1.6 * self.font.size) if hasattr(self.font, "size") else 20
@@ -78,15 +81,11 @@ class Layout:
 
 def draw_rows(
     rows: Sequence[Row],
-    cell: tuple[int, int],
+    layout: Layout,
     poll: Callable[[], None] = lambda: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Image.Image:
-    """Return the sheet in RGB; `progress` is told frames done and of how many.
-
-    Raises EngineError if it would be larger than `MOST_PIXELS`.
-    """
-    layout = Layout(rows, cell)
+    """Return the sheet in RGB; `progress` is told frames done and of how many."""
     sheet = Image.new("RGB", layout.size, PAPER)
     pen = ImageDraw.Draw(sheet)
     total = sum(len(row.times) for row in rows)

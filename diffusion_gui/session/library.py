@@ -362,11 +362,17 @@ def side_needed(kept: Picture, forward: Forward) -> int | None:
     """
     height, width = kept.pixels.shape[:2]
     if kept.whole:
-        return None if height * width <= LARGE else 0
+        return None if max(height * width, padded_side(kept, forward) ** 2) <= LARGE else 0
     needed = forward.size
     if forward.fit is Fit.CROP:
         needed = math.ceil(needed * max(kept.full_size) / min(kept.full_size))
     return needed if needed > max(height, width) or not needed else None
+
+
+def padded_side(kept: Picture, forward: Forward) -> int:
+    """Return the side of the square that a picture is padded to at a working size, 0 for none."""
+    longest = max(kept.pixels.shape[:2])
+    return min(forward.size or longest, longest) if forward.fit is Fit.PAD else 0
 
 
 def _as_good(kept: Picture, max_side: int) -> bool:

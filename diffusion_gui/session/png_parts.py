@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -28,17 +28,21 @@ MOST_PICTURES = 2000
 MOST_PIXELS = 100_000_000
 """Pixels of all carried pictures together: 300 MB unpacked."""
 MOST_TEXT = 16 * 1024**2
-"""Bytes of a text, unpacked."""
-_MOST_CHUNKS = 100_000
+"""Bytes of all texts that are read, unpacked."""
+_MOST_CHUNKS, _MOST_LOOKED_AT = 100_000, 1000
+"""Chunks that are passed in reading a PNG, and in a look at what it holds."""
 _MOST_PACKED = 512 * 1024**2
 """Bytes of a carried picture's chunk."""
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LONGEST_ID = 64
+_LONGEST_KEY = 79
+"""Bytes of a text's key, as PNG has it."""
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 
 
 @dataclass(slots=True)
 class Carried:
-    """What was found in a PNG: its texts by key, its pictures uint8 [H, W, 3] by id."""
+    """What was found in a PNG: texts by key, its pictures uint8 [H, W, 3] by id."""
 
     texts: dict[str, str] = field(default_factory=dict)
     pictures: dict[str, Pixels] = field(default_factory=dict)
@@ -70,85 +74,116 @@ def png_info(texts: Mapping[str, str], pictures: Mapping[str, Pixels]) -> PngInf
     return info
 
 
-def read_carried(path: AnyPath) -> Carried:
-    """Return the texts and pictures in a PNG; damaged ones are left out.
+def read_carried(path: AnyPath, keys: Collection[str] = ()) -> Carried:
+    """Return the texts under `keys` and the pictures in a PNG; damaged ones are left out.
 
-    Raises EngineError if the file is no PNG or carries more than this program writes, OSError if it
-    cannot be read.
+    Other texts are not unpacked. All that are take `MOST_TEXT` bytes together: those beyond count
+    as damaged. Raises EngineError if the file is no PNG or carries more than this program writes,
+    OSError if it cannot be read.
     """
-    carried, room = Carried(), MOST_PIXELS
+    carried, room, text_room = Carried(), MOST_PIXELS, MOST_TEXT
     with Path(path).open("rb") as file:
-        for kind, content in _chunks(file, {b"tEXt", b"zTXt", b"iTXt", PICTURE_CHUNK}):
+        for kind, content in _chunks(file, keys):
             if kind != PICTURE_CHUNK:
-                carried.texts.update(_text(kind, content))
+                found = _text(kind, content, text_room)
+                if found is not None:
+                    carried.texts[found.key] = found.value
+                    text_room -= found.size
                 continue
             if len(carried.pictures) + carried.damaged >= MOST_PICTURES:
                 raise EngineError(f"it carries over {MOST_PICTURES} pictures")
-            found = _picture(content, room)
-            if found is None:
+            picture = _picture(content, room)
+            if picture is None:
                 carried.damaged += 1
             else:
-                carried.pictures[found[0]] = found[1]
-                room -= found[1].size // 3
+                carried.pictures[picture[0]] = picture[1]
+                room -= picture[1].size // 3
     return carried
 
 
-def read_texts(path: AnyPath) -> dict[str, str]:
-    """Return the texts before the pixels of a PNG, without reading any of these.
+def holds_text(path: AnyPath, key: str) -> bool:
+    """Return whether one of the first chunks of a PNG, before its pixels, is a text under `key`.
 
-    Raises EngineError if the file is no PNG, OSError if it cannot be read.
+    The text itself is not read. Raises EngineError if the file is no PNG, OSError if it cannot be
+    read.
     """
-    texts: dict[str, str] = {}
+    wanted = key.encode("latin-1") + b"\0"
     with Path(path).open("rb") as file:
-        for kind, content in _chunks(file, {b"tEXt", b"zTXt", b"iTXt"}, until=b"IDAT"):
-            texts.update(_text(kind, content))
-    return texts
+        return any(
+            kind in _TEXTS and length >= len(wanted) and file.read(len(wanted)) == wanted
+            for kind, length in _heads(file, b"IDAT", _MOST_LOOKED_AT)
+        )
 
 
-def _chunks(
-    file: BinaryIO, wanted: set[bytes], until: bytes = b"IEND"
-) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the wanted chunks of a PNG whose checksums are right, up to the first one `until`."""
+def _heads(file: BinaryIO, until: bytes, most: int) -> Iterator[tuple[bytes, int]]:
+    """Yield kind and length of up to `most` chunks of a PNG before the first one `until`.
+
+    Meanwhile `file` stands at the chunk's content, which is whole.
+    """
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if file.read(len(_SIGNATURE)) != _SIGNATURE:
         raise EngineError("it is not a PNG")
-    for _ in range(_MOST_CHUNKS):
+    for _ in range(most):
         head = file.read(8)
         if len(head) < 8:
             return
         length, kind = struct.unpack(">I4s", head)
-        if kind in (until, b"IEND") or length > size - file.tell() - 4:
+        end = file.tell() + length + 4
+        if kind in (until, b"IEND") or end > size:
             return
-        if kind not in wanted or length > (_MOST_PACKED if kind == PICTURE_CHUNK else MOST_TEXT):
-            file.seek(length + 4, io.SEEK_CUR)
+        yield kind, length
+        file.seek(end)
+
+
+def _chunks(file: BinaryIO, keys: Collection[str]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the pictures and the texts under `keys` whose checksums are right, packed."""
+    wanted = tuple(key.encode("latin-1") + b"\0" for key in keys)
+    for kind, length in _heads(file, b"IEND", _MOST_CHUNKS):
+        if kind in _TEXTS and length <= MOST_TEXT:
+            start = file.read(min(length, _LONGEST_KEY + 1))
+            if not start.startswith(wanted):
+                continue
+        elif kind == PICTURE_CHUNK and length <= _MOST_PACKED:
+            start = b""
+        else:
             continue
-        content, checksum = file.read(length), file.read(4)
+        content, checksum = start + file.read(length - len(start)), file.read(4)
         if zlib.crc32(kind + content) == int.from_bytes(checksum):
             yield kind, content
 
 
-def _text(kind: bytes, content: bytes) -> dict[str, str]:
-    """Return a text chunk as {key: text}, {} if it is damaged."""
+@dataclass(frozen=True, slots=True)
+class _Text:
+    key: str
+    value: str
+    size: int
+    """Bytes, unpacked."""
+
+
+def _text(kind: bytes, content: bytes, room: int) -> _Text | None:
+    """Return a text chunk, None if it is damaged or larger than `room` bytes."""
     key, _, rest = content.partition(b"\0")
+    encoding, packed = "latin-1", kind == b"zTXt"
     try:
-        name = key.decode("latin-1")
-        if kind == b"tEXt":
-            return {name: rest.decode("latin-1")}
         if kind == b"zTXt":
-            return {name: _unpacked(rest[1:]).decode("latin-1")}
-        packed, rest = rest[:1] == b"\1", rest[2:]
-        text = rest.split(b"\0", 2)[2]  # behind the language and the translated key
-        return {name: (_unpacked(text) if packed else text).decode()}
+            rest = rest[1:]
+        elif kind == b"iTXt":
+            encoding, packed = "utf-8", rest[:1] == b"\1"
+            rest = rest[2:].split(b"\0", 2)[2]  # behind the language and the translated key
+        data = _unpacked(rest, room) if packed else rest
+        if len(data) > room:
+            return None
+        return _Text(key.decode("latin-1"), data.decode(encoding), len(data))
     except (UnicodeError, IndexError, zlib.error):
-        return {}
+        return None
 
 
-def _unpacked(data: bytes) -> bytes:
-    """Return `data` unpacked; raises zlib.error if that is more than `MOST_TEXT` bytes."""
+def _unpacked(data: bytes, room: int) -> bytes:
+    """Return `data` unpacked; raises zlib.error if that is more than `room` bytes."""
     unpacker = zlib.decompressobj()
-    text = unpacker.decompress(data, MOST_TEXT)
-    if unpacker.unconsumed_tail:
+    text = unpacker.decompress(data, room + 1)
+    if len(text) > room:
         raise zlib.error
     return text
 

@@ -26,7 +26,7 @@ from diffusion_gui.engine.images import (
 from diffusion_gui.session.export import METADATA_KEY
 from diffusion_gui.session.files import AnyPath
 from diffusion_gui.session.format import Saved, View, decode_saved
-from diffusion_gui.session.png_parts import Carried, read_carried, read_texts
+from diffusion_gui.session.png_parts import Carried, holds_text, read_carried
 
 BUNDLED = "bundled"
 """The source of the pictures that come with the program."""
@@ -37,9 +37,7 @@ def holds_experiment(path: AnyPath) -> bool:
     """Return whether a file says that it is a PNG with an experiment inside; reads no pixels."""
     file = Path(path)
     try:
-        return (
-            file.suffix.lower() in _ENDINGS and file.is_file() and METADATA_KEY in read_texts(file)
-        )
+        return file.suffix.lower() in _ENDINGS and file.is_file() and holds_text(file, METADATA_KEY)
     except (EngineError, OSError):
         return False
 
@@ -71,14 +69,15 @@ def read_experiment(
     """
     file = Path(path)
     try:
-        carried = read_carried(file)
+        carried = read_carried(file, (METADATA_KEY,))
         saved = _saved_in(carried)
     except EngineError as error:
         raise EngineError(f"{file.name}: {error}") from None
     except OSError as error:
         raise EngineError(f"{file.name}: cannot be read ({error.strerror or error})") from None
     finder = _Finder(saved.experiment, carried.pictures, known, loaded)
-    kept = tuple(ref for ref in map(finder.find, saved.experiment.pictures) if ref is not None)
+    found = map(finder.find, saved.experiment.pictures)
+    kept = tuple(dict.fromkeys(ref for ref in found if ref is not None))
     experiment = replace(saved.experiment, pictures=kept)
     start = experiment.sampling.start
     if start is not None and finder.find(PictureRef(start.picture, "start")) is None:
@@ -108,9 +107,18 @@ class _Finder:
         self._loaded = loaded
         self.unpacked: dict[str, Picture] = {}
         self.missing: set[str] = set()
+        self._found: dict[str, PictureRef | None] = {}
 
     def find(self, ref: PictureRef) -> PictureRef | None:
-        """Return a reference that may be trusted, or None if there is no such picture."""
+        """Return a reference that may be trusted, or None if there is no such picture.
+
+        References with one id are one picture, the first of them.
+        """
+        if ref.id not in self._found:
+            self._found[ref.id] = self._find(ref)
+        return self._found[ref.id]
+
+    def _find(self, ref: PictureRef) -> PictureRef | None:
         pixels = self._carried.get(ref.id)
         if ref.id in self._known and self._agrees(ref.id, pixels):
             return self._known[ref.id]

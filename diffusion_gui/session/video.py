@@ -39,7 +39,17 @@ def write_mp4(file: BinaryIO, frames: Iterator[Pixels], fps: int) -> None:
     try:
         _encode(av, kept, frames, fps)
     except Exception as error:
-        raise kept.error or error from None
+        if kept.error is not None:
+            raise kept.error from None
+        if isinstance(error, av.FFmpegError):
+            raise refusal("H.264", error) from None
+        raise
+
+
+def refusal(encoder: str, error: Exception) -> EngineError:
+    """Return what an encoder says as one line."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return EngineError(f"the {encoder} encoder refuses these frames ({reason}); save as .apng")
 
 
 def _encode(av: Any, file: _Kept, frames: Iterator[Pixels], fps: int) -> None:

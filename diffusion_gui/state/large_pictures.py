@@ -20,7 +20,7 @@ from diffusion_gui.engine.experiment import Experiment, Forward, NoiseKind, Pict
 from diffusion_gui.engine.forward import LARGE, Process
 from diffusion_gui.engine.images import MAX_SIDE, Picture, colour
 from diffusion_gui.engine.noise_fields import WHOLE, stride_for
-from diffusion_gui.session.library import PictureStore, side_needed
+from diffusion_gui.session.library import PictureStore, padded_side, side_needed
 from diffusion_gui.state.jobs import Job, JobRunner, reason
 
 REST_MS = 120
@@ -71,7 +71,8 @@ def as_kept(store: PictureStore, ref: PictureRef, experiment: Experiment) -> Siz
     kept = store.at_hand(ref.id)
     if kept is None:
         kept = Picture(ref.name, store.thumbnail(ref.id), full_size=(MAX_SIDE, MAX_SIDE))
-    n = stride_for(kept.pixels.shape, LARGE)
+    side = padded_side(kept, experiment.forward)
+    n = max(stride_for(kept.pixels.shape, LARGE), stride_for((side, side), LARGE))
     pixels = np.ascontiguousarray(kept.pixels[::n, ::n])
     alpha = None if kept.alpha is None else kept.alpha[::n, ::n]
     thin = replace(kept, pixels=pixels, alpha=alpha)

@@ -13,9 +13,9 @@ from typing import Generic, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
 
-from diffusion_gui.engine.experiment import Forward
+from diffusion_gui.engine.experiment import Fit, Forward
 from diffusion_gui.engine.forward import LARGE
-from diffusion_gui.engine.images import Picture, Pixels, arranged, colour, square
+from diffusion_gui.engine.images import MAX_SIDE, Picture, Pixels, arranged, colour, square
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.jobs import Job, JobRunner
 
@@ -113,5 +113,7 @@ class Squares(QObject):
 
 
 def _square(picture: Picture, forward: Forward) -> Pixels:
-    pixels = arranged(picture, forward.size, forward.fit, colour(forward.background))
+    # a picture in no file may be long, and its padded square is seen at KEPT_SIDE at the most
+    size = forward.size or (MAX_SIDE if forward.fit is Fit.PAD else 0)
+    pixels = arranged(picture, size, forward.fit, colour(forward.background))
     return square(pixels, min(*pixels.shape[:2], KEPT_SIDE))

@@ -23,7 +23,7 @@ from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.schedules import ScheduleSpec, build
 from diffusion_gui.session import animation, video
 from diffusion_gui.session.animation import KINDS, Motion, save_animation
-from diffusion_gui.session.export import METADATA_KEY
+from diffusion_gui.session.export import METADATA_KEY, save_grid
 from diffusion_gui.session.format import View, decode_saved
 from diffusion_gui.session.forward_export import (
     Part,
@@ -35,7 +35,7 @@ from diffusion_gui.session.forward_export import (
     save_sheet,
     save_strip,
     save_tensors,
-    sheet_cell,
+    sheet_layout,
     shot,
     tensors,
 )
@@ -186,10 +186,19 @@ def test_a_sheet_has_a_row_for_every_picture(tmp_path: Path) -> None:
 
 
 def test_a_large_sheet_has_smaller_cells_and_a_large_strip_is_refused(tmp_path: Path) -> None:
-    assert sheet_cell(512, 3, 11) == 512
-    assert sheet_cell(512, 500, 13) == 64
-    assert sheet_cell(0, 1, 5) == 512
-    assert sheet_cell(32, 2000, 20) == 32
+    for size, count, columns, cell, scale in (
+        (512, 3, 11, 512, 1),
+        (512, 500, 13, 64, 1),
+        (512, 550, 11, 64, 1),
+        (512, 2000, 11, 32, 1),
+        (0, 1, 5, 512, 1),
+        (32, 3, 11, 32, 3),
+        (32, 2000, 20, 32, 1),
+    ):
+        rows = [Row(range(0, 1000, 1000 // columns)[:columns], list, "name")] * count
+        found, layout = sheet_layout(rows, size)
+        assert (found, layout.scale) == (cell, scale)
+        assert layout.size[0] * layout.size[1] <= 120_000_000
     big = _scene(shape=(2000, 3000, 3))
     big = replace(big, experiment=replace(big.experiment, forward=Forward(0)))
     with pytest.raises(EngineError, match=r"the sheet would be .* megapixels; lower") as caught:
@@ -366,6 +375,9 @@ WRITERS = {
     "f.png": lambda path, watch: save_frame(path, _scene(), watch),
     "s.png": lambda path, watch: save_strip(path, _scene(), {"": [0, 50]}, watch),
     "c.png": lambda path, watch: save_sheet(path, _scene(2), [0, 50], watch),
+    "g.png": lambda path, watch: save_grid(
+        path, np.stack([_pixels()] * 3), Experiment(), poll=watch.poll
+    ),
     "t.npz": lambda path, watch: save_tensors(path, _scene(), watch),
     **{
         f"a{ending}": lambda path, watch: save_animation(path, _scene(), Motion(5), watch)
@@ -464,6 +476,28 @@ def test_cancelling_leaves_nothing_at_whichever_point_it_comes(tmp_path: Path, n
         assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", WRITERS)
+def test_cancelling_when_all_is_written_leaves_the_older_file(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, cancelled, real = tmp_path / name, [], os.fsync
+    path.write_bytes(b"older")
+
+    def sync(number: int) -> None:
+        real(number)
+        cancelled.append(number)
+
+    def poll() -> None:
+        if cancelled:
+            raise Cancelled
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(Cancelled):
+        WRITERS[name](path, Watch(poll))
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+    assert path.read_bytes() == b"older"
+
+
 @pytest.mark.parametrize(
     ("name", "stem"),
     [
@@ -474,7 +508,9 @@ def test_cancelling_leaves_nothing_at_whichever_point_it_comes(tmp_path: Path, n
         ("", "picture"),
         ("con.png", "con_"),
         ("grinning face", "grinning_face"),
-        ("x" * 300, "x" * 60),
+        ("x" * 300, "x" * 200),
+        ("猫" * 300, "猫" * 66),
+        ("\U00020000" * 60, "\U00020000" * 50),
     ],
 )
 def test_file_names_are_safe_everywhere(name: str, stem: str) -> None:

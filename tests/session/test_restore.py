@@ -35,7 +35,7 @@ from diffusion_gui.session import png_parts
 from diffusion_gui.session.export import METADATA_KEY, save_grid, save_png
 from diffusion_gui.session.format import View, decode_saved, encode
 from diffusion_gui.session.library import labels
-from diffusion_gui.session.png_parts import read_carried, read_texts
+from diffusion_gui.session.png_parts import read_carried
 from diffusion_gui.session.restore import holds_experiment, read_experiment, renamed
 
 REFS = (PictureRef("one", "Ä 猫.png", "/home/someone/cats/Ä 猫.png"), PictureRef("two", "b.png"))
@@ -230,8 +230,9 @@ def test_a_text_bomb_is_refused_unpacked(tmp_path: Path) -> None:
     Image.fromarray(_pixels()).save(path)
     _with_chunk(path, _chunk(b"zTXt", METADATA_KEY.encode() + b"\0\0" + bomb))
     assert path.stat().st_size < 50_000
-    assert read_texts(path) == {}
-    assert not holds_experiment(path)
+    assert read_carried(path, (METADATA_KEY,)).texts == {}
+    with pytest.raises(EngineError, match="holds no experiment, or a damaged one"):
+        read_experiment(path, {})
 
 
 def _bomb(side: int) -> bytes:
