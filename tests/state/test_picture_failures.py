@@ -22,6 +22,7 @@ from diffusion_gui.engine.spectrum import radial_spectrum
 from diffusion_gui.session import library
 from diffusion_gui.session.forward_export import save_frame
 from diffusion_gui.state import forward_preview, large_pictures, measures
+from diffusion_gui.state.exporting import Exporter
 from diffusion_gui.state.measures import Reading
 from diffusion_gui.state.sampling import RunState
 
@@ -268,3 +269,14 @@ def test_an_estimate_that_fails_leaves_the_finished_run_as_it_is(
     assert parts.estimator.message.startswith(line)
     assert "\n" not in parts.estimator.message
     assert (parts.sampling.state, parts.sampling.message) == (RunState.DONE, "")
+
+
+def test_an_export_without_memory_says_what_to_do(qtbot: QtBot) -> None:
+    def work(_: object) -> None:
+        raise MemoryError
+
+    exporter = Exporter("exports")
+    with qtbot.waitSignal(exporter.failed) as said:
+        exporter.start(work, lambda _: None)
+    assert said.args == ["not enough memory; lower the working size (Options)"]
+    exporter.shutdown()
