@@ -90,6 +90,10 @@ def build_parts(
     preview = ForwardPreview(document, view, store, comparison, app)
     player = Player(view, settings, app)
     sampling = SamplingController(document, store, device or settings.device, settings.live, app)
+    film = Film(document, view, store, comparison, preview, app)
+    loader = PictureLoader(document, view, store, app)
+    loader.opened.connect(preview.try_again)
+    loader.opened.connect(film.try_again)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -101,10 +105,10 @@ def build_parts(
         editor=EditorState(app),
         comparison=comparison,
         preview=preview,
-        film=Film(document, view, store, comparison, preview, app),
+        film=film,
         measures=Measures(document, view, preview, comparison, app),
         chain=ChainController(document, view, preview, player, app),
-        loader=PictureLoader(document, view, store, app),
+        loader=loader,
         sampling=sampling,
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,

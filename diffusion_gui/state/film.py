@@ -117,6 +117,12 @@ class Film(QObject):
         """Stop the background thread; safe to call twice."""
         self._squares.shutdown()
 
+    @Slot(list)
+    def try_again(self, ids: list[str]) -> None:
+        """Show these pictures, whose files have been opened, whether or not they could be read."""
+        self._squares.try_again(ids)
+        self.changed.emit()
+
     # --- what there is to show ----------------------------------------------------------------
 
     @property

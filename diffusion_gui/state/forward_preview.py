@@ -192,6 +192,12 @@ class ForwardPreview(QObject):
             self._comparing = comparing
             self._on_sides()
 
+    @Slot(list)
+    def try_again(self, ids: list[str]) -> None:
+        """Open the picture on show once more if it could not be and is one of these."""
+        if self._unopened and self._view.picture in ids:
+            self._on_picture()
+
     def tiles(self) -> Tiles | None:
         """Return x_0, x_t and its two parts at the time cursor, or None without a picture.
 
@@ -291,9 +297,11 @@ class ForwardPreview(QObject):
     @Slot()
     def _on_pictures(self) -> None:
         """Show the first picture when the one on show has left the tray."""
-        pictures = self._document.experiment.pictures
-        if self._view.picture not in {ref.id for ref in pictures}:
+        pictures, shown = self._document.experiment.pictures, self._view.picture
+        if shown not in {ref.id for ref in pictures}:
             self._view.set_picture(pictures[0].id if pictures else "")
+        elif self._store.peek(shown) is not None:
+            self.try_again([shown])
 
     @Slot()
     def _on_forward(self) -> None:

@@ -67,11 +67,13 @@ class PictureLoader(QObject):
 
     `problems_found(lines)` carries, at the end of a batch, one line for every path that could not
     be opened. `progress(done, total)` runs while a batch is open: (found, 0) while its files are
-    counted, then (opened, total); (0, 0) when none is.
+    counted, then (opened, total); (0, 0) when none is. `opened(ids)` after pictures were opened,
+    be they new in the tray or not.
     """
 
     problems_found = Signal(list)
     progress = Signal(int, int)
+    opened = Signal(list)
 
     def __init__(
         self,
@@ -255,6 +257,7 @@ class PictureLoader(QObject):
             self._document.replace(change(self._document.experiment), f"open {text}", key)
         if first:
             self._view.set_picture(opened.id)
+        self.opened.emit(list(new))
 
 
 def _inserted(

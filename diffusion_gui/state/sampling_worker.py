@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.errors import Cancelled
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session import library
 from diffusion_gui.session.library import PictureStore
-from diffusion_gui.state.jobs import Job
+from diffusion_gui.state.jobs import Job, reason
 
 if TYPE_CHECKING:
     import torch
@@ -98,15 +98,17 @@ class SamplingWorker:
         from diffusion_gui.engine import device, reverse
 
         self._job = job
-        device.leave_a_core_free()
-        target = device.choose(device_wish)
         told = partial(Estimate, experiment, picture, t)
         try:
+            device.leave_a_core_free()
+            target = device.choose(device_wish)
             model = self._prepare(experiment, target)
             square = self._squares(experiment, (PictureRef(picture, ""),))[0]
             return told(reverse.estimate(experiment, model, square, t, target))
-        except EngineError as error:
-            return told(problem=str(error))
+        except Cancelled:
+            raise
+        except Exception as error:  # whatever it is, a run that has ended well stays so
+            return told(problem=reason(error, "lower the size of the samples"))
 
     def _prepare(self, experiment: Experiment, target: torch.device) -> Built:
         """Return the model, from the last run if it is the same."""

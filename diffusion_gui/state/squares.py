@@ -8,7 +8,7 @@ is kept is the square alone, so that it stays when the store lets the picture go
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
 from typing import Generic, TypeVar
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -83,6 +83,10 @@ class Squares(QObject):
                 return self._rough.get(key, lambda: _square(rough, forward)), False
             self._whole.get(key, lambda: _square(kept, forward))
         return self._whole.get(key, lambda: _square(self._store.get(picture), forward)), True
+
+    def try_again(self, ids: Collection[str]) -> None:
+        """Read these pictures once more when they are asked for, though they could not be."""
+        self._unreadable = {key for key in self._unreadable if key[0] not in ids}
 
     def _read(self, key: Key, forward: Forward) -> None:
         """Read one picture at a time: who is told that it has arrived asks for the next."""

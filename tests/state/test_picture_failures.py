@@ -22,7 +22,9 @@ from diffusion_gui.engine.spectrum import radial_spectrum
 from diffusion_gui.session import library
 from diffusion_gui.session.forward_export import save_frame
 from diffusion_gui.state import forward_preview, large_pictures, measures
+from diffusion_gui.state.exporting import Exporter
 from diffusion_gui.state.measures import Reading
+from diffusion_gui.state.sampling import RunState
 
 TIMEOUT = 30_000
 
@@ -182,3 +184,99 @@ def test_of_a_large_picture_the_middle_is_measured_pixel_by_pixel(
     assert reading.psnr == pytest.approx(psnr(middle, x_t), abs=1e-3)
     power = radial_spectrum(x_t)[1]
     np.testing.assert_allclose(reading.spectrum.x_t, power, rtol=1e-3, atol=1e-3)
+
+
+def test_a_file_that_is_back_and_opened_again_is_shown_in_window_and_strip(
+    parts: Parts, qtbot: QtBot, file: Path
+) -> None:
+    picture = _gone(parts, qtbot, file)
+    (head,) = (head for head in parts.film.heads if head.picture == picture)
+
+    def side() -> int:
+        return parts.film.row(head, 3, 128).frames[0][1].shape[0]
+
+    with qtbot.waitSignal(parts.film.changed):
+        assert side() == 64
+    file.with_suffix(".away").rename(file)
+    assert side() == 64, "nobody has said that it is back"
+    before = parts.document.experiment
+    with qtbot.waitSignal(parts.film.changed):
+        parts.loader.open([str(file)])
+    qtbot.waitUntil(lambda: not parts.loader.busy and not parts.preview.opening)
+    assert parts.document.experiment is before, "the tray is as it was"
+    assert (parts.preview.problem, parts.preview.size) == ("", (400, 300))
+    assert side() == 128
+
+
+def test_a_picture_that_could_not_be_read_is_read_again_for_the_strip(
+    parts: Parts, qtbot: QtBot, file: Path
+) -> None:
+    picture = _gone(parts, qtbot, file)
+    (head,) = (head for head in parts.film.heads if head.picture == picture)
+    with qtbot.waitSignal(parts.film.changed):
+        parts.film.row(head, 3, 128)
+    file.with_suffix(".away").rename(file)
+    parts.film.try_again([picture])  # as after opening more pictures than stay in memory
+    with qtbot.waitSignal(parts.film.changed):
+        assert parts.film.row(head, 3, 128).frames[0][1].shape[0] == 64
+    assert parts.film.row(head, 3, 128).frames[0][1].shape[0] == 128
+
+
+def test_a_picture_that_is_in_memory_again_is_shown_when_the_tray_changes(
+    parts: Parts, qtbot: QtBot, file: Path
+) -> None:
+    picture = _gone(parts, qtbot, file)
+    file.with_suffix(".away").rename(file)
+    parts.store.get(picture)  # as a restored experiment does
+    parts.pictures.shift([picture], right=True)
+    qtbot.waitUntil(lambda: not parts.preview.opening)
+    assert (parts.preview.problem, parts.preview.size) == ("", (400, 300))
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named as torch's own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (None, "device 'cuda' is not available here"),
+        (MemoryError(), "not enough memory; "),
+        (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "not enough memory; "),
+        (RuntimeError("first line\nsecond line"), "first line"),
+    ],
+)
+def test_an_estimate_that_fails_leaves_the_finished_run_as_it_is(
+    parts: Parts,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception | None,
+    line: str,
+) -> None:
+    from diffusion_gui.engine import device
+
+    def fail(wish: str) -> None:
+        raise error or EngineError(f"device {wish!r} is not available here")
+
+    parts.sampling.live = False
+    parts.document.replace_sampling("short", steps=2, size=8, count=1)
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    monkeypatch.setattr(device, "choose", fail)
+    parts.sampling.set_device("cuda")
+    parts.view.set_display(estimate=True)
+    qtbot.waitUntil(lambda: bool(parts.estimator.message), timeout=TIMEOUT)
+    assert parts.estimator.message.startswith(line)
+    assert "\n" not in parts.estimator.message
+    assert (parts.sampling.state, parts.sampling.message) == (RunState.DONE, "")
+
+
+def test_an_export_without_memory_says_what_to_do(qtbot: QtBot) -> None:
+    def work(_: object) -> None:
+        raise MemoryError
+
+    exporter = Exporter("exports")
+    with qtbot.waitSignal(exporter.failed) as said:
+        exporter.start(work, lambda _: None)
+    assert said.args == ["not enough memory; lower the working size (Options)"]
+    exporter.shutdown()
