@@ -226,6 +226,7 @@ def test_pictures_that_are_nowhere_are_said_in_one_line(
 ) -> None:  # fmt: skip
     window.open([str(make_image(f"{i}.png")) for i in range(3)])
     _done(window, qtbot)
+    parts.document.replace_sampling("data", data=PICTURES)  # so that all of them are needed
     path = save_as("out.png")
     window.actions_by_name["exportFrame"].trigger()
     _done(window, qtbot)
