@@ -65,6 +65,7 @@ class Parts:
         self.film.shutdown()
         self.preview.shutdown()
         self.pictures.shutdown()
+        self.store.close()
 
 
 def build_parts(

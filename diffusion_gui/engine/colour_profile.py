@@ -32,6 +32,8 @@ def to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, str]:
         return _from_lab(image), ""
     if not icc:
         return image.convert("RGB"), ""
+    if len(icc) > MOST_BYTES:  # here: what is called for below is kept
+        return image.convert("RGB"), "colour profile left aside: it is too large"
     transform, name = _transform(icc, image.mode)
     if transform is None:
         return image.convert("RGB"), name
@@ -49,8 +51,6 @@ def _transform(icc: bytes, mode: str) -> tuple[ImageCmsTransform | None, str]:
     """Return the transform to sRGB and the profile's name, or None and a note."""
     from PIL import ImageCms
 
-    if len(icc) > MOST_BYTES:
-        return None, "colour profile left aside: it is too large"
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
         space = profile.profile.xcolor_space.strip()

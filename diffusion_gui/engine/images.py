@@ -162,10 +162,12 @@ def _damage(error: Exception) -> str:
 
 def _decode(file: BufferedReader, name: str, max_side: int) -> Picture:
     with Image.open(file, formats=FORMATS) as image:
-        width, height = image.size
+        width, height = decoded = image.size
         if max_side:
             image.draft(None, (max_side, max_side))  # JPEG decodes at 1/2, 1/4, 1/8 for free
-        if image.size[0] * image.size[1] > MAX_MEGAPIXELS * 1e6:
+        if "progressive" not in image.info:  # of which all coefficients are held at any scale
+            decoded = image.size
+        if decoded[0] * decoded[1] > MAX_MEGAPIXELS * 1e6:
             raise EngineError(f"{name}: {_too_large(f'{width} x {height}')}")
         frames = getattr(image, "n_frames", 1)
         notes = [f"first of {frames} frames"] if frames > 1 else []
@@ -228,6 +230,28 @@ def fit_within(pixels: Pixels, side: int) -> Pixels:
     if scale >= 1.0:
         return pixels
     return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def scaled(picture: Picture, max_side: int) -> Picture:
+    """Return a picture at most `max_side` long (0: as it is)."""
+    if max_side == 0 or max_side >= max(picture.pixels.shape[:2]):
+        return picture
+    pixels = fit_within(picture.pixels, max_side)
+    alpha = None
+    if picture.alpha is not None:
+        alpha = np.ascontiguousarray(
+            fit_within(picture.alpha[..., None].repeat(3, axis=2), max_side)[..., 0]
+        )
+    return Picture(picture.name, pixels, picture.notes, alpha)
+
+
+def pixel_digest(picture: Picture) -> str:
+    """Return what tells pictures apart that are in no file, 16 hexadecimal digits."""
+    digest = hashlib.sha256(picture.pixels.tobytes())
+    digest.update(str(picture.pixels.shape).encode())
+    if picture.alpha is not None:
+        digest.update(picture.alpha.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def averaged(pixels: Pixels, n: int) -> Pixels:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -14,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +30,13 @@ from diffusion_gui.engine.images import (
     Pixels,
     fit_within,
     padded,
+    pixel_digest,
     read_picture,
+    scaled,
     square,
 )
 from diffusion_gui.session.resources import resource
+from diffusion_gui.session.spill import Spill
 
 PHOTOS = ("chelsea.png", "astronaut.png", "hubble_deep_field.jpg")
 BUDGET = 512 * 1024**2
@@ -116,36 +119,51 @@ class _Known:
 
     name: str
     read: Callable[[int], Picture] | None
-    """None for a pasted picture: it is in no file."""
+    """None for a pasted picture that is in no file, nor in a temporary one yet."""
     side: int
+    """0 for its own size."""
     thumbnail: Pixels | None = None
+    stays: bool = False
+    """Whether there was no room for a temporary file: it is not let go."""
 
 
 class PictureStore:
     """Pictures by content: the same picture twice is stored once. Safe to use in any thread.
 
     Pixels are kept scaled down to the side they were opened at. Over `budget` bytes, those not
-    used for longest are let go, and read from their file when they are asked for again; pictures
-    without a file stay. A thumbnail of every picture stays as well.
+    used for longest are let go, and read from their file when they are asked for again; a
+    picture without one goes to a temporary file. A thumbnail of every picture stays.
     """
 
     def __init__(self, budget: int = BUDGET) -> None:
         self._budget = budget
         self._lock = threading.Lock()
+        self._making_room = threading.Lock()
+        self._spill = Spill()
         self._known: dict[str, _Known] = {}
-        self._pinned: dict[str, Picture] = {}
         self._kept: OrderedDict[str, Picture] = OrderedDict()
         """The least recently used first."""
         self._kept_bytes = 0
+        self.problem = ""
+        """One line where pictures had to stay in memory over the budget."""
+
+    def close(self) -> None:
+        """Remove the temporary files; safe to call twice."""
+        self._spill.close()
+
+    def has_room(self, picture: Picture) -> bool:
+        """Return whether nothing has to be let go for another picture."""
+        with self._lock:
+            return self._kept_bytes + picture.nbytes <= self._budget
 
     @property
     def nbytes(self) -> int:
-        """The memory taken, in bytes: kept pixels, pasted pictures and thumbnails."""
+        """The memory taken, in bytes: kept pixels and thumbnails."""
         with self._lock:
             thumbnails = (
                 k.thumbnail.nbytes for k in self._known.values() if k.thumbnail is not None
             )
-            return self._kept_bytes + sum(p.nbytes for p in self._pinned.values()) + sum(thumbnails)
+            return self._kept_bytes + sum(thumbnails)
 
     def add(self, picture: Picture, source: str = "", side: int = MAX_SIDE) -> PictureRef:
         """Keep a picture and return its reference.
@@ -158,8 +176,8 @@ class PictureStore:
             read = partial(_read_again, source, picture.name, ref.id)
             known = _Known(picture.name, read, side)
         else:
-            ref = PictureRef(_pixel_digest(picture), picture.name, source)
-            known = _Known(picture.name, None, side)
+            ref = PictureRef(pixel_digest(picture), picture.name, source)
+            known = _Known(picture.name, None, 0)
         known.thumbnail = _thumbnail(picture)
         self._learn(ref.id, known, picture)
         return ref
@@ -188,7 +206,7 @@ class PictureStore:
         picture = self.peek(picture_id)
         if picture is None:
             known = self._find(picture_id)
-            assert known.read is not None  # others are pinned
+            assert known.read is not None  # others are not let go
             picture = known.read(known.side)
             self._learn(picture_id, known, picture)
         return picture
@@ -198,8 +216,7 @@ class PictureStore:
         with self._lock:
             if picture_id in self._kept:
                 self._kept.move_to_end(picture_id)
-                return self._kept[picture_id]
-            return self._pinned.get(picture_id)
+            return self._kept.get(picture_id)
 
     def at_hand(self, picture_id: str) -> Picture | None:
         """Return a picture that is in memory, or bundled and so soon opened; else None."""
@@ -215,10 +232,10 @@ class PictureStore:
         known, kept = self._find(picture_id), self._glance(picture_id)
         if kept is not None and _as_good(kept, max_side):
             return kept
-        if known.read is not None:
-            return known.read(max_side)
-        assert kept is not None
-        return _scaled(kept, max_side)
+        if kept is not None and known.side == 0:
+            return scaled(kept, max_side)
+        assert known.read is not None  # others are not let go
+        return known.read(max_side)
 
     def source(self, picture_id: str, forward: Forward) -> Picture:
         """Return a picture as large as a working size needs it; raises EngineError as `get` does.
@@ -282,7 +299,7 @@ class PictureStore:
     def _glance(self, picture_id: str) -> Picture | None:
         """Return what is in memory of a picture, which does not count as using it."""
         with self._lock:
-            return self._kept.get(picture_id) or self._pinned.get(picture_id)
+            return self._kept.get(picture_id)
 
     def _find(self, picture_id: str) -> _Known:
         with self._lock:
@@ -292,8 +309,7 @@ class PictureStore:
 
     def _defer(self, ref: PictureRef, open_it: Callable[[], Picture]) -> None:
         with self._lock:
-            read = lambda max_side: _scaled(open_it(), max_side)  # noqa: E731
-            self._known.setdefault(ref.id, _Known(ref.name, read, MAX_SIDE))
+            self._known.setdefault(ref.id, _Known(ref.name, _reader(open_it), MAX_SIDE))
 
     def _learn(self, picture_id: str, known: _Known, picture: Picture) -> None:
         """Keep a picture, unless it is kept larger, and let go what is over the budget."""
@@ -302,16 +318,41 @@ class PictureStore:
             if before is not None and before.side > known.side:
                 before.read = known.read  # the file that was there last
                 return
+            if before is not None and known.read is None:
+                known.read = before.read  # a temporary file
             self._known[picture_id] = known
-            if known.read is None:
-                self._pinned[picture_id] = picture
-                return
             if picture_id in self._kept:
                 self._kept_bytes -= self._kept.pop(picture_id).nbytes
             self._kept[picture_id] = picture
             self._kept_bytes += picture.nbytes
-            while self._kept_bytes > self._budget and len(self._kept) > 1:
-                self._kept_bytes -= self._kept.popitem(last=False)[1].nbytes
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Let go what is over the budget; what is in no file first goes to a temporary one."""
+        while (found := self._over_budget()) is not None:
+            picture_id, known, picture = found
+            with self._making_room:
+                try:
+                    if known.read is None:
+                        known.read = _reader(self._spill.write(picture))
+                except OSError as error:
+                    known.stays = True
+                    self.problem = f"{picture.name}: stays in memory, as there is no room on the "
+                    self.problem += f"disk for temporary files ({error.strerror or error})"
+            with self._lock:
+                kept = self._kept.get(picture_id) is picture
+                if kept and self._known[picture_id].read is not None:
+                    self._kept_bytes -= self._kept.pop(picture_id).nbytes
+
+    def _over_budget(self) -> tuple[str, _Known, Picture] | None:
+        """Return what is to go next: the least recently used, but not the last of all."""
+        with self._lock:
+            if self._kept_bytes > self._budget:
+                for picture_id, picture in islice(self._kept.items(), len(self._kept) - 1):
+                    known = self._known[picture_id]
+                    if not known.stays:
+                        return picture_id, known, picture
+            return None
 
 
 def side_needed(kept: Picture, forward: Forward) -> int | None:
@@ -342,30 +383,13 @@ def _as_good(kept: Picture, max_side: int) -> bool:
     return max_side == longest
 
 
-def _scaled(picture: Picture, max_side: int) -> Picture:
-    """Return a picture that is in no file of the user's, at most `max_side` long (0: as it is)."""
-    if max_side == 0 or max_side >= max(picture.pixels.shape[:2]):
-        return picture
-    pixels = fit_within(picture.pixels, max_side)
-    alpha = None
-    if picture.alpha is not None:
-        alpha = np.ascontiguousarray(
-            fit_within(picture.alpha[..., None].repeat(3, axis=2), max_side)[..., 0]
-        )
-    return Picture(picture.name, pixels, picture.notes, alpha)
+def _reader(read: Callable[[], Picture]) -> Callable[[int], Picture]:
+    return lambda max_side: scaled(read(), max_side)
 
 
 def _thumbnail(picture: Picture) -> Pixels:
     """Return the central square, at most 64 wide: small pictures are enlarged when asked for."""
     return square(picture.pixels, min(THUMBNAIL, *picture.pixels.shape[:2]))
-
-
-def _pixel_digest(picture: Picture) -> str:
-    digest = hashlib.sha256(picture.pixels.tobytes())
-    digest.update(str(picture.pixels.shape).encode())
-    if picture.alpha is not None:
-        digest.update(picture.alpha.tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _read_again(source: str, name: str, picture_id: str, max_side: int) -> Picture:

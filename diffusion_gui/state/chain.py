@@ -27,7 +27,7 @@ from diffusion_gui.engine.noise_fields import NoiseField
 from diffusion_gui.engine.schedules.schedule import Array, Schedule
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview, Tile
-from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
+from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.player import Player
 from diffusion_gui.state.view_state import ViewState
 
@@ -77,7 +77,6 @@ class Look:
 class _Wish:
     """Everything a look depends on."""
 
-    picture_id: str
     picture: Picture
     schedule: Schedule
     forward: Forward
@@ -88,8 +87,8 @@ class _Wish:
 
     @property
     def walk(self) -> tuple[object, ...]:
-        """What the chain itself depends on."""
-        return self.picture_id, id(self.schedule), self.forward, self.seed, self.draw
+        """What the chain itself depends on: the thumbnail first, then the picture is another."""
+        return id(self.picture), id(self.schedule), self.forward, self.seed, self.draw
 
     def same_as(self, other: _Wish | None) -> bool:
         """Return whether both ask for the same look."""
@@ -271,7 +270,6 @@ class ChainController(QObject):
         if picture is None:
             return None
         return _Wish(
-            picture_id=self._view.picture,
             picture=picture,
             schedule=self._document.schedule,
             forward=experiment.forward,
@@ -338,6 +336,5 @@ class ChainController(QObject):
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
         self._stop_playing()
-        reason = "not enough memory" if isinstance(error, MemoryError) else str(error)
-        self.failed.emit(f"the chain stopped: {reason}; step or redraw it to try again")
+        self.failed.emit(f"the chain stopped: {reason(error)}; step or redraw it to try again")
         self._wish = self._fulfilled = None

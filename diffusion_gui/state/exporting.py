@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
+from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 
 if TYPE_CHECKING:
     from diffusion_gui.session.forward_export import Watch
@@ -68,11 +68,9 @@ class Exporter(QObject):
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
-        if isinstance(error, MemoryError):
-            error = EngineError("not enough memory; lower the working size (Options)")
-        if not isinstance(error, EngineError):
+        if not isinstance(error, EngineError | MemoryError):
             raise error
-        self.failed.emit(str(error))
+        self.failed.emit(reason(error, "lower the working size (Options)"))
 
     @Slot()
     def _on_ended(self) -> None:

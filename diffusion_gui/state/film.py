@@ -170,10 +170,7 @@ class Film(QObject):
     def _placed(self, shown: int) -> str:
         frames = self._view.display.frames
         if frames is Frames.LOG_SNR:
-            high, low = (DECIBEL * nats for nats in log_snr_range(self._document.schedule, shown))
-            if math.isinf(high):
-                return "no step has any signal"
-            return f"evenly in log-SNR, {high:.0f} dB to {low:.0f} dB".replace(" -", " −")
+            return _in_log_snr(self._document.schedule, max(shown, 2))
         if frames is Frames.STEPS:
             try:
                 count = len(self._levels(""))
@@ -262,3 +259,20 @@ class Film(QObject):
     def _on_sampling(self) -> None:
         if self._view.display.frames is Frames.STEPS:
             self.changed.emit()
+
+
+def _in_log_snr(schedule: Schedule, shown: int) -> str:
+    """Return what so many frames even in log-SNR are, from the first to the last.
+
+    t = 0 has no noise, and the last step may fall far below the others: both stand apart.
+    """
+    high, low = log_snr_range(schedule, shown)
+    if math.isinf(high):
+        return "no step has any signal"
+    apart = float(schedule.log_snr[-1]) != low
+    times = even_in_log_snr(schedule, shown)[1 : -1 if apart else None]
+    levels = [f"{DECIBEL * float(schedule.log_snr[t]):.0f} dB".replace("-", "−") for t in times]
+    parts = ["x₀", *levels[:1], *["t = T"] * apart]
+    if len(levels) > 1:
+        parts[1] = f"evenly in log-SNR, {levels[0]} to {levels[-1]}"
+    return ", then ".join(parts)

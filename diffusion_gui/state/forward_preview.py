@@ -100,15 +100,18 @@ class ForwardPreview(QObject):
         self._moments: list[tuple[Process, Schedule, int, Moment]] = []
         self._frames: Tiles | None = None
         """The whole of a large picture, as long as nothing has changed since."""
-        self.problem = ""
-        """Why the picture is not shown at its working size."""
+        self._unopened = ""
+        """Why the picture is shown as it is kept, or as its thumbnail."""
+        self._unrendered = ""
+        """Why only every n-th pixel is shown, until something changes."""
         self._large = LargePictures(store, self)
         self._load()
         self._bind()
 
     def _bind(self) -> None:
         self._large.opened.connect(self._on_opened)
-        self._large.failed.connect(self._on_failed)
+        self._large.failed.connect(self._on_not_opened)
+        self._large.not_rendered.connect(self._on_not_rendered)
         self._large.rendered.connect(self._on_rendered)
         self._view.t_changed.connect(self._on_change)
         self._view.picture_changed.connect(self._on_picture)
@@ -137,9 +140,14 @@ class ForwardPreview(QObject):
         return width, height
 
     @property
+    def problem(self) -> str:
+        """Why the picture is not shown at its working size, or not the whole of it."""
+        return self._unopened or self._unrendered
+
+    @property
     def pixels(self) -> Pixels | None:
         """x_0 of the picture on show at its working size, None until it is there."""
-        if self._sizes is None or self.opening or self.problem:
+        if self._sizes is None or self.opening or self._unopened:
             return None
         return self._sizes.full.pixels
 
@@ -261,7 +269,7 @@ class ForwardPreview(QObject):
 
     def _renoise(self) -> None:
         """Take another noise for the picture on show as it is arranged."""
-        if self.opening:
+        if self.opening or self._unopened:
             self._load()
         elif self._sizes:
             self._let_go()
@@ -272,7 +280,7 @@ class ForwardPreview(QObject):
         self._large.drop()
         self._moments.clear()
         self._frames = None
-        self.problem = ""
+        self._unopened = self._unrendered = ""
 
     @Slot()
     def _on_picture(self) -> None:
@@ -319,6 +327,7 @@ class ForwardPreview(QObject):
         """Show every n-th pixel of a large picture while something changes."""
         self._large.drop()
         self._frames = None
+        self._unrendered = ""
         self.tiles_changed.emit()
 
     @Slot(object)
@@ -334,8 +343,13 @@ class ForwardPreview(QObject):
         self.tiles_changed.emit()
 
     @Slot(str)
-    def _on_failed(self, problem: str) -> None:
-        self.problem = problem
+    def _on_not_opened(self, problem: str) -> None:
+        self._unopened = problem
+        self.tiles_changed.emit()
+
+    @Slot(str)
+    def _on_not_rendered(self, problem: str) -> None:
+        self._unrendered = problem
         self.tiles_changed.emit()
 
 

@@ -78,6 +78,16 @@ class Job:
         self.poll()
 
 
+def reason(error: Exception, mend: str = "") -> str:
+    """Return in one line why a job failed; `mend` is what to do where memory ran out.
+
+    On a device that is torch's own error, known by its name: torch may not be imported.
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return f"not enough memory; {mend}" if mend else "not enough memory"
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 class _Worker(QObject):
     """Lives in the thread and runs jobs one after the other."""
 

@@ -21,10 +21,11 @@ from diffusion_gui.engine.forward import LARGE, Process
 from diffusion_gui.engine.images import MAX_SIDE, Picture, colour
 from diffusion_gui.engine.noise_fields import WHOLE, stride_for
 from diffusion_gui.session.library import PictureStore, padded_side, side_needed
-from diffusion_gui.state.jobs import Job, JobRunner
+from diffusion_gui.state.jobs import Job, JobRunner, reason
 
 REST_MS = 120
 """How long nothing must change until the whole of a large picture is noised."""
+_MEND = "choose a smaller working size"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,12 +94,14 @@ def _arranged(picture: Picture, experiment: Experiment) -> Picture:
 class LargePictures(QObject):
     """Opens pictures and makes frames in two threads of its own; the newest request wins.
 
-    `opened(sizes)` or `failed(line)` answers `open`, `rendered(frames)` answers `render_soon`.
+    `opened(sizes)` or `failed(line)` answers `open`, `rendered(frames)` or `not_rendered(line)`
+    answers `render_soon`.
     """
 
     opened = Signal(object)
     failed = Signal(str)
     rendered = Signal(object)
+    not_rendered = Signal(str)
 
     def __init__(self, store: PictureStore, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -173,9 +176,8 @@ class LargePictures(QObject):
     @Slot(object)
     def _on_not_opened(self, error: Exception) -> None:
         self.opening = False
-        self._on_not_rendered(error)
+        self.failed.emit(reason(error, _MEND))
 
     @Slot(object)
     def _on_not_rendered(self, error: Exception) -> None:
-        no_room = "not enough memory; choose a smaller working size"
-        self.failed.emit(no_room if isinstance(error, MemoryError) else str(error))
+        self.not_rendered.emit(reason(error, _MEND))

@@ -27,14 +27,17 @@ from diffusion_gui.engine.spectrum import Spectrum
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
-from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
+from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.view_state import ViewState
 
 MAX_SIDE = 1024
 """Of a larger picture the central part is measured, with a noise of its own."""
+DRAWN_SIDE = 512
+"""That part where the noise is drawn for every t: as much as keeps up with a drag of t."""
 MOST_KEPT = 4
 """Pictures with their noise of which the moments are kept, at most 5 MB each."""
 INTERVAL_MS = 60
+_MEND = "choose a smaller working size"
 
 Key = tuple[str, int, Forward]
 """The picture, the seed and what is done to it."""
@@ -120,11 +123,12 @@ class Measures(QObject):
     def reading(self, values: FloatImage) -> Reading | None:
         """Return the measures at the time cursor, None before the first moments are there.
 
+        None as well while there is no more of the picture than its thumbnail.
         `values` are those of x_t there (`Moment.values`). Where the noise is another at every t,
         the one measured last stands in until that of this t arrives.
         """
         result = self._results.get(self._key())
-        if result is None:
+        if result is None or self._preview.pixels is None:
             return None
         schedule, pair, t = self._document.schedule, result.pair, self._view.t
         a, s = schedule.shown(t)
@@ -167,13 +171,14 @@ class Measures(QObject):
 
     @Slot()
     def _refresh(self) -> None:
-        """Ask for what is not known yet."""
-        process = self._preview.process()
+        """Ask for what is not known yet; of a picture only once it is open."""
         if not self._watched:
             return
-        if process is None:
+        pixels = self._preview.pixels
+        if pixels is None:
             self._stop()
-            self._table = None
+            if not self._preview.opening:
+                self._table = None
             return
         key, t = self._key(), self._view.t
         result = self._results.get(key)
@@ -189,7 +194,7 @@ class Measures(QObject):
         if asked != self._asked:
             self._asked = asked
             table = result.table if result is not None else None
-            self._submit(_Request(key, process.pixels, t, level, table))
+            self._submit(_Request(key, pixels, t, level, table))
 
     def _submit(self, request: _Request) -> None:
         bench, put = self._bench, self._mailbox.put
@@ -202,15 +207,14 @@ class Measures(QObject):
         self._results.move_to_end(result.key)
         while len(self._results) > MOST_KEPT:
             self._results.popitem(last=False)
-        if result.key == self._key():
+        if result.key == self._key() and self._preview.pixels is not None:
             if result.table.spans:
                 self._table = result.table
             self.changed.emit()
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
-        reason = "not enough memory" if isinstance(error, MemoryError) else str(error)
-        self.failed.emit(f"The measures cannot be made: {reason}; choose a smaller working size")
+        self.failed.emit(f"The measures cannot be made: {reason(error, _MEND)}")
 
 
 class _Bench:
@@ -243,7 +247,8 @@ class _Bench:
     def _open(self, request: _Request) -> None:
         self._key = None  # until all of it is there
         _, seed, forward = request.key
-        pixels = _central(request.pixels, MAX_SIDE)
+        frozen = forward.noise == NoiseKind.FROZEN
+        pixels = _central(request.pixels, MAX_SIDE if frozen else DRAWN_SIDE)
         self._clean = Clean(pixels)
         self._noise = NoiseField(seed, pixels.shape, forward.noise, forward.offset)
         self._table = Table.empty(self._clean.mean_square)

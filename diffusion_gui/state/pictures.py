@@ -16,6 +16,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment, PictureRef
+from diffusion_gui.engine.forward import LARGE
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Picture, read_picture
 from diffusion_gui.session.library import PictureStore, side_for
@@ -55,6 +56,9 @@ class _Batch:
     job: Job | None = None
     ids: set[str] = field(default_factory=set)
     place: int = 0
+    tray: Refs | None = None
+    """The tray for which `place` and `tray_ids` hold: as it was written last."""
+    tray_ids: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
 
@@ -82,17 +86,17 @@ class PictureLoader(QObject):
         self._store = store
         self._number = 0
         self._open: dict[int, _Batch] = {}
-        self._tray: Refs = ()
-        self._tray_ids: set[str] = set()
         self._runner = JobRunner("pictures", self)
         self._runner.failed.connect(self._on_failed)
+        self._keeper = JobRunner("pasted pictures", self)  # a paste waits for no folder
+        self._keeper.failed.connect(self._on_failed)
         self._mailbox = Mailbox(interval_ms=FAST_MS, newest_only=False, parent=self)
         self._mailbox.arrived.connect(self._on_news)
 
     @property
     def busy(self) -> bool:
         """True while files are being opened."""
-        return self._runner.busy or bool(self._open)
+        return self._runner.busy or self._keeper.busy or bool(self._open)
 
     def open(self, paths: Sequence[str]) -> None:
         """Open files and folders in the background, in the order given."""
@@ -101,21 +105,34 @@ class PictureLoader(QObject):
         batch.job = self._runner.submit(lambda job: self._read(job, number, names), supersede=False)
 
     def add(self, picture: Picture, source: str) -> None:
-        """Put an already decoded picture (from the clipboard) into the tray and show it."""
+        """Put an already decoded picture (from the clipboard) into the tray and show it.
+
+        A large one takes a while; so does any for which the store has to make room.
+        """
         batch = self._begin()
-        self._insert(batch, [self._store.add(picture, source)])
-        self._open.pop(batch.number, None)
+        height, width = picture.pixels.shape[:2]
+        if height * width <= LARGE and self._store.has_room(picture):
+            self._take_in(batch, [_News(batch.number, self._store.add(picture, source), end=True)])
+            return
+
+        def keep(_: Job) -> None:
+            ref = self._store.add(picture, source)
+            self._mailbox.put(_News(batch.number, ref, done=1, total=1, end=True))
+
+        batch.job = self._keeper.submit(keep, supersede=False)
 
     def cancel(self) -> None:
         """Stop opening; what is in the tray stays."""
         self._open.clear()
         self._runner.cancel()
+        self._keeper.cancel()
         self.progress.emit(0, 0)
 
     def shutdown(self) -> None:
         """Stop the background thread."""
         self.cancel()
         self._runner.shutdown()
+        self._keeper.shutdown()
         self._mailbox.close()
 
     def _begin(self) -> _Batch:
@@ -166,7 +183,7 @@ class PictureLoader(QObject):
     def _take_in(self, batch: _Batch, news: list[_News]) -> None:
         refs = [n.ref for n in news if n.ref is not None]
         batch.problems.extend(n.problem for n in news if n.problem)
-        if refs and self._taken_out(batch):
+        if refs and not self._follow(batch):
             assert batch.job is not None
             batch.job.cancel()
             self._close(batch)
@@ -182,6 +199,9 @@ class PictureLoader(QObject):
         if self._open.pop(batch.number, None) is None:
             return
         self.progress.emit(0, 0)
+        if self._store.problem:
+            batch.problems.append(self._store.problem)
+            self._store.problem = ""
         if batch.problems:
             self.problems_found.emit(batch.problems)
 
@@ -190,46 +210,44 @@ class PictureLoader(QObject):
         self.cancel()
         self.problems_found.emit([f"opening stopped: {error}"])
 
-    def _taken_out(self, batch: _Batch) -> bool:
-        """Return whether nothing of a batch is left in the tray: then no more of it is wanted.
+    def _follow(self, batch: _Batch) -> bool:
+        """Find a batch's place anew if somebody else has changed the tray; return whether to go on.
 
-        So it is after Undo, or when the tray was cleared.
+        Where nothing of it is left in the tray, as after Undo or Clear, no more of it is wanted.
         """
-        if not self._follow() or not batch.ids:
-            return False
-        batch.place = _end_of(batch.ids, self._tray)
-        return batch.place == 0
-
-    def _follow(self) -> bool:
-        """Look at the tray anew if somebody else has changed it, and return whether so."""
-        pictures = self._document.experiment.pictures
-        if pictures is self._tray:
-            return False
-        self._tray, self._tray_ids = pictures, {ref.id for ref in pictures}
-        return True
+        tray = self._document.experiment.pictures
+        if tray is not batch.tray:
+            batch.tray, batch.tray_ids = tray, {ref.id for ref in tray}
+            batch.place = _end_of(batch.ids, tray)
+        return batch.place > 0 or not batch.ids
 
     def _insert(self, batch: _Batch, refs: list[PictureRef]) -> None:
-        """Put pictures into the tray, a batch in its own order, and show the batch's first."""
-        self._follow()
+        """Put pictures into the tray, a batch in its own order, and show the batch's first.
+
+        Steps made meanwhile get them too, but for those without any of the batch (Clear, say).
+        """
         new: dict[str, PictureRef] = {}
         for ref in refs:
             if ref.id not in batch.ids:
                 new.setdefault(ref.id, ref)
         if not new:
             return
-        tray, place = _inserted(self._tray, batch.place, new, self._tray_ids)
-        before, self._tray = self._tray, tray
-        first, batch.place = not batch.ids, place
+        before = batch.tray
+        assert before is not None  # `_follow` comes first
+        tray, place = _inserted(before, batch.place, new, batch.tray_ids)
+        first, batch.place, batch.tray = not batch.ids, place, tray
         known = frozenset(batch.ids)
 
         def change(experiment: Experiment) -> Experiment:
             if experiment.pictures is before:
                 return replace(experiment, pictures=tray)
             at = _end_of(known, experiment.pictures)  # of a step made while the batch was opened
+            if not at:
+                return experiment
             return replace(experiment, pictures=_inserted(experiment.pictures, at, new)[0])
 
         batch.ids.update(new)
-        self._tray_ids.update(new)
+        batch.tray_ids.update(new)
         opened = next(iter(new.values()))
         text = opened.name if len(batch.ids) == 1 else f"{len(batch.ids):,} pictures"
         key = f"open#{batch.number}"

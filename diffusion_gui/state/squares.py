@@ -1,6 +1,7 @@
 """The central squares of pictures as the forward process takes them, for small views of many.
 
-A picture that is not in memory is read in the background; until then there is its thumbnail. What
+A picture that is not in memory, or large, is made ready in the background; until then there is its
+thumbnail. What
 is kept is the square alone, so that it stays when the store lets the picture go.
 """
 
@@ -13,6 +14,7 @@ from typing import Generic, TypeVar
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.experiment import Fit, Forward
+from diffusion_gui.engine.forward import LARGE
 from diffusion_gui.engine.images import MAX_SIDE, Picture, Pixels, arranged, colour, square
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.jobs import Job, JobRunner
@@ -75,7 +77,7 @@ class Squares(QObject):
         key = (picture, forward.size, str(forward.fit), forward.background)
         if key not in self._whole:
             kept = self._store.at_hand(picture)
-            if kept is None:
+            if kept is None or kept.pixels.shape[0] * kept.pixels.shape[1] > LARGE:
                 rough = Picture("", self._store.thumbnail(picture))
                 self._read(key, forward)
                 return self._rough.get(key, lambda: _square(rough, forward)), False

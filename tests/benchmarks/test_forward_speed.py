@@ -88,6 +88,7 @@ def slider(window: MainWindow, parts: Parts) -> JumpSlider:
 def _show(parts: Parts, qtbot: QtBot, side: int) -> None:
     parts.document.replace_forward("working size", size=side if side <= 1024 else 0)
     parts.loader.add(Picture("noise", _noise(side)), "pasted")
+    qtbot.waitUntil(lambda: not parts.loader.busy, timeout=60_000)
     qtbot.waitUntil(lambda: not parts.preview.opening, timeout=60_000)
     qtbot.wait(300)
     assert parts.preview.size == (side, side)

@@ -14,6 +14,8 @@ from diffusion_gui.panels.common.theme import LIGHT
 from .desktop import Pixels
 from .program import START, Program
 
+TAG = 28
+"""Height in pixels at the foot of a picture where a tag may stand."""
 SOON = 10.0
 """Seconds after which a window that answers a hand at all has answered."""
 QUADRANTS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0))
@@ -94,10 +96,10 @@ def four_quadrants(path: Path) -> Path:
 
 
 def quadrants_of(pixels: Pixels) -> list[Pixels]:
-    """Return the inner parts of a picture's quadrants, away from their edges."""
+    """Return the inner parts of a picture's quadrants, away from their edges and from the tag."""
     height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
     return [
-        pixels[y + 8 : y + height - 8, x + 8 : x + width - 8]
+        pixels[y + 8 : y + height - TAG, x + 8 : x + width - 8]
         for y in (0, height)
         for x in (0, width)
     ]

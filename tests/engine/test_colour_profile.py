@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image, ImageCms
 
+from diffusion_gui.engine import colour_profile
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.images import read_picture
 
@@ -144,6 +145,14 @@ def test_a_profile_of_no_use_is_left_aside_with_a_note(
     found = read_picture(_save(tmp_path / "a.png", Image.fromarray(pixels), icc))
     assert_array_equal(found.pixels, pixels)
     assert found.notes == (note,)
+
+
+def test_a_profile_that_is_too_large_is_left_aside_and_not_kept() -> None:
+    image, kept = Image.new("RGB", (3, 2), (9, 8, 7)), colour_profile._transform.cache_info()
+    found, note = colour_profile.to_srgb(image, bytes(colour_profile.MOST_BYTES + 1))
+    assert note == "colour profile left aside: it is too large"
+    assert_array_equal(np.asarray(found), np.asarray(image))
+    assert colour_profile._transform.cache_info() == kept
 
 
 def test_lab_becomes_srgb(tmp_path: Path) -> None:

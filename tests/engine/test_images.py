@@ -54,16 +54,18 @@ def png_header(width: int, height: int) -> bytes:
     )
 
 
-def grey_jpeg(side: int) -> bytes:
+def grey_jpeg(side: int, marker: bytes = b"\xff\xc0") -> bytes:
     """Return a real JPEG of `side` x `side` grey pixels, `side` a multiple of 16, in no time.
 
     The header comes from an 8 x 8 picture; every block of flat grey is the same six bits.
+    `marker` says which kind of JPEG it claims to be.
     """
     file = io.BytesIO()
     Image.new("L", (8, 8), 128).save(file, "JPEG")
     data = file.getvalue()
     frame = data.index(b"\xff\xc0") + 5
     data = data[:frame] + struct.pack(">HH", side, side) + data[frame + 4 :]
+    data = data.replace(b"\xff\xc0", marker)
     scan = data.index(b"\xff\xda")
     scan += 2 + struct.unpack(">H", data[scan + 2 : scan + 4])[0]
     blocks = (side // 8) ** 2
@@ -278,6 +280,25 @@ def test_a_photograph_of_400_megapixels_opens_through_its_small_version(tmp_path
     assert found.pixels.shape == (1024, 1024, 3)
     assert found.notes == ("scaled down from 20000 x 20000",)
     assert np.all(found.pixels == 128)
+
+
+@pytest.mark.parametrize("max_side", [0, 1024])
+def test_a_progressive_photograph_of_400_megapixels_is_refused(
+    tmp_path: Path, max_side: int
+) -> None:
+    """Its decoder would hold the coefficients of the whole picture, whatever the scale."""
+    path = tmp_path / "huge.jpg"
+    path.write_bytes(grey_jpeg(20_000, marker=b"\xff\xc2"))
+    with pytest.raises(EngineError, match="20000 x 20000 pixels is over 200 megapixels"):
+        read_picture(path, max_side)
+
+
+def test_a_progressive_photograph_opens(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("RGB", (3000, 2000), (90, 90, 90)).save(path, progressive=True)
+    found = read_picture(path, 512)
+    assert found.pixels.shape == (341, 512, 3)
+    assert np.all(abs(found.pixels.astype(int) - 90) <= 1)
 
 
 # --- what cannot be opened -------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Pictures far longer than high: the square they are padded to stays within the limit."""
+"""Pictures far longer than high: the square they are padded to is never more than it may be."""
 
 from __future__ import annotations
 

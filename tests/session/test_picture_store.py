@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import gc
+import tempfile
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,7 +17,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from diffusion_gui.engine.errors import Cancelled, EngineError
-from diffusion_gui.engine.experiment import PictureRef
+from diffusion_gui.engine.experiment import Forward, PictureRef
 from diffusion_gui.engine.images import Picture, read_picture, square
 from diffusion_gui.session.library import PictureStore, emoji, labels, photo, side_for
 
@@ -113,12 +117,77 @@ def test_what_was_let_go_is_read_again_as_it_was_kept(tmp_path: Path) -> None:
     assert store.peek(ref.id) is again
 
 
-def test_pasted_pictures_stay_whatever_the_budget(tmp_path: Path) -> None:
+def pasted(seed: int, side: int = 1100) -> Picture:
+    """Return a picture with opacity that is in no file, larger than files are kept."""
+    rgba = np.random.default_rng(seed).integers(0, 256, (side, 2, 4)).astype(np.uint8)
+    return Picture(f"pasted {seed}", rgba[..., :3].copy(), ("a note",), rgba[..., 3].copy())
+
+
+def test_pasted_pictures_keep_to_the_budget_and_come_back_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pictures = [pasted(n) for n in range(6)]
+    budget = 2 * pictures[0].nbytes
+    store = PictureStore(budget)
+    refs = [store.add(picture, "clipboard") for picture in pictures]
+    assert sum(picture.nbytes for picture in map(store._glance, ids(refs)) if picture) <= budget
+    assert store.nbytes <= budget + 6 * 64 * 64 * 3
+    for ref, picture in zip(refs, pictures, strict=True):
+        found = store.get(ref.id)
+        assert (found.name, found.notes) == (picture.name, ("a note",))
+        assert_array_equal(found.pixels, picture.pixels)
+        assert_array_equal(found.alpha, picture.alpha)
+        assert store.read(ref.id, 100).pixels.shape == (100, 1, 3)
+        assert store.source(ref.id, Forward(size=0)).pixels.shape == (1100, 2, 3)
+    assert store.squares(refs, 2).shape == (6, 2, 2, 3)
+    written = list(tmp_path.glob("*/*"))
+    assert len(written) == 6
+    assert store.add(pictures[0]) == PictureRef(refs[0].id, "pasted 0")
+    assert list(tmp_path.glob("*/*")) == written, "is not written twice"
+    store.close()
+    store.close()
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(EngineError, match="pasted 1: its temporary file cannot be read"):
+        store.get(refs[1].id)
+
+
+def test_temporary_files_go_with_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = PictureStore(0)
-    ref = store.add(Picture("pasted", np.zeros((50, 50, 3), np.uint8)), "clipboard")
-    several(store, tmp_path, 5)
-    assert store.peek(ref.id) is not None
-    assert store.get(ref.id).pixels.shape == (50, 50, 3)
+    assert not store.has_room(pasted(0))
+    store.add(pasted(0))
+    assert list(tmp_path.iterdir()) == [], "the one in use has no need of it"
+    store.add(pasted(1))
+    assert len(list(tmp_path.glob("*/*"))) == 1
+    del store
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_on_a_full_disk_a_pasted_picture_stays_in_memory_and_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    store = PictureStore(0)
+    ref = store.add(pasted(0))
+    with monkeypatch.context() as patch:
+        full = OSError(errno.ENOSPC, "No space left on device")
+        patch.setattr(np, "savez", Mock(side_effect=full))
+        several(store, tmp_path, 3)
+        assert np.savez.call_count == 1, "it is not tried again for every other picture"
+    assert store.problem == (
+        "pasted 0: stays in memory, as there is no room on the disk for temporary files "
+        "(No space left on device)"
+    )
+    assert list(tmp_path.glob("*/*.npz")) == []
+    found = store.peek(ref.id)
+    assert found is not None
+    assert_array_equal(found.pixels, pasted(0).pixels)
+
+
+def ids(refs: Iterable[PictureRef]) -> list[str]:
+    return [ref.id for ref in refs]
 
 
 def test_going_through_a_large_set_pushes_nothing_out(tmp_path: Path) -> None:

@@ -188,7 +188,34 @@ def test_even_in_log_snr_follows_the_schedule_of_each_side(parts: Parts) -> None
     snr = build(LINEAR).log_snr
     levels = [snr[t] for t, _ in b.frames[1:-1]]
     assert np.ptp(np.diff(levels)) < 0.1 * abs(np.diff(levels).mean())
-    assert parts.film.note(9) == "evenly in log-SNR, 44 dB to −56 dB"
+
+
+@pytest.mark.parametrize(
+    ("spec", "count", "ends_with_T"),
+    [
+        (COSINE, 3, False),  # two levels lie far enough apart for the steep last step
+        (COSINE, 9, True),
+        (COSINE, 13, True),
+        (LINEAR, 3, False),
+        (LINEAR, 13, False),
+        (ScheduleSpec("flow"), 3, True),  # pure noise has no level
+        (ScheduleSpec("flow"), 13, True),
+    ],
+)
+def test_the_caption_of_even_log_snr_says_the_snr_of_the_frames_there_are(
+    parts: Parts, spec: ScheduleSpec, count: int, ends_with_T: bool
+) -> None:
+    parts.document.replace_schedule(spec, "schedule")
+    parts.view.set_display(frames=Frames.LOG_SNR)
+    (row,) = parts.film.strip(count, 32)
+    schedule = build(spec)
+    with np.errstate(divide="ignore"):
+        decibels = 20.0 * np.log10(schedule.a[1:] / schedule.s[1:])
+    even = [decibels[t - 1] for t, _ in row.frames[1 : -1 if ends_with_T else None]]
+    first, last = (f"{value:.0f} dB".replace("-", "−") for value in (even[0], even[-1]))
+    said = f"evenly in log-SNR, {first} to {last}" if len(even) > 1 else first
+    end = ", then t = T" if ends_with_T else ""
+    assert parts.film.note(count) == f"x₀, then {said}{end}"
 
 
 def test_one_step_to_pure_noise_has_two_frames_and_no_log_snr(parts: Parts) -> None:

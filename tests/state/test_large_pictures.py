@@ -56,6 +56,7 @@ def _paste(parts: Parts, qtbot: QtBot, height: int = SIDE, width: int = SIDE) ->
     pixels = _pixels(height, width)
     parts.document.replace_forward("working size", size=0)
     parts.loader.add(Picture("pasted", pixels), "pasted")
+    qtbot.waitUntil(lambda: not parts.loader.busy)
     qtbot.waitUntil(lambda: not parts.preview.opening)
     return pixels
 

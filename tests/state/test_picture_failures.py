@@ -1,0 +1,184 @@
+"""Pictures that cannot be opened or shown in full: what is said then, and how they come back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.app.scenes import scene_on_show
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import NoiseKind
+from diffusion_gui.engine.images import Picture, Pixels
+from diffusion_gui.engine.measures import psnr, ssim
+from diffusion_gui.engine.noise_fields import NoiseField
+from diffusion_gui.engine.schedules import ScheduleSpec
+from diffusion_gui.engine.spectrum import radial_spectrum
+from diffusion_gui.session import library
+from diffusion_gui.session.forward_export import save_frame
+from diffusion_gui.state import forward_preview, large_pictures, measures
+from diffusion_gui.state.measures import Reading
+
+TIMEOUT = 30_000
+
+
+def _pixels(height: int, width: int) -> Pixels:
+    return np.random.default_rng(9).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a picture of 300 x 400 pixels."""
+    path = tmp_path / "away.png"
+    Image.fromarray(_pixels(300, 400)).save(path)
+    return path
+
+
+def _out_of_memory(parts: Parts, qtbot: QtBot, file: Path) -> str:
+    """Open a file, show another picture, let the first go from memory and return its id."""
+    parts.store._budget = 0
+    parts.loader.open([str(file)])
+    qtbot.waitUntil(lambda: not parts.loader.busy)
+    first, second, *_ = parts.document.experiment.pictures
+    parts.view.set_picture(second.id)
+    parts.store.get(second.id)
+    assert parts.store.peek(first.id) is None
+    return first.id
+
+
+def _gone(parts: Parts, qtbot: QtBot, file: Path) -> str:
+    """Show a picture whose file has gone, and return its id."""
+    picture = _out_of_memory(parts, qtbot, file)
+    file.rename(file.with_suffix(".away"))
+    parts.view.set_picture(picture)
+    _wait_for_the_problem(parts, qtbot)
+    return picture
+
+
+def _wait_for_the_problem(parts: Parts, qtbot: QtBot) -> None:
+    qtbot.waitUntil(lambda: not parts.preview.opening)
+    assert parts.preview.problem.startswith("away.png: the file is no longer there")
+
+
+@pytest.mark.parametrize("change", ["seed", "offset", "noise"])
+def test_the_thumbnail_of_a_file_that_has_gone_is_never_taken_for_the_picture(
+    parts: Parts, qtbot: QtBot, file: Path, tmp_path: Path, change: str
+) -> None:
+    _gone(parts, qtbot, file)
+    if change == "seed":
+        parts.document.replace(replace(parts.document.experiment, seed=5), "reroll")
+    else:
+        parts.document.replace_forward("noise", **{change: 0.1 if change == "offset" else "path"})
+    _wait_for_the_problem(parts, qtbot)
+    assert parts.preview.pixels is None
+    scene = scene_on_show(parts)
+    assert scene is not None
+    with pytest.raises(EngineError, match="no longer there"):
+        save_frame(tmp_path / "frame.png", scene)
+    file.with_suffix(".away").rename(file)
+    parts.document.history.undo()
+    qtbot.waitUntil(lambda: not parts.preview.opening)
+    assert (parts.preview.problem, parts.preview.size) == ("", (400, 300))
+
+
+def test_a_large_picture_that_could_not_be_rendered_is_tried_again_after_a_change(
+    parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts.document.replace_forward("size", size=0)
+    parts.loader.add(Picture("pasted", _pixels(1100, 1100)), "pasted")
+    qtbot.waitUntil(lambda: not parts.preview.opening)
+    real, calls = forward_preview._render, []
+
+    def no_room(*args: object) -> object:
+        if len(args) == 5:  # the whole of it
+            calls.append(args)
+            raise MemoryError
+        return real(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(forward_preview, "_render", no_room)
+    parts.preview.tiles_changed.connect(parts.preview.tiles)  # as a view does
+    parts.preview.tiles()
+    qtbot.waitUntil(lambda: bool(parts.preview.problem))
+    assert parts.preview.problem == "not enough memory; choose a smaller working size"
+    assert parts.preview.pixels is not None, "it is open all the same"
+    qtbot.wait(300)
+    assert len(calls) == 1, "it is not tried over and over"
+    monkeypatch.undo()
+    parts.view.set_t(100)
+    assert parts.preview.problem == ""
+    qtbot.waitUntil(lambda: parts.preview.stride == 1)
+    parts.preview.tiles_changed.disconnect(parts.preview.tiles)
+
+
+def test_measures_and_chain_take_the_picture_and_not_the_thumbnail_shown_before_it(
+    parts: Parts, qtbot: QtBot, file: Path
+) -> None:
+    parts.document.replace_schedule(ScheduleSpec("cosine", T=40), "T")
+    picture = _out_of_memory(parts, qtbot, file)
+    parts.document.replace_forward("size", size=128)
+    parts.measures.set_watched(True)
+    parts.chain.set_active(True)
+    parts.view.set_picture(picture)
+    assert parts.preview.opening
+    assert parts.measures.reading(parts.preview.values()) is None
+    qtbot.waitUntil(lambda: not parts.preview.opening)
+    qtbot.waitUntil(lambda: not parts.chain.busy, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: _reading(parts) is not None, timeout=TIMEOUT)
+    moment, reading = parts.preview.moment(), _reading(parts)
+    assert moment is not None
+    assert reading is not None
+    x_0, eps = moment.pixels / 127.5 - 1.0, moment.eps.astype(np.float64)
+    assert x_0.shape == (96, 128, 3)
+    schedule, t = parts.document.schedule, parts.view.t
+    x_t = float(schedule.a[t]) * x_0 + float(schedule.s[t]) * eps
+    assert reading.ssim == pytest.approx(ssim(x_0, x_t), abs=1e-3)
+    assert parts.chain.look is not None
+    np.testing.assert_allclose(parts.chain.look.values[1], x_t, atol=1e-5)
+
+
+def test_nothing_is_measured_of_the_thumbnail_of_a_file_that_has_gone(
+    parts: Parts, qtbot: QtBot, file: Path
+) -> None:
+    parts.measures.set_watched(True)
+    _gone(parts, qtbot, file)
+    qtbot.waitUntil(lambda: not parts.measures.busy, timeout=TIMEOUT)
+    qtbot.wait(2 * measures.INTERVAL_MS)
+    assert _reading(parts) is None
+    assert parts.measures.curves() is None
+
+
+def _reading(parts: Parts) -> Reading | None:
+    return parts.measures.reading(parts.preview.values())
+
+
+@pytest.mark.parametrize("kind", list(NoiseKind))
+def test_of_a_large_picture_the_middle_is_measured_pixel_by_pixel(
+    parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, kind: NoiseKind
+) -> None:
+    frozen = kind is NoiseKind.FROZEN
+    monkeypatch.setattr(measures, "MAX_SIDE" if frozen else "DRAWN_SIDE", 64)
+    for module, name in ((library, "LARGE"), (large_pictures, "LARGE"), (large_pictures, "WHOLE")):
+        monkeypatch.setattr(module, name, 100 * 100)
+    y, x = np.mgrid[:200, :220]
+    board = np.repeat((((x + y) % 2) * 255).astype(np.uint8)[..., None], 3, axis=2)
+    parts.document.replace_forward("size", size=0, noise=kind)
+    parts.view.set_t(400)
+    parts.loader.add(Picture("board", board), "pasted")
+    qtbot.waitUntil(lambda: not parts.preview.opening)
+    assert parts.preview.stride > 1
+    parts.measures.set_watched(True)
+    qtbot.waitUntil(lambda: _reading(parts) is not None, timeout=TIMEOUT)
+    reading, schedule = _reading(parts), parts.document.schedule
+    assert reading is not None
+    middle = board[68:132, 78:142] / 127.5 - 1.0
+    eps = NoiseField(0, middle.shape, kind).at(400, float(schedule.log_snr[400]))
+    x_t = float(schedule.a[400]) * middle + float(schedule.s[400]) * eps.astype(np.float64)
+    assert reading.ssim == pytest.approx(ssim(middle, x_t), abs=1e-3)
+    assert reading.psnr == pytest.approx(psnr(middle, x_t), abs=1e-3)
+    power = radial_spectrum(x_t)[1]
+    np.testing.assert_allclose(reading.spectrum.x_t, power, rtol=1e-3, atol=1e-3)
