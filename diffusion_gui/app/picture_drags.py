@@ -79,6 +79,10 @@ class PictureDrags(QObject):
         if other:
             scene = other_side(scene)
         path = self._place(scene, part)
+        if path is None:
+            line = "There is no folder for temporary files to drag out of; export the picture"
+            self._panel.bar.show_lines([line])
+            return
 
         def make(_: Watch) -> Shot:
             made = shot(scene, part)
@@ -93,10 +97,15 @@ class PictureDrags(QObject):
 
         self._exporter.start(make, lambda made: self._hang(made, path))
 
-    def _place(self, scene: Scene, part: Part) -> Path:
-        """Return a new place for a file: others may still be read by another program."""
-        if self._folder is None:
+    def _place(self, scene: Scene, part: Part) -> Path | None:
+        """Return a new place for a file: others may still be read by another program.
+
+        None where no folder can be made: `path()` would be empty, the folder the program is in.
+        """
+        if self._folder is None or not self._folder.isValid():
             self._folder = QTemporaryDir()
+        if not self._folder.isValid():
+            return None
         self._count += 1
         what = "" if part == "x_0" else f"-t{scene.view.t}" + (f"-{part}" if part != "x_t" else "")
         return Path(self._folder.path()) / str(self._count) / file_name(self._parts, ".png", what)

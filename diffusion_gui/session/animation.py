@@ -117,7 +117,7 @@ def _write(file: BinaryIO, kind: str, reel: _Reel, motion: Motion, scene: Scene)
     """Let Pillow write an endless animation; a PNG carries the experiment."""
     options: dict[str, Any] = dict(_QUALITY.get(kind, {}))
     if kind == "PNG":
-        text = {METADATA_KEY: encode(scene.experiment, scene.view)}
+        text = {METADATA_KEY: encode(scene.shared, scene.view)}
         options["pnginfo"] = png_info(text, {scene.subject.ref.id: scene.pixels(scene.subject)})
     durations = motion.durations(reel.n_frames, 10 if kind == "GIF" else 1)
     try:

@@ -29,6 +29,7 @@ from diffusion_gui.session.format import encode
 from diffusion_gui.session.png_parts import png_info
 from diffusion_gui.session.schedule_arrays import to_npy, to_safetensors, to_torch
 from diffusion_gui.session.schedule_source import numpy_source
+from diffusion_gui.session.shared import shared
 
 METADATA_KEY = "diffusion-gui"
 """The PNG text chunk that holds the picture's experiment as JSON."""
@@ -194,7 +195,7 @@ def save_grid(
     or began with, as it took them. `poll` is called all the while and may raise to end it.
     """
     sheet = _sheet(frames, columns or square_columns(len(frames)), CELL)
-    save_png(path, sheet, {METADATA_KEY: encode(experiment)}, pictures, poll)
+    save_png(path, sheet, {METADATA_KEY: encode(shared(experiment, pictures))}, pictures, poll)
 
 
 def square_columns(count: int) -> int:

@@ -28,6 +28,7 @@ from diffusion_gui.session.files import AnyPath, WatchedFile, atomic_write, chec
 from diffusion_gui.session.format import View, encode
 from diffusion_gui.session.frame_sheet import Layout, Row, draw_rows
 from diffusion_gui.session.schedule_plot import describe
+from diffusion_gui.session.shared import shared
 
 USUAL_CELL, LEAST_CELL = 512, 32
 """Sides of a contact sheet's cells where pictures are noised at their own size, and at least."""
@@ -69,6 +70,11 @@ class Scene:
     def subject(self) -> Subject:
         """The picture on show."""
         return next(subject for subject in self.subjects if subject.ref.id == self.view.picture)
+
+    @property
+    def shared(self) -> Experiment:
+        """The experiment as it goes into files: without paths, with the pictures it needs."""
+        return shared(self.experiment, {subject.ref.id for subject in self.subjects})
 
     def pixels(self, subject: Subject, size: int | None = None) -> Pixels:
         """Return x_0 of a picture, uint8 [H, W, 3], at the working size or a smaller one."""
@@ -145,7 +151,7 @@ def _frame(scene: Scene, part: Part = Part.X_T) -> tuple[Pixels, dict[str, str],
 
 
 def _text(scene: Scene, view: View | None = None) -> dict[str, str]:
-    return {METADATA_KEY: encode(scene.experiment, view or scene.view)}
+    return {METADATA_KEY: encode(scene.shared, view or scene.view)}
 
 
 # --- many frames ----------------------------------------------------------------------------------
@@ -257,7 +263,7 @@ def tensors(scene: Scene) -> dict[str, Any]:
         "seed": np.int64(experiment.seed),
         "beta": schedule.beta[1:],
         "family": schedule.family.value,
-        "experiment": encode(experiment, scene.view),
+        "experiment": encode(scene.shared, scene.view),
     }
 
 

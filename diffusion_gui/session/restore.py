@@ -27,6 +27,7 @@ from diffusion_gui.session.export import METADATA_KEY
 from diffusion_gui.session.files import AnyPath
 from diffusion_gui.session.format import Saved, View, decode_saved
 from diffusion_gui.session.png_parts import Carried, holds_text, read_carried
+from diffusion_gui.session.shared import label_only
 
 BUNDLED = "bundled"
 """The source of the pictures that come with the program."""
@@ -127,7 +128,7 @@ class _Finder:
             return None
         name = _plain(ref.name)
         self.unpacked.setdefault(ref.id, Picture(name, pixels))
-        return PictureRef(ref.id, name, _label_only(ref.source))
+        return PictureRef(ref.id, name, label_only(ref.source))
 
     def _agrees(self, picture_id: str, pixels: Pixels | None) -> bool:
         """Return whether the loaded picture gives the pixels in the file, if there are any."""
@@ -148,12 +149,6 @@ def _plain(name: str) -> str:
     """Return the last part of a name, whatever system it comes from."""
     last = PurePosixPath(name.replace("\\", "/")).name
     return last[:255] or "picture"
-
-
-def _label_only(source: str) -> str:
-    """Return of a path what is a picture's label, its folder's name; it leads nowhere any more."""
-    parts = PurePosixPath(source.replace("\\", "/")).parts
-    return f"restored:/{parts[-2]}/{parts[-1]}" if len(parts) > 1 else ""
 
 
 def renamed(restored: Restored, ids: Mapping[str, str]) -> Restored:

@@ -226,6 +226,7 @@ def test_pictures_that_are_nowhere_are_said_in_one_line(
 ) -> None:  # fmt: skip
     window.open([str(make_image(f"{i}.png")) for i in range(3)])
     _done(window, qtbot)
+    parts.document.replace_sampling("data", data=PICTURES)  # so that all of them are needed
     path = save_as("out.png")
     window.actions_by_name["exportFrame"].trigger()
     _done(window, qtbot)
@@ -584,6 +585,27 @@ def test_a_drag_that_is_let_go_before_its_file_is_made_does_not_begin(
     _drag(qtbot, window.images.tiles.x_t, release=True)
     _done(window, qtbot)
     assert drags.mimes == []
+
+
+def test_without_a_temporary_folder_one_line_says_so_and_nothing_is_written(
+    window: MainWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drags, files = Drags(monkeypatch), window.picture_files
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
+    view = window.images.tiles.x_t
+    _drag(qtbot, view)
+    _done(window, qtbot)
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton)
+    assert drags.mimes == []
+    assert not list(Path.cwd().iterdir())
+    assert "no folder for temporary files" in window.images.bar.text
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # there is one now
+    _drag(qtbot, view)
+    qtbot.waitUntil(lambda: len(drags.mimes) == 1, timeout=TIMEOUT)
+    qtbot.mouseRelease(view, Qt.MouseButton.LeftButton)
+    assert not files.busy
 
 
 def test_what_is_dragged_out_of_the_window_is_not_taken_back_in(

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Experiment, PictureRef
+from diffusion_gui.engine.experiment import PICTURES, Experiment, PictureRef, Sampling
 from diffusion_gui.engine.schedules import (
     PRESETS,
     Family,
@@ -293,7 +293,8 @@ def test_a_png_holds_its_pixels_and_its_text(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 16])
 def test_a_grid_shows_every_sample_enlarged_and_names_its_experiment(tmp_path, count):
-    experiment = Experiment(pictures=(PictureRef("1", "Ä.png"),), seed=7)
+    data = Sampling(data=PICTURES)
+    experiment = Experiment(pictures=(PictureRef("1", "Ä.png"),), sampling=data, seed=7)
     frames = _batch(count, 16)
     save_grid(tmp_path / "g.png", frames, experiment)
     with Image.open(tmp_path / "g.png") as picture:
