@@ -31,7 +31,7 @@ from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 from diffusion_gui.state.view_state import ViewState
 
 MAX_SIDE = 1024
-"""Of a larger picture the central part is measured, with a noise of its own."""
+"""Of more rows or columns the central ones are measured, with a noise of their own."""
 MOST_KEPT = 4
 """Pictures with their noise of which the moments are kept, at most 5 MB each."""
 INTERVAL_MS = 60
@@ -52,6 +52,23 @@ class Reading:
     values: int
     """How many values `kl` was measured on."""
     spectrum: Spectrum
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The pixels that are measured: `width` x `height` of them."""
+
+    stride: int
+    """Every how many-th pixel of the picture, across and down."""
+    width: int
+    height: int
+    central: bool
+    """Whether they are only the middle of what `stride` leaves."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are all pixels."""
+        return self.stride == 1 and not self.central
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +125,15 @@ class Measures(QObject):
     def busy(self) -> bool:
         """Whether the background thread is at work."""
         return self._runner.busy
+
+    @property
+    def sample(self) -> Sample | None:
+        """Which pixels of the picture on show are measured, or None without a picture."""
+        process = self._preview.process()
+        if process is None:
+            return None
+        height, width = (min(side, MAX_SIDE) for side in process.pixels.shape[:2])
+        return Sample(process.stride, width, height, width * height < process.count)
 
     def set_watched(self, watched: bool) -> None:
         """Work while somebody watches, and only then."""

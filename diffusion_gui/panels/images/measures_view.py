@@ -17,12 +17,12 @@ from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.engine.spectrum import Spectrum
 from diffusion_gui.panels.common.picture import PictureView
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel
 from diffusion_gui.panels.images.histogram import HistogramView, nats
 from diffusion_gui.panels.images.measure_plots import LEAST, Card, SpectrumPlot, TimePlot
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
-from diffusion_gui.state.measures import Measures, Reading
+from diffusion_gui.state.measures import Measures, Reading, Sample
 from diffusion_gui.state.view_state import ViewState
 
 MOST_DB = 60.0
@@ -108,6 +108,9 @@ class MeasuresView(QWidget):
             grid.addWidget(cards[name], *divmod(place, 3))
             grid.setColumnStretch(place % 3, 1)
             grid.setRowStretch(place // 3, 1)
+        self.sample = ElidedLabel("caption")
+        self.sample.setObjectName("measuredSample")
+        grid.addWidget(self.sample, 2, 0, 1, 3)
         return grid
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -161,6 +164,9 @@ class MeasuresView(QWidget):
         self.x_t.set_pixels(moment.x_t(span), note)
         self.x_t.set_scaling(display.scaling)
         self.x_t.set_caption(f"𝑥ₜ   t = {t}", f"x_t, the noised picture, t = {t}")
+        sample = self._measures.sample
+        self.sample.setText("" if sample is None else _sample_text(sample))
+        self.sample.setVisible(bool(self.sample.text()))
         values = moment.values()
         self.histogram.set_values(values)
         for card in self.over_t.values():
@@ -187,6 +193,17 @@ class MeasuresView(QWidget):
     @Slot(str)
     def _show_failure(self, line: str) -> None:
         self.x_t.set_caption(line)
+
+
+def _sample_text(sample: Sample) -> str:
+    """Return in words which pixels are measured, "" where it is all of them."""
+    if sample.whole:
+        return ""
+    size = f"{sample.width} × {sample.height}"
+    if sample.stride == 1:
+        return f"measured on the central {size} pixels"
+    part = f"1 of {sample.stride**2} pixels"
+    return f"measured on {part}, " + (f"the central {size} of them" if sample.central else size)
 
 
 def _places(curves: Curves) -> dict[str, Array]:

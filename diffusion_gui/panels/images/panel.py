@@ -143,6 +143,7 @@ class ImagePanel(Panel):
         preview.sides_changed.connect(self._show_sides)
         self.tools.compare.toggled.connect(preview.set_comparing)
         self._view.display_changed.connect(self._show_page)
+        self._view.display_changed.connect(self._show_caption)
         self._sources.pictures.problems_found.connect(self.bar.show_lines)
         loader.problems_found.connect(self.bar.show_lines)
         loader.progress.connect(self.tools.show_opening)
@@ -207,7 +208,9 @@ class ImagePanel(Panel):
             return [f"{size}, opening at full size…"]
         if preview.problem:
             return [size, preview.problem]
-        return [size if stride == 1 else f"{size}, 1 of {stride * stride} pixels while it moves"]
+        if stride == 1 or self._view.display.page is not Page.TILES:  # nothing else follows
+            return [size]
+        return [f"{size}, 1 of {stride * stride} pixels while it moves"]
 
     @Slot()
     def _open_options(self) -> None:

@@ -1,0 +1,88 @@
+"""What the image panel says about what it shows: in its head, on its pages and on the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.main_window import MainWindow
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.panels.images.measures_view import MeasuresView
+from diffusion_gui.state.view_state import Page
+
+LEFT = Qt.MouseButton.LeftButton
+TIMEOUT = 30_000
+
+
+@pytest.fixture(autouse=True)
+def _no_sampling(parts: Parts) -> None:
+    parts.sampling.live = False
+
+
+@pytest.fixture
+def open_large(
+    window: MainWindow, parts: Parts, qtbot: QtBot, tmp_path: Path
+) -> Callable[[int, int], None]:
+    """Return what opens a picture of this width and height at its own size."""
+
+    def open_picture(width: int, height: int) -> None:
+        path = tmp_path / "large.png"
+        Image.fromarray(np.full((height, width, 3), 90, np.uint8)).save(path, compress_level=1)
+        parts.document.replace_forward("working size", size=0)
+        parts.loader.open([str(path)])
+        qtbot.waitUntil(
+            lambda: parts.preview.size == (width, height) and not parts.preview.opening,
+            timeout=TIMEOUT,
+        )
+
+    return open_picture
+
+
+def _page(window: MainWindow, qtbot: QtBot, page: Page) -> None:
+    qtbot.mouseClick(window.images.tools.chips[page], LEFT)
+
+
+# --- how much of a large picture ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", [Page.MEASURES, Page.CHAIN])
+def test_only_the_tiles_are_said_to_be_a_part_while_they_move(
+    window: MainWindow, parts: Parts, qtbot: QtBot, open_large: Callable[[int, int], None],
+    page: Page,
+) -> None:  # fmt: skip
+    caption = window.images.caption
+    _page(window, qtbot, page)
+    open_large(1500, 1200)
+    assert parts.preview.stride == 2
+    assert "1500 × 1200   " in caption.text()
+    parts.view.set_t(parts.view.t + 1)
+    assert "1500 × 1200   " in caption.text()
+    _page(window, qtbot, Page.TILES)
+    assert "1500 × 1200, 1 of 4 pixels while it moves" in caption.text()
+    qtbot.waitUntil(lambda: "1500 × 1200   " in caption.text(), timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "said"),
+    [
+        (1500, 1200, "measured on 1 of 4 pixels, 750 × 600"),
+        (1500, 400, "measured on the central 1024 × 400 pixels"),
+        (5000, 400, "measured on 1 of 4 pixels, the central 1024 × 200 of them"),
+        (600, 400, ""),
+    ],
+)
+def test_the_measures_say_which_pixels_they_are_of(
+    window: MainWindow, parts: Parts, qtbot: QtBot, open_large: Callable[[int, int], None],
+    width: int, height: int, said: str,
+) -> None:  # fmt: skip
+    open_large(width, height)
+    _page(window, qtbot, Page.MEASURES)
+    page = window.images.findChild(MeasuresView, "measuresPage")
+    assert page.sample.text() == said
+    assert page.sample.isVisible() == bool(said)
