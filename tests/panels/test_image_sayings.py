@@ -13,6 +13,8 @@ from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
+from diffusion_gui.panels.common.plot_head import PlotHead
+from diffusion_gui.panels.common.widgets import ElidedLabel
 from diffusion_gui.panels.images.measures_view import MeasuresView
 from diffusion_gui.state.view_state import Page
 
@@ -86,3 +88,40 @@ def test_the_measures_say_which_pixels_they_are_of(
     page = window.images.findChild(MeasuresView, "measuresPage")
     assert page.sample.text() == said
     assert page.sample.isVisible() == bool(said)
+
+
+# --- the head of the histogram --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(1100, 680), (1280, 800), (1440, 900), (2560, 1440)])
+@pytest.mark.parametrize("estimate", [False, True])
+def test_the_kl_is_whole_and_the_name_beside_it_stays_while_t_moves(
+    window: MainWindow, parts: Parts, qtbot: QtBot, size: tuple[int, int], estimate: bool
+) -> None:
+    window.resize(*size)
+    if estimate:
+        qtbot.mouseClick(window.images.tools.estimate, LEFT)
+    qtbot.wait(20)
+    head = window.images.tiles.histogram.head
+    value = head.findChildren(ElidedLabel)[-1]
+    names, units = set(), set()
+    for t in (1, 100, 400, 700, 940, 1000):
+        parts.view.set_t(t)
+        qtbot.wait(1)
+        names.add(head.name.text())
+        units.add(head.value.endswith(" nat"))
+        assert head.value.startswith("KL ")
+        assert value.fontMetrics().horizontalAdvance(head.value) <= value.width()
+    assert len(names) == len(units) == 1
+
+
+def test_a_head_without_room_gives_up_its_name_before_its_number(qtbot: QtBot) -> None:
+    head = PlotHead("a long name", "name", widest=("KL 0.00048 nat", "KL 0.00048"))
+    qtbot.addWidget(head)
+    head.set_value("KL 0.4 nat", "KL 0.4")
+    head.resize(400, head.height())
+    head.show()
+    assert (head.name.text(), head.value) == ("a long name", "KL 0.4 nat")
+    head.resize(1, head.height())
+    assert head.width() >= head.fontMetrics().horizontalAdvance("KL 0.00048") - 4
+    assert (head.name.isVisible(), head.value) == (False, "KL 0.4")

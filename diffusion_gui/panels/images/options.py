@@ -208,7 +208,7 @@ class ImageOptions(QFrame):
             self.offset_note.setText("white: every frequency alike")
             return
         loss = mean_snr_loss_db(offset, height, width)
-        self.offset_note.setText(f"SNR of the mean: −{loss:.1f} dB at {width} × {height}")
+        self.offset_note.setText(f"mean: {loss:.1f} dB less SNR than with white noise")
 
     @Slot()
     def _show_display(self) -> None:
