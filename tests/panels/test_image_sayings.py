@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -125,3 +126,39 @@ def test_a_head_without_room_gives_up_its_name_before_its_number(qtbot: QtBot) -
     head.resize(1, head.height())
     assert head.width() >= head.fontMetrics().horizontalAdvance("KL 0.00048") - 4
     assert (head.name.isVisible(), head.value) == (False, "KL 0.4")
+
+
+# --- offset noise ---------------------------------------------------------------------------------
+
+
+def test_the_snr_of_the_picture_counts_the_offset_noise_and_says_so(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    parts.document.replace_forward("offset", offset=0.8, size=64)
+    parts.view.set_t(600)
+    abar = float(parts.document.schedule.alpha_bar[600])
+    db = 10.0 * math.log10(abar / ((1.0 - abar) * (1.0 + 0.8**2)))
+    said = f"{db:.1f} dB with offset noise".replace("-", "−")
+    images = window.images
+    assert f"   SNR {said}" in images.caption.text()
+    x_0 = images.tiles.x_0
+    qtbot.mouseMove(x_0, x_0.picture_rect().center())
+    assert images.caption.text().startswith("R G B at")
+    assert images.caption.text().endswith(f"   SNR {said}")
+    x_0.zoom.point(None)
+    assert parts.film.snr_db("", 600) == pytest.approx(db, abs=1e-9)
+    _page(window, qtbot, Page.MEASURES)
+    page = images.findChild(MeasuresView, "measuresPage")
+    head = page.over_t["snr"].head
+    qtbot.waitUntil(lambda: head.value not in ("", "…"), timeout=TIMEOUT)
+    assert said.startswith(head.value)
+    qtbot.waitUntil(lambda: parts.measures.curves() is not None, timeout=TIMEOUT)
+    curve = page.over_t["snr"].plot.curve
+    assert np.interp(600, curve.xData, curve.yData) == pytest.approx(db, abs=0.1)
+    parts.view.set_t(0)
+    assert "no noise yet" in images.caption.text()
+    assert "offset" not in images.caption.text()
+    parts.view.set_t(600)
+    parts.document.replace_forward("offset", offset=0.0)
+    white = f"   SNR {10.0 * math.log10(abar / (1.0 - abar)):.1f} dB   ".replace("-", "−")
+    assert white in images.caption.text()

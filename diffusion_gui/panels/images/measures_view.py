@@ -30,7 +30,8 @@ MOST_DB = 60.0
 MOVE = "\nPress or drag to move t; ← → with the keyboard. Dashed: the other side, A or B."
 SNR = (
     "SNR: signal-to-noise ratio at t in dB, 10 log₁₀(𝑎² / 𝑠²) with 𝑥ₜ = 𝑎 𝑥₀ + 𝑠 ε,"
-    "\nfor pictures of variance 1. ᾱ / (1−ᾱ) where the variance is preserved." + MOVE
+    "\nfor pictures of variance 1. ᾱ / (1−ᾱ) where the variance is preserved."
+    "\nWith offset noise each value has 𝑠² (1 + offset²) instead of 𝑠²." + MOVE
 )
 PSNR = (
     "PSNR: peak signal-to-noise ratio of 𝑥ₜ against 𝑥₀ in dB, 10 log₁₀(2² / mean (𝑥ₜ − 𝑥₀)²);"
@@ -175,11 +176,13 @@ class MeasuresView(QWidget):
 
     def _show_reading(self, reading: Reading | None) -> None:
         heads = {name: card.head for name, card in self.over_t.items()}
+        offset = self._preview.offset
         if reading is None:  # for a moment, after another picture or seed
             for head in (*heads.values(), self.spectrum.head):
                 head.set_value("…")
             return
-        heads["snr"].set_value(_decibel(reading.snr_db))
+        snr = _decibel(reading.snr_db)
+        heads["snr"].set_value(*((f"{snr} with offset noise", snr) if offset else (snr,)))
         heads["psnr"].set_value(_decibel(reading.psnr))
         heads["ssim"].set_value(_minus(f"{reading.ssim:.3f}"))
         heads["kl"].set_value(f"{nats(reading.kl)} nat")

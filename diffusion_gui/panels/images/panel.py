@@ -190,12 +190,13 @@ class ImagePanel(Panel):
         if self.tiles.reading:
             self.caption.setText(self.tiles.reading)
             return
-        picture, t = self._sources.preview.picture, self._view.t
+        preview = self._sources.preview
+        picture = preview.picture
         if picture is None:
             self.caption.setText("no picture")
             return
-        snr = snr_text(self._document.schedule.snr_db(t))
-        parts = [picture.name, *self._size_texts(), *self._sources.preview.notes, snr]
+        snr = snr_text(preview.snr_db(), preview.offset)
+        parts = [picture.name, *self._size_texts(), *preview.notes, snr]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
 

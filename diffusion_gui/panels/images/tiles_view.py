@@ -168,7 +168,7 @@ class TilesView(QWidget):
             view.set_reading(texts.get(view, ""))
         reading = ""
         if pixel is not None and values:
-            n, snr = self._stride(), snr_text(self._preview.snr_db())
+            n, snr = self._stride(), snr_text(self._preview.snr_db(), self._preview.offset)
             place = f"({n * pixel.x()}, {n * pixel.y()})"
             reading = f"R G B at {place}   t = {self._view.t}   {snr}"
         if reading != self.reading:
@@ -217,11 +217,11 @@ class TilesView(QWidget):
         self.zoom.point(None)
 
 
-def snr_text(db: float) -> str:
-    """Return a signal-to-noise ratio in decibel for people."""
+def snr_text(db: float, offset: float = 0.0) -> str:
+    """Return a signal-to-noise ratio in decibel for people; it says if there is offset noise."""
     if math.isinf(db):
         return "no noise yet" if db > 0.0 else "no signal left"
-    return f"SNR {db:.1f} dB".replace("-", "−")
+    return f"SNR {db:.1f} dB".replace("-", "−") + " with offset noise" * (offset > 0.0)
 
 
 def _show(picture: PictureView, tile: Tile) -> None:
