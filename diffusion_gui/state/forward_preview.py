@@ -175,6 +175,11 @@ class ForwardPreview(QObject):
         return self._comparison.side
 
     @property
+    def letter(self) -> str:
+        """What tells the schedule on show from the other, "" while there is one only."""
+        return self.side if self.two_sides else ""
+
+    @property
     def other_side(self) -> str:
         """The letter of the schedule not on show."""
         return other_letter(self.side)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.widgets import ElidedLabel
+from diffusion_gui.panels.images.chain_view import ChainView
 from diffusion_gui.panels.images.measures_view import MeasuresView
 from diffusion_gui.state.view_state import Page
 
@@ -162,3 +164,37 @@ def test_the_snr_of_the_picture_counts_the_offset_noise_and_says_so(
     parts.document.replace_forward("offset", offset=0.0)
     white = f"   SNR {10.0 * math.log10(abar / (1.0 - abar)):.1f} dB   ".replace("-", "−")
     assert white in images.caption.text()
+
+
+# --- A and B --------------------------------------------------------------------------------------
+
+
+def test_of_two_sides_every_picture_and_number_says_which_one_it_is_of(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    images, tiles = window.images, window.images.tiles
+    parts.document.replace_forward("size", size=32)
+    qtbot.mouseClick(images.tools.estimate, LEFT)
+    for page in (Page.CHAIN, Page.MEASURES, Page.TILES):
+        _page(window, qtbot, page)
+    measures = images.findChild(MeasuresView, "measuresPage")
+    chain = images.findChild(ChainView, "chainPage")
+
+    def said() -> list[str]:
+        _page(window, qtbot, Page.TILES)
+        names = [view.caption for view in (tiles.signal, tiles.noise, tiles.estimate)]
+        names += [tiles.histogram.head.name.text(), images.caption.text()]
+        _page(window, qtbot, Page.MEASURES)
+        names.append(measures.x_t.caption)
+        _page(window, qtbot, Page.CHAIN)
+        qtbot.waitUntil(lambda: not parts.chain.busy, timeout=TIMEOUT)
+        return [*names, *(view.caption for view in (chain.chain, chain.jump, chain.difference))]
+
+    assert not any(re.search(r"\b[AB]\b", text) for text in said())
+    for side in ("B", "A"):
+        qtbot.keyClick(window, Qt.Key.Key_F7)
+        assert parts.preview.side == side
+        for text in said():
+            assert re.findall(r"\b[AB]\b", text) == [side], text
+        assert f"   {side}  SNR " in images.caption.text()
+    assert tiles.signal.accessibleName().startswith("signal part of x_t under A")

@@ -44,6 +44,12 @@ class PlotHead(QWidget):
         """What is written beside the name."""
         return self._value.text()
 
+    def set_names(self, *names: str) -> None:
+        """Change what it shows, in words: the longest of these that there is room for."""
+        if self._names != (*names, ""):
+            self._names = (*names, "")
+            self._choose()
+
     def set_value(self, *texts: str) -> None:
         """Write the value, in the first of these ways that there is room for."""
         self._texts = texts

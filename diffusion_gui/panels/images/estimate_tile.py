@@ -35,6 +35,7 @@ class EstimateTile(PictureView):
         )
         self._estimator = estimator
         self._shape = (1, 1)
+        self._side = ""
         estimator.changed.connect(self.show_estimate)
 
     def set_shape(self, width: int, height: int) -> None:
@@ -43,18 +44,25 @@ class EstimateTile(PictureView):
             self._shape = (width, height)
             self.show_estimate()
 
+    def set_side(self, side: str) -> None:
+        """Say under which side, A or B, or "" while there is one only."""
+        if side != self._side:
+            self._side = side
+            self.show_estimate()
+
     @Slot()
     def show_estimate(self) -> None:
         """Show the newest estimate, or why there is none."""
         newest, message = self._estimator.newest, self._estimator.message
+        name = f"𝑥̂₀  {self._side}".rstrip()
         if newest is None or newest.x0_hat is None:
             self.set_pixels(None)
-            self.set_caption(f"𝑥̂₀  {message}", f"x0-hat: {message or 'not there yet'}")
+            self.set_caption(f"{name}  {message}", f"x0-hat: {message or 'not there yet'}")
             return
         sampling = newest.experiment.sampling
         said = message or f"{MODELS[sampling.model].title}, {sampling.size} px"
         self.set_pixels(_in_shape(newest.x0_hat, *self._shape))
-        self.set_caption(f"𝑥̂₀  {said}", f"x0-hat of one model call, t = {newest.t}, {said}")
+        self.set_caption(f"{name}  {said}", f"x0-hat of one model call, t = {newest.t}, {said}")
 
 
 def _in_shape(square: Pixels, width: int, height: int) -> Pixels:

@@ -28,6 +28,7 @@ NARROW = 100.0
 """Up to so many pixels of width only the ends and 0 have a tick."""
 WIDEST = "0.00048"
 """No KL of the head is written wider than this."""
+_NAMES = ("histogram of 𝑥ₜ", "histogram", "𝑥ₜ")
 _HELP = (
     "Histogram of the values of 𝑥ₜ (not clipped), as a density.\nDashed: N(0, 1), the noise that 𝑥ₜ"
     " has become at t = T.\nKL: how far apart they are, Σ p ln(p / q) over the {bins} bins, in"
@@ -50,7 +51,7 @@ class HistogramView(QWidget):
         normal.setData(self._centres, np.exp(-0.5 * self._centres**2) / np.sqrt(2.0 * np.pi))
         compact(self.plot)
         self._high = 0.45
-        self.head = PlotHead("histogram of 𝑥ₜ", "histogram", "𝑥ₜ", widest=_ways(WIDEST))
+        self.head = PlotHead(*_NAMES, widest=_ways(WIDEST))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -59,6 +60,10 @@ class HistogramView(QWidget):
         self.plot.getViewBox().sigResized.connect(self._fit)
         theme.changed.connect(self._tint)
         self._tint()
+
+    def set_side(self, side: str) -> None:
+        """Say under which side, A or B, or "" while there is one only."""
+        self.head.set_names(*(f"{name}  {side}".rstrip() for name in (*_NAMES, "")[: 3 + bool(side)]))
 
     def set_values(self, values: FloatImage) -> None:
         """Show the distribution of `values`; what lies beyond +-4 counts into the end bins."""

@@ -164,7 +164,12 @@ class MeasuresView(QWidget):
         note = "" if span == CLIPPED else _minus(f"{span.low:.2f} … {span.high:.2f}")
         self.x_t.set_pixels(moment.x_t(span), note)
         self.x_t.set_scaling(display.scaling)
-        self.x_t.set_caption(f"𝑥ₜ   t = {t}", f"x_t, the noised picture, t = {t}")
+        side = self._preview.letter
+        self.x_t.set_caption(
+            f"𝑥ₜ  {side}".rstrip() + f"   t = {t}",
+            f"x_t{f' under {side}' if side else ''}, the noised picture, t = {t}",
+        )
+        self.histogram.set_side(side)
         sample = self._measures.sample
         self.sample.setText("" if sample is None else _sample_text(sample))
         self.sample.setVisible(bool(self.sample.text()))

@@ -195,8 +195,7 @@ class ImagePanel(Panel):
         if picture is None:
             self.caption.setText("no picture")
             return
-        snr = snr_text(preview.snr_db(), preview.offset)
-        parts = [picture.name, *self._size_texts(), *preview.notes, snr]
+        parts = [picture.name, *self._size_texts(), *preview.notes, snr_text(preview)]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
 

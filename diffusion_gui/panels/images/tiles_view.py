@@ -27,6 +27,7 @@ from diffusion_gui.state.view_state import ViewState
 
 SAID_FROM = 0.01
 """The share of clipped values from which on it is written on the picture."""
+SIGNAL, NOISE = "signal  √ᾱ 𝑥₀", "noise  √(1−ᾱ) ε"
 _HOW = (
     "\n\nWheel or + and −: zoom. Drag or arrows: pan. Double click: one to one. 0: whole."
     "\nPoint at a pixel, or Alt + arrows: its values R G B, not clipped."
@@ -92,9 +93,9 @@ class TilesView(QWidget):
         self.x_t_other = tile(
             "otherTile", "𝑥ₜ", "𝑥ₜ under the other side: the same picture, the same noise ε"
         )
-        self.signal = tile("signalTile", "signal  √ᾱ 𝑥₀", "What is left of the picture in 𝑥ₜ")
+        self.signal = tile("signalTile", SIGNAL, "What is left of the picture in 𝑥ₜ")
         self.noise = tile(
-            "noiseTile", "noise  √(1−ᾱ) ε", "What was added to it; ε depends on the seed alone"
+            "noiseTile", NOISE, "What was added to it; ε depends on the seed alone"
         )
 
     @property
@@ -143,20 +144,21 @@ class TilesView(QWidget):
         self._read()
 
     def _caption(self, tiles: Tiles) -> None:
-        t, side = self._view.t, self._preview.side
-        under = ""
+        t, side = self._view.t, self._preview.letter
+        under = f" under {side}" if side else ""
         if tiles.other is not None:
             other = tiles.other
             self.x_t_other.set_caption(
                 f"𝑥ₜ  {other.side}   t = {other.t}",
                 f"x_t under {other.side}, the noised picture, t = {other.t}",
             )
-            under = f" under {side}"
-        here = f"  {side}" if under else ""
+        here = f"  {side}" if side else ""
         self.x_t.set_caption(f"𝑥ₜ{here}   t = {t}", f"x_t{under}, the noised picture, t = {t}")
         self.x_0.set_caption(self.x_0.caption, "x_0, the clean picture, t = 0")
-        self.signal.set_caption(self.signal.caption, f"signal part of x_t, t = {t}")
-        self.noise.set_caption(self.noise.caption, f"noise part of x_t, t = {t}")
+        self.signal.set_caption(SIGNAL + here, f"signal part of x_t{under}, t = {t}")
+        self.noise.set_caption(NOISE + here, f"noise part of x_t{under}, t = {t}")
+        self.estimate.set_side(side)
+        self.histogram.set_side(side)
 
     @Slot()
     def _read(self) -> None:
@@ -168,7 +170,7 @@ class TilesView(QWidget):
             view.set_reading(texts.get(view, ""))
         reading = ""
         if pixel is not None and values:
-            n, snr = self._stride(), snr_text(self._preview.snr_db(), self._preview.offset)
+            n, snr = self._stride(), snr_text(self._preview)
             place = f"({n * pixel.x()}, {n * pixel.y()})"
             reading = f"R G B at {place}   t = {self._view.t}   {snr}"
         if reading != self.reading:
@@ -217,11 +219,13 @@ class TilesView(QWidget):
         self.zoom.point(None)
 
 
-def snr_text(db: float, offset: float = 0.0) -> str:
-    """Return a signal-to-noise ratio in decibel for people; it says if there is offset noise."""
+def snr_text(preview: ForwardPreview) -> str:
+    """Return the SNR on show for people: of which side, and whether there is offset noise."""
+    db, side = preview.snr_db(), f"{preview.letter}  ".lstrip()
     if math.isinf(db):
-        return "no noise yet" if db > 0.0 else "no signal left"
-    return f"SNR {db:.1f} dB".replace("-", "−") + " with offset noise" * (offset > 0.0)
+        return side + ("no noise yet" if db > 0.0 else "no signal left")
+    text = f"{side}SNR {db:.1f} dB".replace("-", "−")
+    return text + " with offset noise" * (preview.offset > 0.0)
 
 
 def _show(picture: PictureView, tile: Tile) -> None:
