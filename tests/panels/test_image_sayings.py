@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -198,3 +199,36 @@ def test_of_two_sides_every_picture_and_number_says_which_one_it_is_of(
             assert re.findall(r"\b[AB]\b", text) == [side], text
         assert f"   {side}  SNR " in images.caption.text()
     assert tiles.signal.accessibleName().startswith("signal part of x_t under A")
+
+
+# --- where there is nothing -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (1440, 900)])
+def test_why_there_is_no_estimate_is_short_above_the_tile_and_long_in_its_tooltip(
+    window: MainWindow, parts: Parts, qtbot: QtBot, size: tuple[int, int]
+) -> None:
+    window.resize(*size)
+    parts.view.set_t(0)
+    qtbot.mouseClick(window.images.tools.estimate, LEFT)
+    tile = window.images.tiles.estimate
+    qtbot.waitUntil(lambda: tile.caption == "𝑥̂₀  no noise at t = 0")
+    assert tile.fits(tile.caption)
+    assert tile.toolTip().startswith("nothing to estimate: ")
+    parts.view.set_t(300)
+    qtbot.waitUntil(lambda: tile.pixels is not None, timeout=TIMEOUT)
+    assert tile.toolTip().startswith("𝑥̂₀: the clean picture")
+
+
+def test_without_a_picture_there_is_nothing_to_press(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    tools = window.images.tools
+    controls = (tools.estimate, tools.chips[Page.CHAIN], tools.chips[Page.MEASURES], tools.export)
+    assert all(control.isEnabled() for control in controls)
+    parts.document.replace(replace(parts.document.experiment, pictures=()), "clear")
+    assert not any(control.isEnabled() for control in controls)
+    _page(window, qtbot, Page.CHAIN)
+    assert parts.view.display.page is Page.TILES
+    parts.document.history.undo()
+    assert all(control.isEnabled() for control in controls)

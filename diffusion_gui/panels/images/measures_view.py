@@ -20,6 +20,7 @@ from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel
 from diffusion_gui.panels.images.histogram import HistogramView, nats
 from diffusion_gui.panels.images.measure_plots import LEAST, Card, SpectrumPlot, TimePlot
+from diffusion_gui.panels.images.tiles_view import PLUS_MINUS_1
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures, Reading, Sample
@@ -161,7 +162,7 @@ class MeasuresView(QWidget):
             return
         t, display = self._view.t, self._view.display
         span = moment.spans(display.shown)[0]
-        note = "" if span == CLIPPED else _minus(f"{span.low:.2f} … {span.high:.2f}")
+        note = PLUS_MINUS_1 if span == CLIPPED else _minus(f"{span.low:.2f} … {span.high:.2f}")
         self.x_t.set_pixels(moment.x_t(span), note)
         self.x_t.set_scaling(display.scaling)
         side = self._preview.letter

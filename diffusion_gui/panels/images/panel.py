@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 STRIP_SHARE = 0.5
 """Share of the height above the tray that the rows of the film strip may take."""
 _SAID = {
-    Shown.CLIP: "shown clipped to [-1, 1]",
+    Shown.CLIP: "shown clipped to [−1, 1]",
     Shown.NORMALISE: "shown from min to max",
     Shown.SYMMETRIC: "shown symmetric around 0",
 }
@@ -152,7 +152,9 @@ class ImagePanel(Panel):
 
     @Slot()
     def _show_picture(self) -> None:
-        self._stack.setCurrentIndex(0 if self._sources.preview.picture else 1)
+        there = self._sources.preview.picture is not None
+        self._stack.setCurrentIndex(0 if there else 1)
+        self.tools.set_picture_there(there)
 
     def _make_page(self, page: Page) -> QWidget:
         """Build a page when it is first looked at."""

@@ -28,8 +28,11 @@ from diffusion_gui.state.view_state import ViewState
 SAID_FROM = 0.01
 """The share of clipped values from which on it is written on the picture."""
 SIGNAL, NOISE = "signal  √ᾱ 𝑥₀", "noise  √(1−ᾱ) ε"
+PLUS_MINUS_1 = "±1"
+"""On pictures whose values may lie beyond it: what black and white stand for."""
 _HOW = (
-    "\n\nWheel or + and −: zoom. Drag or arrows: pan. Double click: one to one. 0: whole."
+    "\n\nOn it: the values of black and white, or how many lie beyond −1 … 1."
+    "\nWheel or + and −: zoom. Drag or arrows: pan. Double click: one to one. 0: whole."
     "\nPoint at a pixel, or Alt + arrows: its values R G B, not clipped."
 )
 
@@ -132,11 +135,11 @@ class TilesView(QWidget):
             self.estimate.set_shape(width, height)
         if self.x_0.pixels is not tiles.x_0.pixels:  # its scaling stays while t moves
             _show(self.x_0, tiles.x_0)
-        _show(self.x_t, tiles.x_t)
+        _show(self.x_t, tiles.x_t, PLUS_MINUS_1)
         _show(self.signal, tiles.signal)
-        _show(self.noise, tiles.noise)
+        _show(self.noise, tiles.noise, PLUS_MINUS_1)
         if tiles.other is not None:
-            _show(self.x_t_other, tiles.other.x_t)
+            _show(self.x_t_other, tiles.other.x_t, PLUS_MINUS_1)
         self._caption(tiles)
         for picture in self.views:
             picture.set_scaling(self._view.display.scaling)
@@ -228,9 +231,9 @@ def snr_text(preview: ForwardPreview) -> str:
     return text + " with offset noise" * (preview.offset > 0.0)
 
 
-def _show(picture: PictureView, tile: Tile) -> None:
-    """Show a tile, and on it what its black and white stand for."""
-    span, note = tile.span, ""
+def _show(picture: PictureView, tile: Tile, note: str = "") -> None:
+    """Show a tile, and on it what its black and white stand for: `note` where that is -1 and 1."""
+    span = tile.span
     if span != CLIPPED:
         note = f"{span.low:.2f} … {span.high:.2f}".replace("-", "−")
     elif tile.clipped > SAID_FROM:
