@@ -70,14 +70,14 @@ def png_info(texts: Mapping[str, str], pictures: Mapping[str, Pixels]) -> PngInf
     return info
 
 
-def read_carried(path: AnyPath) -> Carried:
-    """Return the texts and pictures in a PNG; damaged ones are left out.
+def read_carried(source: AnyPath | bytes) -> Carried:
+    """Return the texts and pictures in a PNG, a file or its bytes; damaged ones are left out.
 
     Raises EngineError if the file is no PNG or carries more than this program writes, OSError if it
     cannot be read.
     """
     carried, room = Carried(), MOST_PIXELS
-    with Path(path).open("rb") as file:
+    with _opened(source) as file:
         for kind, content in _chunks(file, {b"tEXt", b"zTXt", b"iTXt", PICTURE_CHUNK}):
             if kind != PICTURE_CHUNK:
                 carried.texts.update(_text(kind, content))
@@ -93,16 +93,20 @@ def read_carried(path: AnyPath) -> Carried:
     return carried
 
 
-def read_texts(path: AnyPath) -> dict[str, str]:
-    """Return the texts before the pixels of a PNG, without reading any of these.
+def read_texts(source: AnyPath | bytes) -> dict[str, str]:
+    """Return the texts before the pixels of a PNG, a file or its bytes, without reading the pixels.
 
     Raises EngineError if the file is no PNG, OSError if it cannot be read.
     """
     texts: dict[str, str] = {}
-    with Path(path).open("rb") as file:
+    with _opened(source) as file:
         for kind, content in _chunks(file, {b"tEXt", b"zTXt", b"iTXt"}, until=b"IDAT"):
             texts.update(_text(kind, content))
     return texts
+
+
+def _opened(source: AnyPath | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")
 
 
 def _chunks(

@@ -33,10 +33,19 @@ BUNDLED = "bundled"
 _ENDINGS = (".png", ".apng")
 
 
-def holds_experiment(path: AnyPath) -> bool:
-    """Return whether a file says that it is a PNG with an experiment inside; reads no pixels."""
-    file = Path(path)
+CLIPBOARD = "the copied picture"
+"""What stands for a file's name where there is no file."""
+
+
+def holds_experiment(source: AnyPath | bytes) -> bool:
+    """Return whether a file, or its bytes, say that they are a PNG with an experiment inside.
+
+    Reads no pixels.
+    """
     try:
+        if isinstance(source, bytes):
+            return METADATA_KEY in read_texts(source)
+        file = Path(source)
         return (
             file.suffix.lower() in _ENDINGS and file.is_file() and METADATA_KEY in read_texts(file)
         )
@@ -58,25 +67,25 @@ class Restored:
 
 
 def read_experiment(
-    path: AnyPath,
+    source: AnyPath | bytes,
     known: Mapping[str, PictureRef],
     loaded: Callable[[str, Forward], Picture | None] = lambda picture_id, forward: None,
 ) -> Restored:
-    """Return the experiment in a PNG with its pictures.
+    """Return the experiment in a PNG, a file or its bytes, with its pictures.
 
     `known` are references that may be trusted, `loaded` returns the picture of an id for a working
     size if it is at hand; such a picture is preferred, so long as it gives the pixels in the file.
     Raises EngineError with one line if the file holds no whole experiment that this version can
     read.
     """
-    file = Path(path)
+    name = CLIPBOARD if isinstance(source, bytes) else Path(source).name
     try:
-        carried = read_carried(file)
+        carried = read_carried(source)
         saved = _saved_in(carried)
     except EngineError as error:
-        raise EngineError(f"{file.name}: {error}") from None
+        raise EngineError(f"{name}: {error}") from None
     except OSError as error:
-        raise EngineError(f"{file.name}: cannot be read ({error.strerror or error})") from None
+        raise EngineError(f"{name}: cannot be read ({error.strerror or error})") from None
     finder = _Finder(saved.experiment, carried.pictures, known, loaded)
     kept = tuple(ref for ref in map(finder.find, saved.experiment.pictures) if ref is not None)
     experiment = replace(saved.experiment, pictures=kept)

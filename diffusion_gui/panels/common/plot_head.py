@@ -11,7 +11,6 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from diffusion_gui.panels.common.picture import CAPTION
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, label
 
-
 LEAST = 40
 """Least width in pixels, whatever is written."""
 

@@ -63,7 +63,9 @@ class HistogramView(QWidget):
 
     def set_side(self, side: str) -> None:
         """Say under which side, A or B, or "" while there is one only."""
-        self.head.set_names(*(f"{name}  {side}".rstrip() for name in (*_NAMES, "")[: 3 + bool(side)]))
+        self.head.set_names(
+            *(f"{name}  {side}".rstrip() for name in (*_NAMES, "")[: 3 + bool(side)])
+        )
 
     def set_values(self, values: FloatImage) -> None:
         """Show the distribution of `values`; what lies beyond +-4 counts into the end bins."""

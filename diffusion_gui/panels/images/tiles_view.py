@@ -97,9 +97,7 @@ class TilesView(QWidget):
             "otherTile", "𝑥ₜ", "𝑥ₜ under the other side: the same picture, the same noise ε"
         )
         self.signal = tile("signalTile", SIGNAL, "What is left of the picture in 𝑥ₜ")
-        self.noise = tile(
-            "noiseTile", NOISE, "What was added to it; ε depends on the seed alone"
-        )
+        self.noise = tile("noiseTile", NOISE, "What was added to it; ε depends on the seed alone")
 
     @property
     def views(self) -> tuple[PictureView, ...]:
