@@ -121,7 +121,8 @@ class ImageOptions(QFrame):
     def _build_display(self) -> None:
         self.shown = self._combo(
             "rangeCombo", "Display range", _RANGES, lambda v: self._view.set_display(shown=v),
-            "Which values black and white stand for; it is written on the\npicture, or how many lie beyond",
+            "Which values black and white stand for. It is written on the\npicture, or how many lie"
+            " beyond",
         )  # fmt: skip
         self.scaling = self._combo(
             "scalingCombo", "Scaling", _SCALINGS, lambda v: self._view.set_display(scaling=v),
