@@ -23,7 +23,7 @@ from diffusion_gui.app.picture_files import PictureFiles
 from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
 from diffusion_gui.engine.image_files import SUFFIXES
-from diffusion_gui.panels.common.dropping import image_from, paths_from
+from diffusion_gui.panels.common.dropping import PNG, image_from, paths_from
 from diffusion_gui.panels.images.panel import ImagePanel, Sources
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
@@ -141,7 +141,9 @@ class MainWindow(QMainWindow):
         if paths := paths_from(mime):
             self.open(paths)
         elif picture := image_from(mime):
-            self._parts.loader.add(picture, "clipboard")
+            png = bytes(mime.data(PNG).data())
+            if not self.picture_files.restorer.take_copied(png, picture):
+                self._parts.loader.add(picture, "clipboard")
         elif mime.hasText() and mime.text().strip():
             self.schedule_files.paste(mime.text())
         else:

@@ -15,6 +15,7 @@ from PySide6.QtGui import QDrag, QGuiApplication, QPixmap
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.scenes import file_name, other_side, scene_on_show
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.panels.common.dropping import PNG
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.state.exporting import Exporter
@@ -130,5 +131,5 @@ def _mime(made: Shot) -> QMimeData:
     """Return a picture for other programs: as an image, and as the PNG with all that it carries."""
     mime = QMimeData()
     mime.setImageData(to_qimage(made.pixels).copy())
-    mime.setData("image/png", made.png)
+    mime.setData(PNG, made.png)
     return mime

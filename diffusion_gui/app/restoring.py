@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,11 +53,28 @@ class Restorer(QObject):
             self._panel.bar.show_lines([line], info=True)
         return list(paths)
 
+    def take_copied(self, png: bytes, picture: Picture) -> bool:
+        """Restore the experiment in a PNG from the clipboard; return whether it says it holds one.
+
+        Where it is not whole, `picture` is added instead.
+        """
+        from diffusion_gui.session.restore import CLIPBOARD, holds_experiment
+
+        if not holds_experiment(png):
+            return False
+        loader = self._parts.loader
+        self._restore(png, CLIPBOARD, lambda: loader.add(picture, "clipboard"))
+        return True
+
     def restore(self, path: str) -> None:
         """Read the experiment in a PNG in the background and make it the current one.
 
         A file without a whole one is opened as a picture.
         """
+        self._restore(path, Path(path).name, lambda: self._parts.loader.open([path]))
+
+    def _restore(self, source: str | bytes, name: str, instead: Callable[[], object]) -> None:
+        """Restore from a file or bytes called `name`, or say why not and do something `instead`."""
         store, document = self._parts.store, self._parts.document
         trusted = (*self._parts.first_experiment.pictures, *document.experiment.pictures)
         known = {ref.id: ref for ref in trusted}
@@ -66,7 +83,7 @@ class Restorer(QObject):
             from diffusion_gui.session.restore import read_experiment, renamed
 
             try:
-                found = read_experiment(path, known, partial(_loaded, store))
+                found = read_experiment(source, known, partial(_loaded, store))
             except EngineError as error:
                 return f"{error}; opened as a picture instead"
             sources = {ref.id: ref.source for ref in found.experiment.pictures}
@@ -76,14 +93,17 @@ class Restorer(QObject):
             }
             return renamed(found, ids)
 
-        self._exporter.start(read, lambda found: self._show(path, found))
+        def show(found: Restored | str) -> None:
+            if isinstance(found, str):
+                self._panel.bar.show_lines([found])
+                instead()
+            else:
+                self._show(name, found)
 
-    def _show(self, path: str, found: Restored | str) -> None:
-        if isinstance(found, str):
-            self._panel.bar.show_lines([found])
-            self._parts.loader.open([path])
-            return
-        name, document, view = Path(path).name, self._parts.document, self._parts.view
+        self._exporter.start(read, show)
+
+    def _show(self, name: str, found: Restored) -> None:
+        document, view = self._parts.document, self._parts.view
         document.end_gesture()
         document.replace(found.experiment, f"restore {name}")
         if found.view is not None:

@@ -228,6 +228,15 @@ def _weighted(fields: Sequence[FloatImage], terms: Terms) -> FloatImage:
     return total
 
 
+def snr_loss_db(offset: float) -> float:
+    """Return by how many dB offset noise lowers the SNR of each value, `offset` as in `Forward`.
+
+    The noise of a value is eps + offset * delta, of variance 1 + offset^2: so that of x_t is
+    s_t^2 (1 + offset^2), where a schedule's own SNR has s_t^2.
+    """
+    return 10.0 * math.log10(1.0 + offset**2)
+
+
 def mean_snr_loss_db(offset: float, height: int, width: int) -> float:
     """Return by how many dB offset noise lowers the SNR of a channel's mean.
 

@@ -74,15 +74,17 @@ def png_info(texts: Mapping[str, str], pictures: Mapping[str, Pixels]) -> PngInf
     return info
 
 
-def read_carried(path: AnyPath, keys: Collection[str] = ()) -> Carried:
+def read_carried(source: AnyPath | bytes, keys: Collection[str] = ()) -> Carried:
     """Return the texts under `keys` and the pictures in a PNG; damaged ones are left out.
+
+    `source` is a file or its bytes.
 
     Other texts are not unpacked. All that are take `MOST_TEXT` bytes together: those beyond count
     as damaged. Raises EngineError if the file is no PNG or carries more than this program writes,
     OSError if it cannot be read.
     """
     carried, room, text_room = Carried(), MOST_PIXELS, MOST_TEXT
-    with Path(path).open("rb") as file:
+    with _opened(source) as file:
         for kind, content in _chunks(file, keys):
             if kind != PICTURE_CHUNK:
                 found = _text(kind, content, text_room)
@@ -101,18 +103,22 @@ def read_carried(path: AnyPath, keys: Collection[str] = ()) -> Carried:
     return carried
 
 
-def holds_text(path: AnyPath, key: str) -> bool:
+def holds_text(source: AnyPath | bytes, key: str) -> bool:
     """Return whether one of the first chunks of a PNG, before its pixels, is a text under `key`.
 
     The text itself is not read. Raises EngineError if the file is no PNG, OSError if it cannot be
     read.
     """
     wanted = key.encode("latin-1") + b"\0"
-    with Path(path).open("rb") as file:
+    with _opened(source) as file:
         return any(
             kind in _TEXTS and length >= len(wanted) and file.read(len(wanted)) == wanted
             for kind, length in _heads(file, b"IDAT", _MOST_LOOKED_AT)
         )
+
+
+def _opened(source: AnyPath | bytes) -> BinaryIO:
+    return io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")
 
 
 def _heads(file: BinaryIO, until: bytes, most: int) -> Iterator[tuple[bytes, int]]:

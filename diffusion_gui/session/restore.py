@@ -34,10 +34,19 @@ BUNDLED = "bundled"
 _ENDINGS = (".png", ".apng")
 
 
-def holds_experiment(path: AnyPath) -> bool:
-    """Return whether a file says that it is a PNG with an experiment inside; reads no pixels."""
-    file = Path(path)
+CLIPBOARD = "the copied picture"
+"""What stands for a file's name where there is no file."""
+
+
+def holds_experiment(source: AnyPath | bytes) -> bool:
+    """Return whether a file, or its bytes, say that they are a PNG with an experiment inside.
+
+    Reads no pixels.
+    """
     try:
+        if isinstance(source, bytes):
+            return holds_text(source, METADATA_KEY)
+        file = Path(source)
         return file.suffix.lower() in _ENDINGS and file.is_file() and holds_text(file, METADATA_KEY)
     except (EngineError, OSError):
         return False
@@ -57,25 +66,25 @@ class Restored:
 
 
 def read_experiment(
-    path: AnyPath,
+    source: AnyPath | bytes,
     known: Mapping[str, PictureRef],
     loaded: Callable[[str, Forward], Picture | None] = lambda picture_id, forward: None,
 ) -> Restored:
-    """Return the experiment in a PNG with its pictures.
+    """Return the experiment in a PNG, a file or its bytes, with its pictures.
 
     `known` are references that may be trusted, `loaded` returns the picture of an id for a working
     size if it is at hand; such a picture is preferred, so long as it gives the pixels in the file.
     Raises EngineError with one line if the file holds no whole experiment that this version can
     read.
     """
-    file = Path(path)
+    name = CLIPBOARD if isinstance(source, bytes) else Path(source).name
     try:
-        carried = read_carried(file, (METADATA_KEY,))
+        carried = read_carried(source, (METADATA_KEY,))
         saved = _saved_in(carried)
     except EngineError as error:
-        raise EngineError(f"{file.name}: {error}") from None
+        raise EngineError(f"{name}: {error}") from None
     except OSError as error:
-        raise EngineError(f"{file.name}: cannot be read ({error.strerror or error})") from None
+        raise EngineError(f"{name}: cannot be read ({error.strerror or error})") from None
     finder = _Finder(saved.experiment, carried.pictures, known, loaded)
     found = map(finder.find, saved.experiment.pictures)
     kept = tuple(dict.fromkeys(ref for ref in found if ref is not None))

@@ -183,12 +183,18 @@ class ChainController(QObject):
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.timeout.connect(self._on_tick)
         preview.tiles_changed.connect(self.refresh)
+        preview.sides_changed.connect(self.look_changed)
         player.changed.connect(self._on_player)
 
     @property
     def busy(self) -> bool:
         """True while there is something to come."""
         return self._runner.busy or self._fulfilled is not self._wish
+
+    @property
+    def letter(self) -> str:
+        """Under which side the chain runs, A or B, or "" while there is one only."""
+        return self._preview.letter
 
     @property
     def playing(self) -> bool:

@@ -32,6 +32,8 @@ class Estimator(QObject):
         self._asked: tuple[object, ...] | None = None
         self.newest: Estimate | None = None
         self.message = ""
+        self.reason = ""
+        """`message` at more length."""
         self._soon = QTimer(self, singleShot=True, interval=0)  # one question for many changes
         self._soon.timeout.connect(self._ask)
         controller.estimated.connect(self._on_estimated)
@@ -61,19 +63,20 @@ class Estimator(QObject):
             return
         if not view.picture or view.t < 1:
             self._asked = wanted
-            self._say("nothing to estimate: no noise at t = 0" if view.picture else "no picture")
+            clean = "nothing to estimate: 𝑥ₜ is the clean picture, there is no noise at t = 0"
+            self._say(*(("no noise at t = 0", clean) if view.picture else ("no picture",)))
         elif self._controller.estimate(view.picture, view.t):
             self._asked = wanted
         else:
-            self.message = "waits for the run"
+            self.message = self.reason = "waits for the run"
             self.changed.emit()
 
     def _answers(self, wanted: tuple[object, ...]) -> bool:
         newest = self.newest
         return newest is not None and (newest.experiment, newest.picture, newest.t) == wanted[:3]
 
-    def _say(self, message: str) -> None:
-        self.newest, self.message = None, message
+    def _say(self, message: str, reason: str = "") -> None:
+        self.newest, self.message, self.reason = None, message, reason or message
         self.changed.emit()
 
     @Slot(object)

@@ -30,7 +30,7 @@ from diffusion_gui.engine.frame_times import (
     of_levels,
 )
 from diffusion_gui.engine.images import FloatImage, Pixels, resize
-from diffusion_gui.engine.noise_fields import NoiseField
+from diffusion_gui.engine.noise_fields import NoiseField, snr_loss_db
 from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.session.library import PictureStore
@@ -152,6 +152,11 @@ class Film(QObject):
     def schedule(self, side: str) -> Schedule:
         """Return the schedule of a side; "" is the one on show."""
         return build(self._spec(side))
+
+    def snr_db(self, side: str, t: int) -> float:
+        """Return the signal-to-noise ratio of a side's x_t in decibel, offset noise counted in."""
+        offset = self._document.experiment.forward.offset
+        return self.schedule(side).snr_db(t) - snr_loss_db(offset)
 
     def times(self, side: str, most: int) -> Times:
         """Return the times of a row, at most `most`, as `Display.frames` places them.

@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.forward import CLIPPED, Moment, Process, Shown, Span
 from diffusion_gui.engine.images import FloatImage, Picture, Pixels, averaged
+from diffusion_gui.engine.noise_fields import snr_loss_db
 from diffusion_gui.engine.schedules import Schedule, build
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.comparison import Comparison, other_letter
@@ -182,6 +183,11 @@ class ForwardPreview(QObject):
         return self._comparison.side
 
     @property
+    def letter(self) -> str:
+        """What tells the schedule on show from the other, "" while there is one only."""
+        return self.side if self.two_sides else ""
+
+    @property
     def other_side(self) -> str:
         """The letter of the schedule not on show."""
         return other_letter(self.side)
@@ -240,8 +246,16 @@ class ForwardPreview(QObject):
         return np.zeros(0, dtype=np.float32) if moment is None else moment.values()
 
     def snr_db(self) -> float:
-        """Return the signal-to-noise ratio at the time cursor in decibel, infinite at t = 0."""
-        return self._document.schedule.snr_db(self._view.t)
+        """Return the signal-to-noise ratio at the time cursor in decibel, infinite at t = 0.
+
+        It is that of the picture: lower than the schedule's where there is offset noise.
+        """
+        return self._document.schedule.snr_db(self._view.t) - snr_loss_db(self.offset)
+
+    @property
+    def offset(self) -> float:
+        """Strength of the offset noise."""
+        return self._document.experiment.forward.offset
 
     def _scene(self) -> _Scene:
         """Return what is to be shown now."""

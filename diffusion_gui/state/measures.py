@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from diffusion_gui.engine.experiment import Forward, NoiseKind
 from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.measure_curves import FIRST, LEVELS, Curves, Table, order
 from diffusion_gui.engine.measures import Clean, Pair, histogram, kl_to_normal
-from diffusion_gui.engine.noise_fields import NoiseField
+from diffusion_gui.engine.noise_fields import NoiseField, snr_loss_db
 from diffusion_gui.engine.schedules import Schedule, build
 from diffusion_gui.engine.spectrum import Spectrum
 from diffusion_gui.state.comparison import Comparison
@@ -31,7 +31,7 @@ from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.view_state import ViewState
 
 MAX_SIDE = 1024
-"""Of a larger picture the central part is measured, with a noise of its own."""
+"""Of more rows or columns the central ones are measured, with a noise of their own."""
 DRAWN_SIDE = 512
 """That part where the noise is drawn for every t: as much as keeps up with a drag of t."""
 MOST_KEPT = 4
@@ -55,6 +55,23 @@ class Reading:
     values: int
     """How many values `kl` was measured on."""
     spectrum: Spectrum
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The pixels that are measured: `width` x `height` of them."""
+
+    stride: int
+    """Every how many-th pixel of the picture, across and down."""
+    width: int
+    height: int
+    central: bool
+    """Whether they are only the middle of what `stride` leaves."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether these are all pixels."""
+        return self.stride == 1 and not self.central
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,6 +129,15 @@ class Measures(QObject):
         """Whether the background thread is at work."""
         return self._runner.busy
 
+    @property
+    def sample(self) -> Sample | None:
+        """Which pixels of the picture on show are measured, or None without a picture."""
+        process = self._preview.process()
+        if process is None:
+            return None
+        height, width = (min(side, MAX_SIDE) for side in process.pixels.shape[:2])
+        return Sample(process.stride, width, height, width * height < process.count)
+
     def set_watched(self, watched: bool) -> None:
         """Work while somebody watches, and only then."""
         self._watched = watched
@@ -130,10 +156,10 @@ class Measures(QObject):
         result = self._results.get(self._key())
         if result is None or self._preview.pixels is None:
             return None
-        schedule, pair, t = self._document.schedule, result.pair, self._view.t
-        a, s = schedule.shown(t)
+        pair = result.pair
+        a, s = self._document.schedule.shown(self._view.t)
         return Reading(
-            schedule.snr_db(t),
+            self._preview.snr_db(),
             pair.psnr(a, s),
             pair.expected_psnr(a, s),
             pair.ssim(a, s),
@@ -144,7 +170,7 @@ class Measures(QObject):
 
     def curves(self) -> Curves | None:
         """Return the measures over t of the schedule on show, None before there are any."""
-        return self._table.curves(self._document.schedule) if self._table is not None else None
+        return self._curves(self._table, self._document.schedule) if self._table else None
 
     def other_curves(self) -> tuple[Curves, int] | None:
         """Return those of the other side and its T, None while the two are not compared."""
@@ -152,7 +178,12 @@ class Measures(QObject):
         if self._table is None or spec is None or not self._preview.comparing:
             return None
         schedule: Schedule = build(spec)
-        return self._table.curves(schedule), schedule.T
+        return self._curves(self._table, schedule), schedule.T
+
+    def _curves(self, table: Table, schedule: Schedule) -> Curves:
+        """Return the measures over t, the SNR with the offset noise of the picture."""
+        curves = table.curves(schedule)
+        return replace(curves, snr_db=curves.snr_db - snr_loss_db(self._preview.offset))
 
     def shutdown(self) -> None:
         """End the background thread; safe to call twice."""

@@ -20,6 +20,7 @@ from diffusion_gui.engine.noise_fields import (
     brownian_terms,
     lattice,
     mean_snr_loss_db,
+    snr_loss_db,
 )
 from diffusion_gui.engine.schedules import build_preset
 
@@ -99,6 +100,19 @@ def test_offset_noise_adds_its_variance_to_the_mean_of_each_channel(kind: NoiseK
     ).astype(np.float64)
     expected = 1.0 / 64.0 + 0.25
     assert means.var() == pytest.approx(expected, abs=5.0 * expected * math.sqrt(2.0 / means.size))
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.1, 0.5, 1.0])
+def test_the_loss_of_a_value_is_the_ratio_of_the_variances(offset: float) -> None:
+    values = np.stack(
+        [
+            NoiseField(seed, (4, 4, 3), NoiseKind.FROZEN, offset).at(9, 0.7)[seed % 4, 1]
+            for seed in range(3000)
+        ]
+    ).astype(np.float64)
+    measured = 10.0 * math.log10(np.mean(values**2))
+    assert snr_loss_db(offset) == pytest.approx(measured, abs=5.0 * 4.34 * math.sqrt(2.0 / 9000))
+    assert snr_loss_db(offset) == pytest.approx(10.0 * math.log10(1.0 + offset**2), abs=1e-12)
 
 
 def test_the_loss_of_the_mean_is_the_ratio_of_the_variances() -> None:

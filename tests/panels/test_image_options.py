@@ -125,7 +125,7 @@ def test_offset_noise_is_typed_and_its_cost_is_said(options: ImageOptions, parts
     QTest.keyClicks(options.offset, "0.1")
     QTest.keyClick(options.offset, Qt.Key.Key_Return)
     assert parts.document.experiment.forward.offset == 0.1
-    assert options.offset_note.text() == "SNR of the mean: −14.0 dB at 60 × 40"
+    assert options.offset_note.text() == "mean: 14.0 dB less SNR than with white noise"
     parts.document.history.undo()
     assert options.offset_note.text() == "white: every frequency alike"
 

@@ -116,7 +116,8 @@ def test_x_t_is_the_picture_of_the_tiles(page: MeasuresView, parts: Parts) -> No
         assert tiles is not None
         assert page.x_t.pixels is not None
         np.testing.assert_array_equal(page.x_t.pixels, tiles.x_t.pixels)
-        assert bool(page.x_t.note) == (shown is not Shown.CLIP)
+        assert (page.x_t.note == "±1") == (shown is Shown.CLIP)
+        assert page.x_t.note
 
 
 # --- the spectrum ----------------------------------------------------------------------------

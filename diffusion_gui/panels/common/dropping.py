@@ -13,6 +13,8 @@ from diffusion_gui.engine.images import MAX_SIDE, Picture
 
 PICTURES = "application/x-diffusion-gui-pictures"
 """The MIME type of pictures dragged out of the tray: their ids as a JSON list."""
+PNG = "image/png"
+"""The MIME type under which a copied picture has its experiment with it."""
 KEEP_ASPECT = Qt.AspectRatioMode.KeepAspectRatio
 SMOOTH = Qt.TransformationMode.SmoothTransformation
 

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
+from itertools import zip_longest
+
+from PySide6.QtCore import QEvent, Qt
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.panels.common.picture import CAPTION
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, label
 
+LEAST = 40
+"""Least width in pixels, whatever is written."""
+
 
 class PlotHead(QWidget):
     """A name and a value; of several ways to say the value the longest that fits is shown.
 
-    Where none fits, the name gives way to a shorter one.
+    Where none fits, the name gives way to a shorter one, in the end to none. With `widest`, the
+    widest value in each of these ways, name and way depend on the room alone and not on the value,
+    and there is always room for it.
     """
 
-    def __init__(self, *names: str) -> None:
+    def __init__(self, *names: str, widest: tuple[str, ...] = ("",)) -> None:
         super().__init__()
-        self._names = names
+        self._names = (*names, "")
+        self._widest = widest
         self.name = label(names[0], "caption")
         self.name.setTextFormat(Qt.TextFormat.PlainText)
         self._value = ElidedLabel("")
@@ -28,13 +36,18 @@ class PlotHead(QWidget):
         row.setSpacing(GAP)
         row.addWidget(self.name)
         row.addWidget(self._value, 1)
-        self.setMinimumWidth(40)
         self.setFixedHeight(CAPTION)
 
     @property
     def value(self) -> str:
         """What is written beside the name."""
         return self._value.text()
+
+    def set_names(self, *names: str) -> None:
+        """Change what it shows, in words: the longest of these that there is room for."""
+        if self._names != (*names, ""):
+            self._names = (*names, "")
+            self._choose()
 
     def set_value(self, *texts: str) -> None:
         """Write the value, in the first of these ways that there is room for."""
@@ -46,21 +59,35 @@ class PlotHead(QWidget):
         super().resizeEvent(event)
         self._choose()
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Measure anew in another font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._choose()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Measure in the font of the style, which is there by now."""
+        super().showEvent(event)
+        self._choose()
+
     def _choose(self) -> None:
+        self.setMinimumWidth(max(self._width(self._widest[-1]), LEAST))
         name, text = self._fitting()
         if name != self.name.text():
             self.name.setText(name)
+            self.name.setVisible(bool(name))
         if text != self._value.text():
             self._value.setText(text)
             self._value.update()
 
     def _fitting(self) -> tuple[str, str]:
         """Return the longest name and value that there is room for."""
-        of_name = self.name.fontMetrics().horizontalAdvance
-        of_value = self._value.fontMetrics().horizontalAdvance
         for name in self._names:
-            room = self.width() - GAP - of_name(name)
-            for text in self._texts:
-                if of_value(text) <= room:
+            taken = self.name.fontMetrics().horizontalAdvance(name) + GAP if name else 0
+            for text, widest in zip_longest(self._texts, self._widest[: len(self._texts)]):
+                if max(self._width(text), self._width(widest or "")) <= self.width() - taken:
                     return name, text
         return self._names[-1], self._texts[-1]
+
+    def _width(self, value: str) -> int:
+        return self._value.fontMetrics().horizontalAdvance(value)

@@ -194,7 +194,11 @@ class ChainView(QWidget):
             self.difference.set_pixels(None)
         else:
             _show(self.difference, look.difference)
-        self._captions = _captions(self, look)
+        side = f"{self._controller.letter}  ".lstrip()
+        self._captions = [
+            (picture, tuple(side + text for text in texts))
+            for picture, texts in _captions(self, look)
+        ]
         self._fit_captions()
         self.table.show_look(look)
         self.lesson.setText(lesson(look))

@@ -204,8 +204,7 @@ class FilmStrip(StripRows):
 
     def _frame_told(self, row: ImageRow, index: int) -> str:
         t, span = row.frames[index][0], row.spans[index]
-        schedule = self._film.schedule(row.head.side)
-        snr = "no noise yet" if t == 0 else f"SNR {schedule.snr_db(t):.1f} dB"
+        snr = "no noise yet" if t == 0 else f"SNR {self._film.snr_db(row.head.side, t):.1f} dB"
         told = f"t = {t}, {snr}"
         if span != CLIPPED:
             told += f"\nblack {span.low:.2f}, white {span.high:.2f}"

@@ -100,6 +100,13 @@ class HeadTools(QWidget):
         """Give the export button its menu."""
         self.export.setMenu(menu)
 
+    def set_picture_there(self, there: bool) -> None:
+        """Without a picture there is nothing to work out and nothing to export."""
+        for control in (
+            self.estimate, self.chips[Page.CHAIN], self.chips[Page.MEASURES], self.export
+        ):  # fmt: skip
+            control.setEnabled(there)
+
     @Slot(int, int)
     def show_export(self, done: int, total: int) -> None:
         """Show how far an export is; (0, 0) while there is none."""

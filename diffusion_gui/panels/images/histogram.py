@@ -26,6 +26,9 @@ BESIDE = 10.0
 """Pixels beside -4 and 4, so that the text of both is whole."""
 NARROW = 100.0
 """Up to so many pixels of width only the ends and 0 have a tick."""
+WIDEST = "0.00048"
+"""No KL of the head is written wider than this."""
+_NAMES = ("histogram of 𝑥ₜ", "histogram", "𝑥ₜ")
 _HELP = (
     "Histogram of the values of 𝑥ₜ (not clipped), as a density.\nDashed: N(0, 1), the noise that 𝑥ₜ"
     " has become at t = T.\nKL: how far apart they are, Σ p ln(p / q) over the {bins} bins, in"
@@ -48,7 +51,7 @@ class HistogramView(QWidget):
         normal.setData(self._centres, np.exp(-0.5 * self._centres**2) / np.sqrt(2.0 * np.pi))
         compact(self.plot)
         self._high = 0.45
-        self.head = PlotHead("histogram of 𝑥ₜ", "histogram", "𝑥ₜ")
+        self.head = PlotHead(*_NAMES, widest=_ways(WIDEST))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -57,6 +60,12 @@ class HistogramView(QWidget):
         self.plot.getViewBox().sigResized.connect(self._fit)
         theme.changed.connect(self._tint)
         self._tint()
+
+    def set_side(self, side: str) -> None:
+        """Say under which side, A or B, or "" while there is one only."""
+        self.head.set_names(
+            *(f"{name}  {side}".rstrip() for name in (*_NAMES, "")[: 3 + bool(side)])
+        )
 
     def set_values(self, values: FloatImage) -> None:
         """Show the distribution of `values`; what lies beyond +-4 counts into the end bins."""
@@ -68,8 +77,7 @@ class HistogramView(QWidget):
         self._high = max(0.45, float(np.sort(density)[-3]))
         self.plot.setYRange(0.0, self._high, padding=0.05)
         set_ticks(self.plot, None, (0.0, self._high))
-        kl = nats(kl_to_normal(counts))
-        self.head.set_value(f"KL {kl} nat", f"KL {kl}")
+        self.head.set_value(*_ways(nats(kl_to_normal(counts))))
         self.setToolTip(_HELP.format(bins=BINS, bias=spelled(kl_bias(values.size), 2)))
 
     def _fit(self) -> None:
@@ -87,6 +95,11 @@ class HistogramView(QWidget):
         colour = QColor(self._theme.tokens.alpha_bar)
         colour.setAlpha(50)
         self._filled.setBrush(pg.mkBrush(colour))
+
+
+def _ways(kl: str) -> tuple[str, ...]:
+    """Return a KL divergence as it is written, the longest first."""
+    return f"KL {kl} nat", f"KL {kl}"
 
 
 def nats(kl: float) -> str:

@@ -17,12 +17,13 @@ from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.engine.spectrum import Spectrum
 from diffusion_gui.panels.common.picture import PictureView
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel
 from diffusion_gui.panels.images.histogram import HistogramView, nats
 from diffusion_gui.panels.images.measure_plots import LEAST, Card, SpectrumPlot, TimePlot
+from diffusion_gui.panels.images.tiles_view import PLUS_MINUS_1
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
-from diffusion_gui.state.measures import Measures, Reading
+from diffusion_gui.state.measures import Measures, Reading, Sample
 from diffusion_gui.state.view_state import ViewState
 
 MOST_DB = 60.0
@@ -30,7 +31,8 @@ MOST_DB = 60.0
 MOVE = "\nPress or drag to move t; ← → with the keyboard. Dashed: the other side, A or B."
 SNR = (
     "SNR: signal-to-noise ratio at t in dB, 10 log₁₀(𝑎² / 𝑠²) with 𝑥ₜ = 𝑎 𝑥₀ + 𝑠 ε,"
-    "\nfor pictures of variance 1. ᾱ / (1−ᾱ) where the variance is preserved." + MOVE
+    "\nfor pictures of variance 1. ᾱ / (1−ᾱ) where the variance is preserved."
+    "\nWith offset noise each value has 𝑠² (1 + offset²) instead of 𝑠²." + MOVE
 )
 PSNR = (
     "PSNR: peak signal-to-noise ratio of 𝑥ₜ against 𝑥₀ in dB, 10 log₁₀(2² / mean (𝑥ₜ − 𝑥₀)²);"
@@ -108,6 +110,9 @@ class MeasuresView(QWidget):
             grid.addWidget(cards[name], *divmod(place, 3))
             grid.setColumnStretch(place % 3, 1)
             grid.setRowStretch(place // 3, 1)
+        self.sample = ElidedLabel("caption")
+        self.sample.setObjectName("measuredSample")
+        grid.addWidget(self.sample, 2, 0, 1, 3)
         return grid
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -157,10 +162,18 @@ class MeasuresView(QWidget):
             return
         t, display = self._view.t, self._view.display
         span = moment.spans(display.shown)[0]
-        note = "" if span == CLIPPED else _minus(f"{span.low:.2f} … {span.high:.2f}")
+        note = PLUS_MINUS_1 if span == CLIPPED else _minus(f"{span.low:.2f} … {span.high:.2f}")
         self.x_t.set_pixels(moment.x_t(span), note)
         self.x_t.set_scaling(display.scaling)
-        self.x_t.set_caption(f"𝑥ₜ   t = {t}", f"x_t, the noised picture, t = {t}")
+        side = self._preview.letter
+        self.x_t.set_caption(
+            f"𝑥ₜ  {side}".rstrip() + f"   t = {t}",
+            f"x_t{f' under {side}' if side else ''}, the noised picture, t = {t}",
+        )
+        self.histogram.set_side(side)
+        sample = self._measures.sample
+        self.sample.setText("" if sample is None else _sample_text(sample))
+        self.sample.setVisible(bool(self.sample.text()))
         values = moment.values()
         self.histogram.set_values(values)
         for card in self.over_t.values():
@@ -169,11 +182,13 @@ class MeasuresView(QWidget):
 
     def _show_reading(self, reading: Reading | None) -> None:
         heads = {name: card.head for name, card in self.over_t.items()}
+        offset = self._preview.offset
         if reading is None:  # for a moment, after another picture or seed
             for head in (*heads.values(), self.spectrum.head):
                 head.set_value("…")
             return
-        heads["snr"].set_value(_decibel(reading.snr_db))
+        snr = _decibel(reading.snr_db)
+        heads["snr"].set_value(*((f"{snr} with offset noise", snr) if offset else (snr,)))
         heads["psnr"].set_value(_decibel(reading.psnr))
         heads["ssim"].set_value(_minus(f"{reading.ssim:.3f}"))
         heads["kl"].set_value(f"{nats(reading.kl)} nat")
@@ -187,6 +202,17 @@ class MeasuresView(QWidget):
     @Slot(str)
     def _show_failure(self, line: str) -> None:
         self.x_t.set_caption(line)
+
+
+def _sample_text(sample: Sample) -> str:
+    """Return in words which pixels are measured, "" where it is all of them."""
+    if sample.whole:
+        return ""
+    size = f"{sample.width} × {sample.height}"
+    if sample.stride == 1:
+        return f"measured on the central {size} pixels"
+    part = f"1 of {sample.stride**2} pixels"
+    return f"measured on {part}, " + (f"the central {size} of them" if sample.central else size)
 
 
 def _places(curves: Curves) -> dict[str, Array]:

@@ -121,7 +121,8 @@ class ImageOptions(QFrame):
     def _build_display(self) -> None:
         self.shown = self._combo(
             "rangeCombo", "Display range", _RANGES, lambda v: self._view.set_display(shown=v),
-            "Which values black and white stand for; other than -1 to 1\nis written on the picture",
+            "Which values black and white stand for. It is written on the\npicture, or how many lie"
+            " beyond",
         )  # fmt: skip
         self.scaling = self._combo(
             "scalingCombo", "Scaling", _SCALINGS, lambda v: self._view.set_display(scaling=v),
@@ -208,7 +209,7 @@ class ImageOptions(QFrame):
             self.offset_note.setText("white: every frequency alike")
             return
         loss = mean_snr_loss_db(offset, height, width)
-        self.offset_note.setText(f"SNR of the mean: −{loss:.1f} dB at {width} × {height}")
+        self.offset_note.setText(f"mean: {loss:.1f} dB less SNR than with white noise")
 
     @Slot()
     def _show_display(self) -> None:

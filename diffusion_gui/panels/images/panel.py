@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 STRIP_SHARE = 0.5
 """Share of the height above the tray that the rows of the film strip may take."""
 _SAID = {
-    Shown.CLIP: "shown clipped to [-1, 1]",
+    Shown.CLIP: "shown clipped to [−1, 1]",
     Shown.NORMALISE: "shown from min to max",
     Shown.SYMMETRIC: "shown symmetric around 0",
 }
@@ -143,6 +143,7 @@ class ImagePanel(Panel):
         preview.sides_changed.connect(self._show_sides)
         self.tools.compare.toggled.connect(preview.set_comparing)
         self._view.display_changed.connect(self._show_page)
+        self._view.display_changed.connect(self._show_caption)
         self._sources.pictures.problems_found.connect(self.bar.show_lines)
         loader.problems_found.connect(self.bar.show_lines)
         loader.progress.connect(self.tools.show_opening)
@@ -151,7 +152,9 @@ class ImagePanel(Panel):
 
     @Slot()
     def _show_picture(self) -> None:
-        self._stack.setCurrentIndex(0 if self._sources.preview.picture else 1)
+        there = self._sources.preview.picture is not None
+        self._stack.setCurrentIndex(0 if there else 1)
+        self.tools.set_picture_there(there)
 
     def _make_page(self, page: Page) -> QWidget:
         """Build a page when it is first looked at."""
@@ -189,12 +192,12 @@ class ImagePanel(Panel):
         if self.tiles.reading:
             self.caption.setText(self.tiles.reading)
             return
-        picture, t = self._sources.preview.picture, self._view.t
+        preview = self._sources.preview
+        picture = preview.picture
         if picture is None:
             self.caption.setText("no picture")
             return
-        snr = snr_text(self._document.schedule.snr_db(t))
-        parts = [picture.name, *self._size_texts(), *self._sources.preview.notes, snr]
+        parts = [picture.name, *self._size_texts(), *preview.notes, snr_text(preview)]
         parts.append(_SAID[self._view.display.shown])
         self.caption.setText("   ".join(parts))
 
@@ -207,7 +210,9 @@ class ImagePanel(Panel):
             return [f"{size}, opening at full size…"]
         if preview.problem:
             return [size, preview.problem]
-        return [size if stride == 1 else f"{size}, 1 of {stride * stride} pixels while it moves"]
+        if stride == 1 or self._view.display.page is not Page.TILES:  # nothing else follows
+            return [size]
+        return [f"{size}, 1 of {stride * stride} pixels while it moves"]
 
     @Slot()
     def _open_options(self) -> None:

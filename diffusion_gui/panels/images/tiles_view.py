@@ -27,8 +27,12 @@ from diffusion_gui.state.view_state import ViewState
 
 SAID_FROM = 0.01
 """The share of clipped values from which on it is written on the picture."""
+SIGNAL, NOISE = "signal  √ᾱ 𝑥₀", "noise  √(1−ᾱ) ε"
+PLUS_MINUS_1 = "±1"
+"""On pictures whose values may lie beyond it: what black and white stand for."""
 _HOW = (
-    "\n\nWheel or + and −: zoom. Drag or arrows: pan. Double click: one to one. 0: whole."
+    "\n\nOn it: the values of black and white, or how many lie beyond −1 … 1."
+    "\nWheel or + and −: zoom. Drag or arrows: pan. Double click: one to one. 0: whole."
     "\nPoint at a pixel, or Alt + arrows: its values R G B, not clipped."
 )
 
@@ -92,10 +96,8 @@ class TilesView(QWidget):
         self.x_t_other = tile(
             "otherTile", "𝑥ₜ", "𝑥ₜ under the other side: the same picture, the same noise ε"
         )
-        self.signal = tile("signalTile", "signal  √ᾱ 𝑥₀", "What is left of the picture in 𝑥ₜ")
-        self.noise = tile(
-            "noiseTile", "noise  √(1−ᾱ) ε", "What was added to it; ε depends on the seed alone"
-        )
+        self.signal = tile("signalTile", SIGNAL, "What is left of the picture in 𝑥ₜ")
+        self.noise = tile("noiseTile", NOISE, "What was added to it; ε depends on the seed alone")
 
     @property
     def views(self) -> tuple[PictureView, ...]:
@@ -131,11 +133,11 @@ class TilesView(QWidget):
             self.estimate.set_shape(width, height)
         if self.x_0.pixels is not tiles.x_0.pixels:  # its scaling stays while t moves
             _show(self.x_0, tiles.x_0)
-        _show(self.x_t, tiles.x_t)
+        _show(self.x_t, tiles.x_t, PLUS_MINUS_1)
         _show(self.signal, tiles.signal)
-        _show(self.noise, tiles.noise)
+        _show(self.noise, tiles.noise, PLUS_MINUS_1)
         if tiles.other is not None:
-            _show(self.x_t_other, tiles.other.x_t)
+            _show(self.x_t_other, tiles.other.x_t, PLUS_MINUS_1)
         self._caption(tiles)
         for picture in self.views:
             picture.set_scaling(self._view.display.scaling)
@@ -143,20 +145,21 @@ class TilesView(QWidget):
         self._read()
 
     def _caption(self, tiles: Tiles) -> None:
-        t, side = self._view.t, self._preview.side
-        under = ""
+        t, side = self._view.t, self._preview.letter
+        under = f" under {side}" if side else ""
         if tiles.other is not None:
             other = tiles.other
             self.x_t_other.set_caption(
                 f"𝑥ₜ  {other.side}   t = {other.t}",
                 f"x_t under {other.side}, the noised picture, t = {other.t}",
             )
-            under = f" under {side}"
-        here = f"  {side}" if under else ""
+        here = f"  {side}" if side else ""
         self.x_t.set_caption(f"𝑥ₜ{here}   t = {t}", f"x_t{under}, the noised picture, t = {t}")
         self.x_0.set_caption(self.x_0.caption, "x_0, the clean picture, t = 0")
-        self.signal.set_caption(self.signal.caption, f"signal part of x_t, t = {t}")
-        self.noise.set_caption(self.noise.caption, f"noise part of x_t, t = {t}")
+        self.signal.set_caption(SIGNAL + here, f"signal part of x_t{under}, t = {t}")
+        self.noise.set_caption(NOISE + here, f"noise part of x_t{under}, t = {t}")
+        self.estimate.set_side(side)
+        self.histogram.set_side(side)
 
     @Slot()
     def _read(self) -> None:
@@ -168,7 +171,7 @@ class TilesView(QWidget):
             view.set_reading(texts.get(view, ""))
         reading = ""
         if pixel is not None and values:
-            n, snr = self._stride(), snr_text(self._preview.snr_db())
+            n, snr = self._stride(), snr_text(self._preview)
             place = f"({n * pixel.x()}, {n * pixel.y()})"
             reading = f"R G B at {place}   t = {self._view.t}   {snr}"
         if reading != self.reading:
@@ -217,16 +220,18 @@ class TilesView(QWidget):
         self.zoom.point(None)
 
 
-def snr_text(db: float) -> str:
-    """Return a signal-to-noise ratio in decibel for people."""
+def snr_text(preview: ForwardPreview) -> str:
+    """Return the SNR on show for people: of which side, and whether there is offset noise."""
+    db, side = preview.snr_db(), f"{preview.letter}  ".lstrip()
     if math.isinf(db):
-        return "no noise yet" if db > 0.0 else "no signal left"
-    return f"SNR {db:.1f} dB".replace("-", "−")
+        return side + ("no noise yet" if db > 0.0 else "no signal left")
+    text = f"{side}SNR {db:.1f} dB".replace("-", "−")
+    return text + " with offset noise" * (preview.offset > 0.0)
 
 
-def _show(picture: PictureView, tile: Tile) -> None:
-    """Show a tile, and on it what its black and white stand for."""
-    span, note = tile.span, ""
+def _show(picture: PictureView, tile: Tile, note: str = "") -> None:
+    """Show a tile, and on it what its black and white stand for: `note` where that is -1 and 1."""
+    span = tile.span
     if span != CLIPPED:
         note = f"{span.low:.2f} … {span.high:.2f}".replace("-", "−")
     elif tile.clipped > SAID_FROM:
