@@ -26,9 +26,10 @@ from diffusion_gui.engine.images import Picture, arranged, colour
 from diffusion_gui.engine.noise_fields import NoiseField
 from diffusion_gui.engine.schedules.schedule import Array, Schedule
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.forward_preview import ForwardPreview, Tile
+from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.player import Player
+from diffusion_gui.state.tiles import Tile
 from diffusion_gui.state.view_state import ViewState
 
 SIDE = 256

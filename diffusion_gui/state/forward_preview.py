@@ -9,66 +9,19 @@ whole of it follows from the background (`large_pictures`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from PySide6.QtCore import QObject, Signal, Slot
 
-from diffusion_gui.engine.forward import CLIPPED, Moment, Process, Shown, Span
-from diffusion_gui.engine.images import FloatImage, Picture, Pixels, averaged
+from diffusion_gui.engine.forward import Moment, Process
+from diffusion_gui.engine.images import FloatImage, Picture, Pixels
 from diffusion_gui.engine.noise_fields import snr_loss_db
 from diffusion_gui.engine.schedules import Schedule, build
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.comparison import Comparison, other_letter
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.large_pictures import LargePictures, Sizes, as_kept, needs_opening
+from diffusion_gui.state.tiles import Scene, Tiles, render
 from diffusion_gui.state.view_state import ViewState
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tile:
-    """A picture of the large view, uint8 [H, W, 3], and what its black and white stand for."""
-
-    pixels: Pixels
-    span: Span = CLIPPED
-    clipped: float = 0.0
-    """Share of the values that lie beyond the span."""
-    small: Pixels | None = None
-    """Of a large picture the means of squares of pixels: what is left of it on a small screen."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tiles:
-    """The four pictures of the large view."""
-
-    x_0: Tile
-    x_t: Tile
-    signal: Tile
-    noise: Tile
-    other: OtherView | None = None
-    """x_t under the other side, while two are compared."""
-    stride: int = 1
-    """Above 1, these are every so many-th pixel, across and down, of the pictures to come."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OtherView:
-    """x_t under the side not on show: its letter and its own t."""
-
-    side: str
-    t: int
-    x_t: Tile
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scene:
-    """What the tiles show, besides the picture."""
-
-    times: tuple[tuple[Schedule, int], ...]
-    """Schedule and t of the side on show, and while two are compared of the other."""
-    shown: Shown
-    other_side: str
 
 
 class ForwardPreview(QObject):
@@ -216,11 +169,11 @@ class ForwardPreview(QObject):
         moments = self._moments_of(scene)
         if full is not quick and not self.opening and not self.problem:
             self._large.render_soon(
-                lambda poll: _render(
+                lambda poll: render(
                     full, [full.at(*t, poll) for t in scene.times], moments, scene, quick.stride
                 )
             )
-        return _render(quick, moments, moments, scene)
+        return render(quick, moments, moments, scene)
 
     def moment(self) -> Moment | None:
         """Return the picture on show at the time cursor, or None; its noise is drawn once.
@@ -257,16 +210,16 @@ class ForwardPreview(QObject):
         """Strength of the offset noise."""
         return self._document.experiment.forward.offset
 
-    def _scene(self) -> _Scene:
+    def _scene(self) -> Scene:
         """Return what is to be shown now."""
         schedule, t, spec = self._document.schedule, self._view.t, self._comparison.other
         times = [(schedule, t)]
         if self.comparing and spec is not None:
             other = build(spec)
             times.append((other, round(t / self._view.T * other.T)))
-        return _Scene(tuple(times), self._view.display.shown, self.other_side)
+        return Scene(tuple(times), self._view.display.shown, self.other_side)
 
-    def _moments_of(self, scene: _Scene) -> list[Moment]:
+    def _moments_of(self, scene: Scene) -> list[Moment]:
         """Return the picture at the times of a scene, made anew only where it was not there."""
         assert self._sizes is not None
         process, known = self._sizes.quick, self._moments
@@ -373,41 +326,3 @@ class ForwardPreview(QObject):
     def _on_not_rendered(self, problem: str) -> None:
         self._unrendered = problem
         self.tiles_changed.emit()
-
-
-def _render(
-    process: Process,
-    moments: Sequence[Moment],
-    samples: Sequence[Moment],
-    scene: _Scene,
-    shrink: int = 1,
-) -> Tiles:
-    """Return the tiles of the moments of a scene; of `samples` the share that is clipped.
-
-    With `shrink` above 1 each comes with the means of squares of so many pixels.
-    """
-    spans = moments[0].spans(scene.shown)
-    x_t, signal, noise = moments[0].parts(spans)
-    beyond = _clipped(samples[0], scene.shown)
-
-    def tile(pixels: Pixels, span: Span = CLIPPED, clipped: float = 0.0) -> Tile:
-        return Tile(pixels, span, clipped, averaged(pixels, shrink) if shrink > 1 else None)
-
-    other = None
-    if len(moments) > 1:
-        span = moments[1].spans(scene.shown)[0]
-        x_t_other = tile(moments[1].x_t(span), span, _clipped(samples[1], scene.shown)[0])
-        other = OtherView(scene.other_side, scene.times[1][1], x_t_other)
-    return Tiles(
-        tile(process.pixels),
-        tile(x_t, spans[0], beyond[0]),
-        tile(signal, spans[1]),
-        tile(noise, spans[2], beyond[1]),
-        other,
-        process.stride,
-    )
-
-
-def _clipped(moment: Moment, shown: Shown) -> tuple[float, float]:
-    """Return the shares of x_t and of its noise beyond what is shown."""
-    return moment.clipped() if shown is Shown.CLIP else (0.0, 0.0)

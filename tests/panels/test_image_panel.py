@@ -189,7 +189,7 @@ def test_two_sides_bring_a_second_row_a_second_tile_and_the_toggle(
     qtbot.mouseClick(images.tools.compare, LEFT)
     assert _letters(window) == [""]
     assert not images.tiles.x_t_other.isVisible()
-    assert images.tiles.x_t.caption == "𝑥ₜ   t = 412"
+    assert images.tiles.x_t.caption == "𝑥ₜ  A   t = 412"
     qtbot.mouseClick(images.tools.compare, LEFT)
     assert _letters(window) == ["A", "B"]
     window.actions_by_name["endSides"].trigger()

@@ -19,8 +19,8 @@ from diffusion_gui.engine.forward import LARGE, Shown, Span
 from diffusion_gui.engine.images import Picture, Pixels
 from diffusion_gui.engine.noise_fields import WHOLE, NoiseField
 from diffusion_gui.engine.schedules import ScheduleSpec, build
-from diffusion_gui.state.forward_preview import Tiles
 from diffusion_gui.state.large_pictures import needs_opening
+from diffusion_gui.state.tiles import Tiles
 
 SIDE = 1100
 """More than LARGE pixels: every second one is shown while t moves."""

@@ -16,7 +16,7 @@ from diffusion_gui.panels.common.zoom import CENTRE, WHOLE, Zoom
 from diffusion_gui.panels.images.chain_plots import ResidualPlot, VariancePlot, titled
 from diffusion_gui.panels.images.chain_table import ReadOuts, lesson, notes
 from diffusion_gui.state.chain import MOST_PER_FRAME, ChainController, Look
-from diffusion_gui.state.forward_preview import Tile
+from diffusion_gui.state.tiles import Tile
 from diffusion_gui.state.view_state import ViewState
 
 DETAILS = 400

@@ -22,7 +22,8 @@ from diffusion_gui.panels.images.cells import Cells
 from diffusion_gui.panels.images.estimate_tile import EstimateTile
 from diffusion_gui.panels.images.histogram import HistogramView
 from diffusion_gui.state.estimate import Estimator
-from diffusion_gui.state.forward_preview import ForwardPreview, Tile, Tiles
+from diffusion_gui.state.forward_preview import ForwardPreview
+from diffusion_gui.state.tiles import Tile, Tiles
 from diffusion_gui.state.view_state import ViewState
 
 SAID_FROM = 0.01
