@@ -185,11 +185,13 @@ def save_sheet(
 ) -> tuple[int, int]:
     """Write the chosen pictures, one below the other, each as a row over `times`.
 
-    Cells have the working size, or that halved until the sheet is not too large: then every picture
-    is noised at the size of the cell. Returns that size and how many of the pictures travel in the
-    file, as far as it may carry them.
+    Cells have the longest side of the pictures at the working size, halved until the sheet is not
+    too large: then every picture is noised at the size of the cell. Returns that size,
+    0 where nothing was halved, and how many of the pictures travel in the file, as far as it may
+    carry them.
     """
-    cell = sheet_cell(scene.experiment.forward.size, len(scene.subjects), len(times))
+    longest = _longest(scene, scene.experiment.forward.size or USUAL_CELL, watch.poll)
+    cell = sheet_cell(longest, len(scene.subjects), len(times))
     kept: dict[str, Pixels] = {}
     schedule = build(scene.experiment.schedule)
 
@@ -204,7 +206,18 @@ def save_sheet(
     rows = [row_of(subject) for subject in scene.subjects]
     pixels = draw_rows(rows, (cell, cell), watch.poll, watch.progress)
     save_png(path, pixels, _text(scene), kept, watch.poll)
-    return cell, len(kept)
+    return cell if cell < longest else 0, len(kept)
+
+
+def _longest(scene: Scene, size: int, poll: Callable[[], None]) -> int:
+    """Return the longest side of the pictures at `size`; only small ones are all looked at."""
+    longest = 0
+    for subject in scene.subjects:
+        poll()
+        longest = max(longest, *scene.pixels(subject, size).shape[:2])
+        if longest >= size:
+            break
+    return longest
 
 
 def sheet_cell(size: int, rows: int, columns: int) -> int:
