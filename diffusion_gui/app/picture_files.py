@@ -161,7 +161,7 @@ class PictureFiles(QObject):
             def write(watch: Watch) -> str:
                 cell, kept = export.save_sheet(path, scene, times, watch)
                 more = f", {count} pictures" if count > 1 else ""
-                more += f" at {cell} px" if cell < scene.experiment.forward.size else ""
+                more += f" at {cell} px" if cell else ""
                 return more + (f"; {count - kept} do not travel in it" if kept < count else "")
 
             self._start(path, write)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.errors import EngineError
@@ -16,17 +16,23 @@ from diffusion_gui.engine.images import Picture
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.session.library import PictureStore
 from diffusion_gui.state.exporting import Exporter
+from diffusion_gui.state.view_state import Look
 
 if TYPE_CHECKING:
     from diffusion_gui.session.forward_export import Watch
     from diffusion_gui.session.restore import Restored
 
+_KEY = "restore#"
+"""What the keys of such steps in the history begin with."""
 _MOST_LOOKED_INTO = 16
 """Of the files that are opened together, how many are looked into for an experiment."""
 
 
 class Restorer(QObject):
     """Makes the experiment in a PNG the current one, as one undoable step.
+
+    What is looked at goes with the step: its undo brings back t, the pictures and how they are
+    shown, its redo those that came with the file, or what became of them.
 
     `said(text)` tells what was done; what goes wrong stands in the panel's bar. Files are read by
     `exporter`.
@@ -39,6 +45,8 @@ class Restorer(QObject):
         self._parts = parts
         self._panel = panel
         self._exporter = exporter
+        self._count = 0
+        parts.document.changed.connect(self._look_again)
 
     def take(self, paths: Sequence[str]) -> list[str]:
         """Restore the experiment in the only one of `paths`; return those that are to be opened."""
@@ -77,11 +85,11 @@ class Restorer(QObject):
         """Restore from a file or bytes called `name`, or say why not and do something `instead`."""
         store, document = self._parts.store, self._parts.document
         trusted = (*self._parts.first_experiment.pictures, *document.experiment.pictures)
-        known = {ref.id: ref for ref in trusted}
 
         def read(_: Watch) -> Restored | str:
             from diffusion_gui.session.restore import read_experiment, renamed
 
+            known = {ref.id: ref for ref in (*store.defer_bundled(), *trusted)}
             try:
                 found = read_experiment(source, known, partial(_loaded, store))
             except EngineError as error:
@@ -105,7 +113,9 @@ class Restorer(QObject):
     def _show(self, name: str, found: Restored) -> None:
         document, view = self._parts.document, self._parts.view
         document.end_gesture()
-        document.replace(found.experiment, f"restore {name}")
+        self._count += 1
+        undo = "; Ctrl+Z undoes it" if found.experiment != document.experiment else ""
+        document.replace(found.experiment, f"restore {name}", f"{_KEY}{self._count}")
         if found.view is not None:
             view.set_display(shown=found.view.shown)
             view.set_t(found.view.t)
@@ -115,7 +125,18 @@ class Restorer(QObject):
             count = f"{found.left_out} picture{'s' * (found.left_out > 1)}"
             line = f"{count} left out: neither in {name} nor loaded; open them to have them again"
             self._panel.bar.show_lines([line], info=True)
-        self.said.emit(f"Restored {name}; Ctrl+Z brings back what was here")
+        self.said.emit(f"Restored {name}{undo}")
+
+    @Slot()
+    def _look_again(self) -> None:
+        """After undo or redo of such a step, go back to what was looked at there."""
+        history, view = self._parts.document.history, self._parts.view
+        look = history.look
+        if isinstance(look, Look) and history.passed.startswith(_KEY):
+            view.set_display(shown=look.shown)
+            view.set_t(look.t)
+            if {look.picture, *look.chosen} <= {r.id for r in self._parts.pictures.pictures}:
+                view.choose(look.chosen, look.picture)
 
 
 def _loaded(store: PictureStore, picture_id: str, forward: Forward) -> Picture | None:

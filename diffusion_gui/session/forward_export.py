@@ -193,10 +193,12 @@ def save_sheet(
 ) -> tuple[int, int]:
     """Write the chosen pictures, one below the other, each as a row over `times`.
 
-    Cells have the working size, or that halved until the sheet is not too large: then every picture
-    is noised at the size of the cell. Returns that size and how many of the pictures travel in the
-    file, as far as it may carry them.
+    Cells have the longest side of the pictures at the working size, halved until the sheet is not
+    too large: then every picture is noised at the size of the cell. Returns that size,
+    0 where nothing was halved, and how many of the pictures travel in the file, as far as it may
+    carry them.
     """
+    longest = _longest(scene, scene.experiment.forward.size or USUAL_CELL, watch.poll)
     kept: dict[str, Pixels] = {}
     schedule = build(scene.experiment.schedule)
 
@@ -209,19 +211,30 @@ def save_sheet(
         return Row(times, made, subject.ref.name)
 
     rows = [row_of(subject) for subject in scene.subjects]
-    cell, layout = sheet_layout(rows, scene.experiment.forward.size)
+    cell, layout = sheet_layout(rows, longest)
     pixels = draw_rows(rows, layout, watch.poll, watch.progress)
     save_png(path, pixels, _text(scene), kept, watch.poll)
-    return cell, len(kept)
+    return cell if cell < longest else 0, len(kept)
+
+
+def _longest(scene: Scene, size: int, poll: Callable[[], None]) -> int:
+    """Return the longest side of the pictures at `size`; only small ones are all looked at."""
+    longest = 0
+    for subject in scene.subjects:
+        poll()
+        longest = max(longest, *scene.pixels(subject, size).shape[:2])
+        if longest >= size:
+            break
+    return longest
 
 
 def sheet_layout(rows: Sequence[Row], size: int) -> tuple[int, Layout]:
-    """Return the side of a contact sheet's cells for a working size (0: the pictures' own).
+    """Return the side of a contact sheet's cells for pictures of a size.
 
     With it goes the layout. Where the sheet would be too large, its pixels are not enlarged, and
     then the cells are halved; raises EngineError if cells of `LEAST_CELL` are too many as well.
     """
-    cell = size or USUAL_CELL
+    cell = size
     try:
         return cell, Layout(rows, (cell, cell))
     except EngineError:

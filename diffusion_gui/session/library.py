@@ -197,6 +197,10 @@ class PictureStore:
             self._defer(ref, partial(emoji_picture, index))
         return refs
 
+    def defer_bundled(self) -> tuple[PictureRef, ...]:
+        """Return references of all that ships with the program: photographs, then emoji."""
+        return (*map(self.defer_photo, PHOTOS), *self.defer_emoji())
+
     def get(self, picture_id: str) -> Picture:
         """Return a picture as it is kept, read again from its file where that is needed.
 

@@ -26,17 +26,22 @@ class _Step:
     text: str
     merge_key: str
     note: object = None
+    look: object = None
 
 
 class History(QObject):
     """The experiments so far and the place of the current one; `moved()` when that changed."""
 
+    leaving = Signal()
+    """Before another step than the current one becomes current, or a new one."""
     moved = Signal()
 
     def __init__(self, first: Experiment, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._steps = [_Step(first, "", "")]
         self._place = 0
+        self._passed = ""
+        self._returned = False
 
     @property
     def current(self) -> Experiment:
@@ -51,6 +56,20 @@ class History(QObject):
     @note.setter
     def note(self, note: object) -> None:
         self._steps[self._place] = replace(self._steps[self._place], note=note)
+
+    @property
+    def look(self) -> object:
+        """What was looked at when the current step was left; None unless one has just come back."""
+        return self._steps[self._place].look if self._returned else None
+
+    def remember(self, look: object) -> None:
+        """Keep beside the current step what is looked at; to be called on `leaving`."""
+        self._steps[self._place] = replace(self._steps[self._place], look=look)
+
+    @property
+    def passed(self) -> str:
+        """The merge key of the step that was just undone or done again, "" after another change."""
+        return self._passed if self._returned else ""
 
     @property
     def undo_text(self) -> str:
@@ -73,6 +92,8 @@ class History(QObject):
         With the same non-empty `merge_key` as the step before, both become one; if that ends where
         it began, no step is left.
         """
+        self.leaving.emit()
+        self._returned = False
         last = self._steps[self._place]
         del self._steps[self._place + 1 :]
         if merge_key and merge_key == last.merge_key:
@@ -95,6 +116,7 @@ class History(QObject):
         if merge_key not in keys:
             return False
         first = keys.index(merge_key)
+        self._returned = False
         self._steps[first] = replace(self._steps[first], text=text)
         self._steps[first:] = [
             replace(step, experiment=change(step.experiment)) for step in self._steps[first:]
@@ -106,12 +128,17 @@ class History(QObject):
     def undo(self) -> None:
         """Go one step back, if there is one."""
         if self._place > 0:
-            self._place -= 1
-            self.moved.emit()
+            self._go(self._place, self._place - 1)
 
     @Slot()
     def redo(self) -> None:
         """Go one step forward, if there is one."""
         if self._place + 1 < len(self._steps):
-            self._place += 1
-            self.moved.emit()
+            self._go(self._place + 1, self._place + 1)
+
+    def _go(self, passed: int, place: int) -> None:
+        """Undo or do again the step `passed`, which makes the one at `place` the current one."""
+        self.leaving.emit()
+        self._passed, self._returned = self._steps[passed].merge_key, True
+        self._place = place
+        self.moved.emit()

@@ -14,7 +14,7 @@ from diffusion_gui.engine.experiment import PictureRef
 from diffusion_gui.session.library import PHOTOS, PictureStore
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner
-from diffusion_gui.state.view_state import ViewState
+from diffusion_gui.state.view_state import Look, ViewState
 
 Refs = tuple[PictureRef, ...]
 
@@ -22,7 +22,8 @@ Refs = tuple[PictureRef, ...]
 class PictureSet(QObject):
     """Edits the document's pictures and keeps what is chosen among them.
 
-    When the picture on show leaves, by an edit or by undo, its next neighbour is shown.
+    When the picture on show leaves, its next neighbour is shown. Undo and redo of an edit bring
+    back what was on show and chosen before it, or after it.
     `problems_found(lines)` says why bundled pictures could not be brought back.
     """
 
@@ -45,6 +46,7 @@ class PictureSet(QObject):
         self._runner.done.connect(self._on_fetched)
         self._runner.failed.connect(self._on_failed)
         document.pictures_changed.connect(self._on_pictures)
+        document.history.leaving.connect(self._remember)
 
     @property
     def pictures(self) -> Refs:
@@ -142,12 +144,19 @@ class PictureSet(QObject):
         )
 
     @Slot()
+    def _remember(self) -> None:
+        self._document.history.remember(self._view.look)
+
+    @Slot()
     def _on_pictures(self) -> None:
         """Let what is chosen be what is left of it, and show a neighbour of what has left."""
         before, self._before = self._before, self.pictures
         known = {ref.id for ref in self.pictures}
-        chosen = [picture for picture in self._view.chosen if picture in known]
-        shown = self._view.picture
+        look = self._document.history.look
+        if not isinstance(look, Look) or look.picture not in known:
+            look = self._view.look
+        chosen = [picture for picture in look.chosen if picture in known]
+        shown = look.picture
         if shown not in known:
             shown = chosen[0] if chosen else _neighbour(before, shown, self.pictures)
         self._view.choose(chosen or ([shown] if shown else []), shown)

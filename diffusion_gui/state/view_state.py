@@ -50,6 +50,16 @@ class Display:
     """Whether the model's x0_hat of one call at t stands beside x_t."""
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was looked at, as the steps of the history remember it."""
+
+    t: int
+    shown: Shown
+    picture: str
+    chosen: tuple[str, ...]
+
+
 class ViewState(QObject):
     """The time cursor `t` in 0..T, shared by all panels, the picture on show and its fellows."""
 
@@ -90,6 +100,11 @@ class ViewState(QObject):
     def display(self) -> Display:
         """How the image panel shows what it shows."""
         return self._display
+
+    @property
+    def look(self) -> Look:
+        """What is looked at."""
+        return Look(self._t, self._display.shown, self._picture, self._chosen)
 
     def set_t(self, t: int) -> None:
         """Move the time cursor, clamped to 0..T."""

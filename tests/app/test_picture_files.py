@@ -156,7 +156,7 @@ def test_an_exported_png_dropped_on_a_fresh_start_brings_everything_back(
     assert fresh.preview.picture is not None
     assert fresh.preview.picture.name == source.name
     assert _x_t(fresh).tobytes() == before.tobytes()
-    assert other.toolbar.caption.text() == "Restored out.png; Ctrl+Z brings back what was here"
+    assert other.toolbar.caption.text() == "Restored out.png; Ctrl+Z undoes it"
     assert other.images.bar.text == ""
     other.actions_by_name["undo"].trigger()
     assert fresh.document.experiment == first

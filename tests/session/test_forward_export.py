@@ -21,7 +21,7 @@ from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.images import Picture
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.schedules import ScheduleSpec, build
-from diffusion_gui.session import animation, video
+from diffusion_gui.session import animation, forward_export, video
 from diffusion_gui.session.animation import KINDS, Motion, save_animation
 from diffusion_gui.session.export import METADATA_KEY, save_grid
 from diffusion_gui.session.format import View, decode_saved
@@ -173,9 +173,9 @@ def test_a_sheet_has_a_row_for_every_picture(tmp_path: Path) -> None:
     scene, times = _scene(3), [0, 30, 60, 100]
     seen: list[tuple[int, int]] = []
     watch = Watch(progress=lambda done, total: seen.append((done, total)))
-    assert save_sheet(tmp_path / "c.png", scene, times, watch) == (64, 3)
+    assert save_sheet(tmp_path / "c.png", scene, times, watch) == (0, 3)
     sheet = _open(tmp_path / "c.png")
-    layout = Layout([Row(times, list, "name")] * 3, (64, 64))
+    layout = Layout([Row(times, list, "name")] * 3, (max(SHAPE), max(SHAPE)))
     assert layout.labelled == [False, False, True]
     for row in range(3):
         for column, t in enumerate(times):
@@ -183,6 +183,31 @@ def test_a_sheet_has_a_row_for_every_picture(tmp_path: Path) -> None:
             expected = _expected(_pixels(row), t, scene.experiment.schedule)
             _assert_shows(shown, expected)
     assert seen == [(i + 1, 12) for i in range(12)]
+
+
+@pytest.mark.parametrize("size", [0, 512])
+def test_cells_are_no_larger_than_the_largest_picture(tmp_path: Path, size: int) -> None:
+    scene = _scene(3, (20, 16, 3))
+    larger = Subject(scene.subjects[1].ref, lambda: Picture("b", _pixels(1, (12, 40, 3))))
+    subjects = (scene.subjects[0], larger, scene.subjects[2])
+    experiment = replace(scene.experiment, forward=Forward(size))
+    scene = replace(scene, experiment=experiment, subjects=subjects)
+    assert save_sheet(tmp_path / "c.png", scene, [0, 50]) == (0, 3)
+    sheet = _open(tmp_path / "c.png")
+    layout = Layout([Row([0, 50], list, "name")] * 3, (40, 40))
+    assert sheet.shape == (*reversed(layout.size), 3)
+    for row, shape in enumerate([(20, 16, 3), (12, 40, 3), (20, 16, 3)]):
+        pixels = _pixels(row, shape)
+        _assert_shows(
+            _frame_at(sheet, layout, row, 1, pixels), _expected(pixels, 50, experiment.schedule)
+        )
+
+
+def test_a_halved_sheet_says_at_which_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forward_export, "MOST_PIXELS", 40_000)
+    scene = _scene(3, (80, 100, 3))
+    scene = replace(scene, experiment=replace(scene.experiment, forward=Forward(512)))
+    assert save_sheet(tmp_path / "c.png", scene, [0, 50]) == (50, 3)
 
 
 def test_a_large_sheet_has_smaller_cells_and_a_large_strip_is_refused(tmp_path: Path) -> None:

@@ -64,15 +64,23 @@ class TrayList(TrayRow):
 
     def show_chosen(self, chosen: Sequence[str], on_show: str) -> None:
         """Select pictures with one of them on show; nothing is emitted."""
-        if on_show != self.on_show:
-            self.on_show = on_show
-            self.viewport().update()
+        moved, self.on_show = on_show != self.on_show, on_show
         with self.silent():
             if self.current != on_show:
                 rows = self.pictures.rows([on_show])
                 self.setCurrentIndex(self.pictures.index(rows[0], 0) if rows else QModelIndex())
             if set(self.selected) != set(chosen):
                 self.selectionModel().select(self._ranges(chosen), SELECT)
+        if moved:
+            self.viewport().update()
+            self._reveal(self.currentIndex())
+
+    def _reveal(self, index: QModelIndex) -> None:
+        """Scroll as little as brings a whole thumbnail into sight."""
+        if index.isValid():
+            self.executeDelayedItemsLayout()
+            bar, left = self.horizontalScrollBar(), index.row() * CELL
+            bar.setValue(min(max(bar.value(), left + CELL - self.viewport().width()), left))
 
     def _ranges(self, ids: Sequence[str]) -> QItemSelection:
         """Return the rows of pictures as a selection, one range for each run of rows."""
@@ -119,12 +127,14 @@ class TrayList(TrayRow):
         self._tell()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Delete, Backspace: take out. Alt and an arrow: move. Shift+F10: menu. Else walk."""
+        """Delete, Backspace: take out. Alt and an arrow: move. Space: the window's. Else walk."""
         key, modifiers = event.key(), event.modifiers()
         if key in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             self.remove_wished.emit()
         elif key in SIDEWAYS and modifiers & ALT:
             self.shift_wished.emit(key == Qt.Key.Key_Right)
+        elif key == Qt.Key.Key_Space and not modifiers:
+            event.ignore()  # the window plays
         elif key == Qt.Key.Key_F10 and modifiers & SHIFT:
             self.menu_wished.emit(self._menu_place())
         else:
