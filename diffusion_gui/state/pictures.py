@@ -56,6 +56,7 @@ class _Batch:
     ids: set[str] = field(default_factory=set)
     place: int = 0
     problems: list[str] = field(default_factory=list)
+    opened: int = 0
 
 
 class PictureLoader(QObject):
@@ -81,6 +82,7 @@ class PictureLoader(QObject):
         self._view = view
         self._store = store
         self._number = 0
+        self._tried = 0
         self._open: dict[int, _Batch] = {}
         self._tray: Refs = ()
         self._tray_ids: set[str] = set()
@@ -88,6 +90,11 @@ class PictureLoader(QObject):
         self._runner.failed.connect(self._on_failed)
         self._mailbox = Mailbox(interval_ms=FAST_MS, newest_only=False, parent=self)
         self._mailbox.arrived.connect(self._on_news)
+
+    @property
+    def tried(self) -> int:
+        """How many were to be opened in the batch whose problems were told last."""
+        return self._tried
 
     @property
     def busy(self) -> bool:
@@ -165,6 +172,7 @@ class PictureLoader(QObject):
 
     def _take_in(self, batch: _Batch, news: list[_News]) -> None:
         refs = [n.ref for n in news if n.ref is not None]
+        batch.opened += len(refs)
         batch.problems.extend(n.problem for n in news if n.problem)
         if refs and self._taken_out(batch):
             assert batch.job is not None
@@ -183,6 +191,7 @@ class PictureLoader(QObject):
             return
         self.progress.emit(0, 0)
         if batch.problems:
+            self._tried = batch.opened + len(batch.problems)
             self.problems_found.emit(batch.problems)
 
     @Slot(object)
