@@ -37,7 +37,7 @@ from diffusion_gui.session.resources import resource
 
 PHOTOS = ("chelsea.png", "astronaut.png", "hubble_deep_field.jpg")
 BUDGET = 512 * 1024**2
-"""Bytes of pixels kept, besides a thumbnail of at most 12 KiB for every picture."""
+"""Bytes of pixels kept, besides a thumbnail of at most 16 KiB for every picture."""
 THUMBNAIL = 64
 """Side of a thumbnail in pixels."""
 _TIERS = ((64, MAX_SIDE), (256, 512), (1024, 256))
@@ -118,7 +118,7 @@ class _Known:
     read: Callable[[int], Picture] | None
     """None for a pasted picture: it is in no file."""
     side: int
-    thumbnail: Pixels | None = None
+    thumbnail: Picture | None = None
 
 
 class PictureStore:
@@ -233,8 +233,8 @@ class PictureStore:
         side = side_needed(kept, forward)
         return kept if side is None else self.read(picture_id, side)
 
-    def thumbnail(self, picture_id: str) -> Pixels:
-        """Return the central square of a picture on white, uint8 [64, 64, 3].
+    def thumbnail(self, picture_id: str, background: Colour = WHITE) -> Pixels:
+        """Return the central square of a picture on a background, uint8 [64, 64, 3].
 
         Only a bundled picture that was never shown is opened for it. Raises EngineError if the
         picture was never added.
@@ -242,7 +242,7 @@ class PictureStore:
         known = self._find(picture_id)
         if known.thumbnail is None:
             known.thumbnail = _thumbnail(self.get(picture_id))
-        return square(known.thumbnail, THUMBNAIL)
+        return square(known.thumbnail.on(background), THUMBNAIL)
 
     def squares(
         self,
@@ -353,9 +353,12 @@ def _scaled(picture: Picture, max_side: int) -> Picture:
     return Picture(picture.name, pixels, picture.notes, alpha)
 
 
-def _thumbnail(picture: Picture) -> Pixels:
+def _thumbnail(picture: Picture) -> Picture:
     """Return the central square, at most 64 wide: small pictures are enlarged when asked for."""
-    return square(picture.pixels, min(THUMBNAIL, *picture.pixels.shape[:2]))
+    side, alpha = min(THUMBNAIL, *picture.pixels.shape[:2]), picture.alpha
+    if alpha is not None:
+        alpha = np.ascontiguousarray(square(alpha[..., None].repeat(3, axis=2), side)[..., 0])
+    return Picture(picture.name, square(picture.pixels, side), alpha=alpha)
 
 
 def _pixel_digest(picture: Picture) -> str:

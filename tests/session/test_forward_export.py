@@ -21,11 +21,10 @@ from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.images import Picture
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.schedules import ScheduleSpec, build
-from diffusion_gui.session import animation, video
+from diffusion_gui.session import animation, forward_export, video
 from diffusion_gui.session.animation import KINDS, Motion, save_animation
 from diffusion_gui.session.export import METADATA_KEY
 from diffusion_gui.session.format import View, decode_saved
-from diffusion_gui.session import forward_export
 from diffusion_gui.session.forward_export import (
     Part,
     Scene,
