@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QMenu
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_drags import PictureDrags
 from diffusion_gui.app.restoring import Restorer
-from diffusion_gui.app.scenes import file_name, scene_on_show
+from diffusion_gui.app.scenes import file_name, scene_on_show, side_suffix
 from diffusion_gui.app.schedule_files import ask_target
 from diffusion_gui.engine.experiment import PICTURES, Experiment, PictureRef
 from diffusion_gui.engine.images import Pixels
@@ -56,6 +56,8 @@ class PictureFiles(QObject):
         self._panel = panel
         self._sampling = sampling
         self._motion: Motion | None = None
+        self._ending = ".gif"
+        """Of the last animation."""
         self.exports = Exporter("export", self)
         self._quick = Exporter("pictures in and out", self)
         self.exports.progress.connect(panel.tools.show_export)
@@ -133,7 +135,7 @@ class PictureFiles(QObject):
         from diffusion_gui.session import forward_export as export
 
         scene = self._scene()
-        name = file_name(self._parts, ".png", f"-t{self._parts.view.t}")
+        name = file_name(self._parts, ".png", f"-t{self._parts.view.t}{side_suffix(self._parts)}")
         if scene and (path := self._ask("Export the picture at t", name, _PNG)):
             self._start(path, lambda watch: export.save_frame(path, scene, watch))
 
@@ -154,7 +156,8 @@ class PictureFiles(QObject):
         from diffusion_gui.session import forward_export as export
 
         scene = self._scene()
-        if scene and (path := self._ask("Export a contact sheet", "contact-sheet.png", _PNG)):
+        name = f"contact-sheet{side_suffix(self._parts)}.png"
+        if scene and (path := self._ask("Export a contact sheet", name, _PNG)):
             times = self._times()
             count = len(scene.subjects)
 
@@ -171,7 +174,7 @@ class PictureFiles(QObject):
         from diffusion_gui.session import forward_export as export
 
         scene = self._scene()
-        name = file_name(self._parts, ".npz", f"-t{self._parts.view.t}")
+        name = file_name(self._parts, ".npz", f"-t{self._parts.view.t}{side_suffix(self._parts)}")
         if scene and (path := self._ask("Export the tensors at t", name, "NumPy arrays (*.npz)")):
             self._start(path, lambda watch: export.save_tensors(path, scene, watch))
 
@@ -193,9 +196,10 @@ class PictureFiles(QObject):
 
         self._motion = motion
         scene = self._scene()
-        if scene and (
-            path := self._ask("Export animation", file_name(self._parts, ".gif"), _ANIMATIONS)
-        ):
+        name = file_name(self._parts, self._ending, side_suffix(self._parts))
+        if scene and (path := self._ask("Export animation", name, _ANIMATIONS)):
+            if f"*{Path(path).suffix.lower()})" in _ANIMATIONS:
+                self._ending = Path(path).suffix.lower()
             self._start(
                 path, lambda watch: f", {save_animation(path, scene, motion, watch)} frames"
             )

@@ -46,6 +46,11 @@ def other_side(scene: Scene) -> Scene:
     return replace(scene, experiment=experiment, view=replace(scene.view, t=t))
 
 
+def side_suffix(parts: Parts) -> str:
+    """Return what tells in a file's name which of two sides it is of, "" while there is one."""
+    return f"-{parts.comparison.side}" if parts.comparison.other is not None else ""
+
+
 def file_name(parts: Parts, ending: str, what: str = "") -> str:
     """Return a name for a file of the picture on show."""
     from diffusion_gui.session.forward_export import file_stem

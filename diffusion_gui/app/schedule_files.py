@@ -204,9 +204,13 @@ class ScheduleFiles(QObject):
 
 
 def ask_target(parent: QWidget, settings: Settings, title: str, name: str, kinds: str) -> str:
-    """Ask for a file to write, beginning with `name` in the last folder; "" if none was chosen."""
-    suggestion = str(Path(settings.folder) / name)
-    path, kind = QFileDialog.getSaveFileName(parent, title, suggestion, kinds)
+    """Ask for a file to write, beginning with `name` in the last folder; "" if none was chosen.
+
+    Of `kinds`, that of the ending of `name` is chosen at first.
+    """
+    suggestion, ending = str(Path(settings.folder) / name), f"*{Path(name).suffix})"
+    first = next((kind for kind in kinds.split(";;") if ending in kind), "")
+    path, kind = QFileDialog.getSaveFileName(parent, title, suggestion, kinds, first)
     if path and not Path(path).suffix:  # typed without ending: that of the kind chosen
         path += Path(kind.partition("*")[2].rstrip(")")).name
     if path:

@@ -105,7 +105,7 @@ def find_images(
             if before == (len(files), len(problems)):
                 problems.append(f"{printable(given.name)}: no images in this folder")
         except (OSError, ValueError) as error:
-            problems.append(_problem(given, error))
+            problems.append(_problem(given, error, "there is no such file"))
     if most is not None and len(files) >= most:
         problems.append(f"only the first {most:,} files were opened; drop the others by themselves")
     return files, problems
@@ -143,7 +143,9 @@ def _sort_in(
     if entry.is_dir(follow_symlinks=False):
         folders.append(name)
     elif _leads_to_folder(entry):
-        problems.append(f"{printable(name)}: a link to a folder; drop that folder itself")
+        above = Path(entry.path).parent.resolve().is_relative_to(Path(entry.path).resolve())
+        mend = " above it, left out" if above else "; drop that folder itself"
+        problems.append(f"{printable(name)}: a link to a folder{mend}")
     elif name[name.rfind(".") :].lower() in SUFFIXES:
         images.append(name)
 
@@ -155,10 +157,10 @@ def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _problem(path: Path, error: Exception) -> str:
+def _problem(path: Path, error: Exception, gone: str = "the file is no longer there") -> str:
     name = printable(path.name)[:80]
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return f"{name}: the file is no longer there"
+        return f"{name}: {gone}"
     if isinstance(error, PermissionError):
         return f"{name}: no permission to open the folder"
     if isinstance(error, OSError):

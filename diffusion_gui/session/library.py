@@ -40,7 +40,7 @@ from diffusion_gui.session.spill import Spill
 
 PHOTOS = ("chelsea.png", "astronaut.png", "hubble_deep_field.jpg")
 BUDGET = 512 * 1024**2
-"""Bytes of pixels kept, besides a thumbnail of at most 12 KiB for every picture."""
+"""Bytes of pixels kept, besides a thumbnail of at most 16 KiB for every picture."""
 THUMBNAIL = 64
 """Side of a thumbnail in pixels."""
 _TIERS = ((64, MAX_SIDE), (256, 512), (1024, 256))
@@ -122,7 +122,7 @@ class _Known:
     """None for a pasted picture that is in no file, nor in a temporary one yet."""
     side: int
     """0 for its own size."""
-    thumbnail: Pixels | None = None
+    thumbnail: Picture | None = None
     stays: bool = False
     """Whether there was no room for a temporary file: it is not let go."""
 
@@ -250,8 +250,8 @@ class PictureStore:
         side = side_needed(kept, forward)
         return kept if side is None else self.read(picture_id, side)
 
-    def thumbnail(self, picture_id: str) -> Pixels:
-        """Return the central square of a picture on white, uint8 [64, 64, 3].
+    def thumbnail(self, picture_id: str, background: Colour = WHITE) -> Pixels:
+        """Return the central square of a picture on a background, uint8 [64, 64, 3].
 
         Only a bundled picture that was never shown is opened for it. Raises EngineError if the
         picture was never added.
@@ -259,7 +259,7 @@ class PictureStore:
         known = self._find(picture_id)
         if known.thumbnail is None:
             known.thumbnail = _thumbnail(self.get(picture_id))
-        return square(known.thumbnail, THUMBNAIL)
+        return square(known.thumbnail.on(background), THUMBNAIL)
 
     def squares(
         self,
@@ -391,9 +391,12 @@ def _reader(read: Callable[[], Picture]) -> Callable[[int], Picture]:
     return lambda max_side: scaled(read(), max_side)
 
 
-def _thumbnail(picture: Picture) -> Pixels:
+def _thumbnail(picture: Picture) -> Picture:
     """Return the central square, at most 64 wide: small pictures are enlarged when asked for."""
-    return square(picture.pixels, min(THUMBNAIL, *picture.pixels.shape[:2]))
+    side, alpha = min(THUMBNAIL, *picture.pixels.shape[:2]), picture.alpha
+    if alpha is not None:
+        alpha = np.ascontiguousarray(square(alpha[..., None].repeat(3, axis=2), side)[..., 0])
+    return Picture(picture.name, square(picture.pixels, side), alpha=alpha)
 
 
 def _read_again(source: str, name: str, picture_id: str, max_side: int) -> Picture:

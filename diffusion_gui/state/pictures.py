@@ -60,6 +60,7 @@ class _Batch:
     """The tray for which `place` and `tray_ids` hold: as it was written last."""
     tray_ids: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
+    opened: int = 0
 
 
 class PictureLoader(QObject):
@@ -87,6 +88,7 @@ class PictureLoader(QObject):
         self._view = view
         self._store = store
         self._number = 0
+        self._tried = 0
         self._open: dict[int, _Batch] = {}
         self._runner = JobRunner("pictures", self)
         self._runner.failed.connect(self._on_failed)
@@ -94,6 +96,11 @@ class PictureLoader(QObject):
         self._keeper.failed.connect(self._on_failed)
         self._mailbox = Mailbox(interval_ms=FAST_MS, newest_only=False, parent=self)
         self._mailbox.arrived.connect(self._on_news)
+
+    @property
+    def tried(self) -> int:
+        """How many were to be opened in the batch whose problems were told last."""
+        return self._tried
 
     @property
     def busy(self) -> bool:
@@ -184,6 +191,7 @@ class PictureLoader(QObject):
 
     def _take_in(self, batch: _Batch, news: list[_News]) -> None:
         refs = [n.ref for n in news if n.ref is not None]
+        batch.opened += len(refs)
         batch.problems.extend(n.problem for n in news if n.problem)
         if refs and not self._follow(batch):
             assert batch.job is not None
@@ -205,6 +213,7 @@ class PictureLoader(QObject):
             batch.problems.append(self._store.problem)
             self._store.problem = ""
         if batch.problems:
+            self._tried = batch.opened + len(batch.problems)
             self.problems_found.emit(batch.problems)
 
     @Slot(object)

@@ -227,7 +227,7 @@ def test_links_to_folders_are_named_not_followed(tmp_path: Path) -> None:
     files, problems = find_images([album])
     assert files == [album / "a.png"]
     assert sorted(problems) == [
-        "round: a link to a folder; drop that folder itself",
+        "round: a link to a folder above it, left out",
         "there: a link to a folder; drop that folder itself",
     ]
     assert find_images([album / "there"]) == ([album / "there" / "b.png"], [])

@@ -464,7 +464,7 @@ def test_what_is_not_usable_is_told_in_one_line_each(tmp_path: Path) -> None:
     assert files == [tmp_path / "here.png"]
     assert problems == [
         "empty: no images in this folder",
-        "gone.png: the file is no longer there",
+        "gone.png: there is no such file",
     ]
 
 

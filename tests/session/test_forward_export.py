@@ -21,7 +21,7 @@ from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.images import Picture
 from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.schedules import ScheduleSpec, build
-from diffusion_gui.session import animation, forward_export, video
+from diffusion_gui.session import animation, frame_sheet, video
 from diffusion_gui.session.animation import KINDS, Motion, save_animation
 from diffusion_gui.session.export import METADATA_KEY, save_grid
 from diffusion_gui.session.format import View, decode_saved
@@ -204,7 +204,7 @@ def test_cells_are_no_larger_than_the_largest_picture(tmp_path: Path, size: int)
 
 
 def test_a_halved_sheet_says_at_which_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward_export, "MOST_PIXELS", 40_000)
+    monkeypatch.setattr(frame_sheet, "MOST_PIXELS", 40_000)
     scene = _scene(3, (80, 100, 3))
     scene = replace(scene, experiment=replace(scene.experiment, forward=Forward(512)))
     assert save_sheet(tmp_path / "c.png", scene, [0, 50]) == (50, 3)
@@ -216,7 +216,7 @@ def test_a_large_sheet_has_smaller_cells_and_a_large_strip_is_refused(tmp_path: 
         (512, 500, 13, 64, 1),
         (512, 550, 11, 64, 1),
         (512, 2000, 11, 32, 1),
-        (0, 1, 5, 512, 1),
+        (512, 1, 5, 512, 1),
         (32, 3, 11, 32, 3),
         (32, 2000, 20, 32, 1),
     ):

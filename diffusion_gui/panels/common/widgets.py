@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QLocale, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QLocale, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
     QFont,
     QFontMetrics,
@@ -39,6 +39,8 @@ GAP = 8
 PADDING = 12
 TEXT_MARGINS = (7, 0, 0, 0)
 """Left, top, right, bottom of the text in number fields, which style sheets do not reach."""
+MOST_LINES = 2
+"""Of a message that are shown in full: more would take the room of what they are about."""
 FIGURES = 8
 """Most figures that a number field shows."""
 
@@ -106,6 +108,11 @@ class MessageBar(QFrame):
         self._text.setSizePolicy(narrow)
         self._text.setTextFormat(Qt.TextFormat.PlainText)  # it shows names of strangers' files
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._details = button("Details", "Show every line, to read and to copy", "link")
+        self._details.setObjectName("messageDetails")
+        self._details.clicked.connect(self._show_details)
+        self._details.hide()
+        self._lines: tuple[str, ...] = ()
         self._close = QToolButton()
         self._close.setToolTip("Dismiss this message")
         self._close.setAccessibleName("Dismiss")
@@ -114,6 +121,7 @@ class MessageBar(QFrame):
         row.setContentsMargins(GAP, 2, 2, 2)
         row.addWidget(self._sign)
         row.addWidget(self._text, 1)
+        row.addWidget(self._details)
         row.addWidget(self._close)
         theme.changed.connect(self._tint)
         self._tint()
@@ -132,21 +140,28 @@ class MessageBar(QFrame):
             self._waiting = None
             waiting()
 
-    def show_lines(self, lines: Sequence[str], most: int = 4, info: bool = False) -> None:
-        """Show lines, at most `most` of them, with the number of the rest.
+    def show_lines(self, lines: Sequence[str], info: bool = False, summary: str = "") -> None:
+        """Show up to two lines; of more, the first after `summary`, and all behind a button.
 
         With `info` nothing went wrong: the lines are only worth knowing.
         """
         if self._held:
-            self._waiting = lambda: self.show_lines(lines, most, info)
+            self._waiting = lambda: self.show_lines(lines, info, summary)
             return
         self._dress(info)
-        shown = list(lines[:most])
-        if len(lines) > most:
-            shown.append(f"... and {len(lines) - most} more")
-        self._text.setText("\n".join(shown))
+        self._lines = tuple(lines)
+        many = len(lines) > MOST_LINES
+        text = f"{summary or f'{len(lines):,} remarks'}: {lines[0]}" if many else "\n".join(lines)
+        self._text.setText(text)
         self._text.setToolTip("\n".join(lines[:40]))
+        self._details.setVisible(many)
         self.show()
+
+    @Slot()
+    def _show_details(self) -> None:
+        from diffusion_gui.panels.common.details import Details
+
+        Details(self._lines, self).open()
 
     def clear(self) -> None:
         """Hide the bar."""

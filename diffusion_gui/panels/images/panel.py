@@ -135,6 +135,11 @@ class ImagePanel(Panel):
         row.addStretch(1)
         return row
 
+    @Slot(list)
+    def _show_problems(self, lines: list[str]) -> None:
+        tried = f"{len(lines):,} of {self._sources.loader.tried:,}"
+        self.bar.show_lines(lines, summary=f"{tried} could not be opened")
+
     def _bind(self) -> None:
         preview, loader = self._sources.preview, self._sources.loader
         preview.picture_changed.connect(self._show_picture)
@@ -145,7 +150,7 @@ class ImagePanel(Panel):
         self._view.display_changed.connect(self._show_page)
         self._view.display_changed.connect(self._show_caption)
         self._sources.pictures.problems_found.connect(self.bar.show_lines)
-        loader.problems_found.connect(self.bar.show_lines)
+        loader.problems_found.connect(self._show_problems)
         loader.progress.connect(self.tools.show_opening)
         self.tools.cancel.clicked.connect(loader.cancel)
         self.tools.options.clicked.connect(self._open_options)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Slot
 from PySide6.QtGui import QAction, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
 
+from diffusion_gui.engine.images import colour
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, button, label
@@ -54,9 +55,11 @@ class Tray(QWidget):
         self._actions: Mapping[str, QAction] = {}
         self._store = store
         self._model = TrayModel(store, self)
-        self.list = TrayList(self._model, Thumbnails(store), theme)
+        self._thumbnails = Thumbnails(store)
+        self.list = TrayList(self._model, self._thumbnails, theme)
         self._build()
         self._bind()
+        self._show_background()
         self._show_pictures()
         self._tint()
 
@@ -84,6 +87,7 @@ class Tray(QWidget):
 
     def _bind(self) -> None:
         self._document.pictures_changed.connect(self._show_pictures)
+        self._document.forward_changed.connect(self._show_background)
         self._view.chosen_changed.connect(self._show_pictures)
         self.list.chosen.connect(self._on_chosen)
         self.list.move_wished.connect(self._pictures.move)
@@ -141,6 +145,11 @@ class Tray(QWidget):
         self.list.show_chosen(self._view.chosen, self._view.picture)
         self._show_count()
         self._enable()
+
+    @Slot()
+    def _show_background(self) -> None:
+        if self._thumbnails.set_background(colour(self._document.experiment.forward.background)):
+            self.list.viewport().update()
 
     def _show_count(self) -> None:
         """Say the number of pictures where not all are in sight, and of the chosen ones."""

@@ -22,6 +22,7 @@ from PySide6.QtGui import QBrush, QImage, QPainter, QPixmap
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import PictureRef
+from diffusion_gui.engine.images import WHITE, Colour
 from diffusion_gui.panels.common.dropping import SMOOTH
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.session.library import PictureStore, labels
@@ -151,6 +152,15 @@ class Thumbnails:
     def __init__(self, store: PictureStore) -> None:
         self._store = store
         self._pixmaps: dict[tuple[str, float], QPixmap] = {}
+        self._background = WHITE
+
+    def set_background(self, background: Colour) -> bool:
+        """Put another colour behind what is transparent; return whether it is another one."""
+        if background == self._background:
+            return False
+        self._background = background
+        self._pixmaps.clear()
+        return True
 
     def ready(self, picture_id: str, scale: float) -> QPixmap | None:
         """Return a thumbnail for a screen of so many device pixels per pixel, if there is one."""
@@ -162,7 +172,7 @@ class Thumbnails:
     def make(self, picture_id: str, scale: float) -> QPixmap:
         """Make a thumbnail and keep it; a grey one of a picture that cannot be had."""
         try:
-            pixels = self._store.thumbnail(picture_id)
+            pixels = self._store.thumbnail(picture_id, self._background)
         except EngineError:  # said in its tooltip
             pixels = np.full((1, 1, 3), 128, np.uint8)
         pixmap = _rounded(to_qimage(pixels), scale)
