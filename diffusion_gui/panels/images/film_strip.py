@@ -187,8 +187,9 @@ class FilmStrip(StripRows):
 
     def told_at(self, place: QPointF) -> str:
         """Return what is to be said about what lies at a place."""
+        plain = _TOOLTIP if self._layout.top else "\n".join(filter(None, (self.note, _TOOLTIP)))
         if not self.heads:
-            return _TOOLTIP
+            return plain
         number = self._layout.row_at(place.y())
         row = self.rows[number]
         if row.problem:
@@ -199,7 +200,7 @@ class FilmStrip(StripRows):
             return f"{row.head.name}\nPress to show it{more}"
         index = self.index_at(number, place)
         if index is None:
-            return _TOOLTIP
+            return plain
         return self._frame_told(row, index)
 
     def _frame_told(self, row: ImageRow, index: int) -> str:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from diffusion_gui.engine.frame_times import Times
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.images.strip_layout import LABEL, LEAST, Layout, Wish, arrange
+from diffusion_gui.panels.images.strip_layout import Layout, Wish, arrange
 from diffusion_gui.panels.images.strip_painter import (
     ImageRow,
     Look,
@@ -47,7 +47,6 @@ class StripRows(QWidget):
         self._pixels = 0
         self._dropping = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.setMinimumHeight(LEAST + LABEL)
         film.rows_changed.connect(self._on_rows)
         film.changed.connect(self._on_frames)
         view.t_changed.connect(self.update)
@@ -142,6 +141,7 @@ class StripRows(QWidget):
         )
         self._wish = Wish(max(len(heads) // sides, 1), sides, apart, bool(film.note(0)))
         self._layout = arrange(self.width(), self._budget, self._wish)
+        self.setMinimumHeight(arrange(self.width(), 0, self._wish).height)  # never half a row
         if self.maximumHeight() != self._layout.height:
             self.setMaximumHeight(self._layout.height)
             self.updateGeometry()
@@ -182,7 +182,8 @@ class StripRows(QWidget):
         painter.setFont(font)
         look = self._look()
         draw_rows(painter, self._layout, self.rows, look)
-        draw_caption(painter, self._layout, self.note, look)
+        if self._layout.top:
+            draw_caption(painter, self._layout, self.note, look)
         if hidden := self.hidden_pictures:
             draw_more(painter, self._layout, hidden, look)
         if self._dropping:
