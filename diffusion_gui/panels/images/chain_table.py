@@ -77,9 +77,11 @@ class ReadOuts(QWidget):
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(0)
         self._grid.setColumnStretch(0, 1)
-        self.heads = [QLabel(text) for text in ("", "chain", "closed form", "expected")]
+        self.heads = [QLabel(text) for text in ("", "chain", "closed form", "expected ± 1 s.e.")]
         for column, head in enumerate(self.heads):
             head.setFixedHeight(CAPTION)
+            if column == 3:
+                head.setToolTip("± one standard error of the sample: 1 of 3 numbers is further off")
             self._place(head, 0, column)
         self.cells: dict[tuple[str, int], QLabel] = {}
         for row, name in enumerate(ROWS, start=1):
@@ -96,10 +98,10 @@ class ReadOuts(QWidget):
         for column in (0, 2) if name in _SHARED else (0, 1, 2):
             cell = QLabel()
             cell.setToolTip(tooltip)
-            cell.setAccessibleName(f"{title}, {self.heads[column + 1].text()}")
+            cell.setAccessibleName(f"{title}, {('chain', 'closed form', 'expected')[column]}")
             cell.setObjectName(f"{name}Chain{column}")
             cell.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            cell.setMinimumWidth((100, 100, 84)[column])
+            cell.setMinimumWidth((96, 96, 84)[column])
             self.cells[name, column] = cell
             span = 2 if name in _SHARED and column == 0 else 1
             self._place(cell, row, column + 1, span)

@@ -56,6 +56,10 @@ class Layout:
         """The height of all of it."""
         return self.row_top(self.rows - 1) + self.side + LABEL
 
+    def more(self) -> QRect:
+        """Return where it is written how many pictures there is no room for."""
+        return QRect(0, self.height - LABEL, self.left, LABEL)
+
     def row_top(self, row: int) -> int:
         """Return where the frames of a row begin."""
         return self.top + row * (self.side + (LABEL if self.apart else GAP))

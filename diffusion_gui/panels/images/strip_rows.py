@@ -152,6 +152,23 @@ class StripRows(QWidget):
         self._rows = None
         self.update()
 
+    def next_page(self) -> None:
+        """Show the rows of the next pictures, after the last those of the first."""
+        visible = max(self._layout.rows // self._wish.sides, 1)
+        self._scroll(visible if self._first < self.hidden_pictures else -self._first)
+
+    def _on_more(self, place: QPointF) -> bool:
+        return self.hidden_pictures > 0 and self._layout.more().contains(place.toPoint())
+
+    def _more_told(self) -> str:
+        first, last = self._first + 1, self._wish.pictures - self.hidden_pictures + self._first
+        rows = f"{first}" if first == last else f"{first} to {last}"
+        turn = "next rows" if self._first < self.hidden_pictures else "first rows again"
+        return (
+            f"Pictures {rows} of {self._wish.pictures}"
+            f"\nPress for the {turn}, or turn the wheel, or ↑ and ↓"
+        )
+
     def _pictures(self) -> list[str]:
         return list(dict.fromkeys(head.picture for head in self._film.heads))
 
