@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -112,7 +113,7 @@ def test_a_layout_has_all_sides_and_more_room_never_makes_it_smaller(
 
 
 def test_the_tray_keeps_room_for_a_scroll_bar_only_while_it_has_one(
-    window: MainWindow, parts: Parts, show: Show
+    window: MainWindow, parts: Parts, show: Show, qtbot: QtBot
 ) -> None:
     show((1280, 800), Page.TILES)
     tray, content = window.images.tray, window.images.tiles
@@ -120,11 +121,38 @@ def test_the_tray_keeps_room_for_a_scroll_bar_only_while_it_has_one(
     assert tray.height() == tray.list.height() == CELL
     assert not tray.list.horizontalScrollBar().isVisible()
     parts.pictures.use_emoji()
+    qtbot.waitUntil(tray.list.horizontalScrollBar().isVisible)
     _settle()
-    assert tray.list.horizontalScrollBar().isVisible()
     assert tray.height() == CELL + BAR
     assert content.height() == page - BAR
     _assert_whole(window.images.strip)
+
+
+def test_a_press_on_more_shows_the_next_rows_and_at_the_end_the_first_again(
+    window: MainWindow, parts: Parts, show: Show, qtbot: QtBot
+) -> None:
+    emoji = parts.store.defer_emoji()[:4]
+    pictures = (*parts.document.experiment.pictures, *emoji)
+    parts.document.replace(replace(parts.document.experiment, pictures=pictures), "more pictures")
+    ids = [ref.id for ref in parts.document.experiment.pictures]
+    parts.view.choose(ids)
+    show((1440, 900), Page.TILES)
+    strip, t, picture = window.images.strip, parts.view.t, parts.view.picture
+    visible = len(strip.heads)
+    assert strip.hidden_pictures == len(ids) - visible
+    more = strip.layout_of_rows.more().center()
+    seen: list[str] = []
+    for _ in range(-(-len(ids) // visible)):
+        first, last = ids.index(strip.heads[0].picture) + 1, ids.index(strip.heads[-1].picture) + 1
+        rows = str(first) if first == last else f"{first} to {last}"
+        told = strip.told_at(more.toPointF())
+        assert told.startswith(f"Pictures {rows} of {len(ids)}\nPress for the ")
+        assert ("first rows" in told) == (last == len(ids))
+        seen += [head.picture for head in strip.heads if head.picture not in seen]
+        qtbot.mouseClick(strip, LEFT, pos=more)
+    assert seen == ids
+    assert strip.heads[0].picture == ids[0]
+    assert (parts.view.t, parts.view.picture) == (t, picture)
 
 
 # --- the chain page -------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ class ReadOuts(QWidget):
             cell.setAccessibleName(f"{title}, {('chain', 'closed form', 'expected')[column]}")
             cell.setObjectName(f"{name}Chain{column}")
             cell.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            cell.setMinimumWidth((96, 96, 84)[column])
+            cell.setMinimumWidth((90, 90, 84)[column])
             self.cells[name, column] = cell
             span = 2 if name in _SHARED and column == 0 else 1
             self._place(cell, row, column + 1, span)
