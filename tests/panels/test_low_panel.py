@@ -8,7 +8,6 @@ from itertools import pairwise
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -227,11 +226,8 @@ def test_the_captions_are_whole_and_tell_the_number_of_steps(
     show((2560, 1440), Page.CHAIN)
     show(size, Page.CHAIN)
     page = _chain(window)
-    font = QFont(page.font())
-    font.setPixelSize(11)
     for picture in (page.chain, page.jump, page.difference):
-        room = picture.width() - picture.picture_rect().left()
-        assert QFontMetrics(font).horizontalAdvance(picture.caption) <= room, picture.caption
+        assert picture.fits_caption(picture.caption), picture.caption
     assert (str(t) if t > 1 else "once") in page.chain.caption.replace("1 step", "once")
 
 

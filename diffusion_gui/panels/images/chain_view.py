@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Slot
-from PySide6.QtGui import QFont, QFontMetrics, QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.forward import CLIPPED
@@ -12,7 +12,7 @@ from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.picture import CAPTION, PictureView
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, IntegerBox, button, label
-from diffusion_gui.panels.common.zoom import CENTRE, WHOLE, Zoom
+from diffusion_gui.panels.common.zoom import Zoom
 from diffusion_gui.panels.images.chain_plots import ResidualPlot, VariancePlot, titled
 from diffusion_gui.panels.images.chain_table import ROWS, ReadOuts
 from diffusion_gui.panels.images.chain_words import captions, lesson, notes
@@ -20,7 +20,7 @@ from diffusion_gui.state.chain import MOST_PER_FRAME, ChainController, Look
 from diffusion_gui.state.forward_preview import Tile
 from diffusion_gui.state.view_state import ViewState
 
-DETAILS = 400
+DETAILS = 412
 """Width of the table beside the pictures."""
 BETWEEN = 2
 CAPTIONED = 190
@@ -351,15 +351,8 @@ class ChainView(QWidget):
         return max(min(width, round((height - CAPTION) * self._aspect)), 0)
 
     def _fit_captions(self) -> None:
-        font = QFont(self.font())
-        font.setPixelSize(11)
-        metrics = QFontMetrics(font)
         for picture, texts in self._captions:
-            room = picture.room()
-            left = room.place(WHOLE, CENTRE).left() if room else 0.0
-            wide = picture.width() - left
-            fits = (text for text in texts if metrics.horizontalAdvance(text) <= wide)
-            picture.set_caption(next(fits, texts[-1]))
+            picture.set_caption(next(filter(picture.fits_caption, texts), texts[-1]))
 
     @Slot(int)
     def _on_per_frame(self, steps: int) -> None:
