@@ -23,7 +23,7 @@ from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.schedules import ScheduleSpec, build
 from diffusion_gui.panels.common.dropping import PICTURES
 from diffusion_gui.panels.images.film_strip import FilmStrip
-from diffusion_gui.panels.images.strip_layout import LEAST, Wish, arrange
+from diffusion_gui.panels.images.strip_layout import LEAST, LOW, Wish, arrange
 from diffusion_gui.state.view_state import Frames, Page, Scaling
 
 LEFT = Qt.MouseButton.LeftButton
@@ -350,7 +350,7 @@ def test_the_times_stay_where_they_are_when_a_second_row_comes(
 
 def test_a_layout_without_room_shows_one_picture() -> None:
     layout = arrange(600, 0, Wish(pictures=5, sides=2))
-    assert (layout.rows, layout.side) == (2, LEAST)
+    assert (layout.rows, layout.side) == (2, LOW)
 
 
 # --- what is painted ------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ FRAMED_FROM = 5.0
 CROSS = (3.0, 8.0)
 """Where the arms of the cross begin and end, in pixels from its middle."""
 DARK = QColor(0, 0, 0, 160)
+ELIDE = Qt.TextElideMode.ElideRight
 LOW = 32
 """A picture of less height has its tags below it."""
 
@@ -80,6 +81,16 @@ class PictureBase(QWidget):
     def fits(self, text: str) -> bool:
         """Return whether there is room for a reading."""
         return _width(QFontMetrics(self._figures()), text) <= self.width()
+
+    def fits_caption(self, text: str) -> bool:
+        """Return whether a caption would be written whole."""
+        room = self.width() - self._caption_left()
+        return QFontMetrics(self._figures()).elidedText(text, ELIDE, room) == text
+
+    def _caption_left(self) -> int:
+        """Return where the caption begins: where the whole picture does."""
+        room = self.room()
+        return round(room.place(WHOLE, CENTRE).left()) if room else 0
 
     def set_pixels(
         self, pixels: Pixels | None, note: str = "", small: Pixels | None = None
@@ -227,15 +238,14 @@ class PictureBase(QWidget):
 
     def _draw_caption(self, painter: QPainter) -> None:
         """Write the caption where the whole picture begins, or the reading."""
-        tokens, metrics, room = self._theme.tokens, painter.fontMetrics(), self.room()
-        left = round(room.place(WHOLE, CENTRE).left()) if room else 0
+        tokens, metrics = self._theme.tokens, painter.fontMetrics()
+        left = self._caption_left()
         text = self._reading
         if text:
             left = max(min(left, self.width() - _width(metrics, text)), 0)
         line = QRect(left, 0, self.width() - left, CAPTION - 2)
         if not text:
-            elide = Qt.TextElideMode.ElideRight
-            text = metrics.elidedText(self._caption, elide, line.width())
+            text = metrics.elidedText(self._caption, ELIDE, line.width())
         painter.setPen(QColor(tokens.text if self._reading else tokens.secondary))
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextDontClip, text)
 

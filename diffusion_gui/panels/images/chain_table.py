@@ -1,4 +1,4 @@
-"""The read-outs of the chain page: a table of numbers, and the sentence that reads it."""
+"""The read-outs of the chain page: a table of numbers. `chain_words.py` reads it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,14 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from diffusion_gui.engine.chain import Comparison
 from diffusion_gui.engine.numerals import spelled
-from diffusion_gui.engine.schedules.schedule import Family
 from diffusion_gui.panels.common.picture import CAPTION
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.state.chain import Look
 
 STRIKING = 3.0
 """Standard errors from which on a number is marked: one of 370 is, by chance."""
-HARDLY = 0.05
-"""Mean factor below which a picture cannot be seen any more."""
 MOST_APART = 5
 """Most pixels between two rows."""
-_FAMILIES = {
-    Family.VE: "VE",
-    Family.SUB_VP: "sub-VP",
-    Family.FLOW: "flow",
-}
 
 ROWS = {
     "factor": (
@@ -85,9 +77,11 @@ class ReadOuts(QWidget):
         self._grid.setHorizontalSpacing(8)
         self._grid.setVerticalSpacing(0)
         self._grid.setColumnStretch(0, 1)
-        self.heads = [QLabel(text) for text in ("", "chain", "closed form", "expected")]
+        self.heads = [QLabel(text) for text in ("", "chain", "closed form", "expected ± 1 s.e.")]
         for column, head in enumerate(self.heads):
             head.setFixedHeight(CAPTION)
+            if column == 3:
+                head.setToolTip("± one standard error of the sample: 1 of 3 numbers is further off")
             self._place(head, 0, column)
         self.cells: dict[tuple[str, int], QLabel] = {}
         for row, name in enumerate(ROWS, start=1):
@@ -104,10 +98,10 @@ class ReadOuts(QWidget):
         for column in (0, 2) if name in _SHARED else (0, 1, 2):
             cell = QLabel()
             cell.setToolTip(tooltip)
-            cell.setAccessibleName(f"{title}, {self.heads[column + 1].text()}")
+            cell.setAccessibleName(f"{title}, {('chain', 'closed form', 'expected')[column]}")
             cell.setObjectName(f"{name}Chain{column}")
             cell.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            cell.setMinimumWidth((100, 100, 84)[column])
+            cell.setMinimumWidth((90, 90, 84)[column])
             self.cells[name, column] = cell
             span = 2 if name in _SHARED and column == 0 else 1
             self._place(cell, row, column + 1, span)
@@ -118,13 +112,17 @@ class ReadOuts(QWidget):
         cell.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
         self._grid.addWidget(cell, row, column, 1, span)
 
+    @property
+    def least_height(self) -> int:
+        """The height in which every row can be read."""
+        return self.sizeHint().height() - len(ROWS) * self._grid.verticalSpacing()
+
     def fit_height(self, room: int) -> int:
         """Let the rows stand apart where there is room for more than the table needs.
 
         Returns by how many pixels; so much is left over below the table.
         """
-        self._grid.setVerticalSpacing(0)
-        spare = room - self.sizeHint().height()
+        spare = room - self.least_height
         apart = min(max(spare // (len(ROWS) + 1), 0), MOST_APART)
         self._grid.setVerticalSpacing(apart)
         return apart
@@ -193,51 +191,3 @@ def _measured(found: Comparison | None) -> dict[tuple[str, int], str]:
 def _twelve(value: float) -> str:
     """Return a number in [0, 1] with twelve decimals, a tiny one with ten digits."""
     return f"{value:.12f}" if value == 0.0 or value >= 1e-4 else spelled(value, 10)
-
-
-def lesson(look: Look) -> str:
-    """Return what is to be seen now, in plain words."""
-    t = look.t
-    if look.walking:
-        return (
-            f"The chain takes every step: it is at t = {look.k} of {t}. The closed form is there"
-            " already, with a single draw of noise."
-        )
-    if t == 0:
-        return "At t = 0 there is no noise yet: both are the picture itself, pixel for pixel."
-    if look.comparison is None:
-        return "A single pixel has no sample variance: choose a larger picture to compare."
-    name, score = max(look.comparison.scores.items(), key=lambda item: abs(item[1]))
-    if abs(score) > STRIKING:
-        return (
-            f"The {name} is {abs(score):.1f} standard errors off, which chance does rarely:"
-            " redraw the chain, and it will be nearer."
-        )
-    if t > 1 and look.closed[0] < HARDLY:
-        return (
-            "Hardly anything of the picture is left: both are noise, N(0, 1) within the sampling"
-            f" error, but not the same noise. {t} steps or one: the same distribution."
-        )
-    if t == 1:
-        return (
-            "One step is one jump: the same formula with two draws of noise. Pixels differ, the"
-            " distribution does not."
-        )
-    return (
-        f"{t} steps or one jump: the pixels differ, the distribution is the same within the"
-        " sampling error. So 𝑥ₜ = √ᾱ 𝑥₀ + √(1−ᾱ) ε may stand for the whole chain."
-    )
-
-
-def notes(look: Look) -> str:
-    """Return what else one should know about the numbers."""
-    parts = []
-    if look.schedule.family in _FAMILIES:
-        parts.append(f"VP twin of the {_FAMILIES[look.schedule.family]} process")
-    if look.forward.offset:
-        parts.append(f"offset {spelled(look.forward.offset)} in both")
-    if look.comparison is not None:
-        height, width = look.chain.pixels.shape[:2]
-        values = f"{look.comparison.values:,}".replace(",", "\u202f")
-        parts.append(f"𝑛 = {values} ({width} × {height})")
-    return "   ".join(parts)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QFont, QFontMetrics, QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Slot
+from PySide6.QtGui import QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.forward import CLIPPED
@@ -12,20 +12,23 @@ from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.picture import CAPTION, PictureView
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, IntegerBox, button, label
-from diffusion_gui.panels.common.zoom import CENTRE, WHOLE, Zoom
+from diffusion_gui.panels.common.zoom import Zoom
 from diffusion_gui.panels.images.chain_plots import ResidualPlot, VariancePlot, titled
-from diffusion_gui.panels.images.chain_table import ReadOuts, lesson, notes
+from diffusion_gui.panels.images.chain_table import ROWS, ReadOuts
+from diffusion_gui.panels.images.chain_words import captions, lesson, notes
 from diffusion_gui.state.chain import MOST_PER_FRAME, ChainController, Look
 from diffusion_gui.state.tiles import Tile
 from diffusion_gui.state.view_state import ViewState
 
-DETAILS = 400
+DETAILS = 412
 """Width of the table beside the pictures."""
 BETWEEN = 2
 CAPTIONED = 190
 """Width that even a narrow picture has for its caption, where there is room."""
 LESSON = 43
-"""Height of the sentence: three lines."""
+"""Height of the sentence: three lines. In a low page it is shorter."""
+LEAST_PICTURE = 80
+"""Least height of a picture on which its range can be read."""
 PLOTS = 96
 """Least height at which a plot can be read."""
 WIDGET_MOST = (1 << 24) - 1
@@ -50,6 +53,8 @@ class ChainView(QWidget):
         self.zoom = Zoom(self)
         self._seen: object = None
         self._captions: list[tuple[PictureView, tuple[str, ...]]] = []
+        self._sentences: tuple[str, ...] = ("",)
+        self._lesson_room = LESSON
         self._build_pictures()
         self._build_details()
         self._build_buttons()
@@ -92,7 +97,9 @@ class ChainView(QWidget):
         row = QHBoxLayout(self._pictures)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)
-        for view in (self.chain, self.jump, self.difference):
+        self._views = (self.chain, self.jump, self.difference)
+        for view in self._views:
+            view.installEventFilter(self)
             row.addWidget(view, 1)
 
     def _build_details(self) -> None:
@@ -101,7 +108,6 @@ class ChainView(QWidget):
         self.lesson.setObjectName("chainLesson")
         self.lesson.setAccessibleName("What is to be seen")
         self.lesson.setWordWrap(True)
-        self.lesson.setMinimumHeight(LESSON)
         self.lesson.setAlignment(Qt.AlignmentFlag.AlignTop)
         words = QWidget()
         self._words = QVBoxLayout(words)
@@ -169,7 +175,7 @@ class ChainView(QWidget):
         controller = self._controller
         controller.look_changed.connect(self.show_look)
         controller.playing_changed.connect(self._show_playing)
-        controller.failed.connect(self.lesson.setText)
+        controller.failed.connect(self._on_failed)
         self.back.clicked.connect(controller.step_back)
         self.step.clicked.connect(controller.step)
         self.play.clicked.connect(controller.toggle_play)
@@ -197,12 +203,11 @@ class ChainView(QWidget):
         side = f"{self._controller.letter}  ".lstrip()
         self._captions = [
             (picture, tuple(side + text for text in texts))
-            for picture, texts in _captions(self, look)
+            for picture, texts in zip(self._views, captions(look), strict=True)
         ]
         self._fit_captions()
         self.table.show_look(look)
-        self.lesson.setText(lesson(look))
-        self.notes.setText(notes(look))
+        self._say(*lesson(look))
         self.back.setEnabled(look.t > 0)
         self.step.setEnabled(look.t < look.schedule.T)
         self.stop.setVisible(look.walking)
@@ -210,11 +215,38 @@ class ChainView(QWidget):
         self._read()
         self._show_plots()
 
+    @Slot(str)
+    def _on_failed(self, problem: str) -> None:
+        self._say(problem)
+
+    def _say(self, *sentences: str) -> None:
+        """Show the first of these sentences for which there is room."""
+        self._sentences = sentences
+        self._fit_lesson()
+
+    def _fit_lesson(self) -> None:
+        """Show whole lines of the lesson, the shortest one beside the buttons if there are none."""
+        room, look = self._lesson_room, self._controller.look
+        measured = self.lesson.fontMetrics()
+        wrap = Qt.TextFlag.TextWordWrap
+        heights = {
+            text: measured.boundingRect(0, 0, DETAILS, 9999, wrap, text).height()
+            for text in self._sentences
+        }
+        fits = next((text for text in self._sentences if heights[text] <= room), "")
+        self.lesson.setVisible(bool(fits))
+        self.lesson.setText(fits)
+        self.lesson.setToolTip(self._sentences[0] if fits != self._sentences[0] else "")
+        if fits:
+            self.lesson.setFixedHeight(max(heights[fits], min(LESSON, room)))
+        said = "" if fits else self._sentences[-1]
+        self.notes.setText("   ".join(filter(None, (said, notes(look) if look else ""))))
+
     @Slot()
     def _read(self) -> None:
         """Let the captions say the values of the marked pixel, or what the pictures are."""
         look, pixel = self._controller.look, self.chain.pixel()
-        views = (self.chain, self.jump, self.difference)
+        views = self._views
         texts = ("", "", "")
         if look is not None and pixel is not None:
             chain, jump = (x[pixel.y(), pixel.x()] for x in look.values)
@@ -239,7 +271,7 @@ class ChainView(QWidget):
 
     @Slot()
     def _show_scaling(self) -> None:
-        for picture in (self.chain, self.jump, self.difference):
+        for picture in self._views:
             picture.set_scaling(self._view.display.scaling)
 
     def _show_plots(self) -> None:
@@ -263,13 +295,37 @@ class ChainView(QWidget):
         """Put table and plots where the pictures leave most room."""
         super().resizeEvent(event)
         self._arrange()
-        self._fit_captions()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Let the captions fit pictures that have another width now."""
+        if event.type() is QEvent.Type.Resize:
+            self._fit_captions()
+        return super().eventFilter(watched, event)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return where every row of the table and the range of the difference can be read."""
+        return self._size_with(self.table.least_height)
+
+    def sizeHint(self) -> QSize:
+        """Ask for room for the sentence too, not for what is arranged at the moment."""
+        return self._size_with(self.table.least_height + BETWEEN + LESSON)
+
+    def hasHeightForWidth(self) -> bool:
+        """Follow the height that is given; the sentence wraps within it."""
+        return False
+
+    def _size_with(self, words: int) -> QSize:
+        """Return the size of the page with so much height for table and sentence."""
+        buttons = self._buttons.minimumSize()
+        beside = DETAILS + 3 * (self.chain.minimumWidth() + GAP)
+        height = max(words, LEAST_PICTURE + CAPTION) + GAP + buttons.height()
+        return QSize(max(beside, buttons.width()), height)
 
     def _arrange(self) -> None:
         """Put the details beside or below the pictures: where these come out larger."""
         width, height = self.width(), self.height() - self.back.sizeHint().height() - GAP
-        self.table.fit_height(0)
-        words = self.table.sizeHint().height() + BETWEEN + LESSON
+        table = self.table.least_height
+        words = table + BETWEEN + LESSON
         beside = self._picture_width((width - DETAILS - 3 * GAP) // 3, height)
         below = self._picture_width((width - 2 * GAP) // 3, height - words - GAP)
         tall = below > beside
@@ -289,6 +345,9 @@ class ChainView(QWidget):
         taken = BETWEEN + LESSON + (0 if tall else (PLOTS + GAP) * (plots + stacked))
         apart = self.table.fit_height(spare - taken)
         self._words.setSpacing(BETWEEN + apart)
+        below_it = (PLOTS + GAP) * (1 + stacked) if plots and not tall else 0
+        self._lesson_room = spare - below_it - table - BETWEEN - (len(ROWS) + 1) * apart
+        self._fit_lesson()
         self._show_plots()
 
     def _picture_width(self, width: int, height: int) -> int:
@@ -296,15 +355,8 @@ class ChainView(QWidget):
         return max(min(width, round((height - CAPTION) * self._aspect)), 0)
 
     def _fit_captions(self) -> None:
-        font = QFont(self.font())
-        font.setPixelSize(11)
-        metrics = QFontMetrics(font)
         for picture, texts in self._captions:
-            room = picture.room()
-            left = room.place(WHOLE, CENTRE).left() if room else 0.0
-            wide = picture.width() - left
-            fits = (text for text in texts if metrics.horizontalAdvance(text) <= wide)
-            picture.set_caption(next(fits, texts[-1]))
+            picture.set_caption(next(filter(picture.fits_caption, texts), texts[-1]))
 
     @Slot(int)
     def _on_per_frame(self, steps: int) -> None:
@@ -326,27 +378,6 @@ class ChainView(QWidget):
         }
         for control, name in icons.items():
             set_icon(control, name, tokens.text, tokens.disabled)
-
-
-def _captions(view: ChainView, look: Look) -> list[tuple[PictureView, tuple[str, ...]]]:
-    """Return the lines above the pictures, the longest first."""
-    times = f"{look.k} times" if look.k != 1 else "once"
-    chain: tuple[str, ...] = (
-        f"Markov chain: q(𝑥ₜ | 𝑥ₜ₋₁) applied {times}",
-        f"chain: q(𝑥ₜ | 𝑥ₜ₋₁) {times}",
-        f"q(𝑥ₜ|𝑥ₜ₋₁) {times}",
-    )
-    if look.walking:
-        chain = (f"chain at t = {look.k} of {look.t}", f"t = {look.k} of {look.t}")
-    jump = ("closed form: one jump from 𝑥₀, q(𝑥ₜ | 𝑥₀)", "jump: q(𝑥ₜ | 𝑥₀) once", "q(𝑥ₜ|𝑥₀) once")
-    difference: tuple[str, ...] = (
-        "difference: chain − closed form",
-        "chain − closed form",
-        "difference",
-    )
-    if look.walking:
-        difference = ("difference: once the chain is there", "difference: not yet")
-    return [(view.chain, chain), (view.jump, jump), (view.difference, difference)]
 
 
 def _signed(values: Array, digits: int) -> str:

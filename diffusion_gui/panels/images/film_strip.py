@@ -68,6 +68,9 @@ class FilmStrip(StripRows):
         place = event.position()
         if event.button() is not LEFT or not self.heads or place.y() < self._layout.top:
             return
+        if self._on_more(place):
+            self.next_page()
+            return
         row = self._layout.row_at(place.y())
         if place.x() >= self._layout.left:
             self._held = (row, self._off_middle(row, place))
@@ -187,19 +190,26 @@ class FilmStrip(StripRows):
 
     def told_at(self, place: QPointF) -> str:
         """Return what is to be said about what lies at a place."""
+        plain = _TOOLTIP if self._layout.top else "\n".join(filter(None, (self.note, _TOOLTIP)))
         if not self.heads:
-            return _TOOLTIP
+            return plain
+        if self._on_more(place):
+            return self._more_told()
         number = self._layout.row_at(place.y())
         row = self.rows[number]
         if row.problem:
             return row.problem
         if place.x() < self._layout.left:
             hidden = self.hidden_pictures
-            more = f"\n{hidden} more: turn the wheel, or ↑ and ↓" if hidden else ""
+            more = (
+                f"\n{hidden} more: press “+{hidden} more”, turn the wheel, or ↑ and ↓"
+                if hidden
+                else ""
+            )
             return f"{row.head.name}\nPress to show it{more}"
         index = self.index_at(number, place)
         if index is None:
-            return _TOOLTIP
+            return plain
         return self._frame_told(row, index)
 
     def _frame_told(self, row: ImageRow, index: int) -> str:

@@ -101,7 +101,8 @@ class ImagePanel(Panel):
         column.addWidget(self.tray)
         self._stack = QStackedLayout()
         self._stack.addWidget(self._content)
-        self._content.installEventFilter(self)
+        for sharing in (self._content, self.tray):
+            sharing.installEventFilter(self)
         self._stack.addWidget(self._build_empty())
         self.body.addLayout(self._stack, 1)
 
@@ -230,7 +231,7 @@ class ImagePanel(Panel):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Share the height anew when there is more or less of it."""
-        if watched is self._content and event.type() is QEvent.Type.Resize:
+        if watched in (self._content, self.tray) and event.type() is QEvent.Type.Resize:
             self._share_height()
         return super().eventFilter(watched, event)
 

@@ -19,6 +19,8 @@ NAME = 68
 MOST = 17
 LEAST, SMALLEST, LARGEST = 40, 64, 128
 """Side of a frame: the least among many rows; of one row in a narrow and in a wide window."""
+LOW = 32
+"""Least side of the frames of a single picture, where there is hardly any height."""
 GIVEN = 16
 """By how many pixels frames are smaller where there are several rows."""
 
@@ -53,6 +55,10 @@ class Layout:
     def height(self) -> int:
         """The height of all of it."""
         return self.row_top(self.rows - 1) + self.side + LABEL
+
+    def more(self) -> QRect:
+        """Return where it is written how many pictures there is no room for."""
+        return QRect(0, self.height - LABEL, self.left, LABEL)
 
     def row_top(self, row: int) -> int:
         """Return where the frames of a row begin."""
@@ -89,7 +95,8 @@ class Layout:
 def arrange(width: int, budget: int, wish: Wish) -> Layout:
     """Return the layout of what is wished: as many rows as fit into `budget` pixels of height.
 
-    The times stay where they are when a second row comes; the frames give it some height.
+    The times stay where they are when a second row comes; the frames give it some height. There are
+    always all sides of one picture, whatever the budget; the line above them is left out first.
     """
     largest = min(max(width // 13, SMALLEST), LARGEST)
     top = LABEL if wish.captioned else 0
@@ -100,7 +107,10 @@ def arrange(width: int, budget: int, wish: Wish) -> Layout:
         side = min(largest - (GIVEN if rows > 1 else 0), (budget - top - times) // rows)
         if side >= LEAST:
             break
+    else:
+        if side < LOW:
+            side, top = min(LEAST, side + top // rows), 0
     left = (NAME if wish.pictures > 1 else 0) + (LETTER if wish.sides > 1 else 0)
     fit = (width + GAP) // (largest + GAP) if rows < 3 else (width - left + GAP) // (side + GAP)
     most = min(max(fit, 2), MOST)
-    return Layout(width, rows, max(side, LEAST), most, left, top, wish.apart)
+    return Layout(width, rows, max(side, LOW), most, left, top, wish.apart)

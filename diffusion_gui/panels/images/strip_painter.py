@@ -155,8 +155,7 @@ def draw_caption(painter: QPainter, layout: Layout, text: str, look: Look) -> No
 def draw_more(painter: QPainter, layout: Layout, hidden: int, look: Look) -> None:
     """Say below the heads how many pictures there is no room for."""
     painter.setPen(QColor(look.tokens.secondary))
-    room = QRect(0, layout.height - LABEL, layout.left, LABEL)
-    painter.drawText(room, _VCENTRE, f"+{hidden} more")
+    painter.drawText(layout.more(), _VCENTRE, f"+{hidden} more")
 
 
 def draw_drop(painter: QPainter, room: QRect, look: Look) -> None:

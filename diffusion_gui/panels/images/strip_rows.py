@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from diffusion_gui.engine.frame_times import Times
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.images.strip_layout import LABEL, LEAST, Layout, Wish, arrange
+from diffusion_gui.panels.images.strip_layout import Layout, Wish, arrange
 from diffusion_gui.panels.images.strip_painter import (
     ImageRow,
     Look,
@@ -47,7 +47,6 @@ class StripRows(QWidget):
         self._pixels = 0
         self._dropping = False
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.setMinimumHeight(LEAST + LABEL)
         film.rows_changed.connect(self._on_rows)
         film.changed.connect(self._on_frames)
         view.t_changed.connect(self.update)
@@ -142,6 +141,7 @@ class StripRows(QWidget):
         )
         self._wish = Wish(max(len(heads) // sides, 1), sides, apart, bool(film.note(0)))
         self._layout = arrange(self.width(), self._budget, self._wish)
+        self.setMinimumHeight(arrange(self.width(), 0, self._wish).height)  # never half a row
         if self.maximumHeight() != self._layout.height:
             self.setMaximumHeight(self._layout.height)
             self.updateGeometry()
@@ -151,6 +151,23 @@ class StripRows(QWidget):
         self._first = min(max(self._first + pictures, 0), self.hidden_pictures)
         self._rows = None
         self.update()
+
+    def next_page(self) -> None:
+        """Show the rows of the next pictures, after the last those of the first."""
+        visible = max(self._layout.rows // self._wish.sides, 1)
+        self._scroll(visible if self._first < self.hidden_pictures else -self._first)
+
+    def _on_more(self, place: QPointF) -> bool:
+        return self.hidden_pictures > 0 and self._layout.more().contains(place.toPoint())
+
+    def _more_told(self) -> str:
+        first, last = self._first + 1, self._wish.pictures - self.hidden_pictures + self._first
+        rows = f"{first}" if first == last else f"{first} to {last}"
+        turn = "next rows" if self._first < self.hidden_pictures else "first rows again"
+        return (
+            f"Pictures {rows} of {self._wish.pictures}"
+            f"\nPress for the {turn}, or turn the wheel, or ↑ and ↓"
+        )
 
     def _pictures(self) -> list[str]:
         return list(dict.fromkeys(head.picture for head in self._film.heads))
@@ -182,7 +199,8 @@ class StripRows(QWidget):
         painter.setFont(font)
         look = self._look()
         draw_rows(painter, self._layout, self.rows, look)
-        draw_caption(painter, self._layout, self.note, look)
+        if self._layout.top:
+            draw_caption(painter, self._layout, self.note, look)
         if hidden := self.hidden_pictures:
             draw_more(painter, self._layout, hidden, look)
         if self._dropping:

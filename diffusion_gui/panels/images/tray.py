@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Slot
 from PySide6.QtGui import QAction, QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSizePolicy, QWidget
 
 from diffusion_gui.engine.images import colour
 from diffusion_gui.panels.common.icons import set_icon
@@ -83,7 +83,7 @@ class Tray(QWidget):
             column.setContentsMargins(0, (CELL - 28) // 2, 0, 0)
             column.addWidget(widget, 0, Qt.AlignmentFlag.AlignTop)
             row.addLayout(column)
-        self.setFixedHeight(self.list.height())
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
 
     def _bind(self) -> None:
         self._document.pictures_changed.connect(self._show_pictures)

@@ -70,6 +70,7 @@ class TrayRow(QListView):
         self.setItemDelegate(_Painter(self))
         self._set_up()
         self.horizontalScrollBar().valueChanged.connect(self._on_scrolled)
+        self.horizontalScrollBar().rangeChanged.connect(self._fit_height)
         theme.changed.connect(self.viewport().update)
 
     def _set_up(self) -> None:
@@ -81,14 +82,19 @@ class TrayRow(QListView):
         self.setAcceptDrops(True)
         self.setMouseTracking(True)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        self.setFixedHeight(CELL + BAR)
+        self.setFixedHeight(CELL)
         self.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def sizeHint(self) -> QSize:
         """Take what room there is; the row scrolls."""
-        return QSize(4 * CELL, CELL + BAR)
+        return QSize(4 * CELL, self.minimumHeight())
+
+    @Slot(int, int)
+    def _fit_height(self, first: int, last: int) -> None:
+        """Keep room for the scroll bar only while there is one."""
+        self.setFixedHeight(CELL + (BAR if last > first else 0))
 
     # --- painting ---------------------------------------------------------------------------------
 
