@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.session import library
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document

@@ -23,7 +23,7 @@ from diffusion_gui.engine.experiment import PICTURES, Experiment, PictureRef
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.panels.sampling.panel import SamplingPanel
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.exporting import Exporter
 
 if TYPE_CHECKING:

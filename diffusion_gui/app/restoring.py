@@ -14,7 +14,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Forward
 from diffusion_gui.engine.images import Picture
 from diffusion_gui.panels.images.panel import ImagePanel
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.exporting import Exporter
 from diffusion_gui.state.view_state import Look
 

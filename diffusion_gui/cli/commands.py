@@ -44,12 +44,13 @@ from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import SPACINGS, ScheduleSpec, build
 from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
-from diffusion_gui.session import export, library
+from diffusion_gui.session import export
 from diffusion_gui.session.animation import Motion, check_animation, check_frames, save_animation
 from diffusion_gui.session.diffusers_export import NOTES_KEY, to_config
 from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import View, check
 from diffusion_gui.session.forward_export import Scene, Subject, save_strip
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.resources import resource
 from diffusion_gui.session.schedule_import import Imported
 
@@ -149,7 +150,7 @@ def noise(
         check_animation(animation)
     found = options.find_schedule(schedule, None, image_size=image_size)
     chosen = options.read_times(times, found.spec.T)
-    store = library.PictureStore()
+    store = PictureStore()
     ref = store.add(read_picture(image), str(image))
     background = background.lower()
     large = next((known for known in WORKING_SIZES if known >= size), 0) if size else 0

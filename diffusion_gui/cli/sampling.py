@@ -20,6 +20,7 @@ from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library
 from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import check
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.png_parts import portable
 
 MOST_ANIMATED = 100
@@ -170,7 +171,7 @@ def _read_data(images: str, size: int) -> tuple[Pixels, tuple[PictureRef, ...], 
 
 def _read_square(path: Path, size: int) -> tuple[Pixels, PictureRef]:
     picture = read_picture(path)
-    return square(picture.pixels, size), library.PictureStore().add(picture, str(path))
+    return square(picture.pixels, size), PictureStore().add(picture, str(path))
 
 
 def _check_memory(experiment: Experiment) -> None:

@@ -33,7 +33,7 @@ from diffusion_gui.engine.images import FloatImage, Pixels, resize
 from diffusion_gui.engine.noise_fields import NoiseField, snr_loss_db
 from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build
 from diffusion_gui.engine.schedules.schedule import Array
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview

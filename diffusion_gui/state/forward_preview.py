@@ -16,7 +16,7 @@ from diffusion_gui.engine.forward import Moment, Process
 from diffusion_gui.engine.images import FloatImage, Picture, Pixels
 from diffusion_gui.engine.noise_fields import snr_loss_db
 from diffusion_gui.engine.schedules import Schedule, build
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.comparison import Comparison, other_letter
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.large_pictures import LargePictures, Sizes, as_kept, needs_opening

@@ -20,7 +20,7 @@ from diffusion_gui.engine.experiment import Experiment, Forward, NoiseKind, Pict
 from diffusion_gui.engine.forward import LARGE, Process
 from diffusion_gui.engine.images import MAX_SIDE, Picture, colour
 from diffusion_gui.engine.noise_fields import WHOLE, stride_for
-from diffusion_gui.session.library import PictureStore, padded_side, side_needed
+from diffusion_gui.session.picture_store import PictureStore, padded_side, side_needed
 from diffusion_gui.state.jobs import Job, JobRunner, reason
 
 REST_MS = 120

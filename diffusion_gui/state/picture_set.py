@@ -11,7 +11,8 @@ from dataclasses import replace
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.experiment import PictureRef
-from diffusion_gui.session.library import PHOTOS, PictureStore
+from diffusion_gui.session.library import PHOTOS
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner
 from diffusion_gui.state.view_state import Look, ViewState

@@ -19,7 +19,7 @@ from diffusion_gui.engine.experiment import Experiment, PictureRef
 from diffusion_gui.engine.forward import LARGE
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Picture, read_picture
-from diffusion_gui.session.library import PictureStore, side_for
+from diffusion_gui.session.picture_store import PictureStore, side_for
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 from diffusion_gui.state.view_state import ViewState

@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment
 from diffusion_gui.engine.trajectory import Trajectory
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 from diffusion_gui.state.sampling_worker import Estimate, Run, SamplingWorker, arrangement

@@ -14,7 +14,7 @@ from diffusion_gui.engine.images import Colour, Pixels, colour
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session import library
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.jobs import Job, reason
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from diffusion_gui.engine.experiment import Fit, Forward
 from diffusion_gui.engine.forward import LARGE
 from diffusion_gui.engine.images import MAX_SIDE, Picture, Pixels, arranged, colour, square
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.jobs import Job, JobRunner
 
 MOST_PICTURES = 12

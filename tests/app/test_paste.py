@@ -75,7 +75,7 @@ def test_what_was_copied_at_t_comes_back_with_its_experiment_by_paste(
     assert parts.view.t == 250
     assert parts.preview.picture.name == "own.png"
     assert_array_equal(parts.preview.tiles().x_t.pixels, before)
-    said = "Restored the copied picture; Ctrl+Z brings back what was here"
+    said = "Restored the copied picture; Ctrl+Z undoes it"
     assert window.toolbar.caption.text() == said
     assert window.images.bar.text == ""
     window.actions_by_name["undo"].trigger()

@@ -16,7 +16,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Fit, Forward
 from diffusion_gui.engine.images import Picture, arranged
 from diffusion_gui.panels.images.options import ImageOptions
-from diffusion_gui.session.library import side_needed
+from diffusion_gui.session.picture_store import side_needed
 
 
 def _long(length: int) -> Picture:

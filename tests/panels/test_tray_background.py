@@ -13,7 +13,7 @@ from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.images import Picture
 from diffusion_gui.panels.images.tray_row import CELL
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from diffusion_gui.engine.experiment import PictureRef
 from diffusion_gui.panels.images.tray_model import TrayModel
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 
 REFS = tuple(PictureRef(name, name) for name in "abcdefghijkl")
 pictures = st.lists(st.sampled_from(REFS), unique=True).map(tuple)

@@ -10,7 +10,8 @@ from PIL import Image
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.images import Picture, square
 from diffusion_gui.session import library
-from diffusion_gui.session.library import PictureStore, captions, emoji, photo
+from diffusion_gui.session.library import captions, emoji, photo
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.resources import resource
 
 

@@ -19,7 +19,8 @@ from PIL import Image
 from diffusion_gui.engine.errors import Cancelled, EngineError
 from diffusion_gui.engine.experiment import Forward, PictureRef
 from diffusion_gui.engine.images import Picture, read_picture, square
-from diffusion_gui.session.library import PictureStore, emoji, labels, photo, side_for
+from diffusion_gui.session.library import emoji, labels, photo
+from diffusion_gui.session.picture_store import PictureStore, side_for
 
 KIB = 1024
 

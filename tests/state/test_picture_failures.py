@@ -19,7 +19,7 @@ from diffusion_gui.engine.measures import psnr, ssim
 from diffusion_gui.engine.noise_fields import NoiseField
 from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.engine.spectrum import radial_spectrum
-from diffusion_gui.session import library
+from diffusion_gui.session import picture_store
 from diffusion_gui.session.forward_export import save_frame
 from diffusion_gui.state import forward_preview, large_pictures, measures
 from diffusion_gui.state.exporting import Exporter
@@ -94,7 +94,7 @@ def test_a_large_picture_that_could_not_be_rendered_is_tried_again_after_a_chang
     parts.document.replace_forward("size", size=0)
     parts.loader.add(Picture("pasted", _pixels(1100, 1100)), "pasted")
     qtbot.waitUntil(lambda: not parts.preview.opening)
-    real, calls = forward_preview._render, []
+    real, calls = forward_preview.render, []
 
     def no_room(*args: object) -> object:
         if len(args) == 5:  # the whole of it
@@ -102,7 +102,7 @@ def test_a_large_picture_that_could_not_be_rendered_is_tried_again_after_a_chang
             raise MemoryError
         return real(*args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(forward_preview, "_render", no_room)
+    monkeypatch.setattr(forward_preview, "render", no_room)
     parts.preview.tiles_changed.connect(parts.preview.tiles)  # as a view does
     parts.preview.tiles()
     qtbot.waitUntil(lambda: bool(parts.preview.problem))
@@ -164,7 +164,8 @@ def test_of_a_large_picture_the_middle_is_measured_pixel_by_pixel(
 ) -> None:
     frozen = kind is NoiseKind.FROZEN
     monkeypatch.setattr(measures, "MAX_SIDE" if frozen else "DRAWN_SIDE", 64)
-    for module, name in ((library, "LARGE"), (large_pictures, "LARGE"), (large_pictures, "WHOLE")):
+    here = ((picture_store, "LARGE"), (large_pictures, "LARGE"), (large_pictures, "WHOLE"))
+    for module, name in here:
         monkeypatch.setattr(module, name, 100 * 100)
     y, x = np.mgrid[:200, :220]
     board = np.repeat((((x + y) % 2) * 255).astype(np.uint8)[..., None], 3, axis=2)

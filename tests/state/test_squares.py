@@ -14,7 +14,7 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Fit, Forward, PictureRef
 from diffusion_gui.engine.images import arranged, read_picture, square
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.squares import KEPT_SIDE, Recent, Squares
 
 MakeImage = Callable[..., Path]

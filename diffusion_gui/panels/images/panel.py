@@ -23,7 +23,7 @@ from diffusion_gui.panels.images.film_strip import FilmStrip
 from diffusion_gui.panels.images.head_tools import HeadTools
 from diffusion_gui.panels.images.tiles_view import TilesView, snr_text
 from diffusion_gui.panels.images.tray import Tray
-from diffusion_gui.session.library import PictureStore
+from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.chain import ChainController
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.estimate import Estimator

@@ -15,7 +15,7 @@ from diffusion_gui.panels.common.widgets import GAP, button, label
 from diffusion_gui.panels.images.tray_list import TrayList
 from diffusion_gui.panels.images.tray_model import Thumbnails, TrayModel
 from diffusion_gui.panels.images.tray_row import CELL
-from diffusion_gui.session.library import BUDGET, PictureStore
+from diffusion_gui.session.picture_store import BUDGET, PictureStore
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.view_state import ViewState

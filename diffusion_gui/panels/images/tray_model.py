@@ -25,7 +25,8 @@ from diffusion_gui.engine.experiment import PictureRef
 from diffusion_gui.engine.images import WHITE, Colour
 from diffusion_gui.panels.common.dropping import SMOOTH
 from diffusion_gui.panels.common.picture import to_qimage
-from diffusion_gui.session.library import PictureStore, labels
+from diffusion_gui.session.library import labels
+from diffusion_gui.session.picture_store import PictureStore
 
 Index = QModelIndex | QPersistentModelIndex
 SIDE = 36
