@@ -512,7 +512,9 @@ def test_only_thumbnails_in_sight_are_made(
     pictures = _many(parts, 1000)
     made: list[str] = []
     thumbnail = parts.store.thumbnail
-    monkeypatch.setattr(parts.store, "thumbnail", lambda key: made.append(key) or thumbnail(key))
+    monkeypatch.setattr(
+        parts.store, "thumbnail", lambda key, *on: made.append(key) or thumbnail(key, *on)
+    )
     _replace(parts, *pictures)
     row.horizontalScrollBar().setValue(700 * CELL)
     row.viewport().grab()
@@ -529,7 +531,9 @@ def test_thumbnails_that_take_long_come_one_after_the_other(
     made: list[str] = []
     pictures = _many(parts, 6)
     thumbnail = parts.store.thumbnail
-    monkeypatch.setattr(parts.store, "thumbnail", lambda key: made.append(key) or thumbnail(key))
+    monkeypatch.setattr(
+        parts.store, "thumbnail", lambda key, *on: made.append(key) or thumbnail(key, *on)
+    )
     _replace(parts, *pictures)
     assert _thumbnail_colour(row, 1) == QColor(parts.theme.tokens.hairline)
     assert len(made) == 1
