@@ -120,7 +120,8 @@ def sample(job: Job, device: str, wanted: Files) -> Recording:
     recording = Recording()
     with step_progress() as advance:
         from diffusion_gui.engine import device as devices
-        from diffusion_gui.engine.reverse import Inputs, model_calls, record, run, to_pixels
+        from diffusion_gui.engine.recorder import record
+        from diffusion_gui.engine.reverse import Inputs, model_calls, run, to_pixels
 
         levels = plan(job.experiment)
         total = transitions(job.experiment, levels)
@@ -178,7 +179,7 @@ def _check_memory(experiment: Experiment) -> None:
     """Raise EngineError where recording every step would need more memory than is sensible."""
     sampling = experiment.sampling
     steps = transitions(experiment, plan(experiment))
-    need = (steps + 1) * sampling.count * sampling.size**2 * 3 * 2
+    need = (steps + 1) * sampling.count * sampling.size**2 * 3 * 3
     if need > _MOST_RECORDED:
         fewer = "--steps, the rounds of Restart" if sampling.restart else "--steps"
         raise EngineError(

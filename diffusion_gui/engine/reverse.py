@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -22,10 +21,9 @@ from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.noise import START, gaussian_batch
 from diffusion_gui.engine.params import Values, resolve
 from diffusion_gui.engine.planning import plan, transitions, walk_of
+from diffusion_gui.engine.recorder import to_pixels
 from diffusion_gui.engine.samplers import Levels, Step
 from diffusion_gui.engine.schedules import build
-from diffusion_gui.engine.schedules.schedule import display_scale
-from diffusion_gui.engine.trajectory import Frame
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.denoisers.guided import Guided
@@ -39,7 +37,6 @@ __all__ = [
     "members",
     "model_calls",
     "plan",
-    "record",
     "run",
     "to_pixels",
     "transitions",
@@ -211,20 +208,6 @@ def _guide(guidance: Guidance, main: Denoiser, against: Denoiser) -> Denoiser:
     row = GUIDANCE[guidance.method]
     values = resolve(row.params, guidance.params, row.title)
     return row.build(main, against, **values)
-
-
-def record(step: Step, before: Tensor | None = None, seconds: float = 0.0) -> Frame:
-    """Return a step as uint8 frames and numbers; `before` is the x0_hat of the step before it."""
-    change = 0.0 if before is None else float((step.x0_hat - before).square().mean().sqrt())
-    sigma = step.s / step.a if step.a > 0.0 else math.inf
-    shown = display_scale(step.a, step.s)  # pictures of one SNR look alike in every family
-    pictures = to_pixels(step.x_t * shown), to_pixels(step.x0_hat)
-    return Frame(step.index, step.t, sigma, *pictures, change=change, seconds=seconds)
-
-
-def to_pixels(batch: Tensor) -> Pixels:
-    """Return [B, 3, H, W] in [-1, 1] as uint8 [B, H, W, 3]: clamp, then round."""
-    return images.to_uint8(batch.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
 def _to_batch(pictures: FloatImage, device: torch.device) -> Tensor:

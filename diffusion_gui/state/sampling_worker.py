@@ -71,6 +71,7 @@ class SamplingWorker:
         """Run `experiment` to its end and return the seconds of the steps, pauses left out."""
         import_torch()
         from diffusion_gui.engine import device, reverse
+        from diffusion_gui.engine.recorder import Recorder
 
         self._job = job
         device.leave_a_core_free()
@@ -81,13 +82,16 @@ class SamplingWorker:
         calls = tuple(reverse.calls_by_step(experiment, levels))
         started(Run(experiment, trajectory, device.describe(target), calls))
         begin = time.perf_counter()
-        before: torch.Tensor | None = None
+        recorder = Recorder()
         for step in reverse.walk(experiment, model, levels, self._start(experiment), target):
             seconds = time.perf_counter() - begin - job.waited
-            trajectory.append(reverse.record(step, before, seconds))
-            grown(trajectory)
-            before = step.x0_hat
+            for frame in recorder.put(step, seconds):
+                trajectory.append(frame)
+                grown(trajectory)
             job.wait_turn()
+        for frame in recorder.flush():
+            trajectory.append(frame)
+            grown(trajectory)
         return time.perf_counter() - begin - job.waited
 
     def estimate(

@@ -20,7 +20,8 @@ from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.images import Pixels, to_float
 from diffusion_gui.engine.noise import gaussian_batch
 from diffusion_gui.engine.params import pack
-from diffusion_gui.engine.reverse import Inputs, members, plan, record, run, to_pixels, transitions
+from diffusion_gui.engine.recorder import record, to_pixels
+from diffusion_gui.engine.reverse import Inputs, members, plan, run, transitions
 from diffusion_gui.engine.samplers import SAMPLERS, Step
 from diffusion_gui.engine.schedules import PRESETS, SPACINGS, ScheduleSpec, build
 from diffusion_gui.engine.schedules.doctor import Severity, examine
