@@ -39,21 +39,21 @@ def test_a_fork_goes_on_from_its_step(parts: Parts, finish: Callable[[], Run]) -
     parent = finish()
     assert parent.outcome is Outcome.DONE
     assert parent.result is not None
-    parts.sampling.fork(parent, 5)
+    parts.sampling.fork(parent, 2)
     same = finish()
     assert parts.sampling.runs.parent_of(same) is parent
     assert [frame.index for frame in same.trajectory.frames] == list(range(9))
-    assert all(same.trajectory.frames[i] is parent.trajectory.frames[i] for i in range(5))
+    assert all(same.trajectory.frames[i] is parent.trajectory.frames[i] for i in range(2))
     np.testing.assert_array_equal(same.result, parent.result)
     parts.document.replace_sampling("sampler", sampler="heun")
     other = finish()
-    assert not np.array_equal(other.trajectory.frames[6].x_t, parent.trajectory.frames[6].x_t)
-    np.testing.assert_array_equal(other.trajectory.frames[5].x_t, parent.trajectory.frames[5].x_t)
+    assert not np.array_equal(other.trajectory.frames[4].x_t, parent.trajectory.frames[4].x_t)
+    np.testing.assert_array_equal(other.trajectory.frames[2].x_t, parent.trajectory.frames[2].x_t)
     parts.sampling.unfork()
     assert parts.document.experiment.fork is None
     assert len(parts.sampling.runs) == 3
     parts.document.history.undo()
-    assert parts.document.experiment.fork == Fork(parent.experiment, 5)
+    assert parts.document.experiment.fork == Fork(parent.experiment, 2)
 
 
 def test_a_stopped_run_says_so(parts: Parts, qtbot: QtBot) -> None:
