@@ -22,6 +22,9 @@ from diffusion_gui.engine.trajectory import EPS_SHOWN, Frame
 _ON_THE_WAY = 3
 """Frames that may be on the way from the device before the run waits for the oldest."""
 
+_LEAST_NOISE = 1e-20
+"""Below this s is no noise: x_t is rounded a million million times more coarsely."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Parcel:
@@ -80,7 +83,9 @@ class Recorder:
     @torch.no_grad()
     def _send(self, step: Step, seconds: float) -> _Parcel:
         x, x0_hat = step.x_t, step.x0_hat
-        eps_hat = (x - step.a * x0_hat) / step.s if step.s > 0.0 else torch.zeros_like(x)
+        eps_hat = (
+            (x - step.a * x0_hat) / step.s if step.s > _LEAST_NOISE else torch.zeros_like(x)
+        )
         # pictures of one SNR look alike in every family
         shown = x * display_scale(step.a, step.s)
         pictures = torch.stack([to_bytes(one) for one in (shown, x0_hat, eps_hat / EPS_SHOWN)])
