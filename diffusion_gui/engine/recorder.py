@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.denoisers.in_parts import release
+from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.samplers import Step
 from diffusion_gui.engine.schedules.schedule import display_scale
@@ -68,7 +69,16 @@ class Recorder:
         `seconds` is the run's age, pauses left out. Raises EngineError, with the step and the
         picture, where a step is NaN or infinite.
         """
-        self._queue.append(self._send(step, seconds))
+        try:
+            parcel = self._send(step, seconds)
+        except Exception as error:
+            if step.x_t.device.type == "cpu" or not ran_out_of_memory(error):
+                raise
+            parcel = None
+        if parcel is None:  # no room on the device: there is more beside the processor
+            release()
+            parcel = self._send(replace(step, x_t=step.x_t.cpu(), x0_hat=step.x0_hat.cpu()), seconds)
+        self._queue.append(parcel)
         ready = []
         while self._queue and (self._queue[0].there or len(self._queue) > _ON_THE_WAY):
             ready.append(self._queue.popleft().open())
@@ -90,12 +100,14 @@ class Recorder:
         shown = x * display_scale(step.a, step.s)
         pictures = torch.stack([to_bytes(one) for one in (shown, x0_hat, eps_hat / EPS_SHOWN)])
         numbers = torch.stack([*self._compare(x0_hat, eps_hat), _finite(x) * _finite(x0_hat)])
-        self._before = x0_hat, eps_hat
-        if x.device.type != "cuda":
-            return _Parcel(step, seconds, pictures.cpu(), numbers.cpu(), None)
-        arrived = torch.cuda.Event()
-        pictures, numbers = _pinned(pictures), _pinned(numbers)
-        arrived.record()
+        arrived = None
+        if x.device.type == "cuda":
+            arrived = torch.cuda.Event()
+            pictures, numbers = _pinned(pictures), _pinned(numbers)
+            arrived.record()
+        else:
+            pictures, numbers = pictures.cpu(), numbers.cpu()
+        self._before = x0_hat, eps_hat  # last: where memory ran out, the step may be put again
         return _Parcel(step, seconds, pictures, numbers, arrived)
 
     def _compare(self, x0_hat: Tensor, eps_hat: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,8 +115,9 @@ class Recorder:
         if self._before is None:
             nothing = x0_hat.new_full((len(x0_hat),), math.nan)
             return torch.zeros_like(nothing), nothing
-        change = (x0_hat - self._before[0]).flatten(1).square().mean(dim=1).sqrt()
-        one, other = eps_hat.flatten(1), self._before[1].flatten(1)
+        x0_before, eps_before = (tensor.to(x0_hat.device) for tensor in self._before)
+        change = (x0_hat - x0_before).flatten(1).square().mean(dim=1).sqrt()
+        one, other = eps_hat.flatten(1), eps_before.flatten(1)
         return change, (one * other).sum(dim=1) / (one.norm(dim=1) * other.norm(dim=1))
 
 

@@ -48,7 +48,7 @@ class Run:
     number: int = field(default_factory=itertools.count(1).__next__)
     outcome: Outcome = Outcome.RUNNING
     message: str = ""
-    """Why it failed."""
+    """Why it failed, or what it did without because memory was short."""
     seconds: float = 0.0
     """Of the steps so far, pauses left out."""
     result: FloatImage | None = None
@@ -116,7 +116,7 @@ class Runs(QObject):
 
     def end(self, run: Run, outcome: Outcome, message: str = "") -> None:
         """Note how a run ended."""
-        run.outcome, run.message = outcome, message
+        run.outcome, run.message = outcome, message or run.message
         self._keep_within()
         self.changed.emit()
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
+from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.runs import Outcome, Run, Runs
 from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker, arrangement
 
@@ -269,8 +269,11 @@ class SamplingController(QObject):
 
     @Slot(list)
     def _on_frames(self, newest: list[Trajectory]) -> None:
-        if newest[-1] is self.trajectory:
+        run = self.recorded
+        if run is not None and newest[-1] is run.trajectory:
             self.frames_changed.emit()
+            if self.active and run.message != self.message:
+                self._set_state(self.state, run.message)
 
     @Slot(object)
     def _on_done(self, result: Run | Estimate) -> None:
@@ -283,14 +286,13 @@ class SamplingController(QObject):
         self._last_seconds = run.seconds
         self.runs.end(run, Outcome.DONE)
         self.frames_changed.emit()
-        self._set_state(RunState.DONE)
+        self._set_state(RunState.DONE, run.message)
         if self.live and self.outdated:
             self._on_document()
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
-        text = str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
-        line = text.splitlines()[0] if text else "the run failed"
+        line = _why(error)
         self._end(Outcome.FAILED, line)
         self._set_state(RunState.FAILED, line)
 
@@ -303,3 +305,11 @@ class SamplingController(QObject):
         self.state = state
         self.message = message
         self.state_changed.emit()
+
+
+def _why(error: Exception) -> str:
+    """Return in one line why a run failed."""
+    if isinstance(error, EngineError) or ran_out_of_memory(error):
+        return reason(error, "lower the count or the size of the samples")
+    name, text = type(error).__name__, reason(error)
+    return f"{name}: {text}" if text != name else f"{name} in the model or the sampler"

@@ -39,6 +39,7 @@ class SamplingPanel(Panel):
         self._controller = controller
         self._shown = shown
         self._settings = settings
+        self._said = ""
         self._build_head()
         self.form = SettingsForm(document)
         self.body.addWidget(self.form)
@@ -134,9 +135,10 @@ class SamplingPanel(Panel):
         state = self._controller.state
         self.tools.export.setEnabled(self._shown.run is not None)
         self.caption.setText(self._status())
-        if state is RunState.FAILED:
-            self.bar.show_lines([self._controller.message])
+        if self._controller.message:
+            self._say(self._controller.message, info=state is not RunState.FAILED)
         elif state is RunState.RUNNING:
+            self._said = ""
             self.bar.clear()
         if self._shown.run is None:
             self.batch.set_message(
@@ -144,6 +146,12 @@ class SamplingPanel(Panel):
                 if state is RunState.LOADING
                 else "press Run to draw pictures from noise"
             )
+
+    def _say(self, line: str, info: bool) -> None:
+        """Show a line of the controller's once: dismissed, it stays so."""
+        if line != self._said:
+            self._said = line
+            self.bar.show_lines([line], info=info)
 
     def _status(self) -> str:
         state, run = self._controller.state, self._shown.run
