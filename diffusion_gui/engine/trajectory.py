@@ -77,6 +77,14 @@ class Trajectory:
                 self._frames = [first, *(f for f in inner if f.index % self._stride == 0), last]
                 self._nbytes = sum(f.nbytes for f in self._frames)
 
+    def keep_ends(self) -> None:
+        """Drop every frame but the first and the newest."""
+        with self._lock:
+            if len(self._frames) > 2:
+                self._stride = max(self._frames[-1].index, 1)
+                self._frames = [self._frames[0], self._frames[-1]]
+                self._nbytes = sum(frame.nbytes for frame in self._frames)
+
     def __len__(self) -> int:
         """The number of frames kept so far."""
         return len(self._frames)
