@@ -13,7 +13,7 @@ class EngineError(ValueError):
     """Bad input to the engine: one line that names the offending value and the mend."""
 
 
-class OutOfMemory(EngineError):
+class OutOfMemoryError(EngineError):
     """Not enough memory, whatever was tried; says the mend."""
 
 
@@ -26,6 +26,6 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
     torch's own error is known by its name: torch may not be imported here.
     """
-    if isinstance(error, (MemoryError, OutOfMemory)) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error) for sign in _MEMORY_SIGNS)

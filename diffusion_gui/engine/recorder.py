@@ -77,7 +77,9 @@ class Recorder:
             parcel = None
         if parcel is None:  # no room on the device: there is more beside the processor
             release()
-            parcel = self._send(replace(step, x_t=step.x_t.cpu(), x0_hat=step.x0_hat.cpu()), seconds)
+            parcel = self._send(
+                replace(step, x_t=step.x_t.cpu(), x0_hat=step.x0_hat.cpu()), seconds
+            )
         self._queue.append(parcel)
         ready = []
         while self._queue and (self._queue[0].there or len(self._queue) > _ON_THE_WAY):
@@ -93,9 +95,7 @@ class Recorder:
     @torch.no_grad()
     def _send(self, step: Step, seconds: float) -> _Parcel:
         x, x0_hat = step.x_t, step.x0_hat
-        eps_hat = (
-            (x - step.a * x0_hat) / step.s if step.s > _LEAST_NOISE else torch.zeros_like(x)
-        )
+        eps_hat = (x - step.a * x0_hat) / step.s if step.s > _LEAST_NOISE else torch.zeros_like(x)
         # pictures of one SNR look alike in every family
         shown = x * display_scale(step.a, step.s)
         pictures = torch.stack([to_bytes(one) for one in (shown, x0_hat, eps_hat / EPS_SHOWN)])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from diffusion_gui.engine.errors import Cancelled, OutOfMemory, ran_out_of_memory
+from diffusion_gui.engine.errors import Cancelled, OutOfMemoryError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
 from diffusion_gui.engine.torch_loading import import_torch
@@ -123,9 +123,11 @@ class SamplingWorker:
                 run.tape.clear()
                 run.tape = None
             elif run.trajectory.thin():
-                self._tell(f"not enough memory for every step: 1 of {run.trajectory.stride} is kept")
+                self._tell(
+                    f"not enough memory for every step: 1 of {run.trajectory.stride} is kept"
+                )
             else:
-                raise OutOfMemory(
+                raise OutOfMemoryError(
                     f"not enough memory to record step {step.index}; lower the count or the size"
                 )
             release()

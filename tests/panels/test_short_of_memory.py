@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,7 +48,7 @@ class Scarce:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Scarce]]:
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Scarce]:
     """Register `Scarce` as the model "scarce" and return the ones that are built."""
     built: list[Scarce] = []
 
@@ -57,7 +57,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Scarce]]:
         return built[-1]
 
     monkeypatch.setitem(MODELS, "scarce", Model("Scarce", "Test", "No room.", (), build))
-    yield built
+    return built
 
 
 @pytest.fixture
@@ -163,7 +163,9 @@ def test_a_step_that_is_not_a_number_ends_the_run_and_a_fork_goes_on_before_it(
     _run(qtbot, panel, parts)
     failed = parts.sampling.recorded
     assert failed is not None
-    assert panel.bar.text.startswith("step 3 (t = 500): the model's estimate is not a finite number")
+    assert panel.bar.text.startswith(
+        "step 3 (t = 500): the model's estimate is not a finite number"
+    )
     assert failed.outcome is Outcome.FAILED
     assert [frame.index for frame in failed.trajectory.frames] == [0, 1, 2]
     assert panel.frame is not None
@@ -202,5 +204,6 @@ def test_without_memory_for_the_history_the_run_goes_on_with_fewer_steps_kept(
     assert run.tape is None
     assert run.trajectory.finished
     assert len(run.trajectory) <= 6
-    assert panel.bar.text == f"not enough memory for every step: 1 of {run.trajectory.stride} is kept"
-    assert f"1 of {run.trajectory.stride} steps kept" in panel.caption.text()
+    kept = f"1 of {run.trajectory.stride}"
+    assert panel.bar.text == f"not enough memory for every step: {kept} is kept"
+    assert f"{kept} steps kept" in panel.caption.text()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from diffusion_gui.engine.denoisers.base import Denoiser
-from diffusion_gui.engine.errors import OutOfMemory, ran_out_of_memory
+from diffusion_gui.engine.errors import OutOfMemoryError, ran_out_of_memory
 
 
 @dataclass(slots=True)
@@ -37,7 +37,7 @@ class InParts:
     def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
         """Return x0_hat [B, C, H, W] for x_t [B, C, H, W] at level (a, s), s > 0.
 
-        Raises OutOfMemory where there is not enough for a single picture.
+        Raises OutOfMemoryError where there is not enough for a single picture.
         """
         parts: list[Tensor] = []
         done, size = 0, min(self._at_once.pictures or len(x), len(x))
@@ -72,7 +72,7 @@ class InParts:
         release()
         if size == 1:
             side = x.shape[-1]
-            raise OutOfMemory(
+            raise OutOfMemoryError(
                 f"not enough memory to ask the model for one picture of {side} px; lower the size"
                 " of the samples, use fewer images, or choose another device"
             )

@@ -63,8 +63,8 @@ def _kept(jump: Jump) -> float:
 def _taylor(known: Sequence[tuple[Tensor, float]], sigma: float) -> Tensor:
     """Return the second- and third-order terms of the step to `sigma` (estimates newest first).
 
-    They hold int (f(sigma) / f(l)) dl and int (f(sigma) / f(l)) (l - sigma_0) dl over the step, both
-    in units of sigma_0: a sigma below 1e-38 has no float32 inverse.
+    They hold int (f(sigma) / f(l)) dl and int (f(sigma) / f(l)) (l - sigma_0) dl over the step,
+    both in units of sigma_0: a sigma below 1e-38 has no float32 inverse.
     """
     here, sigma_0 = known[0]
     if len(known) == 1:

@@ -198,7 +198,9 @@ def _adams(
                 sigmas, target = [sigma for *_, sigma in history], jump.s_next / jump.a_next
                 kept = apart(sigmas, sigmas[0] - target)
                 c = weights([sigmas[i] for i in kept], target)
-                for (older, s, _), weight in zip([history[i] for i in kept[1:]], c[1:], strict=True):
+                for (older, s, _), weight in zip(
+                    [history[i] for i in kept[1:]], c[1:], strict=True
+                ):
                     amount = jump.a_next * weight
                     x = x + (amount / s) * older - (amount / jump.s) * part
     yield last_step(levels, x)

@@ -17,7 +17,7 @@ from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.panels.sampling.start_chip import StartChip
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.forecast import Forecaster
+from diffusion_gui.state.forecast import Forecaster, spoken
 from diffusion_gui.state.run_view import RunView, SamplingPage
 from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
@@ -168,7 +168,7 @@ class SamplingPanel(Panel):
 
     @Slot()
     def _show_state(self) -> None:
-        state = self._controller.state
+        state = self._controller.shown_state
         self.tools.export.setEnabled(self._shown.run is not None)
         self.caption.setText(self._status())
         if self._controller.message:
@@ -190,7 +190,7 @@ class SamplingPanel(Panel):
             self.bar.show_lines([line], info=info)
 
     def _status(self) -> str:
-        state, run = self._controller.state, self._shown.run
+        state, run = self._controller.shown_state, self._shown.run
         last = run.trajectory.last if run else None
         if state is RunState.LOADING:
             return "getting ready"
@@ -208,8 +208,11 @@ class SamplingPanel(Panel):
             parts.append(f"(at most {total} steps from there)")
         if run.trajectory.stride > 1:
             parts.append(f"1 of {run.trajectory.stride} steps kept")
-        if self._controller.outdated and state is not RunState.RUNNING:
-            parts.append("settings changed: press Run")
+        moving = self._controller.state in (RunState.LOADING, RunState.RUNNING)
+        if self._controller.outdated and not moving:
+            seconds = self._controller.offered
+            time = f"about {spoken(seconds)}, " if seconds else ""
+            parts.append(f"settings changed: {time}press Run")
         return "   ".join(parts)
 
     @Slot()
