@@ -542,12 +542,13 @@ def test_the_text_beside_the_cursor_covers_neither_curve_nor_handle(
     covered = 0
     for key in ("alpha_bar", "beta", "log_snr", "sigma"):
         parts.editor.show_pane(key if key in ("log_snr", "sigma") else "")
+        plot = editor.plots.plot(key)
+        line = zip(*plot.curve.getData(), strict=True)
+        places = [plot.to_pixel(*at) for at in (*line, *plot.points)]
         for t in range(0, 1001, 20):
             parts.view.set_t(t)
-            plot = editor.plots.plot(key)
             rect = _text_rect(plot).adjusted(3, 3, -3, -3)
-            line = zip(*plot.curve.getData(), strict=True)
-            covered += any(rect.contains(plot.to_pixel(*at)) for at in (*line, *plot.points))
+            covered += any(rect.contains(place) for place in places)
     assert covered == 0
 
 
