@@ -157,29 +157,27 @@ def test_a_note_is_no_warning_and_goes_with_the_schedule_it_is_about(
     assert bar.text == ""
 
 
-@pytest.mark.parametrize(
-    ("action", "T"),
-    [("copyConfig", 120), ("copyNumpy", 120), ("copySigmas", 120), ("copyTable", 120)],
-)
-def test_what_is_copied_and_pasted_is_the_same(
-    window: MainWindow, parts: Parts, action: str, T: int
-) -> None:
-    parts.document.replace_schedule(_drawn(), "draw")
-    shown = parts.document.schedule
-    window.actions_by_name[action].trigger()
-    parts.document.replace_schedule(ScheduleSpec("cosine", 50), "preset")
-    window.actions_by_name["paste"].trigger()
-    assert parts.document.schedule.T == T
-    assert_allclose(parts.document.schedule.alpha_bar, shown.alpha_bar, rtol=0, atol=1e-9)
+def test_what_is_copied_and_pasted_is_the_same(window: MainWindow, parts: Parts) -> None:
+    for action in ("copyConfig", "copyNumpy", "copySigmas", "copyTable"):
+        QGuiApplication.clipboard().clear()
+        parts.document.replace_schedule(_drawn(), "draw")
+        shown = parts.document.schedule
+        window.actions_by_name[action].trigger()
+        parts.document.replace_schedule(ScheduleSpec("cosine", 50), "preset")
+        window.actions_by_name["paste"].trigger()
+        assert parts.document.schedule.T == 120
+        assert_allclose(parts.document.schedule.alpha_bar, shown.alpha_bar, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("action", "words"),
-    [("copyDiffusers", "DDPMScheduler"), ("copyKDiffusion", "sigmas"), ("copyNumpy", "numpy")],
-)
-def test_source_is_copied(window: MainWindow, action: str, words: str) -> None:
-    window.actions_by_name[action].trigger()
-    assert words in QGuiApplication.clipboard().text()
+def test_source_is_copied(window: MainWindow) -> None:
+    for action, words in (
+        ("copyDiffusers", "DDPMScheduler"),
+        ("copyKDiffusion", "sigmas"),
+        ("copyNumpy", "numpy"),
+    ):
+        QGuiApplication.clipboard().clear()
+        window.actions_by_name[action].trigger()
+        assert words in QGuiApplication.clipboard().text()
 
 
 def test_the_plot_is_copied_as_a_picture(window: MainWindow) -> None:
@@ -188,21 +186,16 @@ def test_the_plot_is_copied_as_a_picture(window: MainWindow) -> None:
     assert (image.width(), image.height()) == (1280, 840)
 
 
-@pytest.mark.parametrize(
-    ("text", "T"),
-    [
+def test_numbers_and_configs_are_pasted(window: MainWindow, parts: Parts) -> None:
+    for text, T in (
         ("14.6, 6.4, 3.8, 1.2, 0.3, 0.03, 0", 6),
         ("[0.9, 0.5, 0.1]", 3),
         ("0.001\n0.002\n0.003\n0.5", 4),
         ('{"_class_name": "DDIMScheduler", "num_train_timesteps": 9}', 9),
-    ],
-)
-def test_numbers_and_configs_are_pasted(
-    window: MainWindow, parts: Parts, text: str, T: int
-) -> None:
-    QGuiApplication.clipboard().setText(text)
-    window.actions_by_name["paste"].trigger()
-    assert parts.document.schedule.T == T
+    ):
+        QGuiApplication.clipboard().setText(text)
+        window.actions_by_name["paste"].trigger()
+        assert parts.document.schedule.T == T
 
 
 class _Danger:

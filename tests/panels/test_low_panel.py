@@ -195,6 +195,7 @@ def test_a_low_page_has_a_shorter_sentence_that_is_whole(
 ) -> None:
     if sides == 2:
         _compare(parts)
+    parts.document.replace_forward("size", size=64)
     for t in (0, 1, 412, 1000):
         parts.view.set_t(t)
         show(LOWEST, Page.CHAIN)
@@ -226,6 +227,7 @@ def test_the_captions_are_whole_and_tell_the_number_of_steps(
     window: MainWindow, parts: Parts, show: Show
 ) -> None:
     _compare(parts)
+    parts.document.replace_forward("size", size=64)
     for t in (1, 412, 1000):
         parts.view.set_t(t)
         for size in (*SIZES, (2560, 1440)):
