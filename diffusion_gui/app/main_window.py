@@ -29,6 +29,8 @@ from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
 
 MARGIN = 10
+_WIDTHS, _HALVES = (35, 65), (1, 1)
+"""Shares of the schedule editor and what is right of it; of the image and the sampling panel."""
 _TIME_KEYS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
 
@@ -41,7 +43,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Diffusion GUI")
         self.setAcceptDrops(True)
         self.setMinimumSize(1100, 680)
-        self._build_panels()
+        with parts.theme.undressed():
+            self._build_panels()
         self.actions_by_name, menus = build_menus(self, self._handlers())
         self.images.tray.set_actions(self.actions_by_name)
         self.schedule.set_menu(menus["Schedule"], menus["pinPreset"])
@@ -64,8 +67,8 @@ class MainWindow(QMainWindow):
         self.images = ImagePanel(*common, sources, p.theme)
         self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
         self.picture_files = PictureFiles(p, self.images, self.sampling)
-        self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
-        self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, (35, 65))
+        self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, _HALVES)
+        self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, _WIDTHS)
         centre = QWidget()
         centre.setObjectName("centre")
         column = QVBoxLayout(centre)
@@ -223,6 +226,8 @@ class MainWindow(QMainWindow):
         settings = self._parts.settings
         if not self.restoreGeometry(settings.layout("window")):
             self._first_size()
+        for splitter, shares in ((self._right, _HALVES), (self._whole, _WIDTHS)):
+            splitter.setSizes([share * 20 for share in shares])
         self._whole.restoreState(settings.layout("whole"))
         self._right.restoreState(settings.layout("right"))
 
@@ -241,5 +246,4 @@ def _splitter(
     for index, (widget, share) in enumerate(zip((first, second), shares, strict=True)):
         splitter.addWidget(widget)
         splitter.setStretchFactor(index, share)
-    splitter.setSizes([share * 20 for share in shares])
     return splitter
