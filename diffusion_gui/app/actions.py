@@ -156,11 +156,35 @@ def _open_by_key(window: QMainWindow, menu: QMenu) -> None:
 
 
 def shortcut_lines() -> list[tuple[str, str]]:
-    """Return (keys, text) of every command that has a shortcut."""
-    lines = [(" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts]
+    """Return (keys, text) of every command that has a shortcut, and the keys of what has focus."""
+    local = (row.text.partition("\t") for row in ACTIONS)
     return [
-        *lines,
+        *((" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts),
+        *((keys, text) for text, _, keys in local if keys),
+        ("+, −, 0", "Zoom the picture with the focus, show all of it"),
+        ("Arrows", "Move that picture while it is zoomed"),
+        ("Alt+Arrows", "Read its pixels; with Shift every tenth"),
+        ("[, ]", "Choose a point of the curve with the focus; the arrows move it"),
         ("Space", "Play / pause t, where the focus has no use for it"),
         ("Left, Right", "t − 1, t + 1, where the focus has no use for them"),
         ("F10", "Open the menus"),
     ]
+
+
+def shortcut_table() -> str:
+    """Return these lines as HTML in two columns: in one they are taller than a small screen."""
+    lines = shortcut_lines()
+    half = -(-len(lines) // 2)
+
+    def whole(line: str) -> str:
+        return line.replace(" ", "&nbsp;")  # the box would rather be narrow
+
+    columns = (
+        "".join(
+            f"<tr><td style='padding-right:20px'><b>{whole(keys)}</b></td><td>{whole(text)}</td></tr>"
+            for keys, text in part
+        )
+        for part in (lines[:half], lines[half:])
+    )
+    cells = "".join(f"<td><table cellpadding='3'>{rows}</table></td>" for rows in columns)
+    return f"<table cellspacing='16'><tr>{cells}</tr></table>"

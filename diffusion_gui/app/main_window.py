@@ -17,7 +17,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from diffusion_gui import __version__
-from diffusion_gui.app.actions import build_menus, shortcut_lines
+from diffusion_gui.app.actions import build_menus, shortcut_table
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
 from diffusion_gui.app.schedule_files import ScheduleFiles
@@ -164,11 +164,7 @@ class MainWindow(QMainWindow):
         self._parts.theme.set_wish(wish)
 
     def _show_shortcuts(self) -> None:
-        rows = "".join(
-            f"<tr><td style='padding-right:24px'><b>{keys}</b></td><td>{text}</td></tr>"
-            for keys, text in shortcut_lines()
-        )
-        self._say("Keyboard shortcuts", f"<table cellpadding='3'>{rows}</table>")
+        self._say("Keyboard shortcuts", shortcut_table())
 
     def _show_about(self) -> None:
         self._say(

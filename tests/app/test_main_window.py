@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from diffusion_gui.app.actions import ACTIONS
+from diffusion_gui.app.actions import ACTIONS, shortcut_lines
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.panels.common.style import style_sheet
@@ -132,6 +132,12 @@ class Folder:
 
     def path(self) -> str:
         return str(self._path)
+
+
+def test_the_list_of_keys_has_those_of_menus_and_of_what_has_the_focus() -> None:
+    lines = dict(shortcut_lines())
+    assert {"F5", "Ctrl+Z", "Del", "D", "Ctrl+A", "+, −, 0", "Alt+Arrows"} <= lines.keys()
+    assert not any("\t" in text for text in lines.values())
 
 
 @pytest.mark.qt_log_ignore("plugin does not support", extend=True)

@@ -86,7 +86,14 @@ def _report(
 
 
 def _process(code: str, home: Path) -> None:
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(home)}
+    """Run `code`, all modules compiled after the first time as those of an installed program are."""
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": "offscreen",
+        "XDG_CONFIG_HOME": str(home),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(home / "compiled"),
+    }
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)
 
 

@@ -46,8 +46,10 @@ class Theme(QObject):
         """
         sheet = self._app.styleSheet()
         self._app.setStyleSheet("")
-        yield
-        self._app.setStyleSheet(sheet)
+        try:
+            yield
+        finally:
+            self._app.setStyleSheet(sheet)
 
     @Slot()
     def _apply(self) -> None:
