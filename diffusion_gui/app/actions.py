@@ -159,7 +159,7 @@ def shortcut_lines() -> list[tuple[str, str]]:
     """Return (keys, text) of every command that has a shortcut, and the keys of what has focus."""
     local = (row.text.partition("\t") for row in ACTIONS)
     return [
-        *((" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts),
+        *((" or ".join(row.shortcuts), _said(row)) for row in ACTIONS if row.shortcuts),
         *((keys, text) for text, _, keys in local if keys),
         ("+, −, 0", "Zoom the picture with the focus, show all of it"),
         ("Arrows", "Move that picture while it is zoomed"),
@@ -171,20 +171,7 @@ def shortcut_lines() -> list[tuple[str, str]]:
     ]
 
 
-def shortcut_table() -> str:
-    """Return these lines as HTML in two columns: in one they are taller than a small screen."""
-    lines = shortcut_lines()
-    half = -(-len(lines) // 2)
-
-    def whole(line: str) -> str:
-        return line.replace(" ", "&nbsp;")  # the box would rather be narrow
-
-    columns = (
-        "".join(
-            f"<tr><td style='padding-right:20px'><b>{whole(keys)}</b></td><td>{whole(text)}</td></tr>"
-            for keys, text in part
-        )
-        for part in (lines[:half], lines[half:])
-    )
-    cells = "".join(f"<td><table cellpadding='3'>{rows}</table></td>" for rows in columns)
-    return f"<table cellspacing='16'><tr>{cells}</tr></table>"
+def _said(row: ActionRow) -> str:
+    """Return what a command does, with the name of the menu inside a menu before it."""
+    _, inside, name = row.menu.rpartition("/")
+    return f"{name}: {row.text}" if inside else row.text

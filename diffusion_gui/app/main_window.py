@@ -17,7 +17,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from diffusion_gui import __version__
-from diffusion_gui.app.actions import build_menus, shortcut_table
+from diffusion_gui.app.actions import build_menus
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
 from diffusion_gui.app.schedule_files import ScheduleFiles
@@ -164,20 +164,18 @@ class MainWindow(QMainWindow):
         self._parts.theme.set_wish(wish)
 
     def _show_shortcuts(self) -> None:
-        self._say("Keyboard shortcuts", shortcut_table())
+        from diffusion_gui.app.key_list import KeyList
+
+        KeyList(self).open()
 
     def _show_about(self) -> None:
-        self._say(
-            "About Diffusion GUI",
-            f"<b>Diffusion GUI {__version__}</b><p>See, touch and tune a diffusion process.</p>"
-            "<p>Apache-2.0. Emoji: Noto Color Emoji, OFL 1.1. Icons: Lucide, ISC.</p>",
-        )
-
-    def _say(self, title: str, html: str) -> None:
         box = QMessageBox(self)
-        box.setWindowTitle(title)
+        box.setWindowTitle("About Diffusion GUI")
         box.setTextFormat(Qt.TextFormat.RichText)
-        box.setText(html)
+        box.setText(
+            f"<b>Diffusion GUI {__version__}</b><p>See, touch and tune a diffusion process.</p>"
+            "<p>Apache-2.0. Emoji: Noto Color Emoji, OFL 1.1. Icons: Lucide, ISC.</p>"
+        )
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 

@@ -86,7 +86,7 @@ def _report(
 
 
 def _process(code: str, home: Path) -> None:
-    """Run `code`, all modules compiled after the first time as those of an installed program are."""
+    """Run `code`; all modules are compiled after the first time, as in an installed program."""
     environment = {
         **os.environ,
         "QT_QPA_PLATFORM": "offscreen",
