@@ -56,14 +56,14 @@ def _schedules() -> str:
 
 
 def _reverse() -> str:
-    from diffusion_gui.engine import device, reverse
+    from diffusion_gui.engine import device, recorder, reverse
 
     emoji = library.emoji(32)
     experiment = Experiment()
     experiment = replace(experiment, sampling=replace(experiment.sampling, count=4))
     target = device.choose()
     steps = list(reverse.run(experiment, reverse.Inputs(emoji), target))
-    result = reverse.to_pixels(steps[-1].x_t).astype(int)
+    result = recorder.to_pixels(steps[-1].x_t).astype(int)
     for picture in result:
         if np.abs(emoji.astype(int) - picture).max(axis=(1, 2, 3)).min() > 1:
             raise RuntimeError("a sample of the exact model is not one of its images")

@@ -15,7 +15,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Pixels, read_picture, square
-from diffusion_gui.engine.planning import plan, transitions
+from diffusion_gui.engine.planning import transitions
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library
 from diffusion_gui.session.files import check_target
@@ -120,11 +120,11 @@ def sample(job: Job, device: str, wanted: Files) -> Recording:
     recording = Recording()
     with step_progress() as advance:
         from diffusion_gui.engine import device as devices
-        from diffusion_gui.engine.reverse import Inputs, model_calls, record, run, to_pixels
+        from diffusion_gui.engine.recorder import record, to_pixels
+        from diffusion_gui.engine.reverse import Inputs, model_calls, run
 
-        levels = plan(job.experiment)
-        total = transitions(job.experiment, levels)
-        recording.calls = model_calls(job.experiment, levels)
+        total = transitions(job.experiment)
+        recording.calls = model_calls(job.experiment)
         shown = animated(total) if wanted.animation else set()
         labels = library.labels(job.experiment.pictures)
         if job.experiment.sampling.data == EMOJI:
@@ -177,8 +177,8 @@ def _read_square(path: Path, size: int) -> tuple[Pixels, PictureRef]:
 def _check_memory(experiment: Experiment) -> None:
     """Raise EngineError where recording every step would need more memory than is sensible."""
     sampling = experiment.sampling
-    steps = transitions(experiment, plan(experiment))
-    need = (steps + 1) * sampling.count * sampling.size**2 * 3 * 2
+    steps = transitions(experiment)
+    need = (steps + 1) * sampling.count * sampling.size**2 * 3 * 3
     if need > _MOST_RECORDED:
         fewer = "--steps, the rounds of Restart" if sampling.restart else "--steps"
         raise EngineError(

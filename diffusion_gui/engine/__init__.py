@@ -17,14 +17,15 @@ from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build, build_
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.denoisers.exact import Exact
-    from diffusion_gui.engine.reverse import Inputs, run, to_pixels
+    from diffusion_gui.engine.recorder import to_pixels
+    from diffusion_gui.engine.reverse import Inputs, run
     from diffusion_gui.engine.samplers import Levels, Step, ddim, ddpm
 
 _LAZY = {
     "Exact": "denoisers.exact",
     "Inputs": "reverse",
     "run": "reverse",
-    "to_pixels": "reverse",
+    "to_pixels": "recorder",
     "Levels": "samplers",
     "Step": "samplers",
     "ddim": "samplers",

@@ -71,10 +71,25 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Start the reverse process from a noised picture at time `t` instead of from pure noise."""
+    """Start the reverse process from a picture at time `t` instead of from pure noise."""
 
     picture: str
     t: int
+    inverted: bool = False
+    """False: noised to t as in SDEdit. True: taken up to t by DDIM inversion with the model."""
+    iterations: int = 0
+    """Corrections per step of the inversion, see `inversion.invert`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inpaint:
+    """Keep part of a picture and draw the rest (RePaint, see `inpainting.py`)."""
+
+    picture: str
+    kept: str
+    """Which pixels are kept: `masks.encode` of a [64, 64] mask."""
+    params: Values = ()
+    """Parameters of RePaint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +127,16 @@ class Sampling:
     """The levels of the spacings that are a list: t, or sigma."""
     count: int = 16
     start: Start | None = None
+    inpaint: Inpaint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Go on from another run's step, with the settings of the experiment that has the fork."""
+
+    parent: Experiment
+    step: int
+    """The running number of the step at whose x_t the new settings take over, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,3 +148,5 @@ class Experiment:
     forward: Forward = field(default_factory=Forward)
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
+    fork: Fork | None = None
+    """The run that this one shares its first steps with, if any; size and count are that run's."""

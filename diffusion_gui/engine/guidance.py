@@ -10,7 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from diffusion_gui.engine.params import Param
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import Guidance
+from diffusion_gui.engine.params import Param, resolve
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.denoisers.base import Denoiser
@@ -28,6 +30,8 @@ class Method:
     explanation: str
     params: tuple[Param, ...]
     build: Callable[..., Denoiser]
+    remembers: bool = False
+    """Whether an estimate depends on those before it in the run."""
 
 
 def _guided(main: Denoiser, against: Denoiser, **values: Any) -> Denoiser:
@@ -86,6 +90,33 @@ APG_PARAMS: tuple[Param, ...] = (
 """The parameters of `APG`, by its keywords."""
 
 
+def calls_at(guidance: Guidance, a: float, s: float) -> int:
+    """Return the model calls that one guided estimate at level (a, s) makes: 1 or 2.
+
+    Raises EngineError for an unknown method and parameters out of range.
+    """
+    if not guidance.method:
+        return 1
+    values = values_of(guidance)
+    return calls_within(a, s, values["scale"], values["low"], values["high"])
+
+
+def calls_within(a: float, s: float, scale: float, low: float, high: float) -> int:
+    """Return 2 where a scale that changes anything is applied, low < s / a <= high, else 1."""
+    above = low * a < s
+    below = high >= UNBOUNDED or s <= high * a
+    return 2 if scale != 1.0 and above and below else 1
+
+
+def values_of(guidance: Guidance) -> dict[str, float]:
+    """Return every parameter of the guidance; raises EngineError as `calls_at` does."""
+    if guidance.method not in GUIDANCE:
+        known = ", ".join(GUIDANCE)
+        raise EngineError(f"unknown guidance {guidance.method!r}; choose one of: {known}")
+    row = GUIDANCE[guidance.method]
+    return resolve(row.params, guidance.params, row.title)
+
+
 GUIDANCE: dict[str, Method] = {
     "cfg": Method(
         title="Guidance",
@@ -100,5 +131,6 @@ GUIDANCE: dict[str, Method] = {
         explanation="Guidance without the part that only adds contrast, with momentum.",
         params=APG_PARAMS,
         build=_apg,
+        remembers=True,
     ),
 }

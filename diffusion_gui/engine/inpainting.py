@@ -13,7 +13,7 @@ way up after descent d `noise(UP + d)`. The three ranges never meet.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -119,11 +119,23 @@ def repaint(
     return _walk(row, denoise, x, kept, plan, values)
 
 
+def way(
+    row: Sampler, values: Mapping[str, float], *, resamples: float, jump: float
+) -> Callable[[Denoiser, Tensor, Levels, Noise], Iterator[Step]]:
+    """Return a sampler that goes the way of `repaint` up and down, and pastes nothing."""
+
+    def follow(denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise) -> Iterator[Step]:
+        plan = descents(len(levels), round(resamples), round(jump))
+        return _walk(row, denoise, x, _Nothing(levels, noise), plan, values)
+
+    return follow
+
+
 def _walk(
     row: Sampler,
     denoise: Denoiser,
     x: Tensor,
-    kept: _Known,
+    kept: _Known | _Nothing,
     plan: list[Descent],
     values: Mapping[str, float],
 ) -> Iterator[Step]:
@@ -153,6 +165,26 @@ def _rise(x: Tensor, levels: Levels, start: int, end: int, z: Tensor) -> Tensor:
     a_end, s_end = float(levels.a[end]), float(levels.s[end])
     ratio = a_end / a if a > 0.0 else 0.0
     return ratio * x + math.sqrt(max(s_end**2 - (ratio * s) ** 2, 0.0)) * z
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Nothing:
+    """No known pixels."""
+
+    levels: Levels
+    noise: Noise
+
+    def restore(self, x: Tensor) -> Tensor:
+        """Return `x`."""
+        return x
+
+    def paste(self, x: Tensor, a: float, s: float, descent: int) -> Tensor:
+        """Return `x`."""
+        return x
+
+    def denoiser(self, denoise: Denoiser, descent: int) -> Denoiser:
+        """Return `denoise`."""
+        return denoise
 
 
 @dataclass(frozen=True, slots=True, eq=False)

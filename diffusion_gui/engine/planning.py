@@ -1,83 +1,72 @@
-"""What a run of an experiment will visit, before any model is built. No torch.
+"""What a run of an experiment will visit and cost, before any model is built. No torch.
 
-Read next: `reverse.py`, which runs it.
+Read next: `legs.py`, which knows the forks, and `reverse.py`, which runs it.
 """
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
-from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import MAX_COUNT, Experiment, Sampling
-from diffusion_gui.engine.params import Values, resolve
-from diffusion_gui.engine.samplers import SAMPLERS, Levels
-from diffusion_gui.engine.samplers.restart import RESTART_PARAMS, Walk, restart
-from diffusion_gui.engine.samplers.restart import Plan as Restarts
-from diffusion_gui.engine.schedules import SPACINGS, build, grid
-from diffusion_gui.engine.schedules.schedule import Array, Schedule
+from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.engine.guidance import calls_at
+from diffusion_gui.engine.legs import Leg, legs, visited
+from diffusion_gui.engine.samplers import Levels
 
 
 def plan(experiment: Experiment) -> Levels:
-    """Return the levels a run of `experiment` visits, checked.
+    """Return the levels a run of `experiment` visits, checked; those of a fork step by step.
 
     A run from a picture begins at exactly its t; of levels that a person listed, those above it
     are left out.
     """
-    sampling = experiment.sampling
-    if not 1 <= sampling.count <= MAX_COUNT:
-        raise EngineError(f"count must be in 1..{MAX_COUNT}, got {sampling.count}")
-    schedule = build(experiment.schedule)
-    if sampling.start is None:
-        return Levels.of(schedule, _times(schedule, sampling))
-    first = sampling.start.t
-    if not 1 <= first <= schedule.T:
-        raise EngineError(f"start t must be in 1..{schedule.T}, got {first}; set it again")
-    return Levels.of(schedule, _times_from(schedule, sampling, first))
+    if experiment.fork is None:
+        return legs(experiment)[0].levels
+    marks = list(visited(experiment))
+    t, a, s = (np.array([getattr(mark, name) for mark in marks], float) for name in "tas")
+    return Levels(t, a, s)
 
 
-def transitions(experiment: Experiment, levels: Levels) -> int:
-    """Return the number of transitions of a run over `levels`; it yields one step more."""
-    given = experiment.sampling.restart
-    return Restarts.of(levels, **_restart(given)).steps if given else len(levels)
+def transitions(experiment: Experiment) -> int:
+    """Return the number of transitions of a run; it yields one step more."""
+    return legs(experiment)[-1].last
 
 
-def walk_of(sampling: Sampling) -> Walk:
-    """Return the sampler with its parameters, Restart around it if there is one.
+def calls_by_step(experiment: Experiment) -> list[int]:
+    """Return the model calls made when step 0, 1, ... of a run is there.
 
-    Raises EngineError for an unknown sampler and parameters out of range.
+    Exact for every sampler, with Restart and RePaint, and with guidance, which calls a second model
+    within its interval; the calls of an inversion come first. Nothing is computed but the number.
     """
-    if sampling.sampler not in SAMPLERS:
-        known = ", ".join(SAMPLERS)
-        raise EngineError(f"unknown sampler {sampling.sampler!r}; choose one of: {known}")
-    row = SAMPLERS[sampling.sampler]
-    follow = partial(row.walk, **resolve(row.params, sampling.params, row.title))
-    if not sampling.restart:
-        return follow
-    values = _restart(sampling.restart)
-    return lambda denoise, x, levels, noise: restart(follow, denoise, x, levels, noise, **values)
+    ways = legs(experiment)
+    before, found = _inversion_calls(ways[0]), list[int]()
+    for leg in ways:
+        made = [before, *(before + np.cumsum(_costs(leg))).tolist()]
+        found += [made[mark.calls] for mark in leg.own_marks]
+        before = made[leg.marks[leg.last - leg.first].calls]
+    return found
 
 
-def _times(schedule: Schedule, sampling: Sampling, first: int = 0) -> Array:
-    return grid(
-        schedule,
-        sampling.steps,
-        sampling.spacing,
-        sampling.spacing_params,
-        sampling.levels,
-        first,
-    )
+def model_calls(experiment: Experiment) -> int:
+    """Return the model calls of a whole run of `experiment` (NFE)."""
+    return calls_by_step(experiment)[-1]
 
 
-def _times_from(schedule: Schedule, sampling: Sampling, first: int) -> Array:
-    if sampling.spacing in SPACINGS and SPACINGS[sampling.spacing].listed:
-        times = _times(schedule, sampling)
-        return np.r_[float(first), times[times < first]]
-    times = _times(schedule, sampling, first)
-    times[0] = first  # exactly there, also where the spacing would begin below it
-    return times
+def _costs(leg: Leg) -> list[int]:
+    """Return the model calls of each estimate of a leg."""
+    taken = [*leg.handovers(), len(leg.estimates)]
+    return [
+        calls_at(owner.experiment.sampling.guidance, a, s)
+        for owner, first, last in zip(leg.owners, taken, taken[1:], strict=False)
+        for a, s in leg.estimates[first:last]
+    ]
 
 
-def _restart(given: Values) -> dict[str, float]:
-    return resolve(RESTART_PARAMS, given, "Restart")
+def _inversion_calls(first: Leg) -> int:
+    """Return the model calls that are made before the first step, see `inversion.invert`."""
+    experiment = first.owners[0].experiment
+    start, guidance = experiment.sampling.start, experiment.sampling.guidance
+    if start is None or not start.inverted:
+        return 0
+    levels = zip(first.levels.a.tolist(), first.levels.s.tolist(), strict=True)
+    costs = [calls_at(guidance, a, s) for a, s in levels][:-1]  # none at the clean picture
+    return sum(costs) + start.iterations * sum(costs[:-1])

@@ -1,189 +1,275 @@
-"""The one entry to models and the reverse process, for window and command line. Imports torch."""
+"""The one entry to the reverse process, for window and command line. Imports torch.
+
+Read next: `legs.py` for the way of a run, `models.py` for its denoiser.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_gui.engine import images
-from diffusion_gui.engine.denoisers import MODELS, Denoiser
-from diffusion_gui.engine.denoisers.guided import forecast
+from diffusion_gui.engine import images, masks
+from diffusion_gui.engine.denoisers import Denoiser
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Experiment, Guidance
+from diffusion_gui.engine.experiment import Experiment, Sampling
 from diffusion_gui.engine.forward import Process
-from diffusion_gui.engine.guidance import GUIDANCE
-from diffusion_gui.engine.images import FloatImage, Pixels
+from diffusion_gui.engine.guidance import GUIDANCE, values_of
+from diffusion_gui.engine.images import Pixels
+from diffusion_gui.engine.inversion import evaluations, invert
+from diffusion_gui.engine.legs import Leg, in_time, legs, shared_calls, walk_of
+from diffusion_gui.engine.models import (
+    Built,
+    Inputs,
+    Ready,
+    Source,
+    build_model,
+    guided,
+    members,
+    model_key,
+    to_batch,
+)
 from diffusion_gui.engine.noise import START, gaussian_batch
-from diffusion_gui.engine.params import Values, resolve
-from diffusion_gui.engine.planning import plan, transitions, walk_of
-from diffusion_gui.engine.samplers import Levels, Step
+from diffusion_gui.engine.planning import calls_by_step, model_calls, plan, transitions
+from diffusion_gui.engine.recorder import to_pixels
+from diffusion_gui.engine.samplers import Step
+from diffusion_gui.engine.samplers.restart import Walk
 from diffusion_gui.engine.schedules import build
-from diffusion_gui.engine.schedules.schedule import display_scale
-from diffusion_gui.engine.trajectory import Frame
-
-if TYPE_CHECKING:
-    from diffusion_gui.engine.denoisers.guided import Guided
+from diffusion_gui.engine.tape import Tape
 
 __all__ = [
     "Built",
     "Inputs",
+    "Ready",
+    "Source",
     "build_model",
     "calls_by_step",
     "estimate",
     "members",
     "model_calls",
+    "model_key",
     "plan",
-    "record",
     "run",
-    "to_pixels",
+    "tape_for",
     "transitions",
     "walk",
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inputs:
-    """The pixels that an experiment names: uint8 RGB.
-
-    `data` [N, size, size, 3] is the model's image set; `start` [size, size, 3] the picture that a
-    run "from here" begins with, if any; `labels` [N] the class or caption of each image.
-    """
-
-    data: Pixels
-    start: Pixels | None = None
-    labels: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Built:
-    """The experiment's denoiser, and the one it is guided away from, if any."""
-
-    main: Denoiser
-    against: Denoiser | None = None
-
-
 def run(
     experiment: Experiment,
-    inputs: Inputs,
+    inputs: Inputs | Callable[[Experiment], Inputs],
     device: torch.device | None = None,
     poll: Callable[[], None] = lambda: None,
 ) -> Iterator[Step]:
     """Yield the n + 1 steps of the reverse process that `experiment` describes.
 
-    Tensors are float32 [count, 3, size, size] in [-1, 1] on `device`. `poll` is called before and
-    inside every model call and may raise to end the run. Raises EngineError on bad settings.
+    Tensors are float32 [count, 3, size, size] in [-1, 1] on `device`. `inputs` are the pixels, or
+    give those of any experiment: a fork may need its parent's. `poll` is called before and inside
+    every model call and may raise to end the run. Raises EngineError on bad settings.
     """
-    levels = plan(experiment)
     device = device or torch.device("cpu")
-    built = build_model(experiment, inputs, device, poll)
-    return walk(experiment, built, levels, inputs.start, device)
+    give = inputs if callable(inputs) else lambda _: inputs
+    source = _Direct(give, device, poll)
+    if experiment.fork is None:
+        source.model(experiment)
+    return walk(experiment, source, device)
 
 
-def build_model(
-    experiment: Experiment, inputs: Inputs, device: torch.device, poll: Callable[[], None]
-) -> Built:
-    """Build the experiment's model on its image set, and the second one that guidance needs."""
-    sampling = experiment.sampling
-    size, data = sampling.size, inputs.data
-    if data.shape[1:] != (size, size, 3) or len(data) == 0:
-        raise EngineError(
-            f"the data set must be [N, {size}, {size}, 3] with N >= 1, got {list(data.shape)}"
-        )
-    wanted = data[members(inputs.labels, sampling.label)] if sampling.label else data
-    main = _model(sampling.model, sampling.model_params, wanted, device, poll)
-    if not sampling.guidance.method:
-        return Built(main)
-    against = sampling.guidance.against
-    if against:
-        return Built(main, _model(against, (), wanted, device, poll))
-    if not sampling.label:
-        raise EngineError("guidance needs a label to follow, or a second model to move away from")
-    return Built(main, _model(sampling.model, sampling.model_params, data, device, poll))
+class _Direct:
+    """Builds what is asked for and keeps the newest model."""
 
+    def __init__(
+        self,
+        give: Callable[[Experiment], Inputs],
+        device: torch.device,
+        poll: Callable[[], None],
+    ) -> None:
+        self._give, self._device, self._poll = give, device, poll
+        self._newest: tuple[Any, Built] | None = None
 
-def members(labels: Sequence[str], wanted: str) -> list[int]:
-    """Return the images whose label is `wanted` or, where there are none, has it as words."""
-    exact = [i for i, label in enumerate(labels) if label == wanted]
-    found = exact or [i for i, label in enumerate(labels) if f" {wanted} " in f" {label} "]
-    if not found:
-        known = ", ".join(sorted(set(labels) - {""})[:8]) or "none; put images into class folders"
-        raise EngineError(f"no image has the label {wanted!r}; there are: {known}")
-    return found
+    def model(self, experiment: Experiment) -> Built:
+        """Return the experiment's model."""
+        key = model_key(experiment)
+        if self._newest is None or self._newest[0] != key:
+            self._newest = None  # free the old one first
+            built = build_model(experiment, self._give(experiment), self._device, self._poll)
+            self._newest = key, built
+        return self._newest[1]
 
+    def start(self, experiment: Experiment) -> Pixels | None:
+        """Return the picture that the run begins with."""
+        return self._give(experiment).start
 
-def _model(
-    name: str, given: Values, data: Pixels, device: torch.device, poll: Callable[[], None]
-) -> Denoiser:
-    if name not in MODELS:
-        raise EngineError(f"unknown model {name!r}; choose one of: {', '.join(MODELS)}")
-    row = MODELS[name]
-    values = resolve(row.params, given, row.title)
-    return row.build(_to_batch(images.to_float(data), device), poll, **values)
-
-
-def calls_by_step(experiment: Experiment, levels: Levels) -> list[int]:
-    """Return the model calls made when step 0, 1, ... of a run over `levels` is there.
-
-    Exact for every sampler, with Restart and with guidance, which calls a second model within its
-    interval. Nothing is computed but the number.
-    """
-    calls = _cost(experiment.sampling.guidance)
-    return forecast(walk_of(experiment.sampling), levels, calls)
-
-
-def model_calls(experiment: Experiment, levels: Levels) -> int:
-    """Return the model calls of a whole run of `experiment` over `levels` (NFE)."""
-    return calls_by_step(experiment, levels)[-1]
-
-
-def _cost(guidance: Guidance) -> Callable[[float, float], int]:
-    """Return what one estimate at level (a, s) costs in model calls."""
-    if not guidance.method:
-        return lambda a, s: 1
-
-    def never(x: Tensor, a: float, s: float) -> Tensor:
-        raise AssertionError("the cost of guidance is told without a model")
-
-    return cast("Guided", _guide(guidance, never, never)).calls
+    def inpaint(self, experiment: Experiment) -> Pixels | None:
+        """Return the picture that the run keeps a part of."""
+        return self._give(experiment).inpaint
 
 
 def walk(
-    experiment: Experiment,
-    built: Built,
-    levels: Levels,
-    start: Pixels | None,
-    device: torch.device,
+    experiment: Experiment, source: Source, device: torch.device, tape: Tape | None = None
 ) -> Iterator[Step]:
-    """Run the sampler on a model that is already built; `start` as in `Inputs`."""
-    sampling = experiment.sampling
-    follow = walk_of(sampling)
-    shape = (sampling.size, sampling.size, 3)
+    """Yield the steps of the run that `experiment` describes, from its first step on.
 
-    def noise(step: int) -> Tensor:
-        return _to_batch(
-            gaussian_batch(experiment.seed, range(sampling.count), step, shape), device
-        )
+    Models and pictures are asked of `source` when they are needed. With a `tape`, estimates that
+    are on it are not asked of a model, and others are recorded. Raises EngineError on bad settings.
+    """
+    ways = legs(experiment)
+    for leg in ways:
+        _check(leg)
+    seeds, models = Seeds(experiment.sampling, device), _Guided(source)
+    tape = Tape(budget=0) if tape is None else tape
+    asked = [_Asked(leg, models, tape) for leg in ways]
+    seeds.take(ways[0])
+    samplers = [_sampler(leg, source, device) for leg in ways]
+    x = _first(ways[0], asked[0].first, seeds, source)
+    steps = _follow(list(zip(ways, samplers, asked, strict=True)), x, seeds)
+    T = experiment.schedule.T
+    return (replace(step, t=in_time(step.t, was, T)) for step, was in steps)
 
+
+def _check(leg: Leg) -> None:
+    """Raise EngineError where the settings of a leg are bad."""
+    walk_of(leg.sampling)
+    for owner in leg.owners:
+        if owner.experiment.sampling.guidance.method:
+            values_of(owner.experiment.sampling.guidance)
+
+
+@torch.no_grad()
+def _first(leg: Leg, denoise: Denoiser, seed: Seeds, source: Source) -> Tensor:
+    """Return x [count, 3, size, size] at the first level of a run."""
+    [first, *_] = leg.owners
+    experiment, levels = first.experiment, leg.levels
+    start = experiment.sampling.start
     a, s = float(levels.a[0]), float(levels.s[0])
-    x = noise(START)
-    if sampling.start is None:
-        x = x * float(np.hypot(a, s))
-    elif start is None:
+    if start is None:
+        return seed.noise(START) * float(np.hypot(a, s))
+    picture = _picture(experiment, source.start(experiment), seed.device)
+    if not start.inverted:
+        return a * picture + s * seed.noise(START)
+    *_, top = invert(denoise, picture, levels, iterations=start.iterations)
+    return top.x_t.expand(experiment.sampling.count, -1, -1, -1).contiguous()
+
+
+def _follow(
+    ways: list[tuple[Leg, Walk, _Asked]], x: Tensor, seeds: Seeds
+) -> Iterator[tuple[Step, int]]:
+    """Walk leg by leg; yield each step, and the T that its time belongs to."""
+    for leg, follow, asked in ways:
+        seeds.take(leg)
+        for step in follow(asked, x, leg.levels, seeds.transition):
+            number = leg.first + step.index
+            if number == leg.end:
+                x = step.x_t
+                break
+            seeds.step = number  # what changes hands on the way does so by the number of the step
+            yield replace(step, index=number), leg.T
+
+
+def _sampler(leg: Leg, source: Source, device: torch.device) -> Walk:
+    """Return the leg's sampler; RePaint gets its picture and its mask."""
+    inpaint = leg.sampling.inpaint
+    if inpaint is None:
+        return walk_of(leg.sampling)
+    experiment = leg.owners[-1].experiment
+    picture = _picture(experiment, source.inpaint(experiment), device)[0]
+    known = masks.at_size(masks.decode(inpaint.kept), leg.sampling.size)
+    return walk_of(leg.sampling, (picture, torch.from_numpy(known).to(device)))
+
+
+def _picture(experiment: Experiment, pixels: Pixels | None, device: torch.device) -> Tensor:
+    """Return a picture that a run begins with, or keeps a part of, as [1, 3, size, size]."""
+    size = experiment.sampling.size
+    if pixels is None:
         raise EngineError("this run starts from a picture, but none was given")
-    elif start.shape != shape:
-        raise EngineError(f"the start picture must be {list(shape)}, got {list(start.shape)}")
-    else:
-        x = a * _to_batch(images.to_float(start)[None], device) + s * x
-    guidance, denoise = sampling.guidance, built.main
-    if guidance.method and built.against is not None:
-        denoise = _guide(guidance, built.main, built.against)
-    return follow(denoise, x, levels, lambda i: noise(START + 1 + i))
+    if pixels.shape != (size, size, 3):
+        raise EngineError(f"the start picture must be {[size, size, 3]}, got {list(pixels.shape)}")
+    return to_batch(images.to_float(pixels)[None], device)
+
+
+class Seeds:
+    """The noise of a run: it follows the seed of the experiment that owns the step."""
+
+    def __init__(self, sampling: Sampling, device: torch.device) -> None:
+        self.device = device
+        self.step = 0
+        self._images = range(sampling.count)
+        self._shape = (sampling.size, sampling.size, 3)
+        self._leg: Leg | None = None
+
+    def take(self, leg: Leg) -> None:
+        """Begin a leg."""
+        self._leg, self.step = leg, leg.first
+
+    def noise(self, number: int) -> Tensor:
+        """Return noise `number` of the step's owner, [count, 3, size, size]."""
+        owners = cast("Leg", self._leg).owners
+        seed = next(o.experiment.seed for o in reversed(owners) if o.step <= self.step)
+        return to_batch(gaussian_batch(seed, self._images, number, self._shape), self.device)
+
+    def transition(self, index: int) -> Tensor:
+        """Return the noise of the leg's transition `index`."""
+        return self.noise(START + 1 + cast("Leg", self._leg).first + index)
+
+
+class _Guided:
+    """The denoisers of a run, one for each way to ask; they are built when they are asked."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._made: dict[Any, Denoiser] = {}
+
+    def of(self, experiment: Experiment) -> Denoiser:
+        """Return the experiment's model under its guidance."""
+        key = model_key(experiment), experiment.sampling.guidance
+        if key not in self._made:
+            self._made.clear()  # a model may be large
+            self._made[key] = guided(experiment, self._source.model(experiment))
+        return self._made[key]
+
+
+class _Asked:
+    """What a leg's sampler takes for its denoiser: the owners' models in turn, or the tape."""
+
+    def __init__(self, leg: Leg, models: _Guided, tape: Tape) -> None:
+        self._owners = [owner.experiment for owner in leg.owners]
+        self._taken = leg.handovers()
+        self._models = models
+        self._tape = tape
+        self._made = 0
+
+    def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
+        """Return x0_hat [B, C, H, W]."""
+        owner = self._owners[bisect_right(self._taken, self._made) - 1]
+        self._made += 1
+        return self._tape.play(lambda: self._models.of(owner)(x, a, s))
+
+    def first(self, x: Tensor, a: float, s: float) -> Tensor:
+        """Return x0_hat by the first owner, before the leg begins."""
+        return self._tape.play(lambda: self._models.of(self._owners[0])(x, a, s))
+
+
+def tape_for(experiment: Experiment, parent: Tape | None) -> Tape:
+    """Return a tape for a run: with what it shares with the run it forks from, if anything.
+
+    Guidance with a memory must see the whole run: then the tape is blank, and stays so.
+    """
+    line = [owner.experiment for leg in legs(experiment) for owner in leg.owners]
+    methods = {one.sampling.guidance.method for one in line} - {""}
+    if any(GUIDANCE[method].remembers for method in methods):
+        return Tape(budget=0)
+    if parent is None:
+        return Tape()
+    start = experiment
+    while start.fork is not None:
+        start = start.fork.parent
+    return parent.first(shared_calls(experiment) + _climbs(start))
 
 
 def estimate(
@@ -196,38 +282,14 @@ def estimate(
     """
     schedule = build(experiment.schedule)
     x_t = Process(picture, experiment.seed, experiment.forward).x_t(schedule, t)
-    denoise, guidance = built.main, experiment.sampling.guidance
-    if guidance.method and built.against is not None:
-        denoise = _guide(guidance, built.main, built.against)
+    denoise = guided(experiment, built)
     a, s = float(schedule.a[t]), float(schedule.s[t])
-    return to_pixels(denoise(_to_batch(x_t[None], device), a, s))[0]
+    return to_pixels(denoise(to_batch(x_t[None], device), a, s))[0]
 
 
-def _guide(guidance: Guidance, main: Denoiser, against: Denoiser) -> Denoiser:
-    """Return the denoiser of one run: guidance may remember what it saw earlier in it."""
-    if guidance.method not in GUIDANCE:
-        known = ", ".join(GUIDANCE)
-        raise EngineError(f"unknown guidance {guidance.method!r}; choose one of: {known}")
-    row = GUIDANCE[guidance.method]
-    values = resolve(row.params, guidance.params, row.title)
-    return row.build(main, against, **values)
-
-
-def record(step: Step, before: Tensor | None = None, seconds: float = 0.0) -> Frame:
-    """Return a step as uint8 frames and numbers; `before` is the x0_hat of the step before it."""
-    change = 0.0 if before is None else float((step.x0_hat - before).square().mean().sqrt())
-    sigma = step.s / step.a if step.a > 0.0 else math.inf
-    shown = display_scale(step.a, step.s)  # pictures of one SNR look alike in every family
-    pictures = to_pixels(step.x_t * shown), to_pixels(step.x0_hat)
-    return Frame(step.index, step.t, sigma, *pictures, change=change, seconds=seconds)
-
-
-def to_pixels(batch: Tensor) -> Pixels:
-    """Return [B, 3, H, W] in [-1, 1] as uint8 [B, H, W, 3]: clamp, then round."""
-    return images.to_uint8(batch.permute(0, 2, 3, 1).contiguous().cpu().numpy())
-
-
-def _to_batch(pictures: FloatImage, device: torch.device) -> Tensor:
-    """Move float32 [B, H, W, 3] to a tensor [B, 3, H, W] on `device`."""
-    tensor = torch.from_numpy(np.ascontiguousarray(pictures))
-    return tensor.permute(0, 3, 1, 2).contiguous().to(device)
+def _climbs(root: Experiment) -> int:
+    """Return the estimates that are made before the first step of a run."""
+    start = root.sampling.start
+    if start is None or not start.inverted:
+        return 0
+    return evaluations(len(legs(root)[0].levels), start.iterations)

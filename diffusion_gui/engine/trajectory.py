@@ -6,16 +6,23 @@ import threading
 from bisect import bisect_left
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from diffusion_gui.engine.images import Pixels
 
+Numbers = NDArray[np.float32]
+
 DEFAULT_BUDGET = 256 * 1024**2
+EPS_SHOWN = 3.0
+"""The value of eps_hat that is white in a frame, and its negative black."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One recorded step: x_t and x0_hat as uint8 [B, H, W, 3], and its numbers.
+    """One recorded step: x_t, x0_hat and eps_hat as uint8 [B, H, W, 3], and its numbers.
 
-    `change` is the rms difference of x0_hat to the previous recorded step, in [-1, 1] units.
+    x_t and x0_hat are shown from -1 to 1, eps_hat from -3 to 3 (`EPS_SHOWN`).
     """
 
     index: int
@@ -23,13 +30,23 @@ class Frame:
     sigma: float
     x_t: Pixels
     x0_hat: Pixels
-    change: float = 0.0
+    eps_hat: Pixels
+    changes: Numbers
+    """Each picture's rms difference of x0_hat to the step before, in [-1, 1] units: [B]."""
+    cosines: Numbers
+    """Cosine of each picture's eps_hat to that of the step before, NaN where there is none: [B]."""
     seconds: float = 0.0
+    """The age of the run, pauses left out."""
+
+    @property
+    def change(self) -> float:
+        """The rms difference of x0_hat to the step before over the whole batch."""
+        return float(np.sqrt(np.mean(np.square(self.changes, dtype=np.float64))))
 
     @property
     def nbytes(self) -> int:
-        """Bytes of both pictures."""
-        return self.x_t.nbytes + self.x0_hat.nbytes
+        """Bytes of the pictures."""
+        return self.x_t.nbytes + self.x0_hat.nbytes + self.eps_hat.nbytes
 
 
 class Trajectory:
@@ -59,6 +76,14 @@ class Trajectory:
                 first, *inner, last = self._frames
                 self._frames = [first, *(f for f in inner if f.index % self._stride == 0), last]
                 self._nbytes = sum(f.nbytes for f in self._frames)
+
+    def keep_ends(self) -> None:
+        """Drop every frame but the first and the newest."""
+        with self._lock:
+            if len(self._frames) > 2:
+                self._stride = max(self._frames[-1].index, 1)
+                self._frames = [self._frames[0], self._frames[-1]]
+                self._nbytes = sum(frame.nbytes for frame in self._frames)
 
     def __len__(self) -> int:
         """The number of frames kept so far."""

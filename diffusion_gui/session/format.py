@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -35,6 +36,10 @@ from diffusion_gui.engine.experiment import (
 )
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.guidance import GUIDANCE
+from diffusion_gui.engine.inpainting import REPAINT_PARAMS
+from diffusion_gui.engine.inversion import INVERSION_PARAMS
+from diffusion_gui.engine.legs import legs
+from diffusion_gui.engine.masks import decode as decode_mask
 from diffusion_gui.engine.params import Param, Values, resolve
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
@@ -55,6 +60,8 @@ from diffusion_gui.engine.schedules.operations import (
 )
 
 FORMAT = "diffusion-gui/1"
+MOST_FORKS = 64
+"""A fork of a fork of a fork ... may be so long."""
 
 _T = TypeVar("_T")
 
@@ -138,6 +145,28 @@ def check(experiment: Experiment) -> None:
     _check_forward(experiment.forward)
     _check_sampling(experiment.sampling)
     _check_range("experiment.seed", experiment.seed, 0, MAX_SEED)
+    _check_fork(experiment)
+
+
+def _check_fork(experiment: Experiment) -> None:
+    """Check the runs it forks from, the nearest first, and that every fork is one of their steps.
+
+    That the legs can be built says all of it at once; a chain of forks has an end, so has this.
+    """
+    path, one = "experiment.fork", experiment
+    for _ in range(MOST_FORKS):
+        if one.fork is None:
+            return
+        parent = one.fork.parent
+        _under(path, partial(_check_one_fork, one, parent))
+        path, one = f"{path}.parent.fork", parent
+    raise EngineError(f"{path}: more than {MOST_FORKS} forks; start from an earlier run")
+
+
+def _check_one_fork(experiment: Experiment, parent: Experiment) -> None:
+    check(replace(parent, fork=None))
+    if parent.fork is None:
+        legs(experiment)
 
 
 def check_schedule(spec: ScheduleSpec, path: str = "experiment.schedule") -> None:
@@ -193,6 +222,12 @@ def _check_sampling(sampling: Sampling) -> None:
     if sampling.start is not None:
         # not bound by T here: T may be edited after the start was set, and the run says so
         _check_range(f"{path}.start.t", sampling.start.t, 1, MAX_STEPS)
+        most = INVERSION_PARAMS[0].maximum
+        _check_range(f"{path}.start.iterations", sampling.start.iterations, 0, most)
+    if sampling.inpaint is not None:
+        _check_params(f"{path}.inpaint", REPAINT_PARAMS, sampling.inpaint.params, "RePaint")
+        kept = sampling.inpaint.kept
+        _under(f"{path}.inpaint.kept", lambda: decode_mask(kept))
 
 
 def _check_guidance(path: str, guidance: Guidance) -> None:

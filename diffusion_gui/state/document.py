@@ -79,6 +79,8 @@ class Document(QObject):
     def _on_moved(self) -> None:
         before, experiment = self._experiment, self.history.current
         self._experiment = experiment
+        if before.fork != experiment.fork and before.sampling == experiment.sampling:
+            self.sampling_changed.emit()
         for part, signal in (
             ("schedule", self.schedule_changed),
             ("pictures", self.pictures_changed),

@@ -7,6 +7,7 @@ other side of it is `sampling_worker.py`.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -14,12 +15,13 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import EMOJI, Experiment
+from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
-from diffusion_gui.state.sampling_worker import Estimate, Run, SamplingWorker, arrangement
+from diffusion_gui.state.runs import Outcome, Run, Runs
+from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker, arrangement
 
 __all__ = ["Estimate", "Run", "RunState", "SamplingController", "depends_on"]
 
@@ -46,8 +48,9 @@ def depends_on(experiment: Experiment) -> tuple[Any, ...]:
     sampling = experiment.sampling
     pictures = () if sampling.data == EMOJI else experiment.pictures
     start = sampling.start is not None
-    arranged = arrangement(experiment) if pictures or start else None
-    return experiment.schedule, sampling, experiment.seed, pictures, arranged
+    kept = sampling.inpaint is not None
+    arranged = arrangement(experiment) if pictures or start or kept else None
+    return experiment.schedule, sampling, experiment.seed, experiment.fork, pictures, arranged
 
 
 class SamplingController(QObject):
@@ -80,6 +83,7 @@ class SamplingController(QObject):
         self.state = RunState.IDLE
         self.message = ""
         self.recorded: Run | None = None
+        self.runs = Runs(self)
         self._requested: Experiment | None = None
         self._last_seconds = 0.0
         self._began = 0.0
@@ -128,7 +132,21 @@ class SamplingController(QObject):
 
     def run(self) -> None:
         """Start a run of the current experiment; a run in progress is superseded."""
-        self._submit(paused=False)
+        self._submit()
+
+    def fork(self, run: Run, step: int) -> None:
+        """Go on from a step of a run with the document's settings, as an undoable step.
+
+        Size and count become those of the run. Nothing is sampled yet, unless `live` does.
+        """
+        had, wish = run.experiment.sampling, self._document.experiment
+        sampling = replace(wish.sampling, size=had.size, count=had.count)
+        forked = replace(wish, sampling=sampling, fork=Fork(run.experiment, step))
+        self._document.replace(forked, f"fork {run.title} at step {step}")
+
+    def unfork(self) -> None:
+        """Sample from the beginning again, as an undoable step."""
+        self._document.replace(replace(self._document.experiment, fork=None), "no fork")
 
     def run_unless_begun(self) -> None:
         """Start a run unless exactly this one is under way."""
@@ -164,6 +182,7 @@ class SamplingController(QObject):
         self._later.stop()
         if self.active:
             self._runner.cancel()
+            self._end(Outcome.STOPPED)
             self._set_state(RunState.STOPPED)
 
     def estimate(self, picture: str, t: int) -> bool:
@@ -189,15 +208,19 @@ class SamplingController(QObject):
         self._runner.shutdown()
         self._mailbox.close()
 
-    def _submit(self, paused: bool) -> None:
+    def _submit(self, paused: bool = False, live: bool = False) -> None:
         experiment = self._document.experiment
+        if self.active:
+            self._end(Outcome.STOPPED)
         self._requested = experiment
         self._later.stop()
-        device, mailbox = self._device, self._mailbox
+        fork, mailbox = experiment.fork, self._mailbox
+        parent = self.runs.find(fork.parent) if fork is not None else None
+        order = Order(experiment, self._device, live, parent)
 
-        def work(job: Job) -> float:
+        def work(job: Job) -> Run:
             started = partial(self._started.emit, job)
-            return self._engine.execute(job, experiment, device, started, mailbox.put)
+            return self._engine.execute(job, order, started, mailbox.put)
 
         job = self._runner.submit(work)
         if paused:
@@ -222,7 +245,7 @@ class SamplingController(QObject):
             self._later.stop()
             self._start_later(SETTLE_SECONDS)
             return
-        self.run()
+        self._submit(live=True)
 
     def _start_later(self, seconds: float) -> None:
         if not self._later.isActive():
@@ -231,13 +254,14 @@ class SamplingController(QObject):
     @Slot()
     def _on_later(self) -> None:
         if self.live and self.outdated and self.state is not RunState.PAUSED:
-            self.run()
+            self._submit(live=True)
 
     @Slot(object, object)
     def _on_started(self, job: Job, run: Run) -> None:
         if job is not self._runner.job:
             return  # late news of a run that was superseded
         self.recorded = run
+        self.runs.add(run)
         self._began = time.monotonic()
         self.device_known.emit(run.device)
         if self.state is RunState.LOADING:
@@ -249,14 +273,15 @@ class SamplingController(QObject):
             self.frames_changed.emit()
 
     @Slot(object)
-    def _on_done(self, result: float | Estimate) -> None:
+    def _on_done(self, result: Run | Estimate) -> None:
         if isinstance(result, Estimate):
             self.estimated.emit(result)
         else:
             self._on_run_done(result)
 
-    def _on_run_done(self, seconds: float) -> None:
-        self._last_seconds = seconds
+    def _on_run_done(self, run: Run) -> None:
+        self._last_seconds = run.seconds
+        self.runs.end(run, Outcome.DONE)
         self.frames_changed.emit()
         self._set_state(RunState.DONE)
         if self.live and self.outdated:
@@ -265,7 +290,14 @@ class SamplingController(QObject):
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
         text = str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
-        self._set_state(RunState.FAILED, text.splitlines()[0] if text else "the run failed")
+        line = text.splitlines()[0] if text else "the run failed"
+        self._end(Outcome.FAILED, line)
+        self._set_state(RunState.FAILED, line)
+
+    def _end(self, outcome: Outcome, message: str = "") -> None:
+        """Note how the newest run ended, if it had begun."""
+        if self.recorded is not None and self.recorded.outcome is Outcome.RUNNING:
+            self.runs.end(self.recorded, outcome, message)
 
     def _set_state(self, state: RunState, message: str = "") -> None:
         self.state = state

@@ -12,10 +12,11 @@ from diffusion_gui.engine.errors import Cancelled
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
 from diffusion_gui.engine.torch_loading import import_torch
-from diffusion_gui.engine.trajectory import Trajectory
+from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.session import library
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.jobs import Job, reason
+from diffusion_gui.state.runs import Run
 
 if TYPE_CHECKING:
     import torch
@@ -24,14 +25,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Run:
-    """A run and what it was asked for: the two never part."""
+class Order:
+    """What is to be run: `parent` is the run that the experiment forks from, if it is known."""
 
     experiment: Experiment
-    trajectory: Trajectory
     device: str
-    calls: tuple[int, ...]
-    """The model calls made when step 0, 1, ... is there."""
+    live: bool = False
+    parent: Run | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +45,14 @@ class Estimate:
     problem: str = ""
 
 
+def _inherited(experiment: Experiment, parent: Run | None) -> dict[int, Frame]:
+    """Return the frames that a fork has in common with its parent: they are kept once."""
+    fork = experiment.fork
+    if fork is None or parent is None or parent.experiment.schedule.T != experiment.schedule.T:
+        return {}
+    return {frame.index: frame for frame in parent.trajectory.frames if frame.index < fork.step}
+
+
 def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
     """Return how pictures become squares: whether padded (else cropped), and on which colour."""
     forward = experiment.forward
@@ -52,80 +60,101 @@ def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
 
 
 class SamplingWorker:
-    """Keeps the model between runs, turns steps into recorded frames."""
+    """Keeps the model between runs, turns steps into recorded frames; the run's `Source`."""
 
     def __init__(self, store: PictureStore) -> None:
         self._store = store
         self._job: Job | None = None
         self._model_key: Any = None
         self._model: Built | None = None
+        self._target: torch.device
+        self._described = ""
 
     def execute(
         self,
         job: Job,
-        experiment: Experiment,
-        device_wish: str,
+        order: Order,
         started: Callable[[Run], None],
         grown: Callable[[Trajectory], None],
-    ) -> float:
-        """Run `experiment` to its end and return the seconds of the steps, pauses left out."""
+    ) -> Run:
+        """Run the experiment to its end."""
         import_torch()
-        from diffusion_gui.engine import device, reverse
+        from diffusion_gui.engine import reverse
+        from diffusion_gui.engine.recorder import Recorder
 
-        self._job = job
-        device.leave_a_core_free()
-        target = device.choose(device_wish)
-        levels = reverse.plan(experiment)
-        model = self._prepare(experiment, target)
-        trajectory = Trajectory(reverse.transitions(experiment, levels))
-        calls = tuple(reverse.calls_by_step(experiment, levels))
-        started(Run(experiment, trajectory, device.describe(target), calls))
-        begin = time.perf_counter()
-        before: torch.Tensor | None = None
-        for step in reverse.walk(experiment, model, levels, self._start(experiment), target):
-            seconds = time.perf_counter() - begin - job.waited
-            trajectory.append(reverse.record(step, before, seconds))
-            grown(trajectory)
-            before = step.x0_hat
+        experiment, parent = order.experiment, order.parent
+        target = self._begin(job, order.device)
+        calls = tuple(reverse.calls_by_step(experiment))
+        if not (parent and parent.tape):
+            self.model(experiment)
+        tape = reverse.tape_for(experiment, parent.tape if parent else None)
+        run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
+        inherited = _inherited(experiment, parent)
+        started(run)
+        recorder, begin = Recorder(), time.perf_counter()
+
+        def keep(frames: list[Frame]) -> None:
+            for frame in frames:
+                run.trajectory.append(inherited.get(frame.index, frame))
+                grown(run.trajectory)
+
+        for step in reverse.walk(experiment, self, target, tape):
+            run.seconds = time.perf_counter() - begin - job.waited
+            keep(recorder.put(step, run.seconds))
             job.wait_turn()
-        return time.perf_counter() - begin - job.waited
+        keep(recorder.flush())
+        run.result = step.x_t.cpu().numpy()
+        return run
 
     def estimate(
         self, job: Job, experiment: Experiment, device_wish: str, picture: str, t: int
     ) -> Estimate:
         """Return the model's x0_hat of a picture at `t`; what goes wrong is told in it."""
         import_torch()
-        from diffusion_gui.engine import device, reverse
+        from diffusion_gui.engine import reverse
 
-        self._job = job
         told = partial(Estimate, experiment, picture, t)
         try:
-            device.leave_a_core_free()
-            target = device.choose(device_wish)
-            model = self._prepare(experiment, target)
-            square = self._squares(experiment, (PictureRef(picture, ""),))[0]
+            target = self._begin(job, device_wish)
+            model = self.model(experiment)
+            square = self._square(experiment, picture)
             return told(reverse.estimate(experiment, model, square, t, target))
         except Cancelled:
             raise
         except Exception as error:  # whatever it is, a run that has ended well stays so
             return told(problem=reason(error, "lower the size of the samples"))
 
-    def _prepare(self, experiment: Experiment, target: torch.device) -> Built:
-        """Return the model, from the last run if it is the same."""
+    def _begin(self, job: Job, wish: str) -> torch.device:
+        """Make ready for a job; the model stays if it is on that device."""
+        from diffusion_gui.engine import device
+
+        self._job = job
+        device.leave_a_core_free()
+        self._target = device.choose(wish)
+        self._described = device.describe(self._target)
+        return self._target
+
+    def model(self, experiment: Experiment) -> Built:
+        """Return the experiment's model, the last one if it is the same."""
         from diffusion_gui.engine import reverse
 
-        sampling = experiment.sampling
-        pictures = () if sampling.data == EMOJI else experiment.pictures
-        guidance = (sampling.guidance.method, sampling.guidance.against)
-        model = (sampling.model, sampling.model_params, sampling.label, guidance)
-        arranged = arrangement(experiment) if pictures else None
-        key = (model, sampling.data, sampling.size, pictures, arranged, target)
+        key = reverse.model_key(experiment), self._target
         if self._model is None or key != self._model_key:
             self._model = None  # free the old one first
             inputs = self._inputs(experiment)
-            self._model = reverse.build_model(experiment, inputs, target, self._poll)
+            self._model = reverse.build_model(experiment, inputs, self._target, self._poll)
             self._model_key = key
         return self._model
+
+    def start(self, experiment: Experiment) -> Pixels | None:
+        """Return the picture that the run begins with."""
+        start = experiment.sampling.start
+        return self._square(experiment, start.picture) if start is not None else None
+
+    def inpaint(self, experiment: Experiment) -> Pixels | None:
+        """Return the picture that the run keeps a part of."""
+        inpaint = experiment.sampling.inpaint
+        return self._square(experiment, inpaint.picture) if inpaint is not None else None
 
     def _poll(self) -> None:
         if self._job is not None:
@@ -140,11 +169,8 @@ class SamplingWorker:
         pixels = self._squares(experiment, experiment.pictures)
         return Inputs(pixels, labels=library.labels(experiment.pictures))
 
-    def _start(self, experiment: Experiment) -> Pixels | None:
-        start = experiment.sampling.start
-        if start is None:
-            return None
-        return self._squares(experiment, (PictureRef(start.picture, ""),))[0]
+    def _square(self, experiment: Experiment, picture: str) -> Pixels:
+        return self._squares(experiment, (PictureRef(picture, ""),))[0]
 
     def _squares(self, experiment: Experiment, pictures: tuple[PictureRef, ...]) -> Pixels:
         pad, background = arrangement(experiment)

@@ -136,7 +136,7 @@ def test_the_exact_sampler_against_its_bare_matrix_products(benchmark: Benchmark
     emoji, experiment = library.emoji(32), Experiment()
     cpu = torch.device("cpu")
     model = reverse.build_model(experiment, reverse.Inputs(emoji), cpu, lambda: None)
-    levels = reverse.plan(experiment)
+    source = reverse.Ready(model)
     data = torch.from_numpy(emoji.reshape(len(emoji), -1).astype(np.float32))
     queries = torch.randn(16, data.shape[1])
 
@@ -146,7 +146,7 @@ def test_the_exact_sampler_against_its_bare_matrix_products(benchmark: Benchmark
             _ = weights @ data
 
     def ours() -> None:
-        for _ in reverse.walk(experiment, model, levels, None, cpu):
+        for _ in reverse.walk(experiment, source, cpu):
             pass
 
     _report(benchmark, "16 exact samples, 20 steps / bare products (promise: 1.6)", ours, bare, 9)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pytest
@@ -15,12 +14,12 @@ from torch.testing import assert_close
 
 from diffusion_gui.engine.denoisers import Denoiser
 from diffusion_gui.engine.denoisers.exact import Exact
-from diffusion_gui.engine.denoisers.guided import APG, Guided, forecast
+from diffusion_gui.engine.denoisers.guided import APG, Guided
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.guidance import APG_PARAMS, GUIDANCE, GUIDANCE_PARAMS, UNBOUNDED
 from diffusion_gui.engine.params import Param, pack, resolve
-from diffusion_gui.engine.samplers import SAMPLERS, Levels, ddim
-from diffusion_gui.engine.schedules import build_preset, from_betas, timesteps
+from diffusion_gui.engine.samplers import Levels, ddim
+from diffusion_gui.engine.schedules import build_preset, timesteps
 
 LEVELS = Levels.of(build_preset("cosine", 1000), timesteps(1000, 12))
 
@@ -271,7 +270,7 @@ def test_bad_settings_of_apg_are_named(given: dict[str, float], message: str) ->
         APG(never, never, scale=2.0, **given)
 
 
-# --- rows and forecast ----------------------------------------------------------------------
+# --- rows ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("kind", "rows"), [(Guided, GUIDANCE_PARAMS), (APG, APG_PARAMS)])
@@ -297,24 +296,3 @@ def test_every_method_guides_with_its_defaults(name: str) -> None:
     assert row.title
     assert row.source
     assert row.explanation.endswith(".")
-
-
-@pytest.mark.parametrize("name", SAMPLERS)
-@pytest.mark.parametrize("terminal", [False, True], ids=["noisy", "pure noise"])
-def test_the_forecast_counts_every_model_call(name: str, terminal: bool) -> None:
-    betas = np.r_[np.linspace(1e-4, 0.3, 19), 1.0 if terminal else 0.9]
-    levels = Levels.of(from_betas(betas), timesteps(20, 10))
-    row = SAMPLERS[name]
-    most = {param.name: param.maximum for param in row.params}
-    values = resolve(row.params, pack(most), row.title)
-    made = 0
-
-    def counted(x: Tensor, a: float, s: float) -> Tensor:
-        nonlocal made
-        made += 1
-        return 0.1 * x
-
-    guided = Guided(counted, counted, scale=2.0, low=0.4, high=1.5)
-    expected = [made for _ in row.walk(guided, pictures(0), levels, pictures, **values)]
-    assert forecast(partial(row.walk, **values), levels, guided.calls) == expected
-    assert expected[-1] > row.evaluations(10, 10) - row.calls

@@ -14,7 +14,7 @@ from diffusion_gui.engine.experiment import Experiment, Guidance, Sampling, Star
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.params import pack
 from diffusion_gui.engine.planning import plan, transitions
-from diffusion_gui.engine.reverse import Built, calls_by_step, model_calls, walk
+from diffusion_gui.engine.reverse import Built, Ready, calls_by_step, model_calls, walk
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.engine.schedules.operations import zero_terminal
@@ -55,7 +55,7 @@ def counted(experiment: Experiment) -> list[int]:
     one, other = Counting(), Counting()
     built = Built(one, other if experiment.sampling.guidance.method else None)
     start = None if experiment.sampling.start is None else np.zeros((16, 16, 3), np.uint8)
-    steps = walk(experiment, built, plan(experiment), start, torch.device("cpu"))
+    steps = walk(experiment, Ready(built, start), torch.device("cpu"))
     return [one.made + other.made for _ in steps]
 
 
@@ -67,10 +67,10 @@ def test_the_calls_that_are_told_are_made(sampler: str, guidance: str, restart: 
         experiment = wish(
             schedule, sampler=sampler, guidance=GUIDED[guidance], restart=RESTARTS[restart]
         )
-        levels, made = plan(experiment), counted(experiment)
-        assert calls_by_step(experiment, levels) == made
-        assert model_calls(experiment, levels) == made[-1]
-        assert len(made) == transitions(experiment, levels) + 1
+        made = counted(experiment)
+        assert calls_by_step(experiment) == made
+        assert model_calls(experiment) == made[-1]
+        assert len(made) == transitions(experiment) + 1
 
 
 @pytest.mark.parametrize("spacing", ["trailing", "karras", "times"])
@@ -78,13 +78,13 @@ def test_the_calls_of_a_run_from_a_picture_are_told(spacing: str) -> None:
     experiment = wish(
         sampler="heun", start=Start("picture", 40), spacing=spacing, levels=(80.0, 30.0, 10.0)
     )
-    assert calls_by_step(experiment, plan(experiment)) == counted(experiment)
+    assert calls_by_step(experiment) == counted(experiment)
 
 
 def test_guidance_restart_and_second_calls_add_up() -> None:
     def calls(**sampling: Any) -> int:
         experiment = wish(spacing="times", levels=(100.0, 75.0, 50.0, 25.0), **sampling)
-        return model_calls(experiment, plan(experiment))
+        return model_calls(experiment)
 
     guided = Guidance("cfg", pack({"scale": 2.0}))
     assert calls() == 4
@@ -97,9 +97,9 @@ def test_guidance_restart_and_second_calls_add_up() -> None:
 
 def test_a_cost_that_cannot_be_told_says_why() -> None:
     with pytest.raises(EngineError, match="unknown sampler 'dim'"):
-        model_calls(wish(sampler="dim"), plan(wish()))
+        model_calls(wish(sampler="dim"))
     with pytest.raises(EngineError, match="unknown guidance 'gfc'"):
-        model_calls(wish(guidance=Guidance("gfc")), plan(wish()))
+        model_calls(wish(guidance=Guidance("gfc")))
 
 
 # --- where a run begins --------------------------------------------------------------------------

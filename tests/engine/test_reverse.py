@@ -20,7 +20,8 @@ from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.images import Pixels, to_float
 from diffusion_gui.engine.noise import gaussian_batch
 from diffusion_gui.engine.params import pack
-from diffusion_gui.engine.reverse import Inputs, members, plan, record, run, to_pixels, transitions
+from diffusion_gui.engine.recorder import record, to_pixels
+from diffusion_gui.engine.reverse import Inputs, members, plan, run, transitions
 from diffusion_gui.engine.samplers import SAMPLERS, Step
 from diffusion_gui.engine.schedules import PRESETS, SPACINGS, ScheduleSpec, build
 from diffusion_gui.engine.schedules.doctor import Severity, examine
@@ -327,7 +328,7 @@ def test_guidance_without_anything_to_move_away_from_is_refused(data: Pixels) ->
 def test_a_restarted_run_makes_the_steps_that_were_forecast(data: Pixels) -> None:
     wish = experiment(count=2, steps=12, restart=pack({"rounds": 3.0, "low": 0.2, "high": 2.0}))
     steps = list(run(wish, Inputs(data[:40])))
-    assert len(steps) == transitions(wish, plan(wish)) + 1 > 13
+    assert len(steps) == transitions(wish) + 1 > 13
     assert [step.index for step in steps] == list(range(len(steps)))
     assert nearest(steps[-1].x_t, data[:40])[1].max() < 1e-3
     assert max(b.t - a.t for a, b in itertools.pairwise(steps)) > 0  # it goes back up

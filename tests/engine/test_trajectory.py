@@ -10,11 +10,12 @@ import pytest
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 
 PIXELS = np.zeros((2, 4, 4, 3), dtype=np.uint8)
-FRAME_BYTES = 2 * PIXELS.nbytes
+FRAME_BYTES = 3 * PIXELS.nbytes
+NUMBERS = np.zeros(2, dtype=np.float32)
 
 
 def frame(index: int, num_steps: int) -> Frame:
-    return Frame(index, num_steps - index, 1.0, PIXELS, PIXELS)
+    return Frame(index, num_steps - index, 1.0, PIXELS, PIXELS, PIXELS, NUMBERS, NUMBERS)
 
 
 def record(num_steps: int, frames_in_budget: float) -> Trajectory:

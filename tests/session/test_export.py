@@ -327,7 +327,11 @@ def test_square_columns_hold_all_and_not_one_more_than_needed(count):
 
 
 def test_a_trajectory_holds_every_step(tmp_path):
-    frames = [Frame(i, 10 - i, 1.0 / (i + 1), _batch(2), 255 - _batch(2)) for i in range(3)]
+    numbers = np.zeros(2, np.float32)
+    frames = [
+        Frame(i, 10 - i, 1.0 / (i + 1), _batch(2), 255 - _batch(2), _batch(2), numbers, numbers)
+        for i in range(3)
+    ]
     save_trajectory(tmp_path / "t.npz", frames)
     with np.load(tmp_path / "t.npz") as file:
         arrays = dict(file)

@@ -9,7 +9,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.engine import reverse
+from diffusion_gui.engine import recorder, reverse
 from diffusion_gui.engine.experiment import PICTURES, Start
 from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.session import library
@@ -37,7 +37,7 @@ def test_a_run_goes_to_the_end_and_gives_the_pixels_of_the_engine(
     assert trajectory.finished
     inputs = reverse.Inputs(library.emoji(32))
     *_, last = reverse.run(parts.document.experiment, inputs)
-    np.testing.assert_array_equal(trajectory.frames[-1].x0_hat, reverse.to_pixels(last.x_t))
+    np.testing.assert_array_equal(trajectory.frames[-1].x0_hat, recorder.to_pixels(last.x_t))
     assert [frame.index for frame in trajectory.frames] == list(range(21))
 
 

@@ -10,18 +10,16 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.guidance import UNBOUNDED
+from diffusion_gui.engine.guidance import UNBOUNDED, calls_within
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.denoisers.base import Denoiser
-    from diffusion_gui.engine.samplers import Levels
-    from diffusion_gui.engine.samplers.restart import Walk
 
 _REMEMBERED = 3
 """Deltas kept: enough for a sampler that asks a level twice or goes up a little (Heun's churn)."""
@@ -70,7 +68,7 @@ class Guided:
 
     def calls(self, a: float, s: float) -> int:
         """Return the model calls that one call at level (a, s) makes: 1 or 2."""
-        return 2 if self._scale != 1.0 and self._low < _sigma(a, s) <= self._high else 1
+        return calls_within(a, s, self._scale, self._low, self._high)
 
     def _combine(self, positive: Tensor, negative: Tensor, sigma: float) -> Tensor:
         """Return the guided estimate of D_c `positive` and D_u `negative`."""
@@ -139,24 +137,6 @@ class APG(Guided):
             delta = delta + self._momentum * past[-1][1]
         past.append((sigma, delta))
         return delta
-
-
-def forecast(walk: Walk, levels: Levels, calls: Callable[[float, float], int]) -> list[int]:
-    """Return the model calls made when step 0..n of a run is there, n + 1 numbers.
-
-    `walk` is a sampler with its parameters filled in; `calls(a, s)` is what one call of the
-    denoiser costs (`Guided.calls`). The sampler itself is run on the number 0 in place of
-    pictures: exact for every sampler, and too quick to notice.
-    """
-    made = 0
-
-    def count(x: Tensor, a: float, s: float) -> Tensor:
-        nonlocal made
-        made += calls(a, s)
-        return x
-
-    zero = cast("Tensor", 0.0)
-    return [made for _ in walk(count, zero, levels, lambda i: zero)]
 
 
 def _sigma(a: float, s: float) -> float:

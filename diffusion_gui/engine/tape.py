@@ -1,0 +1,49 @@
+"""The estimates of a run, kept, so that a fork of it need not ask the model again. Torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+TAPE_BUDGET = 256 * 1024**2
+
+
+class Tape:
+    """The first estimates of a run in the order they are made, as many as the budget allows.
+
+    What is on it is played, the rest is asked for and recorded. A tape without a budget is none.
+    """
+
+    def __init__(self, estimates: Sequence[Tensor] = (), budget: int = TAPE_BUDGET) -> None:
+        self._estimates = list(estimates)
+        self._room = budget - sum(map(_nbytes, self._estimates))
+        self._at = 0
+
+    def play(self, ask: Callable[[], Tensor]) -> Tensor:
+        """Return the next estimate, from the tape or, where that has ended, by `ask`."""
+        at, self._at = self._at, self._at + 1
+        if at < len(self._estimates):
+            return self._estimates[at]
+        estimate = ask()
+        self._room -= _nbytes(estimate)
+        if self._room >= 0 and at == len(self._estimates):  # no gaps
+            self._estimates.append(estimate)
+        return estimate
+
+    def first(self, count: int) -> Tape:
+        """Return a tape, rewound, of the first `count` estimates or fewer."""
+        return Tape(self._estimates[:count], TAPE_BUDGET)
+
+    def __len__(self) -> int:
+        """The number of estimates on it."""
+        return len(self._estimates)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the estimates; forks share those of their parent's tape."""
+        return sum(map(_nbytes, self._estimates))
+
+
+def _nbytes(estimate: Tensor) -> int:
+    return estimate.numel() * estimate.element_size()
