@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
+    QDialog,
     QFileDialog,
     QLabel,
     QMenu,
@@ -22,6 +23,7 @@ from PySide6.QtWidgets import (
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.actions import ACTIONS, shortcut_lines
+from diffusion_gui.app.key_list import KeyList
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.panels.common.style import style_sheet
@@ -290,11 +292,11 @@ def test_the_schedule_is_saved(
 @pytest.mark.parametrize("name", ["shortcuts", "about"])
 def test_the_help_boxes_open_and_close(window: MainWindow, qtbot: QtBot, name: str) -> None:
     window.actions_by_name[name].trigger()
-    box = window.findChild(QMessageBox)
-    assert box is not None
+    box = window.findChild(QDialog)
+    assert isinstance(box, KeyList if name == "shortcuts" else QMessageBox)
     assert box.isVisible()
     qtbot.keyClick(box, Qt.Key.Key_Escape)
-    qtbot.waitUntil(lambda: window.findChild(QMessageBox) is None)
+    qtbot.waitUntil(lambda: window.findChild(QDialog) is None)
 
 
 def test_play_moves_t_and_stops_when_pressed_again(
