@@ -12,7 +12,9 @@ def test_what_is_built_undressed_is_dressed_afterwards_whatever_happens(qapp: QA
     theme = Theme(qapp, "light")
     sheet = qapp.styleSheet()
     assert sheet
-    with pytest.raises(KeyError), theme.undressed():
+    with theme.undressed():
         assert not qapp.styleSheet()
+    assert qapp.styleSheet() == sheet
+    with pytest.raises(KeyError), theme.undressed():
         raise KeyError
     assert qapp.styleSheet() == sheet
