@@ -201,25 +201,23 @@ def test_text_has_enough_contrast(parts: Parts, dark: bool) -> None:
     parts.theme.set_wish("light")
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (1440, 900), (1920, 1080), (2560, 1440)])
-def test_nothing_is_clipped_at_the_promised_sizes(
-    window: MainWindow, qtbot: QtBot, size: tuple[int, int]
-) -> None:
-    window.resize(*size)
-    qtbot.waitUntil(lambda: window.size() == QSize(*size))
-    for button in window.findChildren(QPushButton):
-        if button.isVisible():
-            assert button.width() >= button.minimumSizeHint().width(), button.text()
-    for panel in (window.schedule, window.images, window.sampling):
-        outside = [
-            child.objectName() or type(child).__name__
-            for child in panel.findChildren(QWidget)
-            if child.isVisible()
-            and not isinstance(child, QLabel)
-            and child.parentWidget() is panel
-            and not panel.rect().contains(child.geometry())
-        ]
-        assert outside == []
+def test_nothing_is_clipped_at_the_promised_sizes(window: MainWindow, qtbot: QtBot) -> None:
+    for size in ((1280, 800), (1440, 900), (1920, 1080), (2560, 1440)):
+        window.resize(*size)
+        qtbot.waitUntil(lambda size=size: window.size() == QSize(*size))
+        for button in window.findChildren(QPushButton):
+            if button.isVisible():
+                assert button.width() >= button.minimumSizeHint().width(), button.text()
+        for panel in (window.schedule, window.images, window.sampling):
+            outside = [
+                child.objectName() or type(child).__name__
+                for child in panel.findChildren(QWidget)
+                if child.isVisible()
+                and not isinstance(child, QLabel)
+                and child.parentWidget() is panel
+                and not panel.rect().contains(child.geometry())
+            ]
+            assert outside == []
 
 
 def test_every_control_explains_itself(window: MainWindow) -> None:
