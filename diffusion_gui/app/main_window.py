@@ -17,7 +17,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from diffusion_gui import __version__
-from diffusion_gui.app.actions import build_menus, shortcut_lines
+from diffusion_gui.app.actions import build_menus
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
 from diffusion_gui.app.schedule_files import ScheduleFiles
@@ -59,13 +59,15 @@ class MainWindow(QMainWindow):
         p = self._parts
         common = (p.document, p.view)
         self.toolbar = Toolbar(*common, p.player, p.sampling, p.settings, p.theme)
-        self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.presets, p.theme)
+        self.schedule = ScheduleEditor(
+            *common, p.run_view, p.editor, p.comparison, p.presets, p.theme
+        )
         self.schedule_files = ScheduleFiles(p.document, p.settings, self.schedule)
         sources = Sources(
             p.store, p.preview, p.film, p.loader, p.pictures, p.chain, p.measures, p.estimator
         )
         self.images = ImagePanel(*common, sources, p.theme)
-        self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
+        self.sampling = SamplingPanel(*common, p.sampling, p.run_view, p.settings, p.theme)
         self.picture_files = PictureFiles(p, self.images, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, _HALVES)
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, _WIDTHS)
@@ -103,7 +105,10 @@ class MainWindow(QMainWindow):
             "earlier": lambda: p.view.set_t(p.view.t - max(1, p.view.T // 100)),
             "later": lambda: p.view.set_t(p.view.t + max(1, p.view.T // 100)),
             "runPause": self.sampling.toggle,
-            "step": p.sampling.step,
+            "step": p.run_view.step_on,
+            "stepBack": p.run_view.step_back,
+            "firstStep": p.run_view.first,
+            "lastStep": p.run_view.last,
             "stop": p.sampling.stop,
             "denoiseFromHere": self.sampling.denoise_from_here,
             **self.images.tray.handlers(),
@@ -164,24 +169,18 @@ class MainWindow(QMainWindow):
         self._parts.theme.set_wish(wish)
 
     def _show_shortcuts(self) -> None:
-        rows = "".join(
-            f"<tr><td style='padding-right:24px'><b>{keys}</b></td><td>{text}</td></tr>"
-            for keys, text in shortcut_lines()
-        )
-        self._say("Keyboard shortcuts", f"<table cellpadding='3'>{rows}</table>")
+        from diffusion_gui.app.key_list import KeyList
+
+        KeyList(self).open()
 
     def _show_about(self) -> None:
-        self._say(
-            "About Diffusion GUI",
-            f"<b>Diffusion GUI {__version__}</b><p>See, touch and tune a diffusion process.</p>"
-            "<p>Apache-2.0. Emoji: Noto Color Emoji, OFL 1.1. Icons: Lucide, ISC.</p>",
-        )
-
-    def _say(self, title: str, html: str) -> None:
         box = QMessageBox(self)
-        box.setWindowTitle(title)
+        box.setWindowTitle("About Diffusion GUI")
         box.setTextFormat(Qt.TextFormat.RichText)
-        box.setText(html)
+        box.setText(
+            f"<b>Diffusion GUI {__version__}</b><p>See, touch and tune a diffusion process.</p>"
+            "<p>Apache-2.0. Emoji: Noto Color Emoji, OFL 1.1. Icons: Lucide, ISC.</p>"
+        )
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 

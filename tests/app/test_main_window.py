@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
+    QDialog,
     QFileDialog,
     QLabel,
     QMenu,
@@ -21,7 +22,8 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from diffusion_gui.app.actions import ACTIONS
+from diffusion_gui.app.actions import ACTIONS, shortcut_lines
+from diffusion_gui.app.key_list import KeyList
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.panels.common.style import style_sheet
@@ -132,6 +134,12 @@ class Folder:
 
     def path(self) -> str:
         return str(self._path)
+
+
+def test_the_list_of_keys_has_those_of_menus_and_of_what_has_the_focus() -> None:
+    lines = dict(shortcut_lines())
+    assert {"F5", "Ctrl+Z", "Del", "D", "Ctrl+A", "+, −, 0", "Alt+Arrows"} <= lines.keys()
+    assert not any("\t" in text for text in lines.values())
 
 
 @pytest.mark.qt_log_ignore("plugin does not support", extend=True)
@@ -282,11 +290,11 @@ def test_the_schedule_is_saved(
 @pytest.mark.parametrize("name", ["shortcuts", "about"])
 def test_the_help_boxes_open_and_close(window: MainWindow, qtbot: QtBot, name: str) -> None:
     window.actions_by_name[name].trigger()
-    box = window.findChild(QMessageBox)
-    assert box is not None
+    box = window.findChild(QDialog)
+    assert isinstance(box, KeyList if name == "shortcuts" else QMessageBox)
     assert box.isVisible()
     qtbot.keyClick(box, Qt.Key.Key_Escape)
-    qtbot.waitUntil(lambda: window.findChild(QMessageBox) is None)
+    qtbot.waitUntil(lambda: window.findChild(QDialog) is None)
 
 
 def test_play_moves_t_and_stops_when_pressed_again(
