@@ -81,6 +81,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
     built.shutdown()
     for owned in (
         built.estimator,
+        built.forecaster,
         built.run_view,
         built.sampling,
         built.loader,
