@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QWidget
 
 from diffusion_gui.engine.params import Param, Values, pack
-from diffusion_gui.panels.common.widgets import GAP, Field, NumberBox
+from diffusion_gui.panels.common.widgets import GAP, Field, NumberBox, show_number
 
 COLUMNS = 3
 
@@ -41,11 +41,11 @@ class ParamsForm(QWidget):
         for param in params:
             control = self._controls[param.name]
             value = given.get(param.name, param.default)
-            with QSignalBlocker(control):
-                if isinstance(control, QComboBox):
+            if isinstance(control, QComboBox):
+                with QSignalBlocker(control):
                     control.setCurrentIndex(round(value))
-                else:
-                    control.setValue(value)
+            else:
+                show_number(control, value)
 
     def _rebuild(self, params: tuple[Param, ...]) -> None:
         while (item := self._grid.takeAt(0)) is not None:

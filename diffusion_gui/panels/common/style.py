@@ -90,6 +90,9 @@ QPushButton[role="menu"], QPushButton[role="tool"] {{ padding: 0 6px; }}
 QPushButton[role="menu"]::menu-indicator {{ image: none; width: 0; }}
 
 QComboBox {{ padding-right: 2px; }}
+QComboBox QLineEdit, QComboBox QLineEdit:focus {{
+    background: transparent; border: none; padding: 0; min-height: 0;
+}}
 QComboBox::drop-down {{ border: none; width: 22px; }}
 QComboBox::down-arrow {{ image: url("{chevron}"); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView {{

@@ -27,7 +27,7 @@ class LabelPicker(QComboBox):
         self.setMaxVisibleItems(16)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._line = QLineEdit()
-        self._line.setPlaceholderText("all images")
+        self._line.setPlaceholderText("all")
         self.setLineEdit(self._line)
         self._labels: tuple[str, ...] | None = None
         self._shown = ""
