@@ -22,6 +22,7 @@ from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
+from diffusion_gui.state.run_checks import RunChecks
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
@@ -53,6 +54,7 @@ class Parts:
     pictures: PictureSet
     sampling: SamplingController
     run_view: RunView
+    run_checks: RunChecks
     estimator: Estimator
     first_experiment: Experiment
 
@@ -62,6 +64,7 @@ class Parts:
         self.chain.shutdown()
         self.estimator.shutdown()
         self.measures.shutdown()
+        self.run_checks.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
         self.film.shutdown()
@@ -113,6 +116,7 @@ def build_parts(
         loader=loader,
         sampling=sampling,
         run_view=RunView(sampling, view, app),
+        run_checks=RunChecks(sampling, app),
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,
         first_experiment=experiment,

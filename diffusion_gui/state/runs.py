@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, Signal
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.images import FloatImage
+from diffusion_gui.engine.run_distance import ReferenceDistance, Verdict
 from diffusion_gui.engine.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -56,11 +57,21 @@ class Run:
     name: str = ""
     note: str = ""
     pinned: bool = False
+    verdict: Verdict | None = None
+    """What running it again has shown."""
+    distance: ReferenceDistance | None = None
+    """How far its result is from the reference of its seed."""
 
     @property
     def title(self) -> str:
         """Its name, or its number where it has none."""
         return self.name or f"Run {self.number}"
+
+    @property
+    def forked_at(self) -> int | None:
+        """The step of another run that it goes on from, None for a run from the beginning."""
+        fork = self.experiment.fork
+        return fork.step if fork is not None else None
 
     @property
     def nbytes(self) -> int:
@@ -74,10 +85,14 @@ class Run:
 
 
 class Runs(QObject):
-    """All runs, oldest first; `changed` when the list, or what is said in it, changed."""
+    """All runs, oldest first; `changed` when the list, or what is said in it, changed.
+
+    `removed(run)` when one has left it, `replaced(run, other)` when another goes on in its place.
+    """
 
     changed = Signal()
     removed = Signal(object)
+    replaced = Signal(object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -112,6 +127,26 @@ class Runs(QObject):
                 self._drop(last)
         self._runs.append(run)
         self._keep_within()
+        self.changed.emit()
+
+    def replace(self, run: Run, other: Run) -> None:
+        """Let `other` go on in the place of a run that was stopped, under its number and name."""
+        if run not in self._runs:
+            self.add(other)
+            return
+        other.number, other.live = run.number, run.live
+        other.name, other.note, other.pinned = run.name, run.note, run.pinned
+        self._runs[self._runs.index(run)] = other
+        self._keep_within()
+        self.replaced.emit(run, other)
+        self.changed.emit()
+
+    def judge(self, run: Run, told: Verdict | ReferenceDistance) -> None:
+        """Note what was found out about a run."""
+        if isinstance(told, Verdict):
+            run.verdict = told
+        else:
+            run.distance = told
         self.changed.emit()
 
     def end(self, run: Run, outcome: Outcome, message: str = "") -> None:

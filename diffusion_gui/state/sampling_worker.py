@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,16 +22,21 @@ if TYPE_CHECKING:
     import torch
 
     from diffusion_gui.engine.reverse import Built, Inputs
+    from diffusion_gui.engine.samplers import Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """What is to be run: `parent` is the run that the experiment forks from, if it is known."""
+    """What is to be run: `parent` is the run that the experiment forks from, if it is known.
+
+    `stopped` is a run of the same experiment that this one goes on with.
+    """
 
     experiment: Experiment
     device: str
     live: bool = False
     parent: Run | None = None
+    stopped: Run | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +50,11 @@ class Estimate:
     problem: str = ""
 
 
-def _inherited(experiment: Experiment, parent: Run | None) -> dict[int, Frame]:
-    """Return the frames that a fork has in common with its parent: they are kept once."""
+def _inherited(order: Order) -> dict[int, Frame]:
+    """Return the frames that a run has in common with another: they are kept once."""
+    if order.stopped is not None:
+        return {frame.index: frame for frame in order.stopped.trajectory.frames}
+    experiment, parent = order.experiment, order.parent
     fork = experiment.fork
     if fork is None or parent is None or parent.experiment.schedule.T != experiment.schedule.T:
         return {}
@@ -85,11 +93,14 @@ class SamplingWorker:
         experiment, parent = order.experiment, order.parent
         target = self._begin(job, order.device)
         calls = tuple(reverse.calls_by_step(experiment))
-        if not (parent and parent.tape):
+        heard = order.stopped.tape if order.stopped else None
+        if not (heard or (parent and parent.tape)):
             self.model(experiment)
         tape = reverse.tape_for(experiment, parent.tape if parent else None)
+        if heard:
+            tape = heard.first(len(heard))
         run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
-        inherited = _inherited(experiment, parent)
+        inherited = _inherited(order)
         started(run)
         recorder, begin = Recorder(), time.perf_counter()
 
@@ -105,6 +116,21 @@ class SamplingWorker:
         keep(recorder.flush())
         run.result = step.x_t.cpu().numpy()
         return run
+
+    def walk(self, job: Job, experiment: Experiment, wish: str) -> Iterator[Step]:
+        """Yield the steps of a run that is not recorded, every estimate asked of the model."""
+        import_torch()
+        from diffusion_gui.engine import reverse
+
+        target = self._begin(job, wish)
+        for step in reverse.walk(experiment, self, target):
+            job.poll()
+            yield step
+
+    @property
+    def described(self) -> str:
+        """The device of the newest job, in words."""
+        return self._described
 
     def estimate(
         self, job: Job, experiment: Experiment, device_wish: str, picture: str, t: int
