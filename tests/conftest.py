@@ -71,6 +71,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
     for owned in (
         built.estimator,
         built.run_checks,
+        built.run_comparison,
         built.run_view,
         built.sampling,
         built.loader,

@@ -102,6 +102,10 @@ class Runs(QObject):
         """Oldest first."""
         return iter(tuple(self._runs))
 
+    def __contains__(self, run: Run) -> bool:
+        """Whether a run is in the list."""
+        return run in self._runs
+
     def __len__(self) -> int:
         """The number of runs."""
         return len(self._runs)
