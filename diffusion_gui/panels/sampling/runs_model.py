@@ -16,6 +16,7 @@ from PySide6.QtCore import (
 
 from diffusion_gui.engine import run_words
 from diffusion_gui.engine.numerals import spelled
+from diffusion_gui.engine.run_distance import is_random
 from diffusion_gui.state.runs import Outcome, Run, Runs
 
 Index = QModelIndex | QPersistentModelIndex
@@ -236,4 +237,5 @@ def distance_text(run: Run) -> str:
         return ""
     each = found.each
     span = f", {spelled(min(each))} to {spelled(max(each))}" if len(each) > 1 else ""
-    return f"To the reference of its seed: rms {spelled(found.mean)} on average{span}"
+    noisy = "; it draws fresh noise, the reference does not" if is_random(run.experiment) else ""
+    return f"To the reference of its seed: rms {spelled(found.mean)} on average{span}{noisy}"

@@ -1,0 +1,244 @@
+"""Runs looked at together, in the place of the grids: how, at which steps, and how far apart."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QMouseEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from diffusion_gui.engine.numerals import spelled
+from diffusion_gui.engine.run_distance import Matching
+from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.plot import Plot
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button
+from diffusion_gui.panels.sampling.compare_canvas import CompareCanvas
+from diffusion_gui.panels.sampling.runs_delegate import LETTERS
+from diffusion_gui.state.run_comparison import GAINS, CompareMode, RunComparison
+from diffusion_gui.state.run_view import RunView
+from diffusion_gui.state.runs import Outcome
+from diffusion_gui.state.sampling import SamplingController
+
+CHART_WIDTH = 170
+_MODES = {
+    CompareMode.SIDE: ("Side by side", "Each run at the same step"),
+    CompareMode.SWIPE: ("Swipe", "A left, the others right of a divider: drag it"),
+    CompareMode.FLICKER: ("Flicker", "In turn, twice a second; hold the mouse for the next one"),
+    CompareMode.DIFFERENCE: ("Difference", "What is brighter than in A, and what is darker"),
+}
+_MATCHINGS = {
+    Matching.STEP: ("same step", "Steps of the same number go together"),
+    Matching.LEVEL: ("same noise", "Steps of the nearest noise level σ go together"),
+}
+
+
+class DistanceChart(Plot):
+    """How far the other runs are from the first at each of its steps; a press goes to a step."""
+
+    step_wished = Signal(int)
+
+    def __init__(self, theme: Theme) -> None:
+        import pyqtgraph as pg
+
+        self._marker = pg.InfiniteLine(angle=90, movable=False)
+        super().__init__(theme, small=True)
+        self.setObjectName("distanceChart")
+        self.setToolTip(
+            "rms difference of 𝑥̂₀ to run A over the batch, at each step of A, in units of [−1, 1];\n"
+            "from the 8-bit frames. Press to go to a step."
+        )
+        self.curves = [self.add_curve(token, width=1.6) for token in ("beta", "log_snr", "sigma")]
+        self.addItem(self._marker, ignoreBounds=True)
+        self._tint()
+
+    def set_values(self, lines: list[tuple[list[int], list[float]]], num_steps: int) -> None:
+        """Show the distances of each run."""
+        from diffusion_gui.panels.common.plot import show_line
+
+        import numpy as np
+
+        highest = max((max(values) for _, values in lines if values), default=0.0)
+        for curve, line in zip(self.curves, [*lines, *[([], [])] * 3], strict=False):
+            show_line(curve, np.asarray(line[0], float), np.asarray(line[1], float))
+        self.setXRange(0, max(num_steps, 1), padding=0.02)
+        self.setYRange(0.0, 1.08 * max(highest, 1e-3), padding=0)
+
+    def set_step(self, step: int) -> None:
+        """Move the marker."""
+        self._marker.setPos(step)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Go to the step under the mouse."""
+        if event.buttons() & Qt.MouseButton.LeftButton:
+            scene = self.viewportTransform().inverted()[0].map(event.position())
+            self.step_wished.emit(max(round(self.getViewBox().mapSceneToView(scene).x()), 0))
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Let the step follow the mouse."""
+        self.mousePressEvent(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Nothing is left to do."""
+
+    def wheelEvent(self, event: object) -> None:
+        """Ignore the wheel: the chart always shows the whole run."""
+
+    def _tint(self) -> None:
+        super()._tint()
+        self._marker.setPen(self.line(self.theme.tokens.cursor, 1.5))
+
+
+class CompareView(QWidget):
+    """Shows and steers a `RunComparison`."""
+
+    def __init__(
+        self,
+        controller: SamplingController,
+        comparison: RunComparison,
+        shown: RunView,
+        theme: Theme,
+    ) -> None:
+        super().__init__()
+        self.setObjectName("compareView")
+        self._controller = controller
+        self._comparison = comparison
+        self._shown = shown
+        self._theme = theme
+        self._build()
+        self._bind()
+        self._show()
+        self._show_distances()
+        self._tint()
+
+    def _build(self) -> None:
+        self.modes: dict[CompareMode, QPushButton] = {}
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        for mode, (text, tooltip) in _MODES.items():
+            chip = self.modes[mode] = self._chip(text, tooltip, f"{mode}CompareButton")
+            chip.clicked.connect(lambda _on, mode=mode: self._on_mode(mode))
+            row.addWidget(chip)
+        self.gain = QComboBox()
+        self.gain.setObjectName("differenceGain")
+        self.gain.setToolTip("By how much the difference is amplified around grey")
+        self.gain.setAccessibleName("Amplification of the difference")
+        for gain in GAINS:
+            self.gain.addItem(f"× {gain:g}", gain)
+        row.addWidget(self.gain)
+        row.addSpacing(GAP)
+        self.matching: dict[Matching, QPushButton] = {}
+        for matching, (text, tooltip) in _MATCHINGS.items():
+            chip = self.matching[matching] = self._chip(text, tooltip, f"{matching}MatchButton")
+            chip.clicked.connect(lambda _on, matching=matching: self._on_matching(matching))
+            row.addWidget(chip)
+        self.told = ElidedLabel("caption")
+        row.addWidget(self.told, 1)
+        self.finish = button("", "Go on with it, to compare all of its steps", "chip")
+        self.finish.setObjectName("finishComparedButton")
+        row.addWidget(self.finish)
+        self.close_button = button("", "Look at one run again", "tool")
+        self.close_button.setObjectName("endCompareButton")
+        self.close_button.setAccessibleName("End the comparison")
+        row.addWidget(self.close_button)
+        self.canvas = CompareCanvas(self._comparison, self._shown, self._theme)
+        self.chart = DistanceChart(self._theme)
+        self.chart.setFixedWidth(CHART_WIDTH)
+        below = QHBoxLayout()
+        below.setSpacing(GAP)
+        below.addWidget(self.canvas, 1)
+        below.addWidget(self.chart)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(row)
+        column.addLayout(below, 1)
+
+    def _chip(self, text: str, tooltip: str, name: str) -> QPushButton:
+        chip = button(text, tooltip, "chip")
+        chip.setObjectName(name)
+        chip.setCheckable(True)
+        return chip
+
+    def _bind(self) -> None:
+        self.gain.activated.connect(
+            lambda _row: self._comparison.set_gain(self.gain.currentData())
+        )
+        self.close_button.clicked.connect(self._comparison.end)
+        self.finish.clicked.connect(self._on_finish)
+        self.chart.step_wished.connect(self._on_step_wished)
+        self._comparison.changed.connect(self._show)
+        self._comparison.measured.connect(self._show_distances)
+        self._comparison.frames_changed.connect(self._show_step)
+        self._controller.state_changed.connect(self._show)
+        self._theme.changed.connect(self._tint)
+
+    def _on_mode(self, mode: CompareMode) -> None:
+        self._comparison.set_mode(mode)
+        self._show()
+
+    def _on_matching(self, matching: Matching) -> None:
+        self._comparison.set_matching(matching)
+        self._show()
+
+    @Slot()
+    def _on_finish(self) -> None:
+        for run in self._comparison.runs:
+            if run.outcome is Outcome.STOPPED:
+                self._controller.finish(run)
+                return
+
+    @Slot(int)
+    def _on_step_wished(self, step: int) -> None:
+        """Go to a step of the first run."""
+        if not self._comparison.on:
+            return
+        self._shown.show(self._comparison.runs[0])
+        self._shown.set_step(step)
+
+    @Slot()
+    def _show(self) -> None:
+        comparison = self._comparison
+        for mode, chip in self.modes.items():
+            with QSignalBlocker(chip):
+                chip.setChecked(mode is comparison.mode)
+        for matching, chip in self.matching.items():
+            with QSignalBlocker(chip):
+                chip.setChecked(matching is comparison.matching)
+        self.gain.setVisible(comparison.mode is CompareMode.DIFFERENCE)
+        with QSignalBlocker(self.gain):
+            self.gain.setCurrentIndex(GAINS.index(comparison.gain))
+        short = [run for run in comparison.runs if run.outcome is Outcome.STOPPED]
+        self.finish.setVisible(bool(short))
+        self.finish.setEnabled(not self._controller.active)
+        if short:
+            self.finish.setText(f"Finish {short[0].title}")
+        self._show_distances()
+
+    @Slot()
+    def _show_distances(self) -> None:
+        comparison = self._comparison
+        if not comparison.on:
+            return
+        found = comparison.distances
+        lines = [(list(one.steps), list(one.values)) for one in found]
+        self.chart.set_values(lines, comparison.runs[0].trajectory.num_steps)
+        self._show_step()
+        told = []
+        for letter, one in zip(LETTERS[1:], found, strict=False):
+            if one.final is not None:
+                told.append(f"{letter} to A at the end: rms {spelled(one.final)}")
+        self.told.setText("   ".join(told))
+
+    @Slot()
+    def _show_step(self) -> None:
+        frames = self._comparison.frames
+        if frames and frames[0] is not None:
+            self.chart.set_step(frames[0].index)
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        set_icon(self.close_button, "x", tokens.text, tokens.disabled)
+        for curve, name in zip(self.chart.curves, ("beta", "log_snr", "sigma"), strict=True):
+            curve.setPen(self.chart.line(QColor(getattr(tokens, name)).name(), 1.6))
