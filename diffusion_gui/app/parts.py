@@ -17,6 +17,7 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.estimate import Estimator
 from diffusion_gui.state.film import Film
+from diffusion_gui.state.forecast import Forecaster
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
@@ -57,6 +58,7 @@ class Parts:
     run_view: RunView
     run_checks: RunChecks
     run_comparison: RunComparison
+    forecaster: Forecaster
     estimator: Estimator
     first_experiment: Experiment
 
@@ -65,6 +67,7 @@ class Parts:
         self.presets.shutdown()
         self.chain.shutdown()
         self.estimator.shutdown()
+        self.forecaster.shutdown()
         self.measures.shutdown()
         self.run_comparison.shutdown()
         self.run_checks.shutdown()
@@ -122,6 +125,7 @@ def build_parts(
         run_view=run_view,
         run_checks=RunChecks(sampling, app),
         run_comparison=RunComparison(sampling.runs, run_view, app),
+        forecaster=Forecaster(document, sampling, app),
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,
         first_experiment=experiment,
