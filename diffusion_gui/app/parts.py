@@ -23,8 +23,8 @@ from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
-from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_checks import RunChecks
+from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings

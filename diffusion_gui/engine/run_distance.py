@@ -125,7 +125,7 @@ def is_random(experiment: Experiment) -> bool:
     return noisy or bool(sampling.restart) or sampling.inpaint is not None
 
 
-def rms(one: FloatImage, other: FloatImage) -> Numbers:
+def rms(one: FloatImage | Pixels, other: FloatImage | Pixels) -> Numbers:
     """Return the rms difference of each picture, float32 [B], of two batches [B, ...] alike.
 
     Floats are in [-1, 1]; 8-bit pictures count as such. Of batches of other sizes the pictures
@@ -133,12 +133,9 @@ def rms(one: FloatImage, other: FloatImage) -> Numbers:
     """
     count = min(len(one), len(other))
     _check_alike(one, other)
-    if one.dtype == np.uint8:
-        apart = one[:count].astype(np.float32) - other[:count].astype(np.float32)
-        apart /= UNIT
-    else:
-        apart = one[:count] - other[:count]
-    flat = apart.reshape(count, -1)
+    unit = np.float32(UNIT if one.dtype == np.uint8 else 1.0)
+    apart = one[:count].astype(np.float32) - other[:count].astype(np.float32)
+    flat = (apart / unit).reshape(count, -1)
     return np.sqrt(np.mean(np.square(flat), axis=1, dtype=np.float64)).astype(np.float32)
 
 

@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.run_distance import Matching, matched, natural_matching, rms
-from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.engine.trajectory import Frame, Numbers
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.runs import Run, Runs
 
@@ -109,10 +109,9 @@ class RunComparison(QObject):
         """Look at these runs together. Raises EngineError where that cannot be."""
         if not 2 <= len(runs) <= MOST_RUNS:
             raise EngineError(f"choose 2 to {MOST_RUNS} runs to compare, not {len(runs)}")
-        last = [run.trajectory.last for run in runs]
-        if None in last:
+        if any(run.trajectory.last is None for run in runs):
             raise EngineError("a run without a step cannot be compared; choose others")
-        sizes = sorted({frame.x_t.shape[1] for frame in last if frame is not None})
+        sizes = _sizes(runs)
         if len(sizes) > 1:
             told = " and ".join(map(str, sizes))
             raise EngineError(f"pictures of {told} px cannot be compared; choose runs of one size")
@@ -250,8 +249,8 @@ class RunComparison(QObject):
         gone = [one for one in self._compared if one not in self._list]
         if not gone:
             return
-        *_, newest = (*self._list, None)
-        if newest is not None and newest.live and newest.number > gone[0].number:
+        later = [one for one in self._list if one.live and one.number > gone[0].number]
+        if gone[0].live and later:
             return
         left = tuple(one for one in self._compared if one in self._list)
         if len(left) < 2:
@@ -269,11 +268,7 @@ class RunComparison(QObject):
         """Compare another run in the place of one, if its pictures are of the same size."""
         place = self._compared.index(run)
         runs = (*self._compared[:place], other, *self._compared[place + 1 :])
-        last, sizes = other.trajectory.last, set()
-        for one in runs:
-            frame = one.trajectory.last
-            sizes.add(frame.x_t.shape[1] if frame else 0)
-        if last is not None and len(sizes) > 1:
+        if len(_sizes(runs)) > 1:
             self.end()
             return
         self._compared = runs
@@ -289,6 +284,11 @@ def _key(one: Frame, other: Run, two: Frame) -> tuple[int, int, int]:
     return one.index, other.number, two.index
 
 
-def _over_batch(each: np.ndarray) -> float:
+def _sizes(runs: Sequence[Run]) -> list[int]:
+    """Return the sizes of the runs' pictures, as far as they have any."""
+    return sorted({last.x_t.shape[1] for run in runs if (last := run.trajectory.last)})
+
+
+def _over_batch(each: Numbers) -> float:
     """Return the rms over the batch of each picture's rms."""
     return float(np.sqrt(np.mean(np.square(each, dtype=np.float64))))

@@ -113,8 +113,8 @@ class CompareCanvas(QWidget):
 
     def _difference(self, quantity: Quantity, number: int) -> Area:
         first, other = self._comparison.frames[0], self._comparison.frames[number]
-        gain = self._comparison.gain
-        text = f"{LETTERS[number]} − {LETTERS[0]}, {_SYMBOLS[quantity]} × {spelled(gain)}, equal is grey"
+        gain, what = self._comparison.gain, f"{LETTERS[number]} − {LETTERS[0]}"
+        text = f"{what}, {_SYMBOLS[quantity]} × {spelled(gain)}: grey is equal"
         if first is None or other is None:
             return Area(text, [])
         apart = difference(getattr(other, quantity), getattr(first, quantity), gain)
@@ -215,7 +215,9 @@ class CompareCanvas(QWidget):
             painter.restore()
         half = room.width() // 2 - GAP
         self._write(painter, QRect(room.left(), room.top(), half, HEAD), area.text)
-        self._write(painter, QRect(room.left() + half + 2 * GAP, room.top(), half, HEAD), area.beside)
+        self._write(
+            painter, QRect(room.left() + half + 2 * GAP, room.top(), half, HEAD), area.beside
+        )
         self._draw_divider(painter, grid, x)
 
     def _draw_divider(self, painter: QPainter, grid: QRect, x: int) -> None:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QMouseEvent
+from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import Matching
+from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.icons import set_icon
-from diffusion_gui.panels.common.plot import Plot
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button
 from diffusion_gui.panels.sampling.compare_canvas import CompareCanvas
+from diffusion_gui.panels.sampling.distance_chart import DistanceChart
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
 from diffusion_gui.state.run_comparison import GAINS, CompareMode, RunComparison
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.runs import Outcome
 from diffusion_gui.state.sampling import SamplingController
 
-CHART_WIDTH = 170
 _MODES = {
     CompareMode.SIDE: ("Side by side", "Each run at the same step"),
     CompareMode.SWIPE: ("Swipe", "A left, the others right of a divider: drag it"),
@@ -30,62 +29,6 @@ _MATCHINGS = {
     Matching.STEP: ("same step", "Steps of the same number go together"),
     Matching.LEVEL: ("same noise", "Steps of the nearest noise level σ go together"),
 }
-
-
-class DistanceChart(Plot):
-    """How far the other runs are from the first at each of its steps; a press goes to a step."""
-
-    step_wished = Signal(int)
-
-    def __init__(self, theme: Theme) -> None:
-        import pyqtgraph as pg
-
-        self._marker = pg.InfiniteLine(angle=90, movable=False)
-        super().__init__(theme, small=True)
-        self.setObjectName("distanceChart")
-        self.setToolTip(
-            "rms difference of 𝑥̂₀ to run A over the batch, at each step of A, in units of [−1, 1];\n"
-            "from the 8-bit frames. Press to go to a step."
-        )
-        self.curves = [self.add_curve(token, width=1.6) for token in ("beta", "log_snr", "sigma")]
-        self.addItem(self._marker, ignoreBounds=True)
-        self._tint()
-
-    def set_values(self, lines: list[tuple[list[int], list[float]]], num_steps: int) -> None:
-        """Show the distances of each run."""
-        from diffusion_gui.panels.common.plot import show_line
-
-        import numpy as np
-
-        highest = max((max(values) for _, values in lines if values), default=0.0)
-        for curve, line in zip(self.curves, [*lines, *[([], [])] * 3], strict=False):
-            show_line(curve, np.asarray(line[0], float), np.asarray(line[1], float))
-        self.setXRange(0, max(num_steps, 1), padding=0.02)
-        self.setYRange(0.0, 1.08 * max(highest, 1e-3), padding=0)
-
-    def set_step(self, step: int) -> None:
-        """Move the marker."""
-        self._marker.setPos(step)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        """Go to the step under the mouse."""
-        if event.buttons() & Qt.MouseButton.LeftButton:
-            scene = self.viewportTransform().inverted()[0].map(event.position())
-            self.step_wished.emit(max(round(self.getViewBox().mapSceneToView(scene).x()), 0))
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Let the step follow the mouse."""
-        self.mousePressEvent(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Nothing is left to do."""
-
-    def wheelEvent(self, event: object) -> None:
-        """Ignore the wheel: the chart always shows the whole run."""
-
-    def _tint(self) -> None:
-        super()._tint()
-        self._marker.setPen(self.line(self.theme.tokens.cursor, 1.5))
 
 
 class CompareView(QWidget):
@@ -143,7 +86,6 @@ class CompareView(QWidget):
         row.addWidget(self.close_button)
         self.canvas = CompareCanvas(self._comparison, self._shown, self._theme)
         self.chart = DistanceChart(self._theme)
-        self.chart.setFixedWidth(CHART_WIDTH)
         below = QHBoxLayout()
         below.setSpacing(GAP)
         below.addWidget(self.canvas, 1)
@@ -161,9 +103,7 @@ class CompareView(QWidget):
         return chip
 
     def _bind(self) -> None:
-        self.gain.activated.connect(
-            lambda _row: self._comparison.set_gain(self.gain.currentData())
-        )
+        self.gain.activated.connect(lambda _row: self._comparison.set_gain(self.gain.currentData()))
         self.close_button.clicked.connect(self._comparison.end)
         self.finish.clicked.connect(self._on_finish)
         self.chart.step_wished.connect(self._on_step_wished)
@@ -220,25 +160,29 @@ class CompareView(QWidget):
         comparison = self._comparison
         if not comparison.on:
             return
-        found = comparison.distances
-        lines = [(list(one.steps), list(one.values)) for one in found]
-        self.chart.set_values(lines, comparison.runs[0].trajectory.num_steps)
+        self.chart.set_distances(comparison.distances, comparison.runs[0].trajectory.num_steps)
         self._show_step()
-        told = []
-        for letter, one in zip(LETTERS[1:], found, strict=False):
-            if one.final is not None:
-                told.append(f"{letter} to A at the end: rms {spelled(one.final)}")
-        self.told.setText("   ".join(told))
 
     @Slot()
     def _show_step(self) -> None:
-        frames = self._comparison.frames
-        if frames and frames[0] is not None:
-            self.chart.set_step(frames[0].index)
+        first = next(iter(self._comparison.frames), None)
+        if first is not None:
+            self.chart.set_step(first.index)
+        self.told.setText("    ".join(self._told(first)))
+
+    def _told(self, first: Frame | None) -> list[str]:
+        """Return how far each run is from the first at the step on show, and at the end."""
+        told = []
+        for letter, one in zip(LETTERS[1:], self._comparison.distances, strict=False):
+            here = dict(zip(one.steps, one.values, strict=True)).get(first.index if first else -1)
+            parts = [f"here {spelled(here)}"] if here is not None else []
+            if one.final is not None:
+                parts.append(f"at the end {spelled(one.final)}")
+            if parts:
+                told.append(f"{letter} to A: rms {', '.join(parts)}")
+        return told
 
     @Slot()
     def _tint(self) -> None:
         tokens = self._theme.tokens
         set_icon(self.close_button, "x", tokens.text, tokens.disabled)
-        for curve, name in zip(self.chart.curves, ("beta", "log_snr", "sigma"), strict=True):
-            curve.setPen(self.chart.line(QColor(getattr(tokens, name)).name(), 1.6))

@@ -74,9 +74,7 @@ class RunsDelegate(QStyledItemDelegate):
         self._draw_lines(painter, option, run)
         painter.restore()
 
-    def createEditor(
-        self, parent: QWidget, option: QStyleOptionViewItem, index: Index
-    ) -> QWidget:
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
         """Return a line to write the name in."""
         editor = QLineEdit(parent)
         editor.setProperty("role", "cell")
@@ -113,7 +111,10 @@ class RunsDelegate(QStyledItemDelegate):
     def _text_rect(self, option: QStyleOptionViewItem) -> QRect:
         left = option.rect.left() + 2 * PAD + SIDE + 2
         return QRect(
-            left, option.rect.top() + PAD - 1, option.rect.right() - PAD - left, option.rect.height()
+            left,
+            option.rect.top() + PAD - 1,
+            option.rect.right() - PAD - left,
+            option.rect.height(),
         )
 
     def _draw_lines(self, painter: QPainter, option: QStyleOptionViewItem, run: Run) -> None:
@@ -189,7 +190,9 @@ class RunsDelegate(QStyledItemDelegate):
 def mosaic(batch: Pixels) -> Pixels:
     """Return the first pictures of a batch [B, H, W, 3] as one square picture, four at most."""
     side = min(math.isqrt(len(batch)), SHOWN)
-    rows = [np.concatenate(list(batch[row * side : (row + 1) * side]), axis=1) for row in range(side)]
+    rows = [
+        np.concatenate(list(batch[row * side : (row + 1) * side]), axis=1) for row in range(side)
+    ]
     return np.ascontiguousarray(np.concatenate(rows, axis=0))
 
 

@@ -37,7 +37,7 @@ class _Node:
 
 
 class RunsModel(QAbstractItemModel):
-    """One row for each run, found by its number; renamed through the model, all else through `Runs`.
+    """One row for each run, known by its number; it is renamed here, all else is up to `Runs`.
 
     A change of the list removes, inserts and repaints rows, so what is chosen and open stays so.
     """
@@ -223,7 +223,9 @@ def verdict_text(run: Run) -> str:
     found = run.verdict
     if found is None:
         return ""
-    steps = f"all {found.steps}" if found.equal == found.steps else f"{found.equal} of {found.steps}"
+    steps = (
+        f"all {found.steps}" if found.equal == found.steps else f"{found.equal} of {found.steps}"
+    )
     frames = "frame" if found.steps == 1 else "frames"
     largest = "0" if found.largest == 0.0 else spelled(found.largest)
     elsewhere = "" if found.device == run.device else f", on {found.device} instead of {run.device}"

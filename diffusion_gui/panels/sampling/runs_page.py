@@ -250,6 +250,8 @@ class RunsPage(QWidget):
         count = len(self._runs)
         self.tree.setVisible(count > 0)
         self.details.setVisible(count > 0)
+        self.compare.setVisible(count > 0)
+        self.more.setVisible(count > 0)
         self.empty.setVisible(count == 0)
         self._count.setText(f"{count} run{'s' * (count != 1)}" if count else "")
         if any(run in self._runs for run in self._deleted):
