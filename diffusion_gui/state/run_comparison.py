@@ -249,7 +249,7 @@ class RunComparison(QObject):
         gone = [one for one in self._compared if one not in self._list]
         if not gone:
             return
-        later = [one for one in self._list if one.live and one.number > gone[0].number]
+        later = [one for one in self._list if one.live and one.number >= gone[0].number]
         if gone[0].live and later:
             return
         left = tuple(one for one in self._compared if one in self._list)

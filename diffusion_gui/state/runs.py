@@ -47,6 +47,7 @@ class Run:
     live: bool = False
     """True for a run that an edit started: the next one takes its place."""
     number: int = field(default_factory=itertools.count(1).__next__)
+    """In the list, which counts on its own; before that, a higher one than any run there."""
     outcome: Outcome = Outcome.RUNNING
     message: str = ""
     """Why it failed."""
@@ -97,6 +98,7 @@ class Runs(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runs: list[Run] = []
+        self._numbers = itertools.count(1)
 
     def __iter__(self) -> Iterator[Run]:
         """Oldest first."""
@@ -119,8 +121,11 @@ class Runs(QObject):
         fork = run.experiment.fork
         if fork is None:
             return None
-        older = [one for one in self._runs if one.number < run.number]
-        return next((one for one in reversed(older) if one.experiment == fork.parent), None)
+        older = [one for one in reversed(self._runs) if one.number < run.number]
+        # the very same object as a rule, which is found at once
+        same = (one for one in older if one.experiment is fork.parent)
+        alike = (one for one in older if one.experiment == fork.parent)
+        return next(same, None) or next(alike, None)
 
     def add(self, run: Run) -> None:
         """Add a run; it takes the place of the last one if both were started by edits."""
@@ -129,9 +134,9 @@ class Runs(QObject):
             forked = any(self.parent_of(one) is last for one in (*self._runs, run))
             if not forked:
                 self._drop(last)
-        self._runs.append(run)
-        self._keep_within()
-        self.changed.emit()
+                self._append(run, last.number)
+                return
+        self._append(run, next(self._numbers))
 
     def replace(self, run: Run, other: Run) -> None:
         """Let `other` go on in the place of a run that was stopped, under its number and name."""
@@ -185,6 +190,12 @@ class Runs(QObject):
             self._runs.append(run)
             self._runs.sort(key=lambda one: one.number)
             self.changed.emit()
+
+    def _append(self, run: Run, number: int) -> None:
+        run.number = number
+        self._runs.append(run)
+        self._keep_within()
+        self.changed.emit()
 
     def _drop(self, run: Run) -> None:
         self._runs.remove(run)

@@ -123,7 +123,7 @@ class CompareCanvas(QWidget):
     def _told(self, quantity: Quantity, number: int) -> str:
         run, frame = self._comparison.runs[number], self._comparison.frames[number]
         at = f"step {frame.index}, t = {frame.t}" if frame is not None else "no step"
-        return f"{LETTERS[number]}  {run.title}   {_SYMBOLS[quantity]}   {at}"
+        return f"{LETTERS[number]} {_SYMBOLS[quantity]} {at}   {run.title}"
 
     def _images(self, frame: Frame | None, quantity: Quantity) -> list[QImage]:
         if frame is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Slot
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.numerals import spelled
@@ -10,7 +10,7 @@ from diffusion_gui.engine.run_distance import Matching
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button
+from diffusion_gui.panels.common.widgets import GAP, button, label
 from diffusion_gui.panels.sampling.compare_canvas import CompareCanvas
 from diffusion_gui.panels.sampling.distance_chart import DistanceChart
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
@@ -75,8 +75,7 @@ class CompareView(QWidget):
             chip = self.matching[matching] = self._chip(text, tooltip, f"{matching}MatchButton")
             chip.clicked.connect(lambda _on, matching=matching: self._on_matching(matching))
             row.addWidget(chip)
-        self.told = ElidedLabel("caption")
-        row.addWidget(self.told, 1)
+        row.addStretch(1)
         self.finish = button("", "Go on with it, to compare all of its steps", "chip")
         self.finish.setObjectName("finishComparedButton")
         row.addWidget(self.finish)
@@ -86,10 +85,18 @@ class CompareView(QWidget):
         row.addWidget(self.close_button)
         self.canvas = CompareCanvas(self._comparison, self._shown, self._theme)
         self.chart = DistanceChart(self._theme)
+        self.told = label("", "caption")
+        self.told.setObjectName("distanceText")
+        self.told.setTextFormat(Qt.TextFormat.RichText)
+        self.told.setFixedWidth(self.chart.width())
+        beside = QVBoxLayout()
+        beside.setSpacing(2)
+        beside.addWidget(self.told)
+        beside.addWidget(self.chart, 1)
         below = QHBoxLayout()
         below.setSpacing(GAP)
         below.addWidget(self.canvas, 1)
-        below.addWidget(self.chart)
+        below.addLayout(beside)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
@@ -168,21 +175,22 @@ class CompareView(QWidget):
         first = next(iter(self._comparison.frames), None)
         if first is not None:
             self.chart.set_step(first.index)
-        self.told.setText("    ".join(self._told(first)))
+        self.told.setText("<br>".join(["rms of 𝑥̂₀ to A", *self._told(first)]))
 
     def _told(self, first: Frame | None) -> list[str]:
         """Return how far each run is from the first at the step on show, and at the end."""
-        told = []
+        told: list[str] = []
         for letter, one in zip(LETTERS[1:], self._comparison.distances, strict=False):
             here = dict(zip(one.steps, one.values, strict=True)).get(first.index if first else -1)
             parts = [f"here {spelled(here)}"] if here is not None else []
             if one.final is not None:
-                parts.append(f"at the end {spelled(one.final)}")
-            if parts:
-                told.append(f"{letter} to A: rms {', '.join(parts)}")
+                parts.append(f"end {spelled(one.final)}")
+            colour = self._theme.tokens.pins[len(told)]
+            told.append(f"<b style='color:{colour}'>{letter}</b>&nbsp; {', '.join(parts)}")
         return told
 
     @Slot()
     def _tint(self) -> None:
         tokens = self._theme.tokens
         set_icon(self.close_button, "x", tokens.text, tokens.disabled)
+        self._show_step()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Slot
 from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import (
     QLineEdit,
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.numerals import spelled
+from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.common.theme import Theme
@@ -33,7 +34,6 @@ NOTE_LINE = 15
 BAR = 3
 """Width of the bar beside the run on show."""
 LETTERS = "ABCD"
-MOST_PIXMAPS = 400
 SHOWN = 2
 """Pictures per side of a thumbnail, at most."""
 _ELIDE = Qt.TextElideMode.ElideRight
@@ -52,7 +52,8 @@ class RunsDelegate(QStyledItemDelegate):
         self._shown = shown
         self._comparison = comparison
         self._theme = theme
-        self._pixmaps: dict[tuple[int, int, int], QPixmap] = {}
+        self._pixmaps: dict[int, tuple[Frame, QPixmap]] = {}
+        """Of each run, by its number, what is shown and the frame it was made of."""
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Leave room for a note where there is one."""
@@ -93,6 +94,11 @@ class RunsDelegate(QStyledItemDelegate):
         """Put the line where the name is."""
         rect = self._text_rect(option)
         editor.setGeometry(rect.left() - 4, rect.top() - 2, rect.width(), LINE + 4)
+
+    @Slot(object)
+    def forget(self, run: Run) -> None:
+        """Keep nothing of a run that has left the list."""
+        self._pixmaps.pop(run.number, None)
 
     # --- parts ------------------------------------------------------------------------------
 
@@ -170,21 +176,16 @@ class RunsDelegate(QStyledItemDelegate):
         last = run.trajectory.last
         if last is None:
             return None
-        key = run.number, last.index, round(100 * scale)
-        if key not in self._pixmaps:
-            for old in [one for one in self._pixmaps if one[0] == run.number]:
-                del self._pixmaps[old]
-            while len(self._pixmaps) >= MOST_PIXMAPS:
-                del self._pixmaps[next(iter(self._pixmaps))]
-            side = round(SIDE * scale)
-            image = to_qimage(mosaic(last.x0_hat))
-            how = Qt.TransformationMode.SmoothTransformation
-            ready = QPixmap.fromImage(
-                image.scaled(side, side, Qt.AspectRatioMode.IgnoreAspectRatio, how)
-            )
-            ready.setDevicePixelRatio(scale)
-            self._pixmaps[key] = ready
-        return self._pixmaps[key]
+        frame, ready = self._pixmaps.get(run.number, (None, None))
+        if frame is last and ready is not None and ready.devicePixelRatio() == scale:
+            return ready
+        side, how = round(SIDE * scale), Qt.TransformationMode.SmoothTransformation
+        image = to_qimage(mosaic(last.x0_hat))
+        keep = Qt.AspectRatioMode.IgnoreAspectRatio
+        ready = QPixmap.fromImage(image.scaled(side, side, keep, how))
+        ready.setDevicePixelRatio(scale)
+        self._pixmaps[run.number] = last, ready
+        return ready
 
 
 def mosaic(batch: Pixels) -> Pixels:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QMouseEvent
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QRect, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -21,7 +21,7 @@ from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import ElidedLabel, button, label
 from diffusion_gui.panels.sampling.run_details import RunDetails
 from diffusion_gui.panels.sampling.runs_delegate import RunsDelegate
-from diffusion_gui.panels.sampling.runs_model import RunsModel
+from diffusion_gui.panels.sampling.runs_model import Index, RunsModel
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.run_checks import Check, RunChecks
 from diffusion_gui.state.run_comparison import MOST_RUNS, RunComparison
@@ -72,6 +72,16 @@ class RunsTree(QTreeView):
         if event.key() in keys and held == PLAIN:
             self._pick(self.currentIndex())
 
+    def drawBranches(self, painter: QPainter, rect: QRect, index: Index) -> None:
+        """Join a fork to the run that it goes on from; Qt would colour the room of a chosen one."""
+        if not index.parent().isValid():
+            return
+        painter.setPen(QPen(self.palette().mid().color(), 1))
+        x, y = rect.right() - INDENT // 2, rect.top() + rect.height() // 2
+        last = not index.siblingAtRow(index.row() + 1).isValid()
+        painter.drawLine(x, rect.top(), x, y if last else rect.bottom())
+        painter.drawLine(x, y, rect.right() - 1, y)
+
     def keyboardSearch(self, search: str) -> None:
         """Leave letters to the commands."""
 
@@ -120,6 +130,7 @@ class RunsPage(QWidget):
         self.tree.setModel(self.model)
         delegate = RunsDelegate(self.model, self._shown, self._comparison, self._theme)
         self.tree.setItemDelegate(delegate)
+        self._runs.removed.connect(delegate.forget)
         self.empty = label("Every run is kept here, with its settings,\nto look at again, fork or"
                            " compare.\nPress Run to make the first one.", "caption")  # fmt: skip
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
