@@ -61,6 +61,8 @@ class ReferenceDistance:
     each: tuple[float, ...]
     """The rms difference of each picture."""
     reference: Experiment
+    steps: int
+    """How many steps the reference took: fewer than 1000 where t has no more to visit."""
 
     @property
     def mean(self) -> float:
@@ -71,8 +73,9 @@ class ReferenceDistance:
 def reference_of(experiment: Experiment) -> Experiment:
     """Return the experiment whose result a run of `experiment` is measured by.
 
-    The same schedule, model, guidance, pictures and starting noise, in 1000 steps of Heun's second
-    order, without fresh noise: what the probability-flow ODE draws from this seed, nearly. A fork
+    The same schedule, spacing, model, guidance, pictures and starting noise, in 1000 steps of
+    Heun's second order (fewer where t has no more), without fresh noise: what the probability-flow
+    ODE draws from this seed, nearly. A fork
     takes its own settings all the way, from the noise of the run that it goes back to. Raises
     EngineError where there is no such thing.
     """
@@ -183,5 +186,5 @@ def compare_frames(one: Frame, other: Frame) -> bool:
 
 def _check_alike(one: FloatImage | Pixels, other: FloatImage | Pixels) -> None:
     if one.shape[1:] != other.shape[1:]:
-        sizes = " and ".join(str(max(batch.shape[1:])) for batch in (one, other))
+        sizes = " and ".join(str(batch.shape[-2]) for batch in (one, other))
         raise EngineError(f"pictures of {sizes} px cannot be compared; choose runs of one size")

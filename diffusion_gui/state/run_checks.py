@@ -144,7 +144,7 @@ class RunChecks(QObject):
         if drawn is None or run.result is None or drawn.shape != run.result.shape:
             return False
         each = tuple(float(value) for value in rms(run.result, drawn))
-        self.runs.judge(run, ReferenceDistance(each, reference))
+        self.runs.judge(run, ReferenceDistance(each, reference, transitions(reference)))
         return True
 
     def _work(self, check: Check, run: Run) -> Callable[[Job, SamplingWorker], Answer]:

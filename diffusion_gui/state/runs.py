@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.engine.experiment import Experiment, Fork
 from diffusion_gui.engine.images import FloatImage
 from diffusion_gui.engine.run_distance import ReferenceDistance, Verdict
 from diffusion_gui.engine.trajectory import Trajectory
@@ -99,6 +99,8 @@ class Runs(QObject):
         super().__init__(parent)
         self._runs: list[Run] = []
         self._numbers = itertools.count(1)
+        self._parents: dict[Run, Run | None] = {}
+        """What `parent_of` has found: experiments are long to compare, and it is asked often."""
 
     def __iter__(self) -> Iterator[Run]:
         """Oldest first."""
@@ -118,9 +120,13 @@ class Runs(QObject):
 
     def parent_of(self, run: Run) -> Run | None:
         """Return the run that `run` was forked from, if it is in the list."""
-        fork = run.experiment.fork
-        if fork is None:
+        if run.experiment.fork is None:
             return None
+        if run not in self._parents:
+            self._parents[run] = self._find_parent(run, run.experiment.fork)
+        return self._parents[run]
+
+    def _find_parent(self, run: Run, fork: Fork) -> Run | None:
         older = [one for one in reversed(self._runs) if one.number < run.number]
         # the very same object as a rule, which is found at once
         same = (one for one in older if one.experiment is fork.parent)
@@ -146,6 +152,7 @@ class Runs(QObject):
         other.number, other.live = run.number, run.live
         other.name, other.note, other.pinned = run.name, run.note, run.pinned
         self._runs[self._runs.index(run)] = other
+        self._parents.clear()
         self._keep_within()
         self.replaced.emit(run, other)
         self.changed.emit()
@@ -187,18 +194,22 @@ class Runs(QObject):
     def put_back(self, run: Run) -> None:
         """Return a deleted run to its place."""
         if run not in self._runs:
+            self._parents.clear()
             self._runs.append(run)
             self._runs.sort(key=lambda one: one.number)
             self.changed.emit()
 
     def _append(self, run: Run, number: int) -> None:
         run.number = number
+        self._parents.pop(run, None)
         self._runs.append(run)
         self._keep_within()
         self.changed.emit()
 
     def _drop(self, run: Run) -> None:
         self._runs.remove(run)
+        self._parents = {one: parent for one, parent in self._parents.items() if parent is not run}
+        self._parents.pop(run, None)
         self.removed.emit(run)
 
     def _keep_within(self) -> None:

@@ -61,6 +61,14 @@ def _inherited(order: Order) -> dict[int, Frame]:
     return {frame.index: frame for frame in parent.trajectory.frames if frame.index < fork.step}
 
 
+def _known_steps(order: Order) -> int:
+    """Return how many steps were seen before: a run that is held does not hold at those."""
+    if order.stopped is not None:
+        last = order.stopped.trajectory.last
+        return last.index if last is not None else 0
+    return order.experiment.fork.step if order.experiment.fork is not None else 0
+
+
 def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
     """Return how pictures become squares: whether padded (else cropped), and on which colour."""
     forward = experiment.forward
@@ -102,6 +110,7 @@ class SamplingWorker:
         run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
         inherited = _inherited(order)
         started(run)
+        known = _known_steps(order)
         recorder, begin = Recorder(), time.perf_counter()
 
         def keep(frames: list[Frame]) -> None:
@@ -112,7 +121,10 @@ class SamplingWorker:
         for step in reverse.walk(experiment, self, target, tape):
             run.seconds = time.perf_counter() - begin - job.waited
             keep(recorder.put(step, run.seconds))
-            job.wait_turn()
+            if step.index < known:
+                job.poll()
+            else:
+                job.wait_turn()
         keep(recorder.flush())
         run.result = step.x_t.cpu().numpy()
         return run

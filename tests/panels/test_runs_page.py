@@ -127,8 +127,19 @@ def test_a_run_that_is_held_is_forked_by_key_finished_and_compared(
     assert parts.sampling.state is RunState.STOPPED
     assert not parts.sampling.outdated, "nothing else was changed: there is nothing to sample"
     assert transport.run.text() == "Run"
-    fork = finish(sampler="heun")
-    assert fork.forked_at == 2
+    qtbot.mouseClick(transport.step, LEFT)
+    qtbot.waitUntil(lambda: parts.run_view.run is not parent, timeout=TIMEOUT)
+    assert parts.sampling.state is RunState.PAUSED
+    qtbot.waitUntil(lambda: parts.run_view.step == 2, timeout=TIMEOUT)
+    qtbot.mouseClick(transport.stop, LEFT)
+    parts.sampling.live = True
+    qtbot.keyClick(panel.form.sampler, Qt.Key.Key_Down)
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    parts.sampling.live = False
+    fork = parts.sampling.recorded
+    assert fork is not None
+    assert fork.experiment.sampling.sampler == "ddpm"
+    assert (fork.forked_at, parts.sampling.runs.parent_of(fork)) == (2, parent)
     page = open_page(panel, qtbot)
     click(page, fork, qtbot)
     qtbot.mouseClick(page.compare, LEFT)

@@ -240,4 +240,5 @@ def distance_text(run: Run) -> str:
     each = found.each
     span = f", {spelled(min(each))} to {spelled(max(each))}" if len(each) > 1 else ""
     noisy = "; it draws fresh noise, the reference does not" if is_random(run.experiment) else ""
-    return f"To the reference of its seed: rms {spelled(found.mean)} on average{span}{noisy}"
+    what = f"{found.steps:,} Heun steps from the same noise"
+    return f"To {what}: rms {spelled(found.mean)} on average{span}{noisy}"

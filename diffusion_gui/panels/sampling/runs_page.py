@@ -78,7 +78,7 @@ class RunsTree(QTreeView):
             return
         painter.setPen(QPen(self.palette().mid().color(), 1))
         x, y = rect.right() - INDENT // 2, rect.top() + rect.height() // 2
-        last = not index.siblingAtRow(index.row() + 1).isValid()
+        last = not index.model().index(index.row() + 1, 0, index.parent()).isValid()
         painter.drawLine(x, rect.top(), x, y if last else rect.bottom())
         painter.drawLine(x, y, rect.right() - 1, y)
 
