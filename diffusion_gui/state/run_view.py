@@ -28,6 +28,7 @@ class SamplingPage(StrEnum):
     """What stands beside the pictures."""
 
     CURVES = "curves"
+    RUNS = "runs"
 
 
 class RunView(QObject):

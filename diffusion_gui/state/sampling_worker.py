@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,12 +28,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """What is to be run: `parent` is the run that the experiment forks from, if it is known."""
+    """What is to be run: `parent` is the run that the experiment forks from, if it is known.
+
+    `stopped` is a run of the same experiment that this one goes on with.
+    """
 
     experiment: Experiment
     device: str
     live: bool = False
     parent: Run | None = None
+    stopped: Run | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,12 +51,23 @@ class Estimate:
     problem: str = ""
 
 
-def _inherited(experiment: Experiment, parent: Run | None) -> dict[int, Frame]:
-    """Return the frames that a fork has in common with its parent: they are kept once."""
+def _inherited(order: Order) -> dict[int, Frame]:
+    """Return the frames that a run has in common with another: they are kept once."""
+    if order.stopped is not None:
+        return {frame.index: frame for frame in order.stopped.trajectory.frames}
+    experiment, parent = order.experiment, order.parent
     fork = experiment.fork
     if fork is None or parent is None or parent.experiment.schedule.T != experiment.schedule.T:
         return {}
     return {frame.index: frame for frame in parent.trajectory.frames if frame.index < fork.step}
+
+
+def _known_steps(order: Order) -> int:
+    """Return how many steps were seen before: a run that is held does not hold at those."""
+    if order.stopped is not None:
+        last = order.stopped.trajectory.last
+        return last.index if last is not None else 0
+    return order.experiment.fork.step if order.experiment.fork is not None else 0
 
 
 def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
@@ -88,12 +103,16 @@ class SamplingWorker:
         experiment, parent = order.experiment, order.parent
         target = self._begin(job, order.device)
         calls = tuple(reverse.calls_by_step(experiment))
-        if not (parent and parent.tape):
+        heard = order.stopped.tape if order.stopped else None
+        if not (heard or (parent and parent.tape)):
             self.model(experiment)
         tape = reverse.tape_for(experiment, parent.tape if parent else None)
+        if heard:
+            tape = heard.first(len(heard))
         run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
-        self._run, inherited = run, _inherited(experiment, parent)
+        self._run, inherited = run, _inherited(order)
         started(run)
+        known = _known_steps(order)
         recorder, begin = Recorder(), time.perf_counter()
 
         def keep(frames: list[Frame]) -> None:
@@ -104,10 +123,28 @@ class SamplingWorker:
         for step in reverse.walk(experiment, self, target, tape):
             run.seconds = time.perf_counter() - begin - job.waited
             keep(self._recorded(recorder, step, run))
-            job.wait_turn()
+            if step.index < known:
+                job.poll()
+            else:
+                job.wait_turn()
         keep(recorder.flush())
         run.result = step.x_t.cpu().numpy()
         return run
+
+    def walk(self, job: Job, experiment: Experiment, wish: str) -> Iterator[Step]:
+        """Yield the steps of a run that is not recorded, every estimate asked of the model."""
+        import_torch()
+        from diffusion_gui.engine import reverse
+
+        target = self._begin(job, wish)
+        for step in reverse.walk(experiment, self, target):
+            job.poll()
+            yield step
+
+    @property
+    def described(self) -> str:
+        """The device of the newest job, in words."""
+        return self._described
 
     def _recorded(self, recorder: Recorder, step: Step, run: Run) -> list[Frame]:
         """Record a step; where memory is short, at the cost of frames recorded before."""

@@ -12,12 +12,16 @@ from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, Panel
 from diffusion_gui.panels.sampling.batch_view import BatchView
+from diffusion_gui.panels.sampling.compare_place import ComparePlace
+from diffusion_gui.panels.sampling.fork_tools import ForkChip
 from diffusion_gui.panels.sampling.head_tools import HeadTools
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.panels.sampling.start_chip import StartChip
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forecast import Forecaster, spoken
+from diffusion_gui.state.run_checks import RunChecks
+from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_view import RunView, SamplingPage
 from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
@@ -37,6 +41,8 @@ class SamplingPanel(Panel):
         controller: SamplingController,
         shown: RunView,
         forecaster: Forecaster,
+        comparison: RunComparison,
+        checks: RunChecks,
         settings: Settings,
         theme: Theme,
     ) -> None:
@@ -46,6 +52,8 @@ class SamplingPanel(Panel):
         self._controller = controller
         self._shown = shown
         self._forecaster = forecaster
+        self._comparison = comparison
+        self._checks = checks
         self._settings = settings
         self._said = ""
         self.drawer: SettingsDrawer | None = None
@@ -69,7 +77,9 @@ class SamplingPanel(Panel):
     def _build_head(self) -> None:
         self.start = StartChip(self._document, self._view, self._controller)
         self.tools = HeadTools(self._shown, self._controller.live, self.theme)
+        self.fork = ForkChip(self._document, self._controller, self.start)
         self.head.addWidget(self.start)
+        self.head.addWidget(self.fork)
         self.head.addWidget(self.tools)
 
     def _build_middle(self) -> None:
@@ -79,6 +89,9 @@ class SamplingPanel(Panel):
         middle = self._middle = QHBoxLayout()
         middle.setSpacing(2 * GAP)
         middle.addWidget(self.batch, 4)
+        parts = self._controller, self._comparison, self._shown, self.theme
+        self.compare = ComparePlace(self.batch, *parts)
+        middle.addWidget(self.compare, 4)
         middle.addWidget(self._pages, 1)
         self.body.addLayout(middle, 1)
 
@@ -146,6 +159,13 @@ class SamplingPanel(Panel):
             from diffusion_gui.panels.sampling.step_charts import StepCharts
 
             return StepCharts(self._shown, self.theme)
+        if page is SamplingPage.RUNS:
+            from diffusion_gui.panels.sampling.runs_page import RunsPage
+
+            parts = self._controller, self._shown, self._comparison, self._checks
+            runs = RunsPage(self._document, *parts, self.theme)
+            runs.refused.connect(lambda line: self.bar.show_lines([line]))
+            return runs
         raise KeyError(page)
 
     @Slot()
