@@ -89,7 +89,7 @@ class Recorder:
         if x.device.type != "cuda":
             return _Parcel(step, seconds, pictures.cpu(), numbers.cpu(), None)
         arrived = torch.cuda.Event()
-        pictures, numbers = _pinned(pictures), _pinned(numbers)
+        pictures, numbers = pinned(pictures), pinned(numbers)
         arrived.record()
         return _Parcel(step, seconds, pictures, numbers, arrived)
 
@@ -121,7 +121,7 @@ def to_pixels(batch: Tensor) -> Pixels:
     return to_bytes(batch).cpu().numpy()
 
 
-def _pinned(tensor: Tensor) -> Tensor:
+def pinned(tensor: Tensor) -> Tensor:
     """Start copying a tensor into pinned memory."""
     target = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     return target.copy_(tensor, non_blocking=True)

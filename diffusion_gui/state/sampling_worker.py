@@ -17,6 +17,7 @@ from diffusion_gui.session import library
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.jobs import Job, reason
 from diffusion_gui.state.runs import Run
+from diffusion_gui.state.surveyor import Surveyor
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +70,7 @@ class SamplingWorker:
         self._model: Built | None = None
         self._target: torch.device
         self._described = ""
+        self._surveyor = Surveyor(self._inputs, self._poll)
 
     def execute(
         self,
@@ -88,18 +90,23 @@ class SamplingWorker:
         if not (parent and parent.tape):
             self.model(experiment)
         tape = reverse.tape_for(experiment, parent.tape if parent else None)
+        noted = parent.survey if parent else None
+        witness = self._surveyor.begin(experiment, len(calls) - 1, target, noted)
         run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
+        run.survey = witness.survey
         inherited = _inherited(experiment, parent)
         started(run)
         recorder, begin = Recorder(), time.perf_counter()
 
         def keep(frames: list[Frame]) -> None:
             for frame in frames:
+                witness.take(frame.index)
                 run.trajectory.append(inherited.get(frame.index, frame))
                 grown(run.trajectory)
 
         for step in reverse.walk(experiment, self, target, tape):
             run.seconds = time.perf_counter() - begin - job.waited
+            witness.put(step)
             keep(recorder.put(step, run.seconds))
             job.wait_turn()
         keep(recorder.flush())
@@ -129,6 +136,7 @@ class SamplingWorker:
         from diffusion_gui.engine import device
 
         self._job = job
+        self._surveyor.end()
         device.leave_a_core_free()
         self._target = device.choose(wish)
         self._described = device.describe(self._target)
@@ -144,7 +152,8 @@ class SamplingWorker:
             inputs = self._inputs(experiment)
             self._model = reverse.build_model(experiment, inputs, self._target, self._poll)
             self._model_key = key
-        return self._model
+            self._surveyor.atlas(experiment, self._target, inputs)
+        return self._surveyor.watch(experiment, self._model, self._target)
 
     def start(self, experiment: Experiment) -> Pixels | None:
         """Return the picture that the run begins with."""
