@@ -64,7 +64,9 @@ class MainWindow(QMainWindow):
             p.store, p.preview, p.film, p.loader, p.pictures, p.chain, p.measures, p.estimator
         )
         self.images = ImagePanel(*common, sources, p.theme)
-        self.sampling = SamplingPanel(*common, p.sampling, p.run_view, p.settings, p.theme)
+        self.sampling = SamplingPanel(
+            *common, p.sampling, p.run_view, p.run_endings, p.settings, p.theme
+        )
         self.picture_files = PictureFiles(p, self.images, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, (35, 65))

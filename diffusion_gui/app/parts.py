@@ -22,6 +22,7 @@ from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
+from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
@@ -53,6 +54,7 @@ class Parts:
     pictures: PictureSet
     sampling: SamplingController
     run_view: RunView
+    run_endings: RunEndings
     estimator: Estimator
     first_experiment: Experiment
 
@@ -62,6 +64,7 @@ class Parts:
         self.chain.shutdown()
         self.estimator.shutdown()
         self.measures.shutdown()
+        self.run_endings.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
         self.film.shutdown()
@@ -92,6 +95,7 @@ def build_parts(
     preview = ForwardPreview(document, view, store, comparison, app)
     player = Player(view, settings, app)
     sampling = SamplingController(document, store, device or settings.device, settings.live, app)
+    run_view = RunView(sampling, view, app)
     film = Film(document, view, store, comparison, preview, app)
     loader = PictureLoader(document, view, store, app)
     loader.opened.connect(preview.try_again)
@@ -112,7 +116,8 @@ def build_parts(
         chain=ChainController(document, view, preview, player, app),
         loader=loader,
         sampling=sampling,
-        run_view=RunView(sampling, view, app),
+        run_view=run_view,
+        run_endings=RunEndings(run_view, sampling.runs, app),
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,
         first_experiment=experiment,

@@ -87,15 +87,15 @@ def _moments(
     images: Pixels, device: torch.device, poll: Callable[[], None]
 ) -> tuple[Tensor, float]:
     """Return the mean image [D] and the sum of squared distances to it."""
-    mean = sum(chunk.sum(dim=0).cpu().double() for chunk in _chunks(images, device, poll))
-    mean = (mean / len(images)).float().to(device)
+    total = torch.zeros(images[0].size, dtype=torch.float64)
+    for chunk in _chunks(images, device, poll):
+        total += chunk.sum(dim=0).cpu().double()
+    mean = (total / len(images)).float().to(device)
     squares = (float((chunk - mean).square().sum()) for chunk in _chunks(images, device, poll))
     return mean, sum(squares)
 
 
-def _components(
-    images: Pixels, mean: Tensor, poll: Callable[[], None]
-) -> tuple[Tensor, Tensor]:
+def _components(images: Pixels, mean: Tensor, poll: Callable[[], None]) -> tuple[Tensor, Tensor]:
     """Return the first two principal components [D, 2] and their sums of squares [2]."""
     values = len(mean)
     seeded = torch.Generator().manual_seed(0)

@@ -76,6 +76,20 @@ class Belief:
         return np.exp(self.entropy)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Ending:
+    """What needs the result of a run, see `run_measures.py`.
+
+    `steps` [S] and `distances` [S, B]: how far x0_hat was from the result. `nearest` [B]: the
+    image nearest to it, and `since` [B] the step from which on it was.
+    """
+
+    steps: NDArray[np.int64]
+    distances: Numbers
+    nearest: NDArray[np.int64]
+    since: NDArray[np.int64]
+
+
 class Survey:
     """The notes of one run, step by step; none is thinned out. One thread appends, others read.
 
@@ -84,10 +98,8 @@ class Survey:
 
     def __init__(self, atlas: Atlas, num_steps: int, count: int) -> None:
         self.atlas = atlas
-        self.distances: Numbers | None = None
-        """Rms distance of each frame's x0_hat to the result, [frames, B], once worked out."""
-        self.nearest: NDArray[np.int64] | None = None
-        """The step from which on the nearest image stays the same, [B], once worked out."""
+        self.ending: Ending | None = None
+        """What is known since the run has ended, once it is worked out."""
         self._places = np.full((2, num_steps + 1, count, 2), np.nan, np.float32)
         self._beliefs: list[Belief | None] = []
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
 from diffusion_gui.engine.experiment import DEVICES
+from diffusion_gui.state.step_series import StepNumber
 
 THEMES = ("system", "light", "dark")
+STEP_CHARTS = (
+    StepNumber.SIGMA,
+    StepNumber.CHANGE,
+    StepNumber.DISTANCE,
+    StepNumber.ENTROPY,
+)
+"""The charts beside the pictures of a run, until others are chosen."""
 PLAY_MODES = ("once", "loop", "ping-pong")
 PLAY_SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -48,6 +57,16 @@ class Settings:
     @live.setter
     def live(self, value: bool) -> None:
         self._store.setValue("live", "true" if value else "false")
+
+    @property
+    def step_charts(self) -> tuple[StepNumber, ...]:
+        """Which charts stand beside the pictures of a run."""
+        names = str(self._store.value("sampling/charts", ",".join(STEP_CHARTS))).split(",")
+        return tuple(number for number in StepNumber if number in names)
+
+    @step_charts.setter
+    def step_charts(self, value: Iterable[StepNumber]) -> None:
+        self._store.setValue("sampling/charts", ",".join(value))
 
     @property
     def play_mode(self) -> str:

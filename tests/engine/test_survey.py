@@ -118,7 +118,13 @@ def test_models_without_a_posterior_have_no_beliefs_but_places(atlas: Atlas) -> 
 def test_settled_since_the_last_change_of_a_certain_image(atlas: Atlas) -> None:
     notes = Survey(atlas, 9, 3)
     images = ([0, 1, 2], [0, 1, 2], [0, 5, 2], [0, 1, 2], [0, 1, 2])
-    weights = ([0.5, 0.95, 0.99], [0.95, 0.95, 0.99], [0.95, 0.95, 0.5], [0.91, 0.95, 0.9], [1, 1, 0.9])
+    weights = (
+        [0.5, 0.95, 0.99],
+        [0.95, 0.95, 0.99],
+        [0.95, 0.95, 0.5],
+        [0.91, 0.95, 0.9],
+        [1, 1, 0.9],
+    )
     for image, weight in zip(images, weights, strict=True):
         column = np.array(weight, np.float32)[:, None]
         belief = Belief(atlas, np.array(image)[:, None], column, np.zeros(3, np.float32))

@@ -15,6 +15,7 @@ from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.panels.sampling.start_chip import StartChip
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView, SamplingPage
 from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
@@ -30,6 +31,7 @@ class SamplingPanel(Panel):
         view: ViewState,
         controller: SamplingController,
         shown: RunView,
+        endings: RunEndings,
         settings: Settings,
         theme: Theme,
     ) -> None:
@@ -38,6 +40,7 @@ class SamplingPanel(Panel):
         self._view = view
         self._controller = controller
         self._shown = shown
+        self._endings = endings
         self._settings = settings
         self._build_head()
         self.form = SettingsForm(document)
@@ -108,7 +111,15 @@ class SamplingPanel(Panel):
         if page is SamplingPage.CURVES:
             from diffusion_gui.panels.sampling.step_charts import StepCharts
 
-            return StepCharts(self._shown, self.theme)
+            return StepCharts(self._shown, self._endings, self._settings, self.theme)
+        if page is SamplingPage.POSTERIOR:
+            from diffusion_gui.panels.sampling.posterior_page import PosteriorPage
+
+            return PosteriorPage(self._shown, self.theme)
+        if page is SamplingPage.MAP:
+            from diffusion_gui.panels.sampling.map_page import MapPage
+
+            return MapPage(self._shown, self._endings, self.theme)
         raise KeyError(page)
 
     @Slot()
