@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer, Slot
+from PySide6.QtCore import QSignalBlocker, Qt, Slot
 from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
@@ -15,7 +15,7 @@ from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
 from diffusion_gui.panels.sampling.info_sign import InfoSign
 from diffusion_gui.panels.sampling.map_scene import MapScene
 from diffusion_gui.panels.sampling.map_view import MapView
-from diffusion_gui.panels.sampling.step_charts import REDRAWN_MS
+from diffusion_gui.panels.sampling.pace import Pace
 from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import Quantity, RunView
 
@@ -44,14 +44,13 @@ class MapPage(QWidget):
         self._shown = shown
         self._endings = endings
         self._settled: tuple[Survey, int, NDArray[np.int64]] | None = None
-        self._later = QTimer(self, singleShot=True, interval=REDRAWN_MS)
-        self._later.timeout.connect(self._show_all)
+        self._drawn: tuple[Survey, int] | None = None
+        self._pace = Pace(shown, self)
         self.setMinimumWidth(180)
         self._build(theme)
-        shown.run_changed.connect(self._on_grown)
-        shown.grown.connect(self._on_grown)
-        shown.step_changed.connect(self._show_step)
-        shown.shown_changed.connect(self._show_step)
+        self._pace.due.connect(self._on_due)
+        for signal in (shown.run_changed, shown.grown, shown.step_changed, shown.shown_changed):
+            signal.connect(self._pace.ask)
         endings.changed.connect(self._show_all)
         self._show_all()
 
@@ -122,20 +121,17 @@ class MapPage(QWidget):
         self._shown.set_image(None if sample == self._shown.image else sample)
 
     @Slot()
-    def _on_grown(self) -> None:
-        """Draw soon: a short run is then drawn once, and a long one is not held up."""
-        run = self._shown.run
-        if run is None or not self.isVisible():
-            return
-        if self.empty.isVisible() or run.trajectory.finished:
+    def _on_due(self) -> None:
+        """Draw the paths where they are others, and move the marks."""
+        survey = self._shown.run.survey if self._shown.run else None
+        if survey is None or (survey, len(survey)) != self._drawn:
             self._show_all()
-        elif not self._later.isActive():
-            self._later.start()
+        else:
+            self._show_step()
 
     @Slot()
     def _show_all(self) -> None:
         """Draw the paths as far as they have come."""
-        self._later.stop()
         run = self._shown.run
         survey = run.survey if run else None
         alone = survey is not None and len(survey.atlas) < 2
@@ -145,6 +141,7 @@ class MapPage(QWidget):
         self.empty.setText(ALONE if alone else START)
         if run is None or survey is None or not some or not self.isVisible():
             return
+        self._drawn = survey, len(survey)
         paths = {Quantity.X_T: survey.x_t, Quantity.X0_HAT: survey.x0_hat}
         scene = MapScene(survey.atlas, tuple(paths[quantity] for quantity in self.quantities))
         scene.settled = self._settled_steps(survey)

@@ -14,6 +14,7 @@ from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, label
 from diffusion_gui.panels.sampling.belief_list import BeliefList, ResolvedBar
 from diffusion_gui.panels.sampling.info_sign import InfoSign
+from diffusion_gui.panels.sampling.pace import Pace
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
 from diffusion_gui.panels.sampling.step_charts import KINDS
 from diffusion_gui.state.run_view import RunView
@@ -43,10 +44,12 @@ class PosteriorPage(QWidget):
         self._shown = shown
         self._theme = theme
         self._drawn: tuple[object, int, int] | None = None
+        self._pace = Pace(shown, self)
         self.setMinimumWidth(180)
         self._build()
         for signal in (shown.run_changed, shown.grown, shown.step_changed, shown.shown_changed):
-            signal.connect(self._show_all)
+            signal.connect(self._pace.ask)
+        self._pace.due.connect(self._show_all)
         theme.changed.connect(self._tint)
         self._tint()
         self._show_all()
@@ -156,13 +159,12 @@ class PosteriorPage(QWidget):
         self.list.show_belief(belief, sample)
 
     def _show_chart(self) -> None:
-        """Draw the entropy over the steps; while a long run grows, a hundred times in all."""
+        """Draw the entropy over the steps, where it is another curve."""
         run, frame = self._shown.run, self._shown.frame
         if run is None or run.survey is None or frame is None:
             return
         self.chart.plot.set_step(frame.index)
-        every = 1 if run.trajectory.finished else max(run.trajectory.num_steps // 100, 1)
-        drawn = run, len(run.survey) // every, self.sample
+        drawn = run, len(run.survey), self.sample
         if drawn != self._drawn:
             self._drawn = drawn
             line = series(run, StepNumber.ENTROPY)

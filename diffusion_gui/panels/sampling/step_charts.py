@@ -6,13 +6,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, QTimer, Slot
+from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
+from diffusion_gui.panels.sampling.pace import Pace
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
 from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView
@@ -20,8 +21,6 @@ from diffusion_gui.state.runs import Run
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.step_series import Series, StepNumber, series
 
-REDRAWN_MS = 200
-"""While a run grows, its curves are drawn again this often; the marker moves at once."""
 CARD_WIDTH = 168
 """Least width of a chart that has another one beside it."""
 
@@ -96,8 +95,8 @@ class StepCharts(QWidget):
         self._other: Run | None = None
         self._hovered = NO_STEP
         self._columns = 0
-        self._later = QTimer(self, singleShot=True, interval=REDRAWN_MS)
-        self._later.timeout.connect(self._draw)
+        self._pace = Pace(shown, self)
+        self._drawn: tuple[object, ...] = ()
         self.cards: dict[StepNumber, StepCard] = {}
         self._lines: dict[StepNumber, Series] = {}
         self.setMinimumWidth(180)
@@ -142,10 +141,9 @@ class StepCharts(QWidget):
 
     def _bind(self) -> None:
         shown = self._shown
-        shown.run_changed.connect(self._on_grown)
-        shown.grown.connect(self._on_grown)
-        shown.step_changed.connect(self._show_step)
-        shown.shown_changed.connect(self._on_grown)
+        self._pace.due.connect(self._show_all)
+        for signal in (shown.run_changed, shown.grown, shown.step_changed, shown.shown_changed):
+            signal.connect(self._pace.ask)
         self._endings.changed.connect(self._draw)
 
     def set_other(self, run: Run | None) -> None:
@@ -212,26 +210,25 @@ class StepCharts(QWidget):
             self._grid.setRowStretch(column, int(column < math.ceil(len(numbers) / columns)))
 
     @Slot()
-    def _on_grown(self) -> None:
-        """Draw soon: a short run is then drawn once, and a long one is not held up."""
+    def _show_all(self) -> None:
+        """Draw the curves where they are others, and move the markers."""
         run = self._shown.run
-        if run is None or not self.isVisible():
-            return
-        if self.empty.isVisible() or run.trajectory.finished:
+        drawn = (run, len(run.trajectory), self._shown.image) if run else ()
+        if drawn != self._drawn:
             self._draw()
-        elif not self._later.isActive():
-            self._later.start()
+        else:
+            self._show_step()
 
     @Slot()
     def _draw(self) -> None:
         """Draw the curves of the frames recorded so far; the axis spans the whole run."""
-        self._later.stop()
         run = self._shown.run
         self.empty.setVisible(run is None)
         for number, card in self.cards.items():
             card.setVisible(run is not None and number in self.numbers)
         if run is None or not self.isVisible():
             return
+        self._drawn = run, len(run.trajectory), self._shown.image
         self._lines = {number: series(run, number) for number in self.numbers}
         for number, line in self._lines.items():
             other = series(self._other, number) if self._other is not None else None
@@ -242,9 +239,9 @@ class StepCharts(QWidget):
     @Slot()
     def _show_step(self) -> None:
         """Move the markers, and say the numbers there."""
-        if self._shown.frame is None:
+        if self._shown.frame is None or not self.isVisible():
             return
-        for number in self.numbers:
+        for number in self._lines:
             self.cards[number].plot.set_step(self._shown.frame.index)
         self._say()
 
