@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from diffusion_gui.engine.reverse import Built, Inputs
+    from diffusion_gui.engine.trips import Trip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +124,28 @@ class SamplingWorker:
             raise
         except Exception as error:  # whatever it is, a run that has ended well stays so
             return told(problem=reason(error, "lower the size of the samples"))
+
+    def round_trip(
+        self,
+        job: Job,
+        experiment: Experiment,
+        wish: str,
+        picture: str,
+        iterations: int,
+        counted: Callable[[], None],
+    ) -> Trip:
+        """Take a picture up to its noise and back; `counted` is called at every model call."""
+        import_torch()
+        from diffusion_gui.engine.trips import take_trip
+
+        target = self._begin(job, wish)
+        model, square = self.model(experiment), self._square(experiment, picture)
+
+        def poll() -> None:
+            job.poll()
+            counted()
+
+        return take_trip(experiment, model, square, iterations, target, poll)
 
     def _begin(self, job: Job, wish: str) -> torch.device:
         """Make ready for a job; the model stays if it is on that device."""
