@@ -20,6 +20,7 @@ from diffusion_gui import __version__
 from diffusion_gui.app.actions import build_menus, shortcut_lines
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
+from diffusion_gui.app.sample_drags import SampleDrags
 from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
 from diffusion_gui.engine.image_files import SUFFIXES
@@ -66,6 +67,7 @@ class MainWindow(QMainWindow):
         self.images = ImagePanel(*common, sources, p.theme)
         self.sampling = SamplingPanel(*common, p.sampling, p.run_view, p.settings, p.theme)
         self.picture_files = PictureFiles(p, self.images, self.sampling)
+        self.sample_drags = SampleDrags(p, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, (35, 65))
         centre = QWidget()
@@ -81,7 +83,9 @@ class MainWindow(QMainWindow):
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
-        for speaker in (self.schedule_files, self.picture_files, self.schedule.operations):
+        for speaker in (
+            self.schedule_files, self.picture_files, self.sample_drags, self.schedule.operations
+        ):  # fmt: skip
             speaker.said.connect(self.toolbar.say)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
@@ -221,6 +225,7 @@ class MainWindow(QMainWindow):
         self.hide()  # a worker that is loading torch can take a second to end
         self.schedule_files.shutdown()
         self.picture_files.shutdown()
+        self.sample_drags.shutdown()
         self._parts.shutdown()
         super().closeEvent(event)
 

@@ -220,7 +220,7 @@ class PictureFiles(QObject):
         def write(watch: Watch) -> str:
             from diffusion_gui.session.export import save_grid
 
-            pictures, left_out = _data_of(store, experiment, watch.poll)
+            pictures, left_out = data_of(store, experiment, watch.poll)
             save_grid(path, pixels, experiment, pictures=pictures, poll=watch.poll)
             return f"; {left_out} pictures of its data do not travel in it" if left_out else ""
 
@@ -231,7 +231,7 @@ class PictureFiles(QObject):
         self._panel.bar.show_lines([line])
 
 
-def _data_of(
+def data_of(
     store: PictureStore, experiment: Experiment, poll: Callable[[], None]
 ) -> tuple[dict[str, Pixels], int]:
     """Return the user's pictures that a run needed, as it took them, and how many are too many."""
@@ -239,7 +239,7 @@ def _data_of(
     from diffusion_gui.state.sampling_worker import arrangement
 
     sampling = experiment.sampling
-    wanted = [sampling.start.picture] if sampling.start is not None else []
+    wanted = [one.picture for one in (sampling.start, sampling.inpaint) if one is not None]
     if sampling.data == PICTURES:
         wanted += [ref.id for ref in experiment.pictures]
     ids = list(dict.fromkeys(wanted))

@@ -10,6 +10,7 @@ from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Panel
 from diffusion_gui.panels.sampling.batch_view import BatchView
+from diffusion_gui.panels.sampling.enlarged import EnlargedView
 from diffusion_gui.panels.sampling.head_tools import HeadTools
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.panels.sampling.start_chip import StartChip
@@ -58,11 +59,13 @@ class SamplingPanel(Panel):
 
     def _build_middle(self) -> None:
         self.batch = BatchView(self.theme)
+        self.enlarged = EnlargedView(self._shown, self._view, self.batch, self.theme)
         self._pages = QStackedWidget()
         self._made: dict[SamplingPage, QWidget] = {}
         middle = QHBoxLayout()
         middle.setSpacing(2 * GAP)
         middle.addWidget(self.batch, 4)
+        middle.addWidget(self.enlarged, 4)
         middle.addWidget(self._pages, 1)
         self.body.addLayout(middle, 1)
 
