@@ -83,14 +83,14 @@ class Starts(QObject):
     @Slot()
     def from_noise(self) -> None:
         """Start from pure noise."""
-        self._document.replace_sampling("start from pure noise", start=None)
+        self._begin_with(None, "start from pure noise")
 
     @Slot()
     def from_here(self) -> None:
         """Start from the picture on show, noised to the t on show."""
         if self._at_t("denoise from"):
             start = Start(self._view.picture, self._view.t)
-            self._document.replace_sampling(f"denoise from t = {start.t}", start=start)
+            self._begin_with(start, f"denoise from t = {start.t}")
             self._controller.run_unless_begun()
 
     @Slot()
@@ -98,25 +98,29 @@ class Starts(QObject):
         """Start from the picture on show, taken up to the t on show by DDIM inversion."""
         if self._at_t("invert"):
             start = Start(self._view.picture, self._view.t, True, ITERATIONS)
-            self._document.replace_sampling(f"invert up to t = {start.t}", start=start)
+            self._begin_with(start, f"invert up to t = {start.t}")
             self._controller.run_unless_begun()
 
     def set_strength(self, t: int) -> None:
         """Start at another t; changes that follow one another are one undo step."""
         if self.start is not None:
-            start = replace(self.start, t=t)
-            self._document.replace_sampling(f"start at t = {t}", "start t", start=start)
+            self._begin_with(replace(self.start, t=t), f"start at t = {t}", "start t")
 
     def set_iterations(self, iterations: int) -> None:
         """Make so many corrections per step of the inversion."""
         if self.start is not None:
             start = replace(self.start, iterations=iterations)
-            text = f"{iterations} corrections per step"
-            self._document.replace_sampling(text, "start iterations", start=start)
+            self._begin_with(start, f"{iterations} corrections per step", "start iterations")
 
     def end_gesture(self) -> None:
         """The slider was let go: its next change is another undo step."""
         self._document.end_gesture()
+
+    def _begin_with(self, start: Start | None, text: str, key: str = "") -> None:
+        """Start so; a fork would start where the run starts that it goes on with."""
+        experiment = self._document.experiment
+        sampling = replace(experiment.sampling, start=start)
+        self._document.replace(replace(experiment, sampling=sampling, fork=None), text, key)
 
     def _at_t(self, what: str) -> bool:
         if not self._view.picture or self._view.t < 1:
