@@ -17,6 +17,7 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.estimate import Estimator
 from diffusion_gui.state.film import Film
+from diffusion_gui.state.forecast import Forecaster
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
@@ -25,6 +26,7 @@ from diffusion_gui.state.player import Player
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
+from diffusion_gui.state.starts import Starts
 from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
 
@@ -53,6 +55,8 @@ class Parts:
     pictures: PictureSet
     sampling: SamplingController
     run_view: RunView
+    forecaster: Forecaster
+    starts: Starts
     estimator: Estimator
     first_experiment: Experiment
 
@@ -61,6 +65,8 @@ class Parts:
         self.presets.shutdown()
         self.chain.shutdown()
         self.estimator.shutdown()
+        self.forecaster.shutdown()
+        self.starts.shutdown()
         self.measures.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
@@ -113,6 +119,8 @@ def build_parts(
         loader=loader,
         sampling=sampling,
         run_view=RunView(sampling, view, app),
+        forecaster=Forecaster(document, sampling, app),
+        starts=Starts(document, view, sampling, store, app),
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,
         first_experiment=experiment,

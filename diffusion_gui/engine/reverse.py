@@ -23,6 +23,7 @@ from diffusion_gui.engine.guidance import GUIDANCE, values_of
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.inpainting import EXACT, REPAINT
 from diffusion_gui.engine.inversion import evaluations, invert
+from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.legs import Leg, in_time, legs, shared_calls, walk_of
 from diffusion_gui.engine.models import (
     Built,
@@ -33,7 +34,6 @@ from diffusion_gui.engine.models import (
     conditioned,
     guided,
     known_mask,
-    members,
     model_key,
     to_batch,
 )

@@ -225,7 +225,8 @@ class Starts(QObject):
         a, s = float(schedule.a[start.t]), float(schedule.s[start.t])
         x_0 = to_float(pixels)
         eps = gaussian(self._document.experiment.seed, 0, START, x_0.shape)
-        return to_uint8(display_scale(a, s) * (a * x_0 + s * eps))
+        scale = display_scale(a, s)
+        return to_uint8(np.float32(scale * a) * x_0 + np.float32(scale * s) * eps)
 
     @Slot(object)
     def _on_read(self, read: tuple[Hashable, Pixels]) -> None:

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 
 from diffusion_gui.engine.experiment import PICTURES, Experiment
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Panel
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, Panel
 from diffusion_gui.panels.sampling.batch_view import BatchView
 from diffusion_gui.panels.sampling.enlarged import EnlargedView
 from diffusion_gui.panels.sampling.head_tools import HeadTools
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
+from diffusion_gui.panels.sampling.start_bar import StartBar
 from diffusion_gui.panels.sampling.start_chip import StartChip
+from diffusion_gui.panels.sampling.start_windows import StartWindows
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.forecast import Forecaster
 from diffusion_gui.state.run_view import RunView, SamplingPage
 from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
+from diffusion_gui.state.starts import Starts
 from diffusion_gui.state.view_state import ViewState
+
+if TYPE_CHECKING:
+    from diffusion_gui.panels.sampling.drawer import SettingsDrawer
 
 
 class SamplingPanel(Panel):
@@ -31,6 +40,8 @@ class SamplingPanel(Panel):
         view: ViewState,
         controller: SamplingController,
         shown: RunView,
+        starts: Starts,
+        forecaster: Forecaster,
         settings: Settings,
         theme: Theme,
     ) -> None:
@@ -39,20 +50,33 @@ class SamplingPanel(Panel):
         self._view = view
         self._controller = controller
         self._shown = shown
+        self._starts = starts
+        self._forecaster = forecaster
         self._settings = settings
+        self.drawer: SettingsDrawer | None = None
         self._build_head()
         self.form = SettingsForm(document)
         self.body.addWidget(self.form)
+        self.forecast = ElidedLabel("caption")
+        self.forecast.setObjectName("forecastLabel")
+        self.body.addWidget(self.forecast)
+        self.body.addWidget(self.start_bar)
         self._build_middle()
         self.transport = Transport(controller, shown, theme)
         self.body.addWidget(self.transport)
         self._bind()
         self._show_page()
         self._show_data()
+        self.tools.settings.setChecked(settings.drawer_open)
+        forecaster.refresh()
+        self._show_forecast()
         self._show_state()
 
     def _build_head(self) -> None:
-        self.start = StartChip(self._document, self._view, self._controller)
+        self.start = StartChip(self._document, self._view, self._starts)
+        self.start_bar = StartBar(self._document, self._starts, self.theme)
+        parts = self._document, self._view, self._starts, self.theme
+        self.start_windows = StartWindows(*parts, self)
         self.tools = HeadTools(self._shown, self._controller.live, self.theme)
         self.head.addWidget(self.start)
         self.head.addWidget(self.tools)
@@ -62,7 +86,7 @@ class SamplingPanel(Panel):
         self.enlarged = EnlargedView(self._shown, self._view, self.batch, self.theme)
         self._pages = QStackedWidget()
         self._made: dict[SamplingPage, QWidget] = {}
-        middle = QHBoxLayout()
+        middle = self._middle = QHBoxLayout()
         middle.setSpacing(2 * GAP)
         middle.addWidget(self.batch, 4)
         middle.addWidget(self.enlarged, 4)
@@ -71,7 +95,10 @@ class SamplingPanel(Panel):
 
     def _bind(self) -> None:
         controller, shown = self._controller, self._shown
-        self.start.refused.connect(lambda line: self.bar.show_lines([line]))
+        self._starts.refused.connect(lambda line: self.bar.show_lines([line]))
+        for wish in (self.start.mask_wished, self.start_bar.paint_wished):
+            wish.connect(self.start_windows.paint_mask)
+        self.start.trip_wished.connect(self.start_windows.make_trips)
         self.tools.live_changed.connect(self._on_live)
         controller.state_changed.connect(self._show_state)
         shown.run_changed.connect(self._show_state)
@@ -80,6 +107,8 @@ class SamplingPanel(Panel):
         shown.shown_changed.connect(self._show_page)
         shown.shown_changed.connect(self._show_frame)
         self._document.sampling_changed.connect(self._show_data)
+        self._forecaster.changed.connect(self._show_forecast)
+        self.tools.settings.toggled.connect(self._on_settings)
 
     @property
     def frame(self) -> Frame | None:
@@ -96,15 +125,29 @@ class SamplingPanel(Panel):
         """Run, pause or resume: what the accent button says."""
         self.transport.toggle()
 
-    @Slot()
-    def denoise_from_here(self) -> None:
-        """Start from the picture and the t that the image panel shows."""
-        self.start.from_here()
-
     @Slot(bool)
     def _on_live(self, live: bool) -> None:
         self._controller.live = live
         self._settings.live = live
+
+    @Slot(bool)
+    def _on_settings(self, wished: bool) -> None:
+        """Open or close the drawer; it is built when it is first opened."""
+        self._settings.drawer_open = wished
+        if wished and self.drawer is None:
+            from diffusion_gui.panels.sampling.drawer import SettingsDrawer
+
+            parts = self._document, self._forecaster, self._settings, self.theme
+            self.drawer = SettingsDrawer(*parts)
+            self._middle.insertWidget(0, self.drawer)
+        if self.drawer is not None:
+            self.drawer.setVisible(wished)
+
+    @Slot()
+    def _show_forecast(self) -> None:
+        self.forecast.setText(self._forecaster.text)
+        self.forecast.setProperty("role", "problem" if self._forecaster.problems else "caption")
+        self.forecast.style().polish(self.forecast)
 
     def _make_page(self, page: SamplingPage) -> QWidget:
         """Build a page when it is first looked at."""

@@ -53,14 +53,14 @@ class StartChip(QPushButton):
         self.here = menu.addAction("", self._starts.from_here)
         self.inversion = menu.addAction("", self._starts.inverted)
         menu.addSeparator()
-        self.mask = menu.addAction("", self.mask_wished.emit)
+        self.masked = menu.addAction("", self.mask_wished.emit)
         menu.addSeparator()
         self.trip = menu.addAction("Round trip: picture, noise, picture…", self.trip_wished.emit)
         for action, name, checkable in (
             (self.noise, "startFromNoise", True),
             (self.here, "startFromHere", True),
             (self.inversion, "startFromInversion", True),
-            (self.mask, "startFromMask", True),
+            (self.masked, "startFromMask", True),
             (self.trip, "roundTripRow", False),
         ):
             action.setObjectName(name)
@@ -81,7 +81,7 @@ class StartChip(QPushButton):
         self.noise.setChecked(start is None)
         self.here.setChecked(start is not None and not start.inverted)
         self.inversion.setChecked(start is not None and start.inverted)
-        self.mask.setChecked(inpaint is not None)
+        self.masked.setChecked(inpaint is not None)
 
     @Slot()
     def _name_rows(self) -> None:
@@ -93,7 +93,7 @@ class StartChip(QPushButton):
         self.inversion.setText(f"{what}, inverted up to t = {t}")
         masked = self._starts.masked_picture
         of = name_of(self._document, masked) if masked else "the picture on show"
-        self.mask.setText(f"Keep a part of {of}: paint a mask…\tCtrl+M")
+        self.masked.setText(f"Keep a part of {of}: paint a mask…\tCtrl+M")
         for action in (self.here, self.inversion, self.trip):
             action.setEnabled(bool(picture))
-        self.mask.setEnabled(bool(masked))
+        self.masked.setEnabled(bool(masked))
