@@ -9,7 +9,7 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.starts import Starts
 from diffusion_gui.state.view_state import ViewState
 
-MOST_LETTERS = 24
+MOST_LETTERS = 18
 """Of a picture's name that the chip shows."""
 
 

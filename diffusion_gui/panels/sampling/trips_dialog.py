@@ -59,7 +59,7 @@ class TripsDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("tripsDialog")
         self.setWindowTitle("Round trip: picture, noise, picture")
-        self.resize(4 * SIDE + 100, 420)
+        self.resize(4 * SIDE + 100, 3 * SIDE + 64)
         self._document = document
         self._view = view
         self._trips = starts.trips
@@ -172,8 +172,9 @@ class TripsDialog(QDialog):
                 (name, f"{name}, as the model takes it", trip.picture),
                 (
                     f"its noise, std {trip.deviation:.2f}",
-                    f"𝑥_T at the first level, from −{EPS_SHOWN:g} to {EPS_SHOWN:g}; normal noise"
-                    " has the deviation 1",
+                    f"𝑥_T at the first level, from −{EPS_SHOWN:g} to {EPS_SHOWN:g}.\nNormal noise"
+                    " has the deviation 1; that of a model of few pictures has less, for it knows"
+                    "\nonly the directions in which these differ",
                     trip.noise,
                 ),
                 ("what came back", "Drawn from that noise by DDIM at η = 0", trip.result),
