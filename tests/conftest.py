@@ -70,6 +70,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
     built.shutdown()
     for owned in (
         built.estimator,
+        built.run_view,
         built.sampling,
         built.loader,
         built.film,

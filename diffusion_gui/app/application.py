@@ -144,7 +144,7 @@ class Screenshot(QObject):
         self._poll.stop()
         self._timeout.stop()
         if self._t is not None:
-            self._window.sampling.show_time()
+            self._parts.run_view.show_time()
         if not self._window.grab().save(self._path, "PNG"):
             print(f"{self._path}: cannot be written", file=sys.stderr)  # noqa: T201
             self.code = 1

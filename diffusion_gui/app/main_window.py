@@ -56,13 +56,15 @@ class MainWindow(QMainWindow):
         p = self._parts
         common = (p.document, p.view)
         self.toolbar = Toolbar(*common, p.player, p.sampling, p.settings, p.theme)
-        self.schedule = ScheduleEditor(*common, p.editor, p.comparison, p.presets, p.theme)
+        self.schedule = ScheduleEditor(
+            *common, p.run_view, p.editor, p.comparison, p.presets, p.theme
+        )
         self.schedule_files = ScheduleFiles(p.document, p.settings, self.schedule)
         sources = Sources(
             p.store, p.preview, p.film, p.loader, p.pictures, p.chain, p.measures, p.estimator
         )
         self.images = ImagePanel(*common, sources, p.theme)
-        self.sampling = SamplingPanel(*common, p.sampling, p.settings, p.theme)
+        self.sampling = SamplingPanel(*common, p.sampling, p.run_view, p.settings, p.theme)
         self.picture_files = PictureFiles(p, self.images, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, (35, 65))
@@ -100,7 +102,10 @@ class MainWindow(QMainWindow):
             "earlier": lambda: p.view.set_t(p.view.t - max(1, p.view.T // 100)),
             "later": lambda: p.view.set_t(p.view.t + max(1, p.view.T // 100)),
             "runPause": self.sampling.toggle,
-            "step": p.sampling.step,
+            "step": p.run_view.step_on,
+            "stepBack": p.run_view.step_back,
+            "firstStep": p.run_view.first,
+            "lastStep": p.run_view.last,
             "stop": p.sampling.stop,
             "denoiseFromHere": self.sampling.denoise_from_here,
             **self.images.tray.handlers(),

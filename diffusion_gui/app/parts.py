@@ -22,6 +22,7 @@ from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
+from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.user_presets import UserPresets
@@ -51,6 +52,7 @@ class Parts:
     loader: PictureLoader
     pictures: PictureSet
     sampling: SamplingController
+    run_view: RunView
     estimator: Estimator
     first_experiment: Experiment
 
@@ -110,6 +112,7 @@ def build_parts(
         chain=ChainController(document, view, preview, player, app),
         loader=loader,
         sampling=sampling,
+        run_view=RunView(sampling, view, app),
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,
         first_experiment=experiment,

@@ -64,7 +64,6 @@ class PictureFiles(QObject):
         for exporter in (self.exports, self._quick):
             exporter.failed.connect(self._on_failed)
         panel.tools.export_cancel.clicked.connect(self.exports.cancel)
-        sampling.save_requested.connect(self._save_grid)
         self.drags = PictureDrags(parts, panel, self._quick)
         self.restorer = Restorer(parts, panel, self._quick)
         for speaker in (self.drags, self.restorer):
@@ -88,12 +87,15 @@ class PictureFiles(QObject):
         }
 
     def set_menu(self, actions: Mapping[str, QAction]) -> None:
-        """Give the panel's button the commands of the Image menu that are about files."""
+        """Give the Export buttons of both panels the commands that are about files."""
         menu = QMenu(self._panel)
         menu.addActions([actions[name] for name in EXPORTS])
         menu.addSeparator()
         menu.addAction(actions["copyPicture"])
         self._panel.tools.set_export_menu(menu)
+        results = QMenu(self._sampling)
+        results.addAction(actions["saveGrid"])
+        self._sampling.tools.set_export_menu(results)
 
     def shutdown(self) -> None:
         """End the threads and remove what was dragged out; safe to call twice."""

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QApplication, QSlider, QStyle, QStyleOptionSlider,
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts, build_parts
+from diffusion_gui.state.run_view import Quantity
 from diffusion_gui.state.settings import Settings
 
 NAMED = ("imagePanel", "filmStrip", "tray", "stepsSpin")
@@ -60,7 +61,7 @@ def main() -> int:
     window = MainWindow(parts)
     window.show()
     blank = np.zeros((parts.document.experiment.sampling.count, 8, 8, 3), np.uint8)
-    window.sampling.batch.set_frames(blank, blank)
+    window.sampling.batch.set_pictures(dict.fromkeys((Quantity.X_T, Quantity.X0_HAT), blank))
     QTest.qWaitForWindowExposed(window)
     window.grab()  # painting is what settles the plots' axes
     found = {

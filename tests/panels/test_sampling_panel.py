@@ -18,6 +18,7 @@ from diffusion_gui.engine.params import pack
 from diffusion_gui.panels.sampling.batch_view import best_grid
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.session import export
+from diffusion_gui.state.run_view import Quantity, SamplingPage
 from diffusion_gui.state.sampling import RunState
 
 LEFT = Qt.MouseButton.LeftButton
@@ -31,7 +32,7 @@ def panel(window: MainWindow, parts: Parts) -> SamplingPanel:
 
 
 def _run(qtbot: QtBot, panel: SamplingPanel, parts: Parts) -> None:
-    qtbot.mouseClick(panel.run, LEFT)
+    qtbot.mouseClick(panel.transport.run, LEFT)
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
 
 
@@ -39,10 +40,10 @@ def test_run_shows_the_pictures_and_the_numbers(
     panel: SamplingPanel, parts: Parts, qtbot: QtBot
 ) -> None:
     _run(qtbot, panel, parts)
-    assert len(panel.batch.x0_hat) == 4
+    assert len(panel.batch.images[Quantity.X0_HAT]) == 4
     assert "step 6 of 6" in panel.caption.text()
     assert "NFE 6" in panel.caption.text()
-    assert panel.save.isEnabled()
+    assert panel.tools.export.isEnabled()
 
 
 def test_the_calls_of_guidance_and_restart_are_counted(
@@ -62,16 +63,16 @@ def test_the_timeline_scrubs_through_the_steps_and_moves_t(
     panel: SamplingPanel, parts: Parts, qtbot: QtBot
 ) -> None:
     _run(qtbot, panel, parts)
-    assert panel.timeline.maximum() == 6
-    panel.timeline.setFocus()
-    qtbot.keyClick(panel.timeline, Qt.Key.Key_Home)
+    assert panel.transport.timeline.maximum() == 6
+    panel.transport.timeline.setFocus()
+    qtbot.keyClick(panel.transport.timeline, Qt.Key.Key_Home)
     assert panel.frame is not None
     assert panel.frame.index == 0
     assert parts.view.t == parts.view.T
-    first = panel.batch.x0_hat[0].copy()
-    qtbot.keyClick(panel.timeline, Qt.Key.Key_End)
+    first = panel.batch.images[Quantity.X0_HAT][0].copy()
+    qtbot.keyClick(panel.transport.timeline, Qt.Key.Key_End)
     assert parts.view.t == 0
-    assert panel.batch.x0_hat[0] != first
+    assert panel.batch.images[Quantity.X0_HAT][0] != first
 
 
 def test_moving_t_shows_the_step_nearest_to_it(
@@ -87,17 +88,17 @@ def test_the_timeline_can_be_scrubbed_while_the_run_goes_on(
     panel: SamplingPanel, parts: Parts, qtbot: QtBot
 ) -> None:
     parts.document.replace_sampling("long", steps=1000, count=1)
-    qtbot.mouseClick(panel.run, LEFT)
-    qtbot.waitUntil(lambda: panel.timeline.value() > 10, timeout=TIMEOUT)
-    assert panel.timeline.maximum() == 1000
-    panel.timeline.setValue(3)
+    qtbot.mouseClick(panel.transport.run, LEFT)
+    qtbot.waitUntil(lambda: panel.transport.timeline.value() > 10, timeout=TIMEOUT)
+    assert panel.transport.timeline.maximum() == 1000
+    panel.transport.timeline.setValue(3)
     assert parts.sampling.trajectory is not None
     reached = len(parts.sampling.trajectory.frames)
     qtbot.waitUntil(lambda: len(parts.sampling.trajectory.frames) > reached + 5, timeout=TIMEOUT)
-    assert panel.timeline.value() == 3
+    assert panel.transport.timeline.value() == 3
     assert panel.frame is not None
     assert panel.frame.index == 3
-    qtbot.mouseClick(panel.stop, LEFT)
+    qtbot.mouseClick(panel.transport.stop, LEFT)
     assert parts.sampling.state is RunState.STOPPED
 
 
@@ -105,17 +106,17 @@ def test_the_accent_button_runs_pauses_and_resumes(
     panel: SamplingPanel, parts: Parts, qtbot: QtBot
 ) -> None:
     parts.document.replace_sampling("long", steps=1000, count=1)
-    qtbot.mouseClick(panel.run, LEFT)
+    qtbot.mouseClick(panel.transport.run, LEFT)
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.RUNNING, timeout=TIMEOUT)
-    assert panel.pause.isVisible()
-    assert not panel.run.isVisible()
-    qtbot.waitUntil(lambda: panel.timeline.value() > 3, timeout=TIMEOUT)
-    qtbot.mouseClick(panel.pause, LEFT)
+    assert panel.transport.pause.isVisible()
+    assert not panel.transport.run.isVisible()
+    qtbot.waitUntil(lambda: panel.transport.timeline.value() > 3, timeout=TIMEOUT)
+    qtbot.mouseClick(panel.transport.pause, LEFT)
     assert parts.sampling.state is RunState.PAUSED
-    assert panel.run.text() == "Resume"
-    qtbot.mouseClick(panel.run, LEFT)
+    assert panel.transport.run.text() == "Resume"
+    qtbot.mouseClick(panel.transport.run, LEFT)
     assert parts.sampling.state is RunState.RUNNING
-    qtbot.mouseClick(panel.stop, LEFT)
+    qtbot.mouseClick(panel.transport.stop, LEFT)
 
 
 def test_denoise_from_here_starts_at_the_t_on_show(
@@ -123,7 +124,7 @@ def test_denoise_from_here_starts_at_the_t_on_show(
 ) -> None:
     _run(qtbot, panel, parts)
     parts.view.set_t(300)
-    qtbot.mouseClick(panel.from_here, LEFT)
+    panel.start.here.trigger()
     qtbot.waitUntil(
         lambda: (
             parts.sampling.experiment == parts.document.experiment
@@ -133,9 +134,8 @@ def test_denoise_from_here_starts_at_the_t_on_show(
     )
     assert parts.sampling.trajectory is not None
     assert parts.sampling.trajectory.frames[0].t == 300
-    assert panel.from_noise.isVisible()
-    assert "t = 300" in panel.from_noise.text()
-    qtbot.mouseClick(panel.from_noise, LEFT)
+    assert panel.start.text() == "from chelsea.png at t = 300"
+    panel.start.noise.trigger()
     assert parts.document.experiment.sampling.start is None
     qtbot.waitUntil(lambda: not parts.sampling.active, timeout=TIMEOUT)
 
@@ -144,7 +144,7 @@ def test_denoise_from_a_clean_picture_is_refused_in_one_line(
     panel: SamplingPanel, parts: Parts, qtbot: QtBot
 ) -> None:
     parts.view.set_t(0)
-    qtbot.mouseClick(panel.from_here, LEFT)
+    panel.start.here.trigger()
     assert panel.bar.text == "Move t above 0 and choose a picture to denoise from"
 
 
@@ -200,3 +200,74 @@ def test_the_pictures_of_the_grid_lie_inside_it(panel: SamplingPanel) -> None:
     assert panel.batch.rect().contains(right)
     assert not left.intersects(right)
     assert left.topLeft() == QPoint(0, 0)
+
+
+def test_chips_choose_the_grids_and_the_page_beside_them(
+    panel: SamplingPanel, parts: Parts, qtbot: QtBot
+) -> None:
+    _run(qtbot, panel, parts)
+    parts.run_view.set_step(3)
+    grids = panel.tools.grids
+    qtbot.mouseClick(grids[Quantity.EPS_HAT], LEFT)
+    frame = panel.frame
+    assert frame is not None
+    assert list(panel.batch.images) == list(Quantity)
+    shown = panel.batch.images[Quantity.EPS_HAT][0].pixelColor(5, 7)
+    assert (shown.red(), shown.green(), shown.blue()) == tuple(frame.eps_hat[0, 7, 5])
+    for quantity in (Quantity.X_T, Quantity.X0_HAT, Quantity.EPS_HAT):
+        qtbot.mouseClick(grids[quantity], LEFT)
+    assert list(panel.batch.images) == [Quantity.EPS_HAT], "the last grid stays"
+    assert grids[Quantity.EPS_HAT].isChecked()
+    wide = panel.batch.width()
+    page = panel.tools.pages[SamplingPage.CURVES]
+    qtbot.mouseClick(page, LEFT)
+    qtbot.waitUntil(lambda: panel.batch.width() > wide + 100)
+    qtbot.mouseClick(page, LEFT)
+    assert panel._pages.isVisible()
+
+
+def test_steps_are_walked_by_buttons_and_keys(
+    panel: SamplingPanel, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    transport = panel.transport
+    assert not transport.step_back.isEnabled()
+    _run(qtbot, panel, parts)
+    qtbot.mouseClick(transport.step_back, LEFT)
+    assert transport.timeline.value() == 5
+    assert transport.position.text().startswith("step 5 of 6")
+    qtbot.mouseClick(transport.step, LEFT)
+    assert transport.timeline.value() == 6
+    window.actions_by_name["firstStep"].trigger()
+    assert transport.timeline.value() == 0
+    assert not transport.step_back.isEnabled()
+    window.actions_by_name["lastStep"].trigger()
+    qtbot.keyClick(window, Qt.Key.Key_F6, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.waitUntil(lambda: transport.timeline.value() == 5)
+
+
+def test_the_mark_of_the_step_on_show_lights_up(
+    panel: SamplingPanel, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    plots = window.schedule.plots
+    assert plots.lit is None
+    _run(qtbot, panel, parts)
+    assert plots.lit is None, "the last step, t = 0, has no mark"
+    parts.run_view.set_step(3)
+    assert plots.lit == 500.0
+    x, y = plots.plot("alpha_bar").marks._lit[1].getData()
+    assert (list(x), len(y)) == ([500.0], 1)
+    parts.sampling.live = False
+    parts.document.replace_sampling("other steps", steps=7)
+    assert plots.lit is None, "the settings no longer go there"
+    parts.document.history.undo()
+    assert plots.lit == 500.0
+
+
+def test_the_curves_follow_the_step_on_show(
+    panel: SamplingPanel, parts: Parts, qtbot: QtBot
+) -> None:
+    _run(qtbot, panel, parts)
+    parts.run_view.set_step(2)
+    charts = panel._made[SamplingPage.CURVES]._charts
+    assert [chart._marker.value() for chart in charts] == [2, 2]
+    assert charts[1].curve.getData()[0].tolist() == [1, 2, 3, 4, 5, 6]

@@ -59,6 +59,14 @@ QPushButton[role="chip"] {{
 QPushButton[role="chip"]:checked {{
     color: {accent}; background: {hover}; font-weight: 600;
 }}
+QPushButton[role="choice"] {{
+    padding: 0 20px 0 7px; min-height: 20px; max-height: 20px; font-size: 11px;
+    color: {secondary};
+}}
+QPushButton[role="choice"]::menu-indicator {{
+    image: url("{chevron}"); width: 10px; height: 10px;
+    subcontrol-origin: padding; subcontrol-position: right center; right: 6px;
+}}
 QPushButton[role="legend"] {{
     background: transparent; border: 1px solid transparent; border-radius: 4px; font-size: 11px;
     min-height: 18px; max-height: 18px; padding: 0 20px 0 3px; text-align: left; color: {text};

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import time
 
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.panels.common.plot import MiniChart
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import label
+from diffusion_gui.state.run_view import RunView
 
 MOST_POINTS = 500
 SECONDS_BETWEEN = 0.2
@@ -20,16 +22,26 @@ SECONDS_BETWEEN = 0.2
 class StepCharts(QWidget):
     """Two charts with a marker at the step on show; built with the first run, not before."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, shown: RunView, theme: Theme) -> None:
         super().__init__()
+        self._shown = shown
         self._theme = theme
         self._charts: tuple[MiniChart, ...] = ()
         self._drawn: Trajectory | None = None
         self._drawn_at = 0.0
         self.setMinimumWidth(180)
+        shown.run_changed.connect(self._show_run)
+        shown.grown.connect(self._show_run)
+        shown.step_changed.connect(self._show_step)
+        self._show_run()
+        self._show_step()
 
-    def show_trajectory(self, trajectory: Trajectory) -> None:
+    @Slot()
+    def _show_run(self) -> None:
         """Draw the curves of the frames recorded so far; the axis spans the whole run."""
+        if self._shown.run is None:
+            return
+        trajectory = self._shown.run.trajectory
         now = time.monotonic()
         recent = trajectory is self._drawn and now - self._drawn_at < SECONDS_BETWEEN
         if recent and len(trajectory) > MOST_POINTS and not trajectory.finished:
@@ -40,10 +52,12 @@ class StepCharts(QWidget):
         frames = trajectory.frames
         self._draw(frames[:: -(-len(frames) // MOST_POINTS)], trajectory.num_steps)
 
-    def set_step(self, step: int) -> None:
+    @Slot()
+    def _show_step(self) -> None:
         """Move the markers."""
-        for chart in self._charts:
-            chart.set_step(step)
+        if self._shown.frame is not None:
+            for chart in self._charts:
+                chart.set_step(self._shown.frame.index)
 
     def _draw(self, frames: tuple[Frame, ...], num_steps: int) -> None:
         steps = [frame.index for frame in frames]

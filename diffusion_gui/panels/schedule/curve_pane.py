@@ -145,6 +145,14 @@ class CurvePane(QWidget):
         times = times[times <= schedule.T]
         self.plot.marks.show_steps(times, self._on_curve(times), self.key == "alpha_bar")
 
+    def show_lit_step(self, t: float | None) -> None:
+        """Light up the mark of one of the sampler's levels, or none."""
+        if t is None:
+            self.plot.marks.show_lit(None)
+            return
+        place = float(self._on_curve([t])[0])
+        self.plot.marks.show_lit((t, place) if np.isfinite(place) else None)
+
     def show_overlays(self, compared: Sequence[Pin], T: int) -> None:
         """Draw the compared curves, where they are not on show already: an edit leaves them be."""
         wanted = (compared, T, self.logarithmic)

@@ -22,6 +22,7 @@ from diffusion_gui.panels.common.widgets import Panel
 from diffusion_gui.panels.schedule.doctor_view import DoctorView
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.head_tools import HeadTools
+from diffusion_gui.panels.schedule.lit_step import LitStep
 from diffusion_gui.panels.schedule.operations_bar import OperationsBar
 from diffusion_gui.panels.schedule.pane_chips import PaneChips
 from diffusion_gui.panels.schedule.pin_menu import PinMenu
@@ -33,6 +34,7 @@ from diffusion_gui.panels.schedule.table_view import ScheduleTable
 from diffusion_gui.state.comparison import Comparison
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState, Tool
+from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
 
@@ -49,6 +51,7 @@ class ScheduleEditor(Panel):
         self,
         document: Document,
         view: ViewState,
+        shown: RunView,
         state: EditorState,
         comparison: Comparison,
         library: UserPresets,
@@ -65,6 +68,7 @@ class ScheduleEditor(Panel):
         self._build_plots()
         self._bind()
         self._show_schedule()
+        self._lit = LitStep(document, shown, self.plots)
 
     def _build_head(self) -> None:
         self.tools = HeadTools(self._state, self._comparison, self.theme)

@@ -63,6 +63,8 @@ class Marks(QObject):
         self._range: pg.LinearRegionItem | None = None
         self._steps: pg.ScatterPlotItem | None = None
         self._lane: pg.ScatterPlotItem | None = None
+        self._lit: tuple[pg.ScatterPlotItem, pg.ScatterPlotItem] | None = None
+        self._lit_at: tuple[float, float] | None = None
         self._grips: pg.ScatterPlotItem | None = None
         self._stroke: pg.PlotDataItem | None = None
         self._grip_names: list[pg.TextItem] = []
@@ -140,11 +142,35 @@ class Marks(QObject):
             self.times = times
             self._place_lane()
 
+    def show_lit(self, place: tuple[float, float] | None) -> None:
+        """Light up the step on show, given by its place on the axes, or none."""
+        if place == self._lit_at:
+            return
+        self._lit_at = place
+        if self._lit is None:
+            self._lit = (
+                pg.ScatterPlotItem(symbol=_tick(), size=15, pxMode=True),
+                pg.ScatterPlotItem(symbol=_wedge(), size=12, pxMode=True),
+            )
+            for item in self._lit:
+                item.setZValue(6)
+                self._plot.addItem(item, ignoreBounds=True)
+            self._tint()
+        self._lit[0].setData(*(([place[0]], [place[1]]) if place else ([], [])))
+        self._place_lit()
+
+    def _place_lit(self) -> None:
+        if self._lit is not None:
+            in_lane = self._lit_at is not None and self._lit_at[0] in self.times
+            t = [self._lit_at[0]] if in_lane and self._lit_at else []
+            self._lit[1].setData(t, [self._above_axis(6.0)] * len(t))
+
     @Slot()
     def _place_lane(self) -> None:
         """Keep the wedges just above the axis, also when the plot becomes larger or smaller."""
         if self._lane is not None:
             self._lane.setData(x=self.times, y=np.full(len(self.times), self._above_axis(6.0)))
+        self._place_lit()
 
     def _above_axis(self, pixels: float) -> float:
         """Return the value that lies so many pixels above the axis."""
@@ -213,6 +239,9 @@ class Marks(QObject):
             if item is not None:
                 item.setPen(self._plot.line(tokens.secondary, 1.0))
                 item.setBrush(pg.mkBrush(tokens.secondary))
+        for item in self._lit or ():
+            item.setPen(self._plot.line(tokens.cursor, 2.4))
+            item.setBrush(pg.mkBrush(tokens.cursor))
         if self._grips is not None:
             self._grips.setPen(self._plot.line(tokens.panel, 2.0))
             self._grips.setBrush(pg.mkBrush(tokens.cursor))

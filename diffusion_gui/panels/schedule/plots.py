@@ -64,6 +64,8 @@ class PlotStack(QWidget):
         """What a drag began with: the schedule, the sampling settings or a grip's place."""
         self.steps: Array = np.zeros(0)
         """The levels that the sampler visits, t > 0."""
+        self.lit: float | None = None
+        """The one of them that lights up."""
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(4)
@@ -260,6 +262,7 @@ class PlotStack(QWidget):
         """Draw all curves; the axes stand still only where the mouse holds something."""
         for pane in self._visible():
             pane.show_schedule(self._spec, self._document.schedule, self.steps)
+            pane.show_lit_step(self.lit)
         self._show_overlays()
         self.show_time()
 
@@ -287,6 +290,12 @@ class PlotStack(QWidget):
         """Mark the sampler's `steps` on all curves."""
         for pane in self._visible():
             pane.show_steps(self._document.schedule, self.steps)
+
+    def show_lit(self, t: float | None) -> None:
+        """Light up one of the `steps` on all curves, or none."""
+        self.lit = t
+        for pane in self._visible():
+            pane.show_lit_step(t)
 
     def show_range(self, times: tuple[int, int] | None, token: str = "warning") -> None:
         """Shade the t that a finding is about on every curve, or none."""

@@ -1,0 +1,109 @@
+"""What stands at the right of the sampling panel's head: live, grids, pages, settings, export."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Signal, Slot
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QMenu, QPushButton, QWidget
+
+from diffusion_gui.engine.trajectory import EPS_SHOWN
+from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import GAP, button
+from diffusion_gui.state.run_view import Quantity, RunView, SamplingPage
+
+BETWEEN_GROUPS = 4
+"""Pixels more between the chips of the grids and those of the pages."""
+_QUANTITIES = {
+    Quantity.X_T: ("𝑥ₜ", "x_t", "Show 𝑥ₜ: where the reverse process stands"),
+    Quantity.X0_HAT: ("𝑥̂₀", "x0-hat", "Show 𝑥̂₀: the clean picture the model sees from there"),
+    Quantity.EPS_HAT: (
+        "ε̂", "epsilon-hat",
+        f"Show ε̂ = (𝑥ₜ − a 𝑥̂₀) / s: the noise the model sees there,\nfrom −{EPS_SHOWN:g} (black)"
+        f" to {EPS_SHOWN:g} (white)",
+    ),
+}  # fmt: skip
+"""The grids in the order of their chips: text, the same in letters, tooltip."""
+_PAGES = {
+    SamplingPage.CURVES: ("Curves", "Noise level and change of 𝑥̂₀ at every step of the run"),
+}
+"""The pages beside the pictures in the order of their chips: title and tooltip."""
+
+
+class HeadTools(QWidget):
+    """The chips follow the view of the run; `settings` and `export` are for the panel to fill."""
+
+    live_changed = Signal(bool)
+
+    def __init__(self, shown: RunView, live: bool, theme: Theme) -> None:
+        super().__init__()
+        self._shown = shown
+        self._theme = theme
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(0, 0, 0, 0)
+        self._row.setSpacing(GAP)
+        self._build_live(live)
+        self._build_chips()
+        self._build_buttons()
+        shown.shown_changed.connect(self._show_chips)
+        theme.changed.connect(self._tint)
+        self._show_chips()
+        self._tint()
+
+    def _build_live(self, live: bool) -> None:
+        self.live = QCheckBox("Live")
+        self.live.setObjectName("liveCheck")
+        self.live.setToolTip(
+            "Sample again when the schedule or a setting changes: at once while a run takes\n"
+            "less than a second, else when the change is done. A paused run is left alone."
+        )
+        self.live.setChecked(live)
+        self.live.toggled.connect(self.live_changed)
+        self._row.addWidget(self.live)
+
+    def _build_chips(self) -> None:
+        self.grids: dict[Quantity, QPushButton] = {}
+        for quantity, (text, letters, tooltip) in _QUANTITIES.items():
+            chip = self.grids[quantity] = self._chip(text, f"{quantity}GridButton", tooltip)
+            chip.setAccessibleName(f"Show {letters}")
+            chip.clicked.connect(self._on_grids)
+        self._row.addSpacing(BETWEEN_GROUPS)
+        self.pages: dict[SamplingPage, QPushButton] = {}
+        for page, (title, about) in _PAGES.items():
+            tooltip = f"{about}.\nPress again to leave the pictures all the room."
+            chip = self.pages[page] = self._chip(title, f"{page}PageButton", tooltip)
+            chip.clicked.connect(lambda on, page=page: self._shown.set_page(page if on else None))
+
+    def _chip(self, text: str, name: str, tooltip: str) -> QPushButton:
+        chip = button(text, tooltip, "chip")
+        chip.setObjectName(name)
+        chip.setCheckable(True)
+        self._row.addWidget(chip)
+        return chip
+
+    def _build_buttons(self) -> None:
+        self.export = button("Export", "Save what the run has made", "menu")
+        self.export.setObjectName("samplingExportButton")
+        self._row.addWidget(self.export)
+
+    def set_export_menu(self, menu: QMenu) -> None:
+        """Give the export button its menu."""
+        self.export.setMenu(menu)
+
+    @Slot()
+    def _on_grids(self) -> None:
+        self._shown.set_quantities(q for q, chip in self.grids.items() if chip.isChecked())
+        self._show_chips()  # the last one stays
+
+    @Slot()
+    def _show_chips(self) -> None:
+        for quantity, chip in self.grids.items():
+            with QSignalBlocker(chip):
+                chip.setChecked(quantity in self._shown.quantities)
+        for page, chip in self.pages.items():
+            with QSignalBlocker(chip):
+                chip.setChecked(page is self._shown.page)
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        set_icon(self.export, "download", tokens.text, tokens.disabled)

@@ -1,0 +1,139 @@
+"""The row below the pictures: run, hold, step back and on, stop, and the timeline of the run."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Slot
+from PySide6.QtWidgets import QHBoxLayout, QWidget
+
+from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import GAP, JumpSlider, button, label
+from diffusion_gui.state.run_view import RunView
+from diffusion_gui.state.sampling import RunState, SamplingController
+
+RUN_WIDTH = 88
+"""The accent button keeps its place while its text changes between Run, Pause and Resume."""
+
+
+class Transport(QWidget):
+    """Drives the controller and moves through the steps of the run on show."""
+
+    def __init__(self, controller: SamplingController, shown: RunView, theme: Theme) -> None:
+        super().__init__()
+        self._controller = controller
+        self._shown = shown
+        self._theme = theme
+        self._build_buttons()
+        self._build_timeline()
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(GAP)
+        for widget in (self.run, self.pause, self.step_back, self.step, self.stop):
+            row.addWidget(widget)
+        row.addSpacing(GAP)
+        row.addWidget(self.timeline, 1)
+        row.addWidget(self.position)
+        self._bind()
+        self._tint()
+        self._show_state()
+
+    def _build_buttons(self) -> None:
+        self.run = button("Run", "Start the reverse process (F5)", "accent")
+        self.pause = button("Pause", "Hold before the next step (F5)", "accent")
+        self.step_back = button(
+            "", "Look at the step before; a run that goes on is held (Shift+F6)", "tool"
+        )
+        self.step_back.setAccessibleName("Step back")
+        self.step = button(
+            "Step", "Look at the next step; at the newest one, make a step, then hold (F6)"
+        )
+        self.stop = button("Stop", "End the run and keep its frames (Esc)")
+        for widget, name in (
+            (self.run, "runButton"),
+            (self.pause, "pauseButton"),
+            (self.step_back, "stepBackButton"),
+            (self.step, "stepButton"),
+            (self.stop, "stopButton"),
+        ):
+            widget.setObjectName(name)
+        for widget in (self.run, self.pause):
+            widget.setFixedWidth(RUN_WIDTH)
+
+    def _build_timeline(self) -> None:
+        self.timeline = JumpSlider()
+        self.timeline.setObjectName("timelineSlider")
+        self.timeline.setMaximum(0)
+        self.timeline.setEnabled(False)
+        self.timeline.setAccessibleName("Timeline: step of the reverse process")
+        self.timeline.setToolTip(
+            "Steps of the run. Drag to look at any of them, during or after.\n"
+            "Alt+Home and Alt+End go to the first and the newest."
+        )
+        self.position = label("", "caption")
+        self.position.setMinimumWidth(150)
+        self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+
+    def _bind(self) -> None:
+        shown, controller = self._shown, self._controller
+        self.run.clicked.connect(self.toggle)
+        self.pause.clicked.connect(self.toggle)
+        self.step_back.clicked.connect(shown.step_back)
+        self.step.clicked.connect(shown.step_on)
+        self.stop.clicked.connect(controller.stop)
+        self.timeline.valueChanged.connect(self._on_scrub)
+        controller.state_changed.connect(self._show_state)
+        shown.run_changed.connect(self._show_step)
+        shown.step_changed.connect(self._show_step)
+        self._theme.changed.connect(self._tint)
+
+    @Slot()
+    def toggle(self) -> None:
+        """Run, pause or resume: what the accent button says."""
+        state = self._controller.state
+        if state is RunState.RUNNING:
+            self._controller.pause()
+        elif state is RunState.PAUSED:
+            self._shown.follow()
+            self._controller.resume()
+        elif state is not RunState.LOADING:
+            self._controller.run()
+
+    @Slot(int)
+    def _on_scrub(self, step: int) -> None:
+        self._shown.set_step(step)
+        self._show_step()  # beyond the newest step there is nothing to go to
+
+    @Slot()
+    def _show_step(self) -> None:
+        run, frame = self._shown.run, self._shown.frame
+        if run is None or frame is None:
+            return
+        total = run.trajectory.num_steps
+        with QSignalBlocker(self.timeline):
+            self.timeline.setEnabled(True)
+            self.timeline.setMaximum(total)
+            self.timeline.setValue(self._shown.step)
+        self.position.setText(f"step {frame.index} of {total}   t = {frame.t}")
+        self.step_back.setEnabled(not self._shown.at_first)
+
+    @Slot()
+    def _show_state(self) -> None:
+        state = self._controller.state
+        self.pause.setVisible(state is RunState.RUNNING)
+        self.run.setVisible(state is not RunState.RUNNING)
+        self.run.setText("Resume" if state is RunState.PAUSED else "Run")
+        self.run.setEnabled(state is not RunState.LOADING)
+        self.stop.setEnabled(self._controller.active)
+        self.step_back.setEnabled(not self._shown.at_first)
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        for widget, name, colour in (
+            (self.run, "play", tokens.on_accent),
+            (self.pause, "pause", tokens.on_accent),
+            (self.step_back, "step-back", tokens.text),
+            (self.step, "step-forward", tokens.text),
+            (self.stop, "square", tokens.text),
+        ):
+            set_icon(widget, name, colour, tokens.disabled)

@@ -1,0 +1,50 @@
+"""Lights up, on the curves, the sampler's step that the sampling panel shows."""
+
+from __future__ import annotations
+
+import numpy as np
+from PySide6.QtCore import QObject, QTimer, Slot
+
+from diffusion_gui.panels.schedule.plots import PlotStack
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.run_view import RunView
+
+BETWEEN_MS = 100
+"""While a run is followed the curves are painted again this often for it, in milliseconds."""
+NEAR = 0.5
+"""Levels may lie between whole t, which a recorded step counts in."""
+
+
+class LitStep(QObject):
+    """Keeps the lit mark where the run on show stands, if the document's sampler goes there."""
+
+    def __init__(self, document: Document, shown: RunView, plots: PlotStack) -> None:
+        super().__init__(plots)
+        self._document = document
+        self._shown = shown
+        self._plots = plots
+        self._soon = QTimer(self, singleShot=True, interval=BETWEEN_MS)
+        self._soon.timeout.connect(self.show_step)
+        shown.step_changed.connect(self._on_step)
+        document.schedule_changed.connect(self.show_step)
+        document.sampling_changed.connect(self.show_step)
+        self.show_step()
+
+    @Slot()
+    def _on_step(self) -> None:
+        run = self._shown.run
+        if run is None or run.trajectory.finished or not self._shown.following:
+            self.show_step()
+        elif not self._soon.isActive():
+            self._soon.start()
+
+    @Slot()
+    def show_step(self) -> None:
+        """Light up the mark of the step on show; none where the settings have no such level."""
+        run, frame, steps = self._shown.run, self._shown.frame, self._plots.steps
+        lit = None
+        if run is not None and frame is not None and len(steps):
+            t = frame.t * self._document.schedule.T / run.experiment.schedule.T
+            nearest = float(steps[np.argmin(np.abs(steps - t))])
+            lit = nearest if abs(nearest - t) <= NEAR else None
+        self._plots.show_lit(lit)

@@ -1,0 +1,258 @@
+"""What the sampling panel looks at: a run, one of its steps, which of its pictures. Not undoable.
+
+The step on show and the time cursor of the other panels lead one another: see `show_time`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+from enum import StrEnum
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.state.sampling import Run, RunState, SamplingController
+from diffusion_gui.state.view_state import ViewState
+
+
+class Quantity(StrEnum):
+    """What a grid shows of every step; the values are the fields of a `Frame`."""
+
+    X_T = "x_t"
+    X0_HAT = "x0_hat"
+    EPS_HAT = "eps_hat"
+
+
+class SamplingPage(StrEnum):
+    """What stands beside the pictures."""
+
+    CURVES = "curves"
+
+
+class RunView(QObject):
+    """The run on show; a run that begins is shown by itself and followed to its newest step.
+
+    `run_changed` when another run is on show, `grown` when it has got more steps, `step_changed`
+    when another recorded step is on show, `shown_changed` when the quantities, the chosen image or
+    the page changed.
+    """
+
+    run_changed = Signal()
+    step_changed = Signal()
+    grown = Signal()
+    shown_changed = Signal()
+
+    def __init__(
+        self, controller: SamplingController, view: ViewState, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._controller = controller
+        self._view = view
+        self._run: Run | None = None
+        self._newest: Run | None = None
+        self._frame: Frame | None = None
+        self._step = 0
+        self._following = True
+        self._linking = False
+        self._quantities: tuple[Quantity, ...] = (Quantity.X_T, Quantity.X0_HAT)
+        self._image: int | None = None
+        self._page: SamplingPage | None = SamplingPage.CURVES
+        controller.frames_changed.connect(self._on_frames)
+        view.t_changed.connect(self.show_time)
+
+    @property
+    def run(self) -> Run | None:
+        """The run on show, None before the first."""
+        return self._run
+
+    @property
+    def step(self) -> int:
+        """The step looked at, 0..num_steps; `frame` is the recorded one nearest to it."""
+        return self._step
+
+    @property
+    def frame(self) -> Frame | None:
+        """The recorded step on show, None while there is none."""
+        return self._frame
+
+    @property
+    def following(self) -> bool:
+        """True while the newest step is shown as the run grows."""
+        return self._following
+
+    @property
+    def at_first(self) -> bool:
+        """True where there is no earlier recorded step."""
+        return self._run is None or self._frame is self._run.trajectory.at_step(0)
+
+    @property
+    def at_newest(self) -> bool:
+        """True where there is no later recorded step yet."""
+        return self._run is None or self._frame is self._run.trajectory.last
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Which grids are on show, in the order of `Quantity`; at least one."""
+        return self._quantities
+
+    @property
+    def image(self) -> int | None:
+        """The chosen picture of the batch, from 0."""
+        return self._image
+
+    @property
+    def page(self) -> SamplingPage | None:
+        """What stands beside the pictures; None leaves them all the room."""
+        return self._page
+
+    # --- which step -------------------------------------------------------------------------
+
+    def show(self, run: Run) -> None:
+        """Show a run at its newest step; one without any step yet is left alone."""
+        last = run.trajectory.last
+        if last is None or run is self._run:
+            return
+        self._run, self._following = run, True
+        self._frame, self._step = last, last.index
+        self.run_changed.emit()
+        self.step_changed.emit()
+        if self._image is not None and self._image >= len(last.x_t):
+            self.set_image(None)
+
+    def set_step(self, step: int) -> None:
+        """Look at a step, and move the time cursor there; at the newest one, follow the run."""
+        last = self._run.trajectory.last if self._run else None
+        if last is None:
+            return
+        step = min(max(step, 0), last.index)
+        self._following = step == last.index
+        self._step = step
+        self._look()
+        self._lead_time()
+
+    @Slot()
+    def earlier(self) -> None:
+        """Look at the recorded step before."""
+        indices = self._indices()
+        if before := indices[: bisect_left(indices, self._shown_index())]:
+            self.set_step(before[-1])
+
+    @Slot()
+    def later(self) -> None:
+        """Look at the recorded step after."""
+        indices = self._indices()
+        if after := indices[bisect_right(indices, self._shown_index()) :]:
+            self.set_step(after[0])
+
+    @Slot()
+    def first(self) -> None:
+        """Look at the first step."""
+        self.set_step(0)
+
+    @Slot()
+    def last(self) -> None:
+        """Look at the newest step."""
+        if self._run is not None:
+            self.set_step(self._run.trajectory.num_steps)
+
+    @Slot()
+    def follow(self) -> None:
+        """Show the newest run at its newest step, also as it grows."""
+        if self._newest is not None:
+            self.show(self._newest)
+        self._following = True
+        self._keep_up()
+
+    @Slot()
+    def step_back(self) -> None:
+        """Look at the step before; a run that goes on is held."""
+        self._controller.pause()
+        self.earlier()
+
+    @Slot()
+    def step_on(self) -> None:
+        """Look at the next recorded step; at the newest one, make a step."""
+        if not self.at_newest:
+            self.later()
+            return
+        self.follow()
+        self._controller.step()
+
+    @Slot()
+    def show_time(self) -> None:
+        """Look at the recorded step nearest the time cursor, unless a growing run is followed."""
+        run = self._run
+        grows = self._controller.state is RunState.RUNNING and self._following
+        if run is None or self._linking or grows:
+            return
+        nearest = run.trajectory.at_time(self._view.t * run.experiment.schedule.T / self._view.T)
+        if nearest is not None:
+            self._following = False
+            self._step = nearest.index
+            self._look()
+
+    # --- what of it -------------------------------------------------------------------------
+
+    def set_quantities(self, quantities: Iterable[Quantity]) -> None:
+        """Show these grids, in the order of `Quantity`; none is refused."""
+        wanted = set(quantities)
+        ordered = tuple(quantity for quantity in Quantity if quantity in wanted)
+        if ordered and ordered != self._quantities:
+            self._quantities = ordered
+            self.shown_changed.emit()
+
+    def set_image(self, image: int | None) -> None:
+        """Choose a picture of the batch, or none."""
+        if image != self._image:
+            self._image = image
+            self.shown_changed.emit()
+
+    def set_page(self, page: SamplingPage | None) -> None:
+        """Show another page beside the pictures, or none."""
+        if page is not self._page:
+            self._page = page
+            self.shown_changed.emit()
+
+    # --- within -----------------------------------------------------------------------------
+
+    @Slot()
+    def _on_frames(self) -> None:
+        """Show a run that has begun, and more of the one on show."""
+        run = self._controller.recorded
+        if run is None or run.trajectory.last is None:
+            return
+        if run is not self._newest:
+            self._newest = run
+            self.show(run)
+        elif run is self._run:
+            self.grown.emit()
+            self._keep_up()
+
+    def _keep_up(self) -> None:
+        """Look at the newest step, if that is followed."""
+        last = self._run.trajectory.last if self._run else None
+        if last is not None and self._following:
+            self._step = last.index
+        self._look()
+
+    def _look(self) -> None:
+        """Take the frame nearest the step: another one, or the same step thinned out."""
+        frame = self._run.trajectory.at_step(self._step) if self._run else None
+        if frame is not self._frame:
+            self._frame = frame
+            self.step_changed.emit()
+
+    def _lead_time(self) -> None:
+        run, frame = self._run, self._frame
+        if run is None or frame is None:
+            return
+        self._linking = True
+        self._view.set_t(round(frame.t * self._view.T / run.experiment.schedule.T))
+        self._linking = False
+
+    def _indices(self) -> list[int]:
+        return [frame.index for frame in self._run.trajectory.frames] if self._run else []
+
+    def _shown_index(self) -> int:
+        return self._frame.index if self._frame else 0
