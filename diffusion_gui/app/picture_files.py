@@ -19,11 +19,8 @@ from diffusion_gui.app.picture_drags import PictureDrags
 from diffusion_gui.app.restoring import Restorer
 from diffusion_gui.app.scenes import file_name, scene_on_show, side_suffix
 from diffusion_gui.app.schedule_files import ask_target
-from diffusion_gui.engine.experiment import PICTURES, Experiment, PictureRef
-from diffusion_gui.engine.images import Pixels
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.panels.sampling.panel import SamplingPanel
-from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.exporting import Exporter
 
 if TYPE_CHECKING:
@@ -219,9 +216,11 @@ class PictureFiles(QObject):
 
         def write(watch: Watch) -> str:
             from diffusion_gui.session.export import save_grid
+            from diffusion_gui.session.run_inputs import carriage
 
-            pictures, left_out = _data_of(store, experiment, watch.poll)
-            save_grid(path, pixels, experiment, pictures=pictures, poll=watch.poll)
+            kept = carriage(experiment, store, watch.poll)
+            save_grid(path, pixels, kept.experiment, pictures=kept.pictures, poll=watch.poll)
+            left_out = kept.left_out
             return f"; {left_out} pictures of its data do not travel in it" if left_out else ""
 
         self._start(path, write)
@@ -229,23 +228,3 @@ class PictureFiles(QObject):
     @Slot(str)
     def _on_failed(self, line: str) -> None:
         self._panel.bar.show_lines([line])
-
-
-def _data_of(
-    store: PictureStore, experiment: Experiment, poll: Callable[[], None]
-) -> tuple[dict[str, Pixels], int]:
-    """Return the user's pictures that a run needed, as it took them, and how many are too many."""
-    from diffusion_gui.session.png_parts import MOST_PICTURES, portable
-    from diffusion_gui.state.sampling_worker import arrangement
-
-    sampling = experiment.sampling
-    wanted = [sampling.start.picture] if sampling.start is not None else []
-    if sampling.data == PICTURES:
-        wanted += [ref.id for ref in experiment.pictures]
-    ids = list(dict.fromkeys(wanted))
-    if not ids:
-        return {}, 0
-    refs = [PictureRef(picture_id, "") for picture_id in ids[:MOST_PICTURES]]
-    squares = store.squares(refs, sampling.size, *arrangement(experiment), poll)
-    kept = portable(dict(zip(ids, squares, strict=False)))
-    return kept, len(ids) - len(kept)

@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from diffusion_gui.engine.errors import Cancelled
-from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
-from diffusion_gui.engine.images import Colour, Pixels, colour
+from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
+from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.session import library
 from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.jobs import Job, reason
 from diffusion_gui.state.runs import Run
 
@@ -51,12 +52,6 @@ def _inherited(experiment: Experiment, parent: Run | None) -> dict[int, Frame]:
     if fork is None or parent is None or parent.experiment.schedule.T != experiment.schedule.T:
         return {}
     return {frame.index: frame for frame in parent.trajectory.frames if frame.index < fork.step}
-
-
-def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
-    """Return how pictures become squares: whether padded (else cropped), and on which colour."""
-    forward = experiment.forward
-    return forward.fit is Fit.PAD, colour(forward.background)
 
 
 class SamplingWorker:
