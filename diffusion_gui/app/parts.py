@@ -17,6 +17,7 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.estimate import Estimator
 from diffusion_gui.state.film import Film
+from diffusion_gui.state.forecast import Forecaster
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
@@ -53,6 +54,7 @@ class Parts:
     pictures: PictureSet
     sampling: SamplingController
     run_view: RunView
+    forecaster: Forecaster
     estimator: Estimator
     first_experiment: Experiment
 
@@ -61,6 +63,7 @@ class Parts:
         self.presets.shutdown()
         self.chain.shutdown()
         self.estimator.shutdown()
+        self.forecaster.shutdown()
         self.measures.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
@@ -113,6 +116,7 @@ def build_parts(
         loader=loader,
         sampling=sampling,
         run_view=RunView(sampling, view, app),
+        forecaster=Forecaster(document, sampling, app),
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,
         first_experiment=experiment,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
@@ -48,6 +49,24 @@ class Settings:
     @live.setter
     def live(self, value: bool) -> None:
         self._store.setValue("live", "true" if value else "false")
+
+    @property
+    def drawer_open(self) -> bool:
+        """Whether the drawer of the sampling settings is open."""
+        return str(self._store.value("sampling/drawer", "false")).lower() == "true"
+
+    @drawer_open.setter
+    def drawer_open(self, value: bool) -> None:
+        self._store.setValue("sampling/drawer", "true" if value else "false")
+
+    @property
+    def drawer_sections(self) -> tuple[str, ...]:
+        """The sections of that drawer that are unfolded."""
+        return tuple(str(self._store.value("sampling/sections", "model")).split(" "))
+
+    @drawer_sections.setter
+    def drawer_sections(self, value: Iterable[str]) -> None:
+        self._store.setValue("sampling/sections", " ".join(value))
 
     @property
     def play_mode(self) -> str:

@@ -89,6 +89,8 @@ class Plot(pg.PlotWidget):
         font = QFont(self.font())
         font.setPixelSize(11)
         QPixmapCache.setCacheLimit(max(QPixmapCache.cacheLimit(), AXES_KIB))
+        for name in ("left", "bottom", "right", "top"):  # no units: else each range writes a label
+            self.getAxis(name).enableAutoSIPrefix(False)
         for name in ("left", "bottom"):
             axis = self.getAxis(name)
             axis.setZValue(-10)  # grid lines stay below curves and handles
