@@ -20,7 +20,6 @@ from diffusion_gui.app.restoring import Restorer
 from diffusion_gui.app.scenes import file_name, scene_on_show, side_suffix
 from diffusion_gui.app.schedule_files import ask_target
 from diffusion_gui.panels.images.panel import ImagePanel
-from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.state.exporting import Exporter
 
 if TYPE_CHECKING:
@@ -47,11 +46,10 @@ class PictureFiles(QObject):
 
     said = Signal(str)
 
-    def __init__(self, parts: Parts, panel: ImagePanel, sampling: SamplingPanel) -> None:
+    def __init__(self, parts: Parts, panel: ImagePanel) -> None:
         super().__init__(panel)
         self._parts = parts
         self._panel = panel
-        self._sampling = sampling
         self._motion: Motion | None = None
         self._ending = ".gif"
         """Of the last animation."""
@@ -80,19 +78,15 @@ class PictureFiles(QObject):
             "exportAnimation": self._ask_motion,
             "exportTensors": self._export_tensors,
             "copyPicture": self.drags.copy,
-            "saveGrid": self._save_grid,
         }
 
     def set_menu(self, actions: Mapping[str, QAction]) -> None:
-        """Give the Export buttons of both panels the commands that are about files."""
+        """Give the panel's Export button the commands that are about files."""
         menu = QMenu(self._panel)
         menu.addActions([actions[name] for name in EXPORTS])
         menu.addSeparator()
         menu.addAction(actions["copyPicture"])
         self._panel.tools.set_export_menu(menu)
-        results = QMenu(self._sampling)
-        results.addAction(actions["saveGrid"])
-        self._sampling.tools.set_export_menu(results)
 
     def shutdown(self) -> None:
         """End the threads and remove what was dragged out; safe to call twice."""
@@ -202,28 +196,6 @@ class PictureFiles(QObject):
             self._start(
                 path, lambda watch: f", {save_animation(path, scene, motion, watch)} frames"
             )
-
-    @Slot()
-    def _save_grid(self) -> None:
-        frame, experiment = self._sampling.frame, self._sampling.experiment
-        if frame is None or experiment is None:
-            self._sampling.bar.show_lines(["There is nothing to save yet: press Run first"])
-            return
-        path = self._ask("Save grid as PNG", "samples.png", _PNG)
-        if not path:
-            return
-        store, pixels = self._parts.store, frame.x0_hat
-
-        def write(watch: Watch) -> str:
-            from diffusion_gui.session.export import save_grid
-            from diffusion_gui.session.run_inputs import carriage
-
-            kept = carriage(experiment, store, watch.poll)
-            save_grid(path, pixels, kept.experiment, pictures=kept.pictures, poll=watch.poll)
-            left_out = kept.left_out
-            return f"; {left_out} pictures of its data do not travel in it" if left_out else ""
-
-        self._start(path, write)
 
     @Slot(str)
     def _on_failed(self, line: str) -> None:

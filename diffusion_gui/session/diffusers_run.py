@@ -245,7 +245,7 @@ def _differences(experiment: Experiment, row: Scheduler, params: Params) -> list
         return [
             "# The same noise, levels and steps as in Diffusion GUI, but diffusers cannot begin",
             "# without any signal: the samples differ by a few of 255 grey levels, by up to",
-            "# about fifteen with UniPC.",
+            "# about twenty with UniPC.",
         ]
     return [
         "# The same noise, levels and steps as in Diffusion GUI; diffusers keeps its tables in",

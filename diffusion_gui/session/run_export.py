@@ -10,7 +10,7 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import BinaryIO
 
@@ -106,9 +106,12 @@ def save_step(
     save_png(path, look.drawn(frame), texts(carried), carried.pictures, watch.poll)
 
 
-def image_names(stem: str, images: Sequence[int], count: int) -> list[str]:
+def image_names(stem: str, look: Look, count: int) -> list[str]:
     """Return the names of files of single pictures, counted from 1 of `count`."""
-    return [f"{stem}-{n}.png" for n in numbers([i + 1 for i in images], count)]
+    chosen = [i + 1 for i in look.images or range(count)]
+    several = len(look.quantities) > 1
+    kinds = [f"-{quantity}" if several else "" for quantity in look.quantities]
+    return [f"{stem}-{n}{kind}.png" for n in numbers(chosen, count) for kind in kinds]
 
 
 def step_names(stem: str, frames: Sequence[Frame], last: int) -> list[str]:
@@ -117,21 +120,21 @@ def step_names(stem: str, frames: Sequence[Frame], last: int) -> list[str]:
 
 
 def save_images(
-    folder: AnyPath,
-    stem: str,
-    frame: Frame,
-    quantity: str,
-    carried: Carriage,
-    watch: Watch = IDLE,
+    folder: AnyPath, stem: str, frame: Frame, look: Look, carried: Carriage, watch: Watch = IDLE
 ) -> int:
-    """Write every picture of a step into a file of its own, pixel for pixel; return how many."""
-    batch: Pixels = getattr(frame, quantity)
-    names = image_names(stem, range(len(batch)), len(batch))
+    """Write every chosen picture of a step into a file of its own; return how many."""
+    count = len(frame.x_t)
+    names = image_names(stem, look, count)
     info = png_info(texts(carried), carried.pictures)
+    single = [
+        replace(look, quantities=(quantity,), images=(image,))
+        for image in look.images or range(count)
+        for quantity in look.quantities
+    ]
     write_all(
         folder,
         names,
-        lambda index, file: _png(file, batch[index], info),
+        lambda index, file: _png(file, single[index].drawn(frame), info),
         watch.poll,
         watch.progress,
     )

@@ -7,6 +7,7 @@ other side of it is `sampling_worker.py`.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -58,14 +59,15 @@ class SamplingController(QObject):
     """Starts, holds and ends runs of the document's experiment; `recorded` is the newest one.
 
     `state_changed` when `state`, `message` or `outdated` changed, `frames_changed` when a
-    trajectory grew, `estimated` with what `estimate` asked for. With `live`, a change of what a run
-    depends on samples again, latest wins.
+    trajectory grew, `estimated` and `answered` with what was asked for. With `live`, a change of
+    what a run depends on samples again, latest wins.
     """
 
     state_changed = Signal()
     frames_changed = Signal()
     device_known = Signal(str)
     estimated = Signal(object)
+    answered = Signal(object)
     _started = Signal(object, object)
 
     def __init__(
@@ -86,6 +88,7 @@ class SamplingController(QObject):
         self.recorded: Run | None = None
         self.runs = Runs(self)
         self._requested: Experiment | None = None
+        self._asked: Job | None = None
         self._last_seconds = 0.0
         self._began = 0.0
         self._runner = JobRunner("sampling", self)
@@ -149,6 +152,28 @@ class SamplingController(QObject):
         """Sample from the beginning again, as an undoable step."""
         self._document.replace(replace(self._document.experiment, fork=None), "no fork")
 
+    def ask(self, work: Callable[[Job, SamplingWorker], object]) -> Job | None:
+        """Do other work in the thread of the runs; `answered` brings what it returns.
+
+        It must not raise. A run that begins cancels it, and so does another question. Returns
+        None, and does nothing, while a run is active.
+        """
+        if self.active:
+            return None
+        self._asked = self._runner.submit(lambda job: work(job, self._engine))
+        return self._asked
+
+    @property
+    def asked(self) -> bool:
+        """True while the thread works on what it was asked."""
+        return self._asked is not None and self._asked is self._runner.job
+
+    def ask_no_more(self) -> None:
+        """Give up what was asked; a run goes on."""
+        if self.asked:
+            self._runner.cancel()
+            self.state_changed.emit()
+
     def run_unless_begun(self) -> None:
         """Start a run unless exactly this one is under way."""
         if not self.active or self.state is RunState.PAUSED or self.outdated:
@@ -190,9 +215,9 @@ class SamplingController(QObject):
         """Ask the document's model for x0_hat of a picture at `t` in 1..T; `estimated` answers.
 
         A newer question supersedes an older. Returns False, and asks nothing, while a run is
-        active: the model and the device are its own.
+        active, or other work is done: the model and the device are its own.
         """
-        if self.active:
+        if self.active or self.asked:
             return False
         experiment, device = self._document.experiment, self._device
 
@@ -274,11 +299,14 @@ class SamplingController(QObject):
             self.frames_changed.emit()
 
     @Slot(object)
-    def _on_done(self, result: Run | Estimate) -> None:
+    def _on_done(self, result: object) -> None:
         if isinstance(result, Estimate):
             self.estimated.emit(result)
-        else:
+        elif isinstance(result, Run):
             self._on_run_done(result)
+        else:
+            self.answered.emit(result)
+            self.state_changed.emit()
 
     def _on_run_done(self, run: Run) -> None:
         self._last_seconds = run.seconds

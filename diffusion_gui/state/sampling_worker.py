@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from diffusion_gui.engine.reverse import Built, Inputs
+    from diffusion_gui.engine.samplers import Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,6 +101,16 @@ class SamplingWorker:
         keep(recorder.flush())
         run.result = step.x_t.cpu().numpy()
         return run
+
+    def walk(self, job: Job, experiment: Experiment, wish: str) -> Iterator[Step]:
+        """Yield the steps of a run that is not recorded, every estimate asked of the model."""
+        import_torch()
+        from diffusion_gui.engine import reverse
+
+        target = self._begin(job, wish)
+        for step in reverse.walk(experiment, self, target):
+            job.poll()
+            yield step
 
     def estimate(
         self, job: Job, experiment: Experiment, device_wish: str, picture: str, t: int

@@ -92,7 +92,7 @@ def test_a_step_is_its_grids_side_by_side(tmp_path: Path, frames: list[Frame]) -
 
 
 def test_single_pictures_are_files_pixel_for_pixel(tmp_path: Path, frames: list[Frame]) -> None:
-    assert save_images(tmp_path, "a", frames[-1], "x_t", CARRIED) == 3
+    assert save_images(tmp_path, "a", frames[-1], Look(("x_t",), cell=16), CARRIED) == 3
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a-01.png", "a-02.png", "a-03.png"]
     for path, pixels in zip(sorted(tmp_path.iterdir()), frames[-1].x_t, strict=True):
         assert_array_equal(_open(path), pixels)
@@ -222,7 +222,7 @@ FILES: dict[str, Callable[[Path, list[Frame], Watch], object]] = {
     "t.safetensors": lambda path, _, watch: save_trajectory(path, _steps(), 6, FORKED, watch),
 }
 FOLDERS: dict[str, Callable[[Path, list[Frame], Watch], object]] = {
-    "images": lambda path, frames, watch: save_images(path, "a", frames[1], "x_t", CARRIED, watch),
+    "images": lambda path, frames, watch: save_images(path, "a", frames[1], Look(), CARRIED, watch),
     "steps": lambda path, frames, watch: save_steps(path, "a", frames, Look(), CARRIED, watch),
 }
 WRITERS = {

@@ -108,7 +108,7 @@ def test_every_png_of_a_run_makes_the_same_pixels_elsewhere(
     assert kept.left_out == 0
     save_step(tmp_path / "grid.png", frames[-1], Look(), kept)
     save_sheet(tmp_path / "sheet.png", frames, Look(), kept)
-    save_images(tmp_path, "one", frames[2], "x_t", kept)
+    save_images(tmp_path, "one", frames[2], Look(("x_t",), cell=16), kept)
     for name in ("grid.png", "sheet.png", "one-02.png"):
         found, elsewhere = _elsewhere(tmp_path / name)
         assert found.left_out == 0
