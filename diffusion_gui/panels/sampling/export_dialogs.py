@@ -16,7 +16,7 @@ from diffusion_gui.session.run_export import Look, RunMotion
 
 @dataclass(frozen=True, slots=True)
 class PicturesWish:
-    """What is exported: `steps` of the run, evenly, or 0 for the one on show; as one file or many."""
+    """What is exported: `steps` of the run, evenly, or 0 for that on show; as one file or many."""
 
     look: Look
     steps: int
