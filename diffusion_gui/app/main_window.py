@@ -20,6 +20,7 @@ from diffusion_gui import __version__
 from diffusion_gui.app.actions import build_menus
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
+from diffusion_gui.app.run_files import RunFiles
 from diffusion_gui.app.sample_drags import SampleDrags
 from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
@@ -50,6 +51,7 @@ class MainWindow(QMainWindow):
         self.images.tray.set_actions(self.actions_by_name)
         self.schedule.set_menu(menus["Schedule"], menus["pinPreset"])
         self.picture_files.set_menu(self.actions_by_name)
+        self.run_files.set_menu(self.actions_by_name)
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
         self._bind()
@@ -71,7 +73,8 @@ class MainWindow(QMainWindow):
         self.sampling = SamplingPanel(
             *common, p.sampling, p.run_view, p.starts, p.forecaster, p.settings, p.theme
         )
-        self.picture_files = PictureFiles(p, self.images, self.sampling)
+        self.picture_files = PictureFiles(p, self.images)
+        self.run_files = RunFiles(p, self.sampling)
         self.sample_drags = SampleDrags(p, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, _HALVES)
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, _WIDTHS)
@@ -89,7 +92,11 @@ class MainWindow(QMainWindow):
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
         for speaker in (
-            self.schedule_files, self.picture_files, self.sample_drags, self.schedule.operations
+            self.schedule_files,
+            self.picture_files,
+            self.run_files,
+            self.sample_drags,
+            self.schedule.operations,
         ):  # fmt: skip
             speaker.said.connect(self.toolbar.say)
 
@@ -125,6 +132,7 @@ class MainWindow(QMainWindow):
             **self.schedule.handlers(),
             **self.schedule_files.handlers(),
             **self.picture_files.handlers(),
+            **self.run_files.handlers(),
             "shortcuts": self._show_shortcuts,
             "about": self._show_about,
         }
@@ -229,6 +237,7 @@ class MainWindow(QMainWindow):
         self.schedule_files.shutdown()
         self.picture_files.shutdown()
         self.sample_drags.shutdown()
+        self.run_files.shutdown()
         self._parts.shutdown()
         super().closeEvent(event)
 

@@ -15,10 +15,9 @@ from PySide6.QtCore import QMimeData, QObject, QPoint, Qt, QTemporaryDir, QUrl, 
 from PySide6.QtGui import QDrag, QGuiApplication, QPixmap
 
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.app.picture_files import data_of
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment
-from diffusion_gui.engine.images import Pixels
+from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.dropping import PNG
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.sampling.panel import SamplingPanel
@@ -26,7 +25,7 @@ from diffusion_gui.state.exporting import Exporter
 from diffusion_gui.state.run_view import Quantity
 
 if TYPE_CHECKING:
-    from diffusion_gui.session.forward_export import Watch
+    from diffusion_gui.session.forward_export import Shot, Watch
 
 _THUMBNAIL = 96
 """Side in pixels of what hangs at the mouse during a drag."""
@@ -36,9 +35,16 @@ _THUMBNAIL = 96
 class _Sample:
     """One picture of a step: what is written of it, and under which name."""
 
-    pixels: Pixels
+    frame: Frame
     experiment: Experiment
-    stem: str
+    quantity: Quantity
+    image: int
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        what = "" if self.quantity is Quantity.X0_HAT else f"-{self.quantity}"
+        return f"sample-{self.image + 1}-step{self.frame.index}{what}.png"
 
 
 class SampleDrags(QObject):
@@ -70,32 +76,28 @@ class SampleDrags(QObject):
         if sample is None:
             return
 
-        def done(png: bytes) -> None:
-            QGuiApplication.clipboard().setMimeData(_mime(sample.pixels, png))
+        def done(made: Shot) -> None:
+            QGuiApplication.clipboard().setMimeData(_mime(made))
             self.said.emit(f"Copied picture {image + 1}")
 
-        self._exporter.start(self._png(sample), done)
+        self._exporter.start(self._render(sample), done)
 
     def _sample(self, quantity: Quantity, image: int) -> _Sample | None:
         frame, experiment = self._panel.frame, self._panel.experiment
         if frame is None or experiment is None or image >= len(frame.x_t):
             return None
-        what = "" if quantity is Quantity.X0_HAT else f"-{quantity}"
-        stem = f"sample-{image + 1}-step{frame.index}{what}"
-        return _Sample(getattr(frame, quantity)[image], experiment, stem)
+        return _Sample(frame, experiment, quantity, image)
 
-    def _png(self, sample: _Sample) -> Callable[[Watch], bytes]:
-        """Return what makes the PNG, which carries the settings, in the thread."""
+    def _render(self, sample: _Sample) -> Callable[[Watch], Shot]:
+        """Return what makes the picture, pixel by pixel with its settings, in the thread."""
         store = self._parts.store
 
-        def make(watch: Watch) -> bytes:
-            from diffusion_gui.session.export import METADATA_KEY, png_bytes
-            from diffusion_gui.session.format import encode
-            from diffusion_gui.session.shared import shared
+        def make(watch: Watch) -> Shot:
+            from diffusion_gui.session.run_export import Look, shot
+            from diffusion_gui.session.run_inputs import carriage
 
-            pictures, _ = data_of(store, sample.experiment, watch.poll)
-            text = {METADATA_KEY: encode(shared(sample.experiment, pictures))}
-            return png_bytes(sample.pixels, text, pictures)
+            look = Look((sample.quantity,), (sample.image,), cell=sample.frame.x_t.shape[2])
+            return shot(sample.frame, look, carriage(sample.experiment, store, watch.poll))
 
         return make
 
@@ -108,20 +110,20 @@ class SampleDrags(QObject):
             line = "There is no folder for temporary files to drag out of; export the grid"
             self._panel.bar.show_lines([line])
             return
-        path, render = folder / f"{sample.stem}.png", self._png(sample)
+        path, render = folder / sample.name, self._render(sample)
 
-        def make(watch: Watch) -> bytes:
-            png = render(watch)
+        def make(watch: Watch) -> Shot:
+            made = render(watch)
             try:
                 path.parent.mkdir()
-                path.write_bytes(png)
+                path.write_bytes(made.png)
             except OSError as error:
                 raise EngineError(
                     f"{path.name}: cannot be dragged out ({error.strerror or error}); export it"
                 ) from None
-            return png
+            return made
 
-        self._exporter.start(make, lambda png: self._hang(_mime(sample.pixels, png), path))
+        self._exporter.start(make, lambda made: self._hang(_mime(made), path))
 
     def _place(self) -> Path | None:
         """Return a new folder's path: earlier files may still be read by another program."""
@@ -147,9 +149,9 @@ class SampleDrags(QObject):
         drag.exec(Qt.DropAction.CopyAction)
 
 
-def _mime(pixels: Pixels, png: bytes) -> QMimeData:
+def _mime(made: Shot) -> QMimeData:
     """Return a picture for other programs: as an image, and as the PNG with all that it carries."""
     mime = QMimeData()
-    mime.setImageData(to_qimage(pixels.copy()).copy())
-    mime.setData(PNG, png)
+    mime.setImageData(to_qimage(made.pixels).copy())
+    mime.setData(PNG, made.png)
     return mime

@@ -47,7 +47,7 @@ class _Ended:
 
 
 class RoundTrips(QObject):
-    """Asks the sampling controller's thread; a run that begins there takes its place.
+    """Asks the sampling controller's thread; what begins there afterwards takes its place.
 
     `changed` when `trips`, `busy`, `progress` or `message` changed.
     """
@@ -137,7 +137,8 @@ class RoundTrips(QObject):
     @Slot()
     def _on_state(self) -> None:
         if self._job is not None and self._job.cancelled:
-            self._finish("stopped: a run has begun")
+            begun = self._controller.active
+            self._finish(f"stopped: {'a run has begun' if begun else 'something else was asked'}")
 
 
 def _travel(

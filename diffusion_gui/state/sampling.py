@@ -19,10 +19,11 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 from diffusion_gui.state.runs import Outcome, Run, Runs
-from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker, arrangement
+from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker
 
 __all__ = ["Estimate", "Run", "RunState", "SamplingController", "depends_on"]
 
@@ -167,6 +168,12 @@ class SamplingController(QObject):
         """True while the thread works on what it was asked."""
         return self._asked is not None and self._asked is self._runner.job
 
+    def ask_no_more(self) -> None:
+        """Give up what was asked; a run goes on."""
+        if self.asked:
+            self._runner.cancel()
+            self.state_changed.emit()
+
     def run_unless_begun(self) -> None:
         """Start a run unless exactly this one is under way."""
         if not self.active or self.state is RunState.PAUSED or self.outdated:
@@ -299,6 +306,7 @@ class SamplingController(QObject):
             self._on_run_done(result)
         else:
             self.answered.emit(result)
+            self.state_changed.emit()
 
     def _on_run_done(self, run: Run) -> None:
         self._last_seconds = run.seconds

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from diffusion_gui.engine.errors import Cancelled
-from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
-from diffusion_gui.engine.images import Colour, Pixels, colour
+from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
+from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.session import library
 from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.jobs import Job, reason
 from diffusion_gui.state.runs import Run
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from diffusion_gui.engine.reverse import Built, Inputs
+    from diffusion_gui.engine.samplers import Step
     from diffusion_gui.engine.trips import Trip
 
 
@@ -52,12 +54,6 @@ def _inherited(experiment: Experiment, parent: Run | None) -> dict[int, Frame]:
     if fork is None or parent is None or parent.experiment.schedule.T != experiment.schedule.T:
         return {}
     return {frame.index: frame for frame in parent.trajectory.frames if frame.index < fork.step}
-
-
-def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
-    """Return how pictures become squares: whether padded (else cropped), and on which colour."""
-    forward = experiment.forward
-    return forward.fit is Fit.PAD, colour(forward.background)
 
 
 class SamplingWorker:
@@ -106,6 +102,16 @@ class SamplingWorker:
         keep(recorder.flush())
         run.result = step.x_t.cpu().numpy()
         return run
+
+    def walk(self, job: Job, experiment: Experiment, wish: str) -> Iterator[Step]:
+        """Yield the steps of a run that is not recorded, every estimate asked of the model."""
+        import_torch()
+        from diffusion_gui.engine import reverse
+
+        target = self._begin(job, wish)
+        for step in reverse.walk(experiment, self, target):
+            job.poll()
+            yield step
 
     def estimate(
         self, job: Job, experiment: Experiment, device_wish: str, picture: str, t: int

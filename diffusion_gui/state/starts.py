@@ -18,11 +18,11 @@ from diffusion_gui.engine.noise import START, gaussian
 from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.schedules.schedule import display_scale
 from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner
 from diffusion_gui.state.round_trips import RoundTrips
 from diffusion_gui.state.sampling import SamplingController
-from diffusion_gui.state.sampling_worker import arrangement
 from diffusion_gui.state.squares import Recent
 from diffusion_gui.state.view_state import ViewState
 
