@@ -11,9 +11,8 @@ from diffusion_gui.engine.experiment import PICTURES, Experiment
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, Panel
-from diffusion_gui.panels.sampling.batch_view import BatchView
-from diffusion_gui.panels.sampling.enlarged import EnlargedView
 from diffusion_gui.panels.sampling.head_tools import HeadTools
+from diffusion_gui.panels.sampling.picture_stage import PictureStage
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.panels.sampling.start_bar import StartBar
 from diffusion_gui.panels.sampling.start_chip import StartChip
@@ -82,14 +81,13 @@ class SamplingPanel(Panel):
         self.head.addWidget(self.tools)
 
     def _build_middle(self) -> None:
-        self.batch = BatchView(self.theme)
-        self.enlarged = EnlargedView(self._shown, self._view, self.batch, self.theme)
+        self.stage = PictureStage(self._shown, self._view, self.theme)
+        self.batch, self.enlarged = self.stage.batch, self.stage.enlarged
         self._pages = QStackedWidget()
         self._made: dict[SamplingPage, QWidget] = {}
         middle = self._middle = QHBoxLayout()
         middle.setSpacing(2 * GAP)
-        middle.addWidget(self.batch, 4)
-        middle.addWidget(self.enlarged, 4)
+        middle.addWidget(self.stage, 4)
         middle.addWidget(self._pages, 1)
         self.body.addLayout(middle, 1)
 
