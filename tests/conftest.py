@@ -81,6 +81,8 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
     built.shutdown()
     for owned in (
         built.estimator,
+        built.run_checks,
+        built.run_comparison,
         built.forecaster,
         built.starts,
         built.run_view,

@@ -29,6 +29,7 @@ from diffusion_gui.panels.common.dropping import PNG, image_from, paths_from
 from diffusion_gui.panels.images.panel import ImagePanel, Sources
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
+from diffusion_gui.state.run_view import SamplingPage
 
 MARGIN = 10
 _WIDTHS, _HALVES = (35, 65), (1, 1)
@@ -71,7 +72,15 @@ class MainWindow(QMainWindow):
         )
         self.images = ImagePanel(*common, sources, p.theme)
         self.sampling = SamplingPanel(
-            *common, p.sampling, p.run_view, p.starts, p.forecaster, p.settings, p.theme
+            *common,
+            p.sampling,
+            p.run_view,
+            p.starts,
+            p.forecaster,
+            p.run_comparison,
+            p.run_checks,
+            p.settings,
+            p.theme,
         )
         self.picture_files = PictureFiles(p, self.images)
         self.run_files = RunFiles(p, self.sampling)
@@ -123,6 +132,9 @@ class MainWindow(QMainWindow):
             "firstStep": p.run_view.first,
             "lastStep": p.run_view.last,
             "stop": p.sampling.stop,
+            "forkRun": self.sampling.transport.fork.fork,
+            "unforkRun": p.sampling.unfork,
+            "showRuns": lambda: p.run_view.set_page(SamplingPage.RUNS),
             "denoiseFromHere": p.starts.from_here,
             "startInverted": p.starts.inverted,
             "startFromNoise": p.starts.from_noise,

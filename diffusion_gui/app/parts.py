@@ -23,6 +23,8 @@ from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
+from diffusion_gui.state.run_checks import RunChecks
+from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
@@ -55,6 +57,8 @@ class Parts:
     pictures: PictureSet
     sampling: SamplingController
     run_view: RunView
+    run_checks: RunChecks
+    run_comparison: RunComparison
     forecaster: Forecaster
     starts: Starts
     estimator: Estimator
@@ -68,6 +72,8 @@ class Parts:
         self.forecaster.shutdown()
         self.starts.shutdown()
         self.measures.shutdown()
+        self.run_comparison.shutdown()
+        self.run_checks.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
         self.film.shutdown()
@@ -99,6 +105,7 @@ def build_parts(
     player = Player(view, settings, app)
     sampling = SamplingController(document, store, device or settings.device, settings.live, app)
     film = Film(document, view, store, comparison, preview, app)
+    run_view = RunView(sampling, view, app)
     loader = PictureLoader(document, view, store, app)
     loader.opened.connect(preview.try_again)
     loader.opened.connect(film.try_again)
@@ -118,7 +125,9 @@ def build_parts(
         chain=ChainController(document, view, preview, player, app),
         loader=loader,
         sampling=sampling,
-        run_view=RunView(sampling, view, app),
+        run_view=run_view,
+        run_checks=RunChecks(sampling, app),
+        run_comparison=RunComparison(sampling.runs, run_view, app),
         forecaster=Forecaster(document, sampling, app),
         starts=Starts(document, view, sampling, store, app),
         estimator=Estimator(document, view, sampling, app),

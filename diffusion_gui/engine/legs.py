@@ -252,7 +252,7 @@ def _check_fork(experiment: Experiment, parent: Experiment, step: int, leg: Leg)
     if (wish.count, wish.size) != (had.count, had.size):
         raise EngineError(
             f"a fork keeps the {had.count} pictures of {had.size} px of its run; set count and"
-            " size back, or start from pure noise"
+            " size back, or take the fork away"
         )
 
 

@@ -25,6 +25,7 @@ _QUANTITIES = {
 """The grids in the order of their chips: text, the same in letters, tooltip."""
 _PAGES = {
     SamplingPage.CURVES: ("Curves", "Noise level and change of 𝑥̂₀ at every step of the run"),
+    SamplingPage.RUNS: ("Runs", "Every run so far: look at it again, name, compare, check it"),
 }
 """The pages beside the pictures in the order of their chips: title and tooltip."""
 

@@ -11,6 +11,8 @@ from diffusion_gui.engine.experiment import PICTURES, Experiment
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, Panel
+from diffusion_gui.panels.sampling.compare_place import ComparePlace
+from diffusion_gui.panels.sampling.fork_tools import ForkChip
 from diffusion_gui.panels.sampling.head_tools import HeadTools
 from diffusion_gui.panels.sampling.picture_stage import PictureStage
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
@@ -19,7 +21,9 @@ from diffusion_gui.panels.sampling.start_chip import StartChip
 from diffusion_gui.panels.sampling.start_windows import StartWindows
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.forecast import Forecaster
+from diffusion_gui.state.forecast import Forecaster, spoken
+from diffusion_gui.state.run_checks import RunChecks
+from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_view import RunView, SamplingPage
 from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
@@ -41,6 +45,8 @@ class SamplingPanel(Panel):
         shown: RunView,
         starts: Starts,
         forecaster: Forecaster,
+        comparison: RunComparison,
+        checks: RunChecks,
         settings: Settings,
         theme: Theme,
     ) -> None:
@@ -51,7 +57,10 @@ class SamplingPanel(Panel):
         self._shown = shown
         self._starts = starts
         self._forecaster = forecaster
+        self._comparison = comparison
+        self._checks = checks
         self._settings = settings
+        self._said = ""
         self.drawer: SettingsDrawer | None = None
         self._build_head()
         self.form = SettingsForm(document)
@@ -77,7 +86,9 @@ class SamplingPanel(Panel):
         parts = self._document, self._view, self._starts, self.theme
         self.start_windows = StartWindows(*parts, self)
         self.tools = HeadTools(self._shown, self._controller.live, self.theme)
+        self.fork = ForkChip(self._document, self._controller, self.start)
         self.head.addWidget(self.start)
+        self.head.addWidget(self.fork)
         self.head.addWidget(self.tools)
 
     def _build_middle(self) -> None:
@@ -88,6 +99,9 @@ class SamplingPanel(Panel):
         middle = self._middle = QHBoxLayout()
         middle.setSpacing(2 * GAP)
         middle.addWidget(self.stage, 4)
+        parts = self._controller, self._comparison, self._shown, self.theme
+        self.compare = ComparePlace(self.stage, *parts)
+        middle.addWidget(self.compare, 4)
         middle.addWidget(self._pages, 1)
         self.body.addLayout(middle, 1)
 
@@ -153,6 +167,13 @@ class SamplingPanel(Panel):
             from diffusion_gui.panels.sampling.step_charts import StepCharts
 
             return StepCharts(self._shown, self.theme)
+        if page is SamplingPage.RUNS:
+            from diffusion_gui.panels.sampling.runs_page import RunsPage
+
+            parts = self._controller, self._shown, self._comparison, self._checks
+            runs = RunsPage(self._document, *parts, self.theme)
+            runs.refused.connect(lambda line: self.bar.show_lines([line]))
+            return runs
         raise KeyError(page)
 
     @Slot()
@@ -175,12 +196,13 @@ class SamplingPanel(Panel):
 
     @Slot()
     def _show_state(self) -> None:
-        state = self._controller.state
+        state = self._controller.shown_state
         self.tools.export.setEnabled(self._shown.run is not None)
         self.caption.setText(self._status())
-        if state is RunState.FAILED:
-            self.bar.show_lines([self._controller.message])
+        if self._controller.message:
+            self._say(self._controller.message, info=state is not RunState.FAILED)
         elif state is RunState.RUNNING:
+            self._said = ""
             self.bar.clear()
         if self._shown.run is None:
             self.batch.set_message(
@@ -189,8 +211,14 @@ class SamplingPanel(Panel):
                 else "press Run to draw pictures from noise"
             )
 
+    def _say(self, line: str, info: bool) -> None:
+        """Show a line of the controller's once: dismissed, it stays so."""
+        if line != self._said:
+            self._said = line
+            self.bar.show_lines([line], info=info)
+
     def _status(self) -> str:
-        state, run = self._controller.state, self._shown.run
+        state, run = self._controller.shown_state, self._shown.run
         last = run.trajectory.last if run else None
         if state is RunState.LOADING:
             return "getting ready"
@@ -208,8 +236,11 @@ class SamplingPanel(Panel):
             parts.append(f"(at most {total} steps from there)")
         if run.trajectory.stride > 1:
             parts.append(f"1 of {run.trajectory.stride} steps kept")
-        if self._controller.outdated and state is not RunState.RUNNING:
-            parts.append("settings changed: press Run")
+        moving = self._controller.state in (RunState.LOADING, RunState.RUNNING)
+        if self._controller.outdated and not moving:
+            seconds = self._controller.offered
+            time = f"about {spoken(seconds)}, " if seconds else ""
+            parts.append(f"settings changed: {time}press Run")
         return "   ".join(parts)
 
     @Slot()

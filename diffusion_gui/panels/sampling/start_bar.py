@@ -154,6 +154,8 @@ class StartBar(QWidget):
     @Slot()
     def _show(self) -> None:
         start, inpaint = self._starts.start, self._starts.inpaint
+        if self._document.experiment.fork is not None:
+            start = None  # a fork starts where its run does
         self.setVisible(start is not None or inpaint is not None)
         self.start_card.setVisible(start is not None)
         self.mask_card.setVisible(inpaint is not None)
