@@ -85,6 +85,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
         built.run_comparison,
         built.forecaster,
         built.run_endings,
+        built.starts,
         built.run_view,
         built.sampling,
         built.loader,

@@ -20,6 +20,8 @@ from diffusion_gui import __version__
 from diffusion_gui.app.actions import build_menus
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
+from diffusion_gui.app.run_files import RunFiles
+from diffusion_gui.app.sample_drags import SampleDrags
 from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
 from diffusion_gui.engine.image_files import SUFFIXES
@@ -50,6 +52,7 @@ class MainWindow(QMainWindow):
         self.images.tray.set_actions(self.actions_by_name)
         self.schedule.set_menu(menus["Schedule"], menus["pinPreset"])
         self.picture_files.set_menu(self.actions_by_name)
+        self.run_files.set_menu(self.actions_by_name)
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
         self._bind()
@@ -72,6 +75,7 @@ class MainWindow(QMainWindow):
             *common,
             p.sampling,
             p.run_view,
+            p.starts,
             p.forecaster,
             p.run_comparison,
             p.run_checks,
@@ -79,7 +83,9 @@ class MainWindow(QMainWindow):
             p.settings,
             p.theme,
         )
-        self.picture_files = PictureFiles(p, self.images, self.sampling)
+        self.picture_files = PictureFiles(p, self.images)
+        self.run_files = RunFiles(p, self.sampling)
+        self.sample_drags = SampleDrags(p, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, _HALVES)
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, _WIDTHS)
         centre = QWidget()
@@ -95,7 +101,13 @@ class MainWindow(QMainWindow):
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
-        for speaker in (self.schedule_files, self.picture_files, self.schedule.operations):
+        for speaker in (
+            self.schedule_files,
+            self.picture_files,
+            self.run_files,
+            self.sample_drags,
+            self.schedule.operations,
+        ):  # fmt: skip
             speaker.said.connect(self.toolbar.say)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
@@ -124,11 +136,16 @@ class MainWindow(QMainWindow):
             "forkRun": self.sampling.transport.fork.fork,
             "unforkRun": p.sampling.unfork,
             "showRuns": lambda: p.run_view.set_page(SamplingPage.RUNS),
-            "denoiseFromHere": self.sampling.denoise_from_here,
+            "denoiseFromHere": p.starts.from_here,
+            "startInverted": p.starts.inverted,
+            "startFromNoise": p.starts.from_noise,
+            "paintMask": self.sampling.start_windows.paint_mask,
+            "roundTrip": self.sampling.start_windows.make_trips,
             **self.images.tray.handlers(),
             **self.schedule.handlers(),
             **self.schedule_files.handlers(),
             **self.picture_files.handlers(),
+            **self.run_files.handlers(),
             "shortcuts": self._show_shortcuts,
             "about": self._show_about,
         }
@@ -232,6 +249,8 @@ class MainWindow(QMainWindow):
         self.hide()  # a worker that is loading torch can take a second to end
         self.schedule_files.shutdown()
         self.picture_files.shutdown()
+        self.sample_drags.shutdown()
+        self.run_files.shutdown()
         self._parts.shutdown()
         super().closeEvent(event)
 

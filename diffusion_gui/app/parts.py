@@ -29,6 +29,7 @@ from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
+from diffusion_gui.state.starts import Starts
 from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
 
@@ -61,6 +62,7 @@ class Parts:
     run_comparison: RunComparison
     forecaster: Forecaster
     run_endings: RunEndings
+    starts: Starts
     estimator: Estimator
     first_experiment: Experiment
 
@@ -70,6 +72,7 @@ class Parts:
         self.chain.shutdown()
         self.estimator.shutdown()
         self.forecaster.shutdown()
+        self.starts.shutdown()
         self.measures.shutdown()
         self.run_comparison.shutdown()
         self.run_checks.shutdown()
@@ -130,6 +133,7 @@ def build_parts(
         run_comparison=RunComparison(sampling.runs, run_view, app),
         forecaster=Forecaster(document, sampling, app),
         run_endings=RunEndings(run_view, sampling.runs, app),
+        starts=Starts(document, view, sampling, store, app),
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,
         first_experiment=experiment,

@@ -19,11 +19,12 @@ from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.pace import Pace
 from diffusion_gui.state.runs import Outcome, Run, Runs
-from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker, arrangement
+from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker
 
 __all__ = ["Estimate", "Run", "RunState", "SamplingController", "depends_on"]
 

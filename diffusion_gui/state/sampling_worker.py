@@ -9,12 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from diffusion_gui.engine.errors import Cancelled, OutOfMemoryError, ran_out_of_memory
-from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
-from diffusion_gui.engine.images import Colour, Pixels, colour
+from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
+from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.session import library
 from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.jobs import Job, reason
 from diffusion_gui.state.runs import Run
 from diffusion_gui.state.surveyor import Surveyor
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from diffusion_gui.engine.recorder import Recorder
     from diffusion_gui.engine.reverse import Built, Inputs
     from diffusion_gui.engine.samplers import Step
+    from diffusion_gui.engine.trips import Trip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,12 +71,6 @@ def _known_steps(order: Order) -> int:
         last = order.stopped.trajectory.last
         return last.index if last is not None else 0
     return order.experiment.fork.step if order.experiment.fork is not None else 0
-
-
-def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
-    """Return how pictures become squares: whether padded (else cropped), and on which colour."""
-    forward = experiment.forward
-    return forward.fit is Fit.PAD, colour(forward.background)
 
 
 class SamplingWorker:
@@ -198,6 +194,28 @@ class SamplingWorker:
             raise
         except Exception as error:  # whatever it is, a run that has ended well stays so
             return told(problem=reason(error, "lower the size of the samples"))
+
+    def round_trip(
+        self,
+        job: Job,
+        experiment: Experiment,
+        wish: str,
+        picture: str,
+        iterations: int,
+        counted: Callable[[], None],
+    ) -> Trip:
+        """Take a picture up to its noise and back; `counted` is called at every model call."""
+        import_torch()
+        from diffusion_gui.engine.trips import take_trip
+
+        target = self._begin(job, wish)
+        model, square = self.model(experiment), self._square(experiment, picture)
+
+        def poll() -> None:
+            job.poll()
+            counted()
+
+        return take_trip(experiment, model, square, iterations, target, poll)
 
     def _begin(self, job: Job, wish: str) -> torch.device:
         """Make ready for a job; the model stays if it is on that device."""
