@@ -58,6 +58,8 @@ class Recording:
     animation: list[Pixels] = field(default_factory=list)
     calls: int = 0
     """Model calls of the whole run (NFE)."""
+    notes: list[str] = field(default_factory=list)
+    """One line for everything that the run did without, because memory was short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def sample(job: Job, device: str, wanted: Files) -> Recording:
     recording = Recording()
     with step_progress() as advance:
         from diffusion_gui.engine import device as devices
-        from diffusion_gui.engine.recorder import record, to_pixels
+        from diffusion_gui.engine.recorder import record
         from diffusion_gui.engine.reverse import Inputs, model_calls, run
 
         total = transitions(job.experiment)
@@ -130,14 +132,15 @@ def sample(job: Job, device: str, wanted: Files) -> Recording:
         if job.experiment.sampling.data == EMOJI:
             labels = library.captions()
         inputs = Inputs(job.data, job.start, labels)
-        for step in run(job.experiment, inputs, devices.choose(device)):
+        target = devices.choose(device)
+        for step in run(job.experiment, inputs, target, told=recording.notes.append):
             advance(step.index, total)
             if wanted.trajectory:
                 recording.frames.append(record(step))
             if step.index in shown:
                 recording.animation.append(record(step).x_t)
             if step.index == total:
-                recording.result = to_pixels(step.x_t)
+                recording.result = record(step).x0_hat  # raises where it is not finite
     return recording
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from diffusion_gui.engine import images
 from diffusion_gui.engine.denoisers import MODELS, Denoiser
+from diffusion_gui.engine.denoisers.in_parts import AtOnce, InParts
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import EMOJI, Experiment
+from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.guidance import GUIDANCE, check, values_of
 from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.labels import members
@@ -41,6 +42,8 @@ class Built:
 
     main: Denoiser
     against: Denoiser | None = None
+    at_once: AtOnce = field(default_factory=AtOnce)
+    """How many pictures both are asked for at a time."""
 
 
 class Source(Protocol):
@@ -101,23 +104,17 @@ def build_model(
     return Built(main, _model(sampling.model, sampling.model_params, data, device, poll))
 
 
-def model_key(experiment: Experiment) -> Any:
-    """Return what the experiment's model depends on, but for the pixels and the device."""
-    sampling, forward = experiment.sampling, experiment.forward
-    own = sampling.data != EMOJI
-    pictures = (experiment.pictures, forward.fit, forward.background) if own else ()
-    against = sampling.guidance.method and (sampling.guidance.against or "itself")
-    model = sampling.model, sampling.model_params, sampling.label, against
-    return model, sampling.data, sampling.size, pictures
-
-
 def guided(experiment: Experiment, built: Built) -> Denoiser:
-    """Return the denoiser of one run: guidance may remember what it saw earlier in it."""
-    guidance = experiment.sampling.guidance
+    """Return the denoiser of one run: guidance may remember what it saw earlier in it.
+
+    Its models are asked in parts where memory is short, see `in_parts.py`.
+    """
+    guidance, main = experiment.sampling.guidance, InParts(built.main, built.at_once)
     if not guidance.method or built.against is None:
-        return built.main
+        return main
     values = values_of(guidance)
-    return GUIDANCE[guidance.method].build(built.main, built.against, **values)
+    against = InParts(built.against, built.at_once)
+    return GUIDANCE[guidance.method].build(main, against, **values)
 
 
 def _model(

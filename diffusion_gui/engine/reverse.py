@@ -31,11 +31,16 @@ from diffusion_gui.engine.models import (
     Source,
     build_model,
     guided,
-    model_key,
     to_batch,
 )
 from diffusion_gui.engine.noise import START, gaussian_batch
-from diffusion_gui.engine.planning import calls_by_step, model_calls, plan, transitions
+from diffusion_gui.engine.planning import (
+    calls_by_step,
+    model_calls,
+    model_key,
+    plan,
+    transitions,
+)
 from diffusion_gui.engine.recorder import to_pixels
 from diffusion_gui.engine.samplers import Step
 from diffusion_gui.engine.samplers.restart import Walk
@@ -66,16 +71,18 @@ def run(
     inputs: Inputs | Callable[[Experiment], Inputs],
     device: torch.device | None = None,
     poll: Callable[[], None] = lambda: None,
+    told: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Step]:
     """Yield the n + 1 steps of the reverse process that `experiment` describes.
 
     Tensors are float32 [count, 3, size, size] in [-1, 1] on `device`. `inputs` are the pixels, or
     give those of any experiment: a fork may need its parent's. `poll` is called before and inside
-    every model call and may raise to end the run. Raises EngineError on bad settings.
+    every model call and may raise to end the run; `told` hears in one line what the run does
+    without where memory is short. Raises EngineError on bad settings.
     """
     device = device or torch.device("cpu")
     give = inputs if callable(inputs) else lambda _: inputs
-    source = _Direct(give, device, poll)
+    source = _Direct(give, device, poll, told)
     if experiment.fork is None:
         source.model(experiment)
     return walk(experiment, source, device)
@@ -89,8 +96,9 @@ class _Direct:
         give: Callable[[Experiment], Inputs],
         device: torch.device,
         poll: Callable[[], None],
+        told: Callable[[str], None],
     ) -> None:
-        self._give, self._device, self._poll = give, device, poll
+        self._give, self._device, self._poll, self._told = give, device, poll, told
         self._newest: tuple[Any, Built] | None = None
 
     def model(self, experiment: Experiment) -> Built:
@@ -99,6 +107,7 @@ class _Direct:
         if self._newest is None or self._newest[0] != key:
             self._newest = None  # free the old one first
             built = build_model(experiment, self._give(experiment), self._device, self._poll)
+            built.at_once.told = self._told
             self._newest = key, built
         return self._newest[1]
 

@@ -110,12 +110,18 @@ class RunView(QObject):
     # --- which step -------------------------------------------------------------------------
 
     def show(self, run: Run) -> None:
-        """Show a run at its newest step; one without any step yet is left alone."""
+        """Show a run at its newest step; one without any step yet is left alone.
+
+        A run that an edit started is shown at the step that was looked at before.
+        """
         last = run.trajectory.last
         if last is None or run is self._run:
             return
-        self._run, self._following = run, True
-        self._frame, self._step = last, last.index
+        if not run.live or self._run is None:
+            self._following = True
+        self._run = run
+        self._step = last.index if self._following else min(self._step, run.trajectory.num_steps)
+        self._frame = run.trajectory.at_step(self._step)
         self.run_changed.emit()
         self.step_changed.emit()
         if self._image is not None and self._image >= len(last.x_t):

@@ -50,7 +50,7 @@ class Run:
     """In the list, which counts on its own; before that, a higher one than any run there."""
     outcome: Outcome = Outcome.RUNNING
     message: str = ""
-    """Why it failed."""
+    """Why it failed, or what it did without because memory was short."""
     seconds: float = 0.0
     """Of the steps so far, pauses left out."""
     result: FloatImage | None = None
@@ -167,7 +167,7 @@ class Runs(QObject):
 
     def end(self, run: Run, outcome: Outcome, message: str = "") -> None:
         """Note how a run ended."""
-        run.outcome, run.message = outcome, message
+        run.outcome, run.message = outcome, message or run.message
         self._keep_within()
         self.changed.emit()
 

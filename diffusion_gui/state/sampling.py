@@ -15,21 +15,25 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
+from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
+from diffusion_gui.state.pace import Pace
 from diffusion_gui.state.runs import Outcome, Run, Runs
 from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker, arrangement
 
 __all__ = ["Estimate", "Run", "RunState", "SamplingController", "depends_on"]
 
 LIVE_SECONDS = 1.0
-"""An edit samples again at once while the last run took less than this."""
+"""An edit samples again at once where that is expected to take less than this."""
 SETTLE_SECONDS = 0.4
-"""After a longer run, an edit samples again when it has been followed by no other for this long."""
+"""A longer run that is under way starts again when no other edit has followed for this long."""
+HELD_SECONDS = 0.5
+"""So long the result before stays on show while an edit's run is made: a drag shows results, not
+noise that becomes one ten times a second."""
 
 
 class RunState(StrEnum):
@@ -69,7 +73,8 @@ class SamplingController(QObject):
 
     `state_changed` when `state`, `message` or `outdated` changed, `frames_changed` when a
     trajectory grew, `estimated` and `answered` with what was asked for. With `live`, a change of
-    what a run depends on samples again, latest wins.
+    what a run depends on samples again, latest wins; where that would take long it is `offered`
+    instead.
     """
 
     state_changed = Signal()
@@ -96,11 +101,16 @@ class SamplingController(QObject):
         self.message = ""
         self.recorded: Run | None = None
         self.runs = Runs(self)
+        self.pace = Pace()
+        self.offered: float | None = None
+        """The seconds that a run would take which `live` did not start by itself."""
         self._requested: Experiment | None = None
+        self._run_device = device
         self._stopped: Run | None = None
         self._asked: Job | None = None
-        self._last_seconds = 0.0
         self._began = 0.0
+        self._patience = QTimer(self, singleShot=True, interval=round(1000.0 * HELD_SECONDS))
+        self._patience.timeout.connect(self._show_progress)
         self._runner = JobRunner("sampling", self)
         self._runner.done.connect(self._on_done)
         self._runner.failed.connect(self._on_failed)
@@ -125,6 +135,11 @@ class SamplingController(QObject):
     def active(self) -> bool:
         """True while a run is loading, running or paused."""
         return self.state in (RunState.LOADING, RunState.RUNNING, RunState.PAUSED)
+
+    @property
+    def shown_state(self) -> RunState:
+        """The state to show: a live run that is over in a moment leaves all at the one before."""
+        return RunState.DONE if self._patience.isActive() else self.state
 
     @property
     def outdated(self) -> bool:
@@ -229,6 +244,7 @@ class SamplingController(QObject):
     def stop(self) -> None:
         """End the run now; the frames made so far are kept."""
         self._later.stop()
+        self._patience.stop()
         if self.active:
             self._runner.cancel()
             self._end(Outcome.STOPPED)
@@ -254,11 +270,16 @@ class SamplingController(QObject):
         """End the run and the background thread; nothing is started afterwards."""
         self.live = False
         self._later.stop()
+        self._patience.stop()
         self._runner.shutdown()
         self._mailbox.close()
 
     def _submit(self, paused: bool = False, live: bool = False) -> None:
         experiment = self._requested = self._document.experiment
+        if not live:
+            self._patience.stop()
+        elif self.state is RunState.DONE:
+            self._patience.start()
         fork = experiment.fork
         parent = self.runs.find(fork.parent) if fork is not None else None
         self._order(Order(experiment, self._device, live, parent), paused)
@@ -266,6 +287,7 @@ class SamplingController(QObject):
     def _order(self, order: Order, paused: bool = False) -> None:
         if self.active:
             self._end(Outcome.STOPPED)
+        self._run_device, self.offered = order.device, None
         self._later.stop()
         self._stopped, mailbox = order.stopped, self._mailbox
 
@@ -280,23 +302,41 @@ class SamplingController(QObject):
 
     @Slot()
     def _on_document(self) -> None:
-        """Sample again where that is wanted: now if it is quick, soon if it is not."""
-        self.state_changed.emit()
-        if not self.outdated or not self.live:
+        """Sample again where that is wanted: now if it is quick, else offer it."""
+        self.offered = None
+        held = self.state in (RunState.IDLE, RunState.PAUSED)
+        if held or not self.live or not self.outdated:
+            self.state_changed.emit()
             return
-        if self.state in (RunState.IDLE, RunState.PAUSED):
-            return
+        self._learn()
+        expected = self.pace.expected(self._document.experiment, self._device) or 0.0
         if self.state is RunState.RUNNING:
-            # A short run may end first, or a long drag would show nothing.
-            left = LIVE_SECONDS - (time.monotonic() - self._began)
-            if left > 0.0:
-                self._start_later(left)
-                return
-        elif self.state is not RunState.LOADING and self._last_seconds >= LIVE_SECONDS:
-            self._later.stop()
-            self._start_later(SETTLE_SECONDS)
+            self._restart(expected >= LIVE_SECONDS)
+        elif expected >= LIVE_SECONDS and self.state is not RunState.LOADING:
+            self.offered = expected
+        else:
+            self._submit(live=True)
             return
-        self._submit(live=True)
+        self.state_changed.emit()
+
+    def _restart(self, settle: bool) -> None:
+        """Let an edit take effect in a run that is under way, now or soon.
+
+        A short run may end first, or a long drag would show nothing.
+        """
+        left = LIVE_SECONDS - (time.monotonic() - self._began)
+        if settle:
+            self._later.stop()
+            self._start_later(max(left, SETTLE_SECONDS))
+        elif left > 0.0:
+            self._start_later(left)
+        else:
+            self._submit(live=True)
+
+    def _learn(self) -> None:
+        """Learn from the newest run how long its model calls take."""
+        if self.recorded is not None and self.state is not RunState.LOADING:
+            self.pace.learn(self.recorded, self._run_device)
 
     def _start_later(self, seconds: float) -> None:
         if not self._later.isActive():
@@ -323,8 +363,18 @@ class SamplingController(QObject):
 
     @Slot(list)
     def _on_frames(self, newest: list[Trajectory]) -> None:
-        if newest[-1] is self.trajectory:
-            self.frames_changed.emit()
+        run = self.recorded
+        if run is not None and newest[-1] is run.trajectory:
+            if not self._patience.isActive():
+                self.frames_changed.emit()
+            if self.active and run.message != self.message:
+                self._set_state(self.state, run.message)
+
+    @Slot()
+    def _show_progress(self) -> None:
+        """Show a live run that is not over yet."""
+        self.frames_changed.emit()
+        self.state_changed.emit()
 
     @Slot(object)
     def _on_done(self, result: object) -> None:
@@ -337,26 +387,37 @@ class SamplingController(QObject):
             self.state_changed.emit()
 
     def _on_run_done(self, run: Run) -> None:
-        self._last_seconds = run.seconds
+        self._learn()
+        self._patience.stop()
         self.runs.end(run, Outcome.DONE)
         self.frames_changed.emit()
-        self._set_state(RunState.DONE)
+        self._set_state(RunState.DONE, run.message)
         if self.live and self.outdated:
             self._on_document()
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
-        text = str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
-        line = text.splitlines()[0] if text else "the run failed"
+        line = _why(error)
+        self._patience.stop()
         self._end(Outcome.FAILED, line)
+        self.frames_changed.emit()
         self._set_state(RunState.FAILED, line)
 
     def _end(self, outcome: Outcome, message: str = "") -> None:
         """Note how the newest run ended, if it had begun."""
         if self.recorded is not None and self.recorded.outcome is Outcome.RUNNING:
+            self._learn()
             self.runs.end(self.recorded, outcome, message)
 
     def _set_state(self, state: RunState, message: str = "") -> None:
         self.state = state
         self.message = message
         self.state_changed.emit()
+
+
+def _why(error: Exception) -> str:
+    """Return in one line why a run failed."""
+    if isinstance(error, EngineError) or ran_out_of_memory(error):
+        return reason(error, "lower the count or the size of the samples")
+    name, text = type(error).__name__, reason(error)
+    return f"{name}: {text}" if text != name else f"{name} in the model or the sampler"

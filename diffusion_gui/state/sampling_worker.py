@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from diffusion_gui.engine.errors import Cancelled
+from diffusion_gui.engine.errors import Cancelled, OutOfMemoryError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
 from diffusion_gui.engine.torch_loading import import_torch
@@ -21,6 +21,7 @@ from diffusion_gui.state.runs import Run
 if TYPE_CHECKING:
     import torch
 
+    from diffusion_gui.engine.recorder import Recorder
     from diffusion_gui.engine.reverse import Built, Inputs
     from diffusion_gui.engine.samplers import Step
 
@@ -85,6 +86,7 @@ class SamplingWorker:
         self._model: Built | None = None
         self._target: torch.device
         self._described = ""
+        self._run: Run | None = None
 
     def execute(
         self,
@@ -108,7 +110,7 @@ class SamplingWorker:
         if heard:
             tape = heard.first(len(heard))
         run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
-        inherited = _inherited(order)
+        self._run, inherited = run, _inherited(order)
         started(run)
         known = _known_steps(order)
         recorder, begin = Recorder(), time.perf_counter()
@@ -120,7 +122,7 @@ class SamplingWorker:
 
         for step in reverse.walk(experiment, self, target, tape):
             run.seconds = time.perf_counter() - begin - job.waited
-            keep(recorder.put(step, run.seconds))
+            keep(self._recorded(recorder, step, run))
             if step.index < known:
                 job.poll()
             else:
@@ -143,6 +145,34 @@ class SamplingWorker:
     def described(self) -> str:
         """The device of the newest job, in words."""
         return self._described
+
+    def _recorded(self, recorder: Recorder, step: Step, run: Run) -> list[Frame]:
+        """Record a step; where memory is short, at the cost of frames recorded before."""
+        from diffusion_gui.engine.denoisers.in_parts import release
+
+        while True:
+            try:
+                return recorder.put(step, run.seconds)
+            except Exception as error:
+                if not ran_out_of_memory(error):
+                    raise
+            if run.tape is not None:
+                run.tape.clear()
+                run.tape = None
+            elif run.trajectory.thin():
+                self._tell(
+                    f"not enough memory for every step: 1 of {run.trajectory.stride} is kept"
+                )
+            else:
+                raise OutOfMemoryError(
+                    f"not enough memory to record step {step.index}; lower the count or the size"
+                )
+            release()
+
+    def _tell(self, line: str) -> None:
+        """Say with the run what it has to do without."""
+        if self._run is not None:
+            self._run.message = line
 
     def estimate(
         self, job: Job, experiment: Experiment, device_wish: str, picture: str, t: int
@@ -168,6 +198,7 @@ class SamplingWorker:
 
         self._job = job
         device.leave_a_core_free()
+        self._run = None
         self._target = device.choose(wish)
         self._described = device.describe(self._target)
         return self._target
@@ -181,6 +212,7 @@ class SamplingWorker:
             self._model = None  # free the old one first
             inputs = self._inputs(experiment)
             self._model = reverse.build_model(experiment, inputs, self._target, self._poll)
+            self._model.at_once.told = self._tell
             self._model_key = key
         return self._model
 

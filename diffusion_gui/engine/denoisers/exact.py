@@ -121,11 +121,10 @@ class Exact:
         self._mean = flat.mean(dim=0, dtype=torch.float64).to(self._precision.dtype)  # [D]
         self._images = (flat - self._mean).to(self._precision.dtype)  # [N, D]
         self._tile = tile or max(1, _TILE_VALUES // flat.shape[1])
-        self._half_norms = torch.cat(
-            [0.5 * part.double().square().sum(dim=1) for part in self._images.split(self._tile)]
-        )  # [N]
-        self._reach = math.sqrt(2.0 * float(self._half_norms.max()))
         self._poll = poll or (lambda: None)
+        norms = [0.5 * tile.square().sum(dim=1) for tile in self._wide_tiles()]
+        self._half_norms = torch.cat(norms)  # [N]
+        self._reach = math.sqrt(2.0 * float(self._half_norms.max()))
         self._temperature = temperature
         self._log_prior = self._checked(log_prior)
         self._left_out: Tensor | None = None

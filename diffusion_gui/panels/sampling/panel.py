@@ -19,7 +19,7 @@ from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.panels.sampling.start_chip import StartChip
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.forecast import Forecaster
+from diffusion_gui.state.forecast import Forecaster, spoken
 from diffusion_gui.state.run_checks import RunChecks
 from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_view import RunView, SamplingPage
@@ -55,6 +55,7 @@ class SamplingPanel(Panel):
         self._comparison = comparison
         self._checks = checks
         self._settings = settings
+        self._said = ""
         self.drawer: SettingsDrawer | None = None
         self._build_head()
         self.form = SettingsForm(document)
@@ -187,12 +188,13 @@ class SamplingPanel(Panel):
 
     @Slot()
     def _show_state(self) -> None:
-        state = self._controller.state
+        state = self._controller.shown_state
         self.tools.export.setEnabled(self._shown.run is not None)
         self.caption.setText(self._status())
-        if state is RunState.FAILED:
-            self.bar.show_lines([self._controller.message])
+        if self._controller.message:
+            self._say(self._controller.message, info=state is not RunState.FAILED)
         elif state is RunState.RUNNING:
+            self._said = ""
             self.bar.clear()
         if self._shown.run is None:
             self.batch.set_message(
@@ -201,8 +203,14 @@ class SamplingPanel(Panel):
                 else "press Run to draw pictures from noise"
             )
 
+    def _say(self, line: str, info: bool) -> None:
+        """Show a line of the controller's once: dismissed, it stays so."""
+        if line != self._said:
+            self._said = line
+            self.bar.show_lines([line], info=info)
+
     def _status(self) -> str:
-        state, run = self._controller.state, self._shown.run
+        state, run = self._controller.shown_state, self._shown.run
         last = run.trajectory.last if run else None
         if state is RunState.LOADING:
             return "getting ready"
@@ -220,8 +228,11 @@ class SamplingPanel(Panel):
             parts.append(f"(at most {total} steps from there)")
         if run.trajectory.stride > 1:
             parts.append(f"1 of {run.trajectory.stride} steps kept")
-        if self._controller.outdated and state is not RunState.RUNNING:
-            parts.append("settings changed: press Run")
+        moving = self._controller.state in (RunState.LOADING, RunState.RUNNING)
+        if self._controller.outdated and not moving:
+            seconds = self._controller.offered
+            time = f"about {spoken(seconds)}, " if seconds else ""
+            parts.append(f"settings changed: {time}press Run")
         return "   ".join(parts)
 
     @Slot()

@@ -120,12 +120,12 @@ class Transport(QWidget):
 
     @Slot()
     def _show_state(self) -> None:
-        state = self._controller.state
+        state = self._controller.shown_state
         self.pause.setVisible(state is RunState.RUNNING)
         self.run.setVisible(state is not RunState.RUNNING)
         self.run.setText("Resume" if state is RunState.PAUSED else "Run")
         self.run.setEnabled(state is not RunState.LOADING)
-        self.stop.setEnabled(self._controller.active)
+        self.stop.setEnabled(state in (RunState.LOADING, RunState.RUNNING, RunState.PAUSED))
         self.step_back.setEnabled(not self._shown.at_first)
 
     @Slot()
