@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import threading
 from pathlib import Path
@@ -21,13 +20,11 @@ CYCLES, WARM = 500, 100
 def _resources() -> dict[str, int]:
     """Return threads of Python and of the process, file handles, and KiB of memory in use."""
     gc.collect()
-    status = dict(
-        line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
-    )
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return {
         "python threads": threading.active_count(),
         "threads": int(status["Threads"]),
-        "handles": len(os.listdir("/proc/self/fd")),
+        "handles": sum(1 for _ in Path("/proc/self/fd").iterdir()),
         "memory": int(status["RssAnon"].split()[0]),
     }
 
