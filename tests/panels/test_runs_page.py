@@ -233,7 +233,7 @@ def test_two_runs_are_compared_pixel_by_pixel(
     click(page, second, qtbot, CTRL)
     qtbot.mouseClick(page.compare, LEFT)
     assert comparison.runs == (first, second)
-    assert panel.batch.isHidden()
+    assert panel.stage.isHidden()
     view = panel.compare.view
     assert isinstance(view, CompareView)
     assert comparison.matching is Matching.LEVEL
