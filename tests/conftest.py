@@ -11,9 +11,12 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.pop("LD_PRELOAD", None)
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests share the cores: one process on each
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from PIL import Image
 from PySide6.QtCore import QEvent, QObject, QSettings, QThread, QTimer
 from PySide6.QtWidgets import QApplication
@@ -22,6 +25,14 @@ from pytestqt.qtbot import QtBot
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts, build_parts
 from diffusion_gui.state.settings import Settings
+
+hypothesis_settings.register_profile(
+    "untimed",
+    parent=hypothesis_settings(),  # pytest's own choice: on CI the examples are always the same
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,6 +82,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
     for owned in (
         built.estimator,
         built.run_endings,
+        built.forecaster,
         built.run_view,
         built.sampling,
         built.loader,

@@ -159,11 +159,22 @@ def _open_by_key(window: QMainWindow, menu: QMenu) -> None:
 
 
 def shortcut_lines() -> list[tuple[str, str]]:
-    """Return (keys, text) of every command that has a shortcut."""
-    lines = [(" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts]
+    """Return (keys, text) of every command that has a shortcut, and the keys of what has focus."""
+    local = (row.text.partition("\t") for row in ACTIONS)
     return [
-        *lines,
+        *((" or ".join(row.shortcuts), _said(row)) for row in ACTIONS if row.shortcuts),
+        *((keys, text) for text, _, keys in local if keys),
+        ("+, −, 0", "Zoom the picture with the focus, show all of it"),
+        ("Arrows", "Move that picture while it is zoomed"),
+        ("Alt+Arrows", "Read its pixels; with Shift every tenth"),
+        ("[, ]", "Choose a point of the curve with the focus; the arrows move it"),
         ("Space", "Play / pause t, where the focus has no use for it"),
         ("Left, Right", "t − 1, t + 1, where the focus has no use for them"),
         ("F10", "Open the menus"),
     ]
+
+
+def _said(row: ActionRow) -> str:
+    """Return what a command does, with the name of the menu inside a menu before it."""
+    _, inside, name = row.menu.rpartition("/")
+    return f"{name}: {row.text}" if inside else row.text

@@ -17,7 +17,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, QVBoxLayout, QWidget
 
 from diffusion_gui import __version__
-from diffusion_gui.app.actions import build_menus, shortcut_lines
+from diffusion_gui.app.actions import build_menus
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
 from diffusion_gui.app.schedule_files import ScheduleFiles
@@ -29,6 +29,8 @@ from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
 
 MARGIN = 10
+_WIDTHS, _HALVES = (35, 65), (1, 1)
+"""Shares of the schedule editor and what is right of it; of the image and the sampling panel."""
 _TIME_KEYS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
 
@@ -41,7 +43,8 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Diffusion GUI")
         self.setAcceptDrops(True)
         self.setMinimumSize(1100, 680)
-        self._build_panels()
+        with parts.theme.undressed():
+            self._build_panels()
         self.actions_by_name, menus = build_menus(self, self._handlers())
         self.images.tray.set_actions(self.actions_by_name)
         self.schedule.set_menu(menus["Schedule"], menus["pinPreset"])
@@ -65,11 +68,11 @@ class MainWindow(QMainWindow):
         )
         self.images = ImagePanel(*common, sources, p.theme)
         self.sampling = SamplingPanel(
-            *common, p.sampling, p.run_view, p.run_endings, p.settings, p.theme
+            *common, p.sampling, p.run_view, p.run_endings, p.forecaster, p.settings, p.theme
         )
         self.picture_files = PictureFiles(p, self.images, self.sampling)
-        self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, (1, 1))
-        self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, (35, 65))
+        self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, _HALVES)
+        self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, _WIDTHS)
         centre = QWidget()
         centre.setObjectName("centre")
         column = QVBoxLayout(centre)
@@ -168,24 +171,18 @@ class MainWindow(QMainWindow):
         self._parts.theme.set_wish(wish)
 
     def _show_shortcuts(self) -> None:
-        rows = "".join(
-            f"<tr><td style='padding-right:24px'><b>{keys}</b></td><td>{text}</td></tr>"
-            for keys, text in shortcut_lines()
-        )
-        self._say("Keyboard shortcuts", f"<table cellpadding='3'>{rows}</table>")
+        from diffusion_gui.app.key_list import KeyList
+
+        KeyList(self).open()
 
     def _show_about(self) -> None:
-        self._say(
-            "About Diffusion GUI",
-            f"<b>Diffusion GUI {__version__}</b><p>See, touch and tune a diffusion process.</p>"
-            "<p>Apache-2.0. Emoji: Noto Color Emoji, OFL 1.1. Icons: Lucide, ISC.</p>",
-        )
-
-    def _say(self, title: str, html: str) -> None:
         box = QMessageBox(self)
-        box.setWindowTitle(title)
+        box.setWindowTitle("About Diffusion GUI")
         box.setTextFormat(Qt.TextFormat.RichText)
-        box.setText(html)
+        box.setText(
+            f"<b>Diffusion GUI {__version__}</b><p>See, touch and tune a diffusion process.</p>"
+            "<p>Apache-2.0. Emoji: Noto Color Emoji, OFL 1.1. Icons: Lucide, ISC.</p>"
+        )
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
@@ -230,6 +227,8 @@ class MainWindow(QMainWindow):
         settings = self._parts.settings
         if not self.restoreGeometry(settings.layout("window")):
             self._first_size()
+        for splitter, shares in ((self._right, _HALVES), (self._whole, _WIDTHS)):
+            splitter.setSizes([share * 20 for share in shares])
         self._whole.restoreState(settings.layout("whole"))
         self._right.restoreState(settings.layout("right"))
 
@@ -248,5 +247,4 @@ def _splitter(
     for index, (widget, share) in enumerate(zip((first, second), shares, strict=True)):
         splitter.addWidget(widget)
         splitter.setStretchFactor(index, share)
-    splitter.setSizes([share * 20 for share in shares])
     return splitter

@@ -17,6 +17,7 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState
 from diffusion_gui.state.estimate import Estimator
 from diffusion_gui.state.film import Film
+from diffusion_gui.state.forecast import Forecaster
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
@@ -55,6 +56,7 @@ class Parts:
     sampling: SamplingController
     run_view: RunView
     run_endings: RunEndings
+    forecaster: Forecaster
     estimator: Estimator
     first_experiment: Experiment
 
@@ -63,6 +65,7 @@ class Parts:
         self.presets.shutdown()
         self.chain.shutdown()
         self.estimator.shutdown()
+        self.forecaster.shutdown()
         self.measures.shutdown()
         self.run_endings.shutdown()
         self.sampling.shutdown()
@@ -118,6 +121,7 @@ def build_parts(
         sampling=sampling,
         run_view=run_view,
         run_endings=RunEndings(run_view, sampling.runs, app),
+        forecaster=Forecaster(document, sampling, app),
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,
         first_experiment=experiment,

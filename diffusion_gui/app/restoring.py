@@ -115,6 +115,8 @@ class Restorer(QObject):
         document.end_gesture()
         self._count += 1
         undo = "; Ctrl+Z undoes it" if found.experiment != document.experiment else ""
+        gone = len({*document.experiment.pictures} - {*found.experiment.pictures})
+        left = f"; {gone:,} picture{'s' * (gone > 1)} left the tray" if gone else ""
         document.replace(found.experiment, f"restore {name}", f"{_KEY}{self._count}")
         if found.view is not None:
             view.set_display(shown=found.view.shown)
@@ -125,7 +127,7 @@ class Restorer(QObject):
             count = f"{found.left_out} picture{'s' * (found.left_out > 1)}"
             line = f"{count} left out: neither in {name} nor loaded; open them to have them again"
             self._panel.bar.show_lines([line], info=True)
-        self.said.emit(f"Restored {name}{undo}")
+        self.said.emit(f"Restored {name}{left}{undo}")
 
     @Slot()
     def _look_again(self) -> None:

@@ -39,9 +39,12 @@ def leave_a_core_free() -> None:
     """Let torch use all processor cores but one, for a program that has a window to paint.
 
     torch's threads wait for each other in a busy loop: where one of them finds no core, a matrix
-    product takes ten times as long (measured on two cores).
+    product takes ten times as long (measured on two cores). Who sets OMP_NUM_THREADS gets no more
+    than that.
     """
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+    wish = os.environ.get("OMP_NUM_THREADS", "")
+    cores = (os.cpu_count() or 1) - 1
+    torch.set_num_threads(max(1, min(cores, int(wish)) if wish.isdecimal() else cores))
 
 
 def describe(device: torch.device) -> str:

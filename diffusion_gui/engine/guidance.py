@@ -108,6 +108,24 @@ def calls_within(a: float, s: float, scale: float, low: float, high: float) -> i
     return 2 if scale != 1.0 and above and below else 1
 
 
+def check(guidance: Guidance, label: str) -> None:
+    """Raise EngineError for guidance that has nothing to move away from, or wrong parameters."""
+    if not guidance.method:
+        return
+    values = values_of(guidance)
+    check_interval(values["low"], values["high"])
+    if not guidance.against and not label:
+        raise EngineError("guidance needs a label to follow, or a second model to move away from")
+
+
+def check_interval(low: float, high: float) -> None:
+    """Raise EngineError for an empty interval of noise levels."""
+    if not 0.0 <= low < high:
+        raise EngineError(
+            f"the guidance interval ({low:g}, {high:g}] is empty; make low smaller than high"
+        )
+
+
 def values_of(guidance: Guidance) -> dict[str, float]:
     """Return every parameter of the guidance; raises EngineError as `calls_at` does."""
     if guidance.method not in GUIDANCE:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,8 +14,9 @@ from diffusion_gui.engine import images
 from diffusion_gui.engine.denoisers import MODELS, Denoiser
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment
-from diffusion_gui.engine.guidance import GUIDANCE, values_of
+from diffusion_gui.engine.guidance import GUIDANCE, check, values_of
 from diffusion_gui.engine.images import FloatImage, Pixels
+from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.params import Values, resolve
 
 
@@ -89,6 +90,7 @@ def build_model(
         raise EngineError(
             f"the data set must be [N, {size}, {size}, 3] with N >= 1, got {list(data.shape)}"
         )
+    check(sampling.guidance, sampling.label)
     wanted = data[members(inputs.labels, sampling.label)] if sampling.label else data
     main = _model(sampling.model, sampling.model_params, wanted, device, poll)
     if not sampling.guidance.method:
@@ -96,8 +98,6 @@ def build_model(
     against = sampling.guidance.against
     if against:
         return Built(main, _model(against, (), wanted, device, poll))
-    if not sampling.label:
-        raise EngineError("guidance needs a label to follow, or a second model to move away from")
     return Built(main, _model(sampling.model, sampling.model_params, data, device, poll))
 
 
@@ -118,16 +118,6 @@ def guided(experiment: Experiment, built: Built) -> Denoiser:
         return built.main
     values = values_of(guidance)
     return GUIDANCE[guidance.method].build(built.main, built.against, **values)
-
-
-def members(labels: Sequence[str], wanted: str) -> list[int]:
-    """Return the images whose label is `wanted` or, where there are none, has it as words."""
-    exact = [i for i, label in enumerate(labels) if label == wanted]
-    found = exact or [i for i, label in enumerate(labels) if f" {wanted} " in f" {label} "]
-    if not found:
-        known = ", ".join(sorted(set(labels) - {""})[:8]) or "none; put images into class folders"
-        raise EngineError(f"no image has the label {wanted!r}; there are: {known}")
-    return found
 
 
 def _model(

@@ -38,6 +38,12 @@ def pack(values: Mapping[str, float]) -> Values:
     return tuple(sorted((name, float(value)) for name, value in values.items()))
 
 
+def known(params: Iterable[Param], values: Values) -> Values:
+    """Return those of `values` that are parameters among `params`, moved into their ranges."""
+    rows = {param.name: param for param in params}
+    return tuple((name, rows[name].clamp(value)) for name, value in values if name in rows)
+
+
 def resolve(params: Iterable[Param], values: Values, owner: str) -> dict[str, float]:
     """Return every parameter's value, defaults filled in.
 

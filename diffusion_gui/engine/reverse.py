@@ -22,6 +22,7 @@ from diffusion_gui.engine.forward import Process
 from diffusion_gui.engine.guidance import GUIDANCE, values_of
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.inversion import evaluations, invert
+from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.legs import Leg, in_time, legs, shared_calls, walk_of
 from diffusion_gui.engine.models import (
     Built,
@@ -30,7 +31,6 @@ from diffusion_gui.engine.models import (
     Source,
     build_model,
     guided,
-    members,
     model_key,
     to_batch,
 )

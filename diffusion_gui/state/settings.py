@@ -69,6 +69,24 @@ class Settings:
         self._store.setValue("sampling/charts", ",".join(value))
 
     @property
+    def drawer_open(self) -> bool:
+        """Whether the drawer of the sampling settings is open."""
+        return str(self._store.value("sampling/drawer", "false")).lower() == "true"
+
+    @drawer_open.setter
+    def drawer_open(self, value: bool) -> None:
+        self._store.setValue("sampling/drawer", "true" if value else "false")
+
+    @property
+    def drawer_sections(self) -> tuple[str, ...]:
+        """The sections of that drawer that are unfolded."""
+        return tuple(str(self._store.value("sampling/sections", "model")).split(" "))
+
+    @drawer_sections.setter
+    def drawer_sections(self, value: Iterable[str]) -> None:
+        self._store.setValue("sampling/sections", " ".join(value))
+
+    @property
     def play_mode(self) -> str:
         """What follows when the playing of t has come to T, one of PLAY_MODES."""
         value = self._store.value("play/mode", "loop")

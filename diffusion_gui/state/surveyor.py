@@ -66,7 +66,8 @@ class Surveyor:
         self, experiment: Experiment, device: torch.device, inputs: Inputs | None = None
     ) -> Atlas:
         """Return the map of the images that the experiment's model knows."""
-        from diffusion_gui.engine.models import members, model_key
+        from diffusion_gui.engine.labels import members
+        from diffusion_gui.engine.models import model_key
         from diffusion_gui.engine.projection import principal_plane
 
         sampling = experiment.sampling

@@ -151,6 +151,18 @@ def test_restoring_what_is_there_already_promises_no_undo(
     assert not parts.document.history.undo_text
 
 
+def test_a_restore_that_takes_pictures_out_of_the_tray_says_so(
+    window: MainWindow, parts: Parts, qtbot: QtBot, tmp_path: Path
+) -> None:
+    first, *others = parts.document.experiment.pictures
+    saved = replace(parts.document.experiment, pictures=(first,))
+    _restore(window, parts, qtbot, _saved(tmp_path / "a.png", saved, View(9, first.id)))
+    count = f"{len(others)} pictures left the tray"
+    assert window.toolbar.caption.text() == f"Restored a.png; {count}; Ctrl+Z undoes it"
+    _do(window, "undo")
+    assert parts.document.experiment.pictures == (first, *others)
+
+
 # --- edits of the pictures ------------------------------------------------------------------------
 
 

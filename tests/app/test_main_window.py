@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
+    QDialog,
     QFileDialog,
     QLabel,
     QMenu,
@@ -21,7 +22,8 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from diffusion_gui.app.actions import ACTIONS
+from diffusion_gui.app.actions import ACTIONS, shortcut_lines
+from diffusion_gui.app.key_list import KeyList
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.panels.common.style import style_sheet
@@ -134,6 +136,12 @@ class Folder:
         return str(self._path)
 
 
+def test_the_list_of_keys_has_those_of_menus_and_of_what_has_the_focus() -> None:
+    lines = dict(shortcut_lines())
+    assert {"F5", "Ctrl+Z", "Del", "D", "Ctrl+A", "+, −, 0", "Alt+Arrows"} <= lines.keys()
+    assert not any("\t" in text for text in lines.values())
+
+
 @pytest.mark.qt_log_ignore("plugin does not support", extend=True)
 def test_the_menus_open_by_letters_and_F10(window: MainWindow, qtbot: QtBot) -> None:
     titles = [action.text() for action in window.menuBar().actions()]
@@ -193,25 +201,23 @@ def test_text_has_enough_contrast(parts: Parts, dark: bool) -> None:
     parts.theme.set_wish("light")
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (1440, 900), (1920, 1080), (2560, 1440)])
-def test_nothing_is_clipped_at_the_promised_sizes(
-    window: MainWindow, qtbot: QtBot, size: tuple[int, int]
-) -> None:
-    window.resize(*size)
-    qtbot.waitUntil(lambda: window.size() == QSize(*size))
-    for button in window.findChildren(QPushButton):
-        if button.isVisible():
-            assert button.width() >= button.minimumSizeHint().width(), button.text()
-    for panel in (window.schedule, window.images, window.sampling):
-        outside = [
-            child.objectName() or type(child).__name__
-            for child in panel.findChildren(QWidget)
-            if child.isVisible()
-            and not isinstance(child, QLabel)
-            and child.parentWidget() is panel
-            and not panel.rect().contains(child.geometry())
-        ]
-        assert outside == []
+def test_nothing_is_clipped_at_the_promised_sizes(window: MainWindow, qtbot: QtBot) -> None:
+    for size in ((1280, 800), (1440, 900), (1920, 1080), (2560, 1440)):
+        window.resize(*size)
+        qtbot.waitUntil(lambda size=size: window.size() == QSize(*size))
+        for button in window.findChildren(QPushButton):
+            if button.isVisible():
+                assert button.width() >= button.minimumSizeHint().width(), button.text()
+        for panel in (window.schedule, window.images, window.sampling):
+            outside = [
+                child.objectName() or type(child).__name__
+                for child in panel.findChildren(QWidget)
+                if child.isVisible()
+                and not isinstance(child, QLabel)
+                and child.parentWidget() is panel
+                and not panel.rect().contains(child.geometry())
+            ]
+            assert outside == []
 
 
 def test_every_control_explains_itself(window: MainWindow) -> None:
@@ -284,11 +290,11 @@ def test_the_schedule_is_saved(
 @pytest.mark.parametrize("name", ["shortcuts", "about"])
 def test_the_help_boxes_open_and_close(window: MainWindow, qtbot: QtBot, name: str) -> None:
     window.actions_by_name[name].trigger()
-    box = window.findChild(QMessageBox)
-    assert box is not None
+    box = window.findChild(QDialog)
+    assert isinstance(box, KeyList if name == "shortcuts" else QMessageBox)
     assert box.isVisible()
     qtbot.keyClick(box, Qt.Key.Key_Escape)
-    qtbot.waitUntil(lambda: window.findChild(QMessageBox) is None)
+    qtbot.waitUntil(lambda: window.findChild(QDialog) is None)
 
 
 def test_play_moves_t_and_stops_when_pressed_again(

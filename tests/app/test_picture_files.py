@@ -78,8 +78,8 @@ def second(
         window.close()
         window.deleteLater()
         for owned in (
-            parts.estimator, parts.run_view, parts.sampling, parts.loader, parts.film,
-            parts.measures, parts.chain,
+            parts.estimator, parts.forecaster, parts.run_view, parts.sampling, parts.loader,
+            parts.film, parts.measures, parts.chain,
             parts.pictures, parts.preview, parts.comparison, parts.editor, parts.presets,
             parts.player, parts.view, parts.document, parts.theme,
         ):  # fmt: skip

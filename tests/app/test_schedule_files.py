@@ -18,7 +18,7 @@ from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.schedules import ScheduleSpec, build, build_preset, control_points, curve
 from diffusion_gui.engine.schedules.build import with_points
-from diffusion_gui.session.export import save_schedule
+from diffusion_gui.session.export import SCHEDULE_WRITERS, save_schedule
 
 
 @pytest.fixture(autouse=True)
@@ -45,25 +45,22 @@ def _drawn() -> ScheduleSpec:
     return with_points(spec, curve.move(control_points(spec), 3, 0.4, 0.7, 120))
 
 
-@pytest.mark.parametrize(
-    "ending",
-    [".json", ".csv", ".npz", ".npy", ".safetensors", ".pt", ".txt", ".py", ".png", ".svg"],
-)
 def test_what_is_saved_and_dropped_again_is_what_was_on_show(
-    window: MainWindow, parts: Parts, qtbot: QtBot, tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, ending: str,
-) -> None:  # fmt: skip
-    parts.document.replace_schedule(_drawn(), "draw")
-    shown = parts.document.schedule
-    path = tmp_path / f"schedule{ending}"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
-    window.actions_by_name["saveSchedule"].trigger()
-    parts.document.replace_schedule(ScheduleSpec("cosine", 50), "preset")
-    _drop(window, path)
-    _opened(window, qtbot)
-    assert_allclose(parts.document.schedule.alpha_bar, shown.alpha_bar, rtol=0, atol=1e-9)
-    assert_allclose(parts.document.schedule.beta, shown.beta, rtol=0, atol=1e-9)
-    assert parts.document.history.undo_text == f"open schedule{ending}"
+    window: MainWindow, parts: Parts, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ending in SCHEDULE_WRITERS:
+        parts.document.replace_schedule(_drawn(), "draw")
+        shown = parts.document.schedule
+        path = tmp_path / f"schedule{ending}"
+        answer = (str(path), "")
+        monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_, a=answer: a)
+        window.actions_by_name["saveSchedule"].trigger()
+        parts.document.replace_schedule(ScheduleSpec("cosine", 50), "preset")
+        _drop(window, path)
+        _opened(window, qtbot)
+        assert_allclose(parts.document.schedule.alpha_bar, shown.alpha_bar, rtol=0, atol=1e-9)
+        assert_allclose(parts.document.schedule.beta, shown.beta, rtol=0, atol=1e-9)
+        assert parts.document.history.undo_text == f"open schedule{ending}"
 
 
 def test_what_was_done_is_said_in_the_toolbar_for_a_while_and_moves_nothing(
@@ -160,29 +157,27 @@ def test_a_note_is_no_warning_and_goes_with_the_schedule_it_is_about(
     assert bar.text == ""
 
 
-@pytest.mark.parametrize(
-    ("action", "T"),
-    [("copyConfig", 120), ("copyNumpy", 120), ("copySigmas", 120), ("copyTable", 120)],
-)
-def test_what_is_copied_and_pasted_is_the_same(
-    window: MainWindow, parts: Parts, action: str, T: int
-) -> None:
-    parts.document.replace_schedule(_drawn(), "draw")
-    shown = parts.document.schedule
-    window.actions_by_name[action].trigger()
-    parts.document.replace_schedule(ScheduleSpec("cosine", 50), "preset")
-    window.actions_by_name["paste"].trigger()
-    assert parts.document.schedule.T == T
-    assert_allclose(parts.document.schedule.alpha_bar, shown.alpha_bar, rtol=0, atol=1e-9)
+def test_what_is_copied_and_pasted_is_the_same(window: MainWindow, parts: Parts) -> None:
+    for action in ("copyConfig", "copyNumpy", "copySigmas", "copyTable"):
+        QGuiApplication.clipboard().clear()
+        parts.document.replace_schedule(_drawn(), "draw")
+        shown = parts.document.schedule
+        window.actions_by_name[action].trigger()
+        parts.document.replace_schedule(ScheduleSpec("cosine", 50), "preset")
+        window.actions_by_name["paste"].trigger()
+        assert parts.document.schedule.T == 120
+        assert_allclose(parts.document.schedule.alpha_bar, shown.alpha_bar, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("action", "words"),
-    [("copyDiffusers", "DDPMScheduler"), ("copyKDiffusion", "sigmas"), ("copyNumpy", "numpy")],
-)
-def test_source_is_copied(window: MainWindow, action: str, words: str) -> None:
-    window.actions_by_name[action].trigger()
-    assert words in QGuiApplication.clipboard().text()
+def test_source_is_copied(window: MainWindow) -> None:
+    for action, words in (
+        ("copyDiffusers", "DDPMScheduler"),
+        ("copyKDiffusion", "sigmas"),
+        ("copyNumpy", "numpy"),
+    ):
+        QGuiApplication.clipboard().clear()
+        window.actions_by_name[action].trigger()
+        assert words in QGuiApplication.clipboard().text()
 
 
 def test_the_plot_is_copied_as_a_picture(window: MainWindow) -> None:
@@ -191,21 +186,16 @@ def test_the_plot_is_copied_as_a_picture(window: MainWindow) -> None:
     assert (image.width(), image.height()) == (1280, 840)
 
 
-@pytest.mark.parametrize(
-    ("text", "T"),
-    [
+def test_numbers_and_configs_are_pasted(window: MainWindow, parts: Parts) -> None:
+    for text, T in (
         ("14.6, 6.4, 3.8, 1.2, 0.3, 0.03, 0", 6),
         ("[0.9, 0.5, 0.1]", 3),
         ("0.001\n0.002\n0.003\n0.5", 4),
         ('{"_class_name": "DDIMScheduler", "num_train_timesteps": 9}', 9),
-    ],
-)
-def test_numbers_and_configs_are_pasted(
-    window: MainWindow, parts: Parts, text: str, T: int
-) -> None:
-    QGuiApplication.clipboard().setText(text)
-    window.actions_by_name["paste"].trigger()
-    assert parts.document.schedule.T == T
+    ):
+        QGuiApplication.clipboard().setText(text)
+        window.actions_by_name["paste"].trigger()
+        assert parts.document.schedule.T == T
 
 
 class _Danger:
@@ -227,28 +217,28 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", [*BAD, "danger.pt", "short.safetensors", "none.npy"])
 def test_bad_files_are_refused_in_one_line_and_the_schedule_stays(
-    window: MainWindow, parts: Parts, qtbot: QtBot, tmp_path: Path, name: str
+    window: MainWindow, parts: Parts, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    path = tmp_path / name
-    if name in BAD:
-        path.write_text(BAD[name], encoding="utf-8")
-    elif name == "danger.pt":
-        path.write_bytes(pickle.dumps({"betas": _Danger()}))
-    elif name == "short.safetensors":
-        path.write_bytes((10**9).to_bytes(8, "little") + b"{")
-    else:
-        np.save(path, np.array([0.1, np.nan]))
-    before = parts.document.experiment
-    _drop(window, path)
-    _opened(window, qtbot)
-    qtbot.waitUntil(lambda: bool(window.schedule.bar.text))
-    said = window.schedule.bar.text
-    assert str(path) in said
-    assert "\n" not in said
-    assert parts.document.experiment == before
-    assert not Path("/tmp/diffusion-gui-was-here").exists()
+    for name in (*BAD, "danger.pt", "short.safetensors", "none.npy"):
+        path = tmp_path / name
+        if name in BAD:
+            path.write_text(BAD[name], encoding="utf-8")
+        elif name == "danger.pt":
+            path.write_bytes(pickle.dumps({"betas": _Danger()}))
+        elif name == "short.safetensors":
+            path.write_bytes((10**9).to_bytes(8, "little") + b"{")
+        else:
+            np.save(path, np.array([0.1, np.nan]))
+        before = parts.document.experiment
+        _drop(window, path)
+        _opened(window, qtbot)
+        qtbot.waitUntil(lambda place=str(path): place in window.schedule.bar.text)
+        said = window.schedule.bar.text
+        assert str(path) in said
+        assert "\n" not in said
+        assert parts.document.experiment == before
+        assert not Path("/tmp/diffusion-gui-was-here").exists()
 
 
 @pytest.mark.parametrize("text", ["hello", "1, 2, x", "", "0.5, 0.2, 0.3, 7, -1"])

@@ -1,4 +1,5 @@
-"""Benchmarks: run with `python -m pytest tests/benchmarks --benchmark-only`; never part of CI.
+"""Benchmarks: run with `python -m pytest tests/benchmarks --benchmark-only`; never part of CI,
+and never in several processes (`-n`): what is timed has the machine to itself.
 
 Each promise of speed is a ratio of two things timed in turn in one process; the ratio is printed
 and stored in `extra_info`, not asserted, since machines are shared and noisy.

@@ -86,7 +86,14 @@ def _report(
 
 
 def _process(code: str, home: Path) -> None:
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "XDG_CONFIG_HOME": str(home)}
+    """Run `code`; all modules are compiled after the first time, as in an installed program."""
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": "offscreen",
+        "XDG_CONFIG_HOME": str(home),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(home / "compiled"),
+    }
     subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True)
 
 

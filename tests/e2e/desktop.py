@@ -84,7 +84,8 @@ class Desktop:
 
     def environment(self, home: Path) -> dict[str, str]:
         """Return the variables of a user who owns `home` and sits at this desktop."""
-        dropped = ("QT_", "XDG_", "DBUS_", "WAYLAND_", "LD_PRELOAD", "PYTHONDONTWRITEBYTECODE")
+        dropped = ("QT_", "XDG_", "DBUS_", "WAYLAND_", "OMP_", "LD_PRELOAD", "PYTEST_")
+        dropped += ("PYTHONDONTWRITEBYTECODE",)
         kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
         places = {
             "HOME": home,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image, ImageCms
 from diffusion_gui.engine import colour_profile
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.images import read_picture
+from diffusion_gui.session.resources import resource
 
 # Red, green and blue in XYZ, adapted to D50: sRGB (IEC 61966-2-1) and Adobe RGB (1998).
 SRGB = np.array(
@@ -128,6 +130,15 @@ def test_a_profile_that_is_srgb_changes_no_pixel_and_is_not_worth_a_note(tmp_pat
     found = read_picture(_save(tmp_path / "a.png", Image.fromarray(pixels), icc))
     assert_array_equal(found.pixels, pixels)
     assert found.notes == ()
+
+
+def test_the_profile_known_by_its_digest_changes_nothing_by_the_numbers_either() -> None:
+    with Image.open(resource("photos", "astronaut.png")) as photo:
+        icc = photo.info["icc_profile"]
+        found, note = colour_profile.to_srgb(photo, icc)
+    assert hashlib.sha256(icc).hexdigest() == colour_profile._USUAL_SRGB
+    assert (found.tobytes(), note) == (photo.tobytes(), "")
+    assert colour_profile._transform(icc, "RGB") == (None, "")
 
 
 @pytest.mark.parametrize(

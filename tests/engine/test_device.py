@@ -46,9 +46,18 @@ def test_the_processor_is_described_with_its_cores() -> None:
     assert device.cpu_name().rstrip(")").split()[-1] in ("core", "cores")
 
 
-def test_a_program_with_a_window_leaves_one_core_free() -> None:
+@pytest.mark.parametrize(("cores", "wish", "threads"), [
+    (8, None, 7), (8, "3", 3), (8, "64", 7), (8, "0", 1), (8, "many", 7), (1, None, 1), (1, "4", 1),
+])  # fmt: skip
+def test_a_program_with_a_window_leaves_one_core_free(
+    monkeypatch: pytest.MonkeyPatch, cores: int, wish: str | None, threads: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if wish is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", wish)
     before = torch.get_num_threads()
     device.leave_a_core_free()
-    threads = torch.get_num_threads()
+    found = torch.get_num_threads()
     torch.set_num_threads(before)
-    assert threads == max(1, (os.cpu_count() or 1) - 1)
+    assert found == threads

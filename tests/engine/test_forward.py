@@ -236,8 +236,10 @@ def test_noiser_can_be_used_in_several_threads_at_once() -> None:
         assert_array_equal(shown, Noiser(pixels, eps).x_t(a, s))
 
 
-@pytest.mark.parametrize("kind", list(NoiseKind))
-@pytest.mark.parametrize("shape", [(1200, 1000), (1025, 1031), (2, 600_001)])
+@pytest.mark.parametrize(("kind", "shape"), [
+    (NoiseKind.FROZEN, (1200, 1000)), (NoiseKind.FROZEN, (2, 600_001)),
+    (NoiseKind.PATH, (1025, 1031)), (NoiseKind.FRESH, (1025, 1031)),
+])  # fmt: skip
 def test_a_large_picture_band_by_band_is_the_plain_computation(
     kind: NoiseKind, shape: tuple[int, int]
 ) -> None:

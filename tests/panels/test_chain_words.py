@@ -20,6 +20,7 @@ from diffusion_gui.state.view_state import Page
 @pytest.fixture
 def page(window: MainWindow, parts: Parts, qtbot: QtBot) -> ChainView:
     parts.sampling.live = False
+    parts.document.replace_forward("size", size=64)
     parts.view.set_t(412)
     qtbot.mouseClick(window.images.tools.chips[Page.CHAIN], Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: not parts.chain.busy, timeout=20_000)
@@ -39,27 +40,27 @@ def test_the_column_says_what_plus_minus_means(page: ChainView) -> None:
     assert "standard error" in page.table.heads[3].toolTip()
 
 
-@pytest.mark.parametrize("t", [1, 412, 1000])
 def test_the_sentence_says_how_far_off_the_farthest_number_is(
-    page: ChainView, parts: Parts, qtbot: QtBot, t: int
+    page: ChainView, parts: Parts, qtbot: QtBot
 ) -> None:
-    parts.view.set_t(t)
-    qtbot.waitUntil(lambda: not parts.chain.busy, timeout=20_000)
-    found = _look(parts).comparison
-    assert found is not None
-    root = 2.0**0.5
-    off = max(
-        abs(found.chain.mean) / found.mean_error,
-        abs(found.jump.mean) / found.mean_error,
-        abs(found.chain.variance - 1.0) / found.variance_error,
-        abs(found.jump.variance - 1.0) / found.variance_error,
-        abs(found.correlation) / found.correlation_error,
-        abs(found.distance - root) / found.correlation_error,
-    )
-    said = lesson(_look(parts))
-    assert f"{off:.1f} standard errors" in said[0]
-    assert off > STRIKING or f"within {off:.1f} standard errors" in said[1]
-    assert len(said[1]) < len(said[0])
+    for t in (1, 412, 1000):
+        parts.view.set_t(t)
+        qtbot.waitUntil(lambda: not parts.chain.busy, timeout=20_000)
+        found = _look(parts).comparison
+        assert found is not None
+        root = 2.0**0.5
+        off = max(
+            abs(found.chain.mean) / found.mean_error,
+            abs(found.jump.mean) / found.mean_error,
+            abs(found.chain.variance - 1.0) / found.variance_error,
+            abs(found.jump.variance - 1.0) / found.variance_error,
+            abs(found.correlation) / found.correlation_error,
+            abs(found.distance - root) / found.correlation_error,
+        )
+        said = lesson(_look(parts))
+        assert f"{off:.1f} standard errors" in said[0]
+        assert off > STRIKING or f"within {off:.1f} standard errors" in said[1]
+        assert len(said[1]) < len(said[0])
 
 
 def test_a_striking_number_is_named_not_called_within(page: ChainView, parts: Parts) -> None:

@@ -76,22 +76,22 @@ def _number(text: str) -> float:
 # --- read-outs -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("t", [1, 300, 700, 1000])
-def test_the_heads_say_what_is_measured_at_t(page: MeasuresView, parts: Parts, t: int) -> None:
-    parts.view.set_t(t)
-    x_0, x_t, abar = _by_hand(parts)
-    heads = {name: page.over_t[name].head.value for name in NAMES}
-    kl = kl_to_normal(histogram(x_t))
-    assert _number(heads["snr"]) == pytest.approx(10 * math.log10(abar / (1 - abar)), abs=0.06)
-    assert _number(heads["psnr"]) == pytest.approx(psnr(x_0, x_t), abs=0.06)
-    assert _number(heads["ssim"]) == pytest.approx(ssim(x_0, x_t), abs=6e-4)
-    assert _number(heads["kl"]) == pytest.approx(kl, rel=0.06)
-    assert heads["snr"].endswith(" dB")
-    assert heads["psnr"].endswith(" dB")
-    assert heads["kl"].endswith(" nat")
-    assert page.histogram.head.value == f"KL {heads['kl']}"
-    assert page.x_t.caption.endswith(f"t = {t}")
-    assert "-" not in "".join(heads.values()).replace("e-", "")
+def test_the_heads_say_what_is_measured_at_t(page: MeasuresView, parts: Parts) -> None:
+    for t in (1, 300, 700, 1000):
+        parts.view.set_t(t)
+        x_0, x_t, abar = _by_hand(parts)
+        heads = {name: page.over_t[name].head.value for name in NAMES}
+        kl = kl_to_normal(histogram(x_t))
+        assert _number(heads["snr"]) == pytest.approx(10 * math.log10(abar / (1 - abar)), abs=0.06)
+        assert _number(heads["psnr"]) == pytest.approx(psnr(x_0, x_t), abs=0.06)
+        assert _number(heads["ssim"]) == pytest.approx(ssim(x_0, x_t), abs=6e-4)
+        assert _number(heads["kl"]) == pytest.approx(kl, rel=0.06)
+        assert heads["snr"].endswith(" dB")
+        assert heads["psnr"].endswith(" dB")
+        assert heads["kl"].endswith(" nat")
+        assert page.histogram.head.value == f"KL {heads['kl']}"
+        assert page.x_t.caption.endswith(f"t = {t}")
+        assert "-" not in "".join(heads.values()).replace("e-", "")
 
 
 def test_at_t_0_there_is_no_noise_yet(page: MeasuresView, parts: Parts) -> None:
@@ -169,37 +169,37 @@ def test_offset_noise_lifts_the_floor_of_the_mean(
 # --- over t ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", NAMES)
 def test_a_press_and_a_drag_in_a_plot_move_t(
-    page: MeasuresView, parts: Parts, qtbot: QtBot, name: str
+    page: MeasuresView, parts: Parts, qtbot: QtBot
 ) -> None:
-    plot = _plot(page, name)
-    low, high = plot.span
-    for t in (250, 600, 900):
-        place = plot.to_pixel(t, 0.5 * (low + high)).toPoint()
-        qtbot.mousePress(plot.viewport(), LEFT, pos=place)
-        assert parts.view.t == pytest.approx(t, abs=8)
-        qtbot.mouseMove(plot.viewport(), place - QPoint(20, 0))
-        moved = plot.to_data(place - QPoint(20, 0)).x()
-        assert parts.view.t == pytest.approx(moved, abs=1)
-        qtbot.mouseRelease(plot.viewport(), LEFT)
+    for name in NAMES:
+        plot = _plot(page, name)
+        low, high = plot.span
+        for t in (250, 600, 900):
+            place = plot.to_pixel(t, 0.5 * (low + high)).toPoint()
+            qtbot.mousePress(plot.viewport(), LEFT, pos=place)
+            assert parts.view.t == pytest.approx(t, abs=8)
+            qtbot.mouseMove(plot.viewport(), place - QPoint(20, 0))
+            moved = plot.to_data(place - QPoint(20, 0)).x()
+            assert parts.view.t == pytest.approx(moved, abs=1)
+            qtbot.mouseRelease(plot.viewport(), LEFT)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_keys_move_t(page: MeasuresView, parts: Parts, qtbot: QtBot, name: str) -> None:
-    plot = _plot(page, name)
-    parts.view.set_t(400)
-    for key, modifier, t in (
-        (Qt.Key.Key_Right, Qt.KeyboardModifier.NoModifier, 410),
-        (Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier, 409),
-        (Qt.Key.Key_Left, Qt.KeyboardModifier.NoModifier, 399),
-        (Qt.Key.Key_End, Qt.KeyboardModifier.NoModifier, 1000),
-        (Qt.Key.Key_Right, Qt.KeyboardModifier.NoModifier, 1000),
-        (Qt.Key.Key_Home, Qt.KeyboardModifier.NoModifier, 0),
-    ):
-        qtbot.keyClick(plot, key, modifier)
-        assert parts.view.t == t
-    assert plot.focusPolicy() == Qt.FocusPolicy.StrongFocus
+def test_the_keys_move_t(page: MeasuresView, parts: Parts, qtbot: QtBot) -> None:
+    for name in NAMES:
+        plot = _plot(page, name)
+        parts.view.set_t(400)
+        for key, modifier, t in (
+            (Qt.Key.Key_Right, Qt.KeyboardModifier.NoModifier, 410),
+            (Qt.Key.Key_Left, Qt.KeyboardModifier.ShiftModifier, 409),
+            (Qt.Key.Key_Left, Qt.KeyboardModifier.NoModifier, 399),
+            (Qt.Key.Key_End, Qt.KeyboardModifier.NoModifier, 1000),
+            (Qt.Key.Key_Right, Qt.KeyboardModifier.NoModifier, 1000),
+            (Qt.Key.Key_Home, Qt.KeyboardModifier.NoModifier, 0),
+        ):
+            qtbot.keyClick(plot, key, modifier)
+            assert parts.view.t == t
+        assert plot.focusPolicy() == Qt.FocusPolicy.StrongFocus
 
 
 def test_the_cursors_of_all_plots_stand_at_t(page: MeasuresView, parts: Parts) -> None:
@@ -303,23 +303,21 @@ def test_every_plot_says_symbol_unit_and_source(page: MeasuresView) -> None:
     assert all(plot.accessibleName() for plot in plots)
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (1440, 900), (2560, 1440)])
-def test_the_plots_are_large_enough_to_be_read(
-    page: MeasuresView, window: MainWindow, size: tuple[int, int]
-) -> None:
-    window.resize(*size)
-    for _ in range(3):
-        QApplication.processEvents()
-    plots = [*(_plot(page, name) for name in NAMES), page.spectrum.plot, page.histogram.plot]
-    for plot in plots:
-        box = plot.getViewBox()
-        assert box.width() >= 110
-        assert box.height() >= 36
-        for axis in ("left", "bottom"):
-            levels = plot.getAxis(axis)._tickLevels
-            if levels is not None:
-                assert 2 <= len(levels[0]) <= 8
-    assert page.rect().contains(page.x_t.geometry())
+def test_the_plots_are_large_enough_to_be_read(page: MeasuresView, window: MainWindow) -> None:
+    for size in ((1280, 800), (1440, 900), (2560, 1440)):
+        window.resize(*size)
+        for _ in range(3):
+            QApplication.processEvents()
+        plots = [*(_plot(page, name) for name in NAMES), page.spectrum.plot, page.histogram.plot]
+        for plot in plots:
+            box = plot.getViewBox()
+            assert box.width() >= 110
+            assert box.height() >= 36
+            for axis in ("left", "bottom"):
+                levels = plot.getAxis(axis)._tickLevels
+                if levels is not None:
+                    assert 2 <= len(levels[0]) <= 8
+        assert page.rect().contains(page.x_t.geometry())
 
 
 def test_the_page_follows_the_theme(page: MeasuresView, parts: Parts) -> None:

@@ -434,19 +434,19 @@ def test_snapped_points_stop_at_round_values(
 # --- panes, axes, notations ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("pane", ["log_snr", "sigma", "signal", "step", "flow"])
 def test_a_chip_shows_its_curve_below_the_two_that_stay(
-    editor: ScheduleEditor, qtbot: QtBot, pane: str
+    editor: ScheduleEditor, qtbot: QtBot
 ) -> None:
-    chip = editor.chips.chips[pane]
-    qtbot.mouseClick(chip, LEFT)
-    assert editor.alpha_bar.isVisible()
-    assert editor.beta.isVisible()
-    assert editor.plots.plot(pane).isVisible()
-    assert editor.plots.plot(pane).height() >= 60
-    qtbot.mouseClick(chip, LEFT)
-    assert not editor.plots.plot(pane).isVisible()
-    assert editor.alpha_bar.isVisible()
+    for pane in ("log_snr", "sigma", "signal", "step", "flow"):
+        chip = editor.chips.chips[pane]
+        qtbot.mouseClick(chip, LEFT)
+        assert editor.alpha_bar.isVisible()
+        assert editor.beta.isVisible()
+        assert editor.plots.plot(pane).isVisible()
+        assert editor.plots.plot(pane).height() >= 60
+        qtbot.mouseClick(chip, LEFT)
+        assert not editor.plots.plot(pane).isVisible()
+        assert editor.alpha_bar.isVisible()
 
 
 def test_the_axis_of_alpha_bar_can_be_logarithmic_and_handles_follow(
@@ -542,12 +542,13 @@ def test_the_text_beside_the_cursor_covers_neither_curve_nor_handle(
     covered = 0
     for key in ("alpha_bar", "beta", "log_snr", "sigma"):
         parts.editor.show_pane(key if key in ("log_snr", "sigma") else "")
+        plot = editor.plots.plot(key)
+        line = zip(*plot.curve.getData(), strict=True)
+        places = [plot.to_pixel(*at) for at in (*line, *plot.points)]
         for t in range(0, 1001, 20):
             parts.view.set_t(t)
-            plot = editor.plots.plot(key)
             rect = _text_rect(plot).adjusted(3, 3, -3, -3)
-            line = zip(*plot.curve.getData(), strict=True)
-            covered += any(rect.contains(plot.to_pixel(*at)) for at in (*line, *plot.points))
+            covered += any(rect.contains(place) for place in places)
     assert covered == 0
 
 

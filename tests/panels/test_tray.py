@@ -329,11 +329,11 @@ def test_files_are_left_to_the_panel_and_thumbnails_to_the_row(
     assert not event.isAccepted()
 
 
-@pytest.mark.parametrize("data", [b"", b"[", b"{}", b"7", b"[1, null]", b"\xff", b"[" * 99_999])
-def test_a_drag_that_holds_no_ids_is_refused(parts: Parts, row: TrayList, data: bytes) -> None:
-    mime = QMimeData()
-    mime.setData(PICTURES, data)
-    assert not _send(row, mime, QPoint(20, 20)).isAccepted()
+def test_a_drag_that_holds_no_ids_is_refused(parts: Parts, row: TrayList) -> None:
+    for data in (b"", b"[", b"{}", b"7", b"[1, null]", b"\xff", b"[" * 99_999):
+        mime = QMimeData()
+        mime.setData(PICTURES, data)
+        assert not _send(row, mime, QPoint(20, 20)).isAccepted()
 
 
 def test_pictures_of_another_window_change_nothing(parts: Parts, row: TrayList) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.guidance import UNBOUNDED, calls_within
+from diffusion_gui.engine.guidance import UNBOUNDED, calls_within, check_interval
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.denoisers.base import Denoiser
@@ -51,10 +51,7 @@ class Guided:
             raise EngineError(f"the guidance scale must be a finite number, got {scale:g}")
         if not 0.0 <= rescale <= 1.0:
             raise EngineError(f"the guidance rescale must be in 0 to 1, got {rescale:g}")
-        if not 0.0 <= low < high:
-            raise EngineError(
-                f"the guidance interval ({low:g}, {high:g}] is empty; make low smaller than high"
-            )
+        check_interval(low, high)
         self._main, self._against = main, against
         self._scale, self._rescale = scale, rescale
         self._low, self._high = low, math.inf if high >= UNBOUNDED else high

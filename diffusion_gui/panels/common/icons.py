@@ -20,14 +20,16 @@ GAP = 5
 @lru_cache(maxsize=256)
 def icon(name: str, colour: str, disabled: str = "", gap: int = 0, checked: str = "") -> QIcon:
     """Return the icon `name` in `colour` (#RRGGBB), also as greyed and as checked where given."""
-    result = QIcon()
-    for scale in (1, 2):
-        result.addPixmap(_pixmap(name, colour, scale, gap))
-        if disabled:
-            result.addPixmap(_pixmap(name, disabled, scale, gap), QIcon.Mode.Disabled)
-        if checked:
-            on = QIcon.State.On
-            result.addPixmap(_pixmap(name, checked, scale, gap), QIcon.Mode.Normal, on)
+    result, normal = QIcon(), QIcon.Mode.Normal
+    for tint, mode, state in (
+        (colour, normal, QIcon.State.Off),
+        (disabled, QIcon.Mode.Disabled, QIcon.State.Off),
+        (checked, normal, QIcon.State.On),
+    ):
+        if tint:
+            drawing = QSvgRenderer(QByteArray(_svg(name, tint).encode()))
+            for scale in (1, 2):
+                result.addPixmap(_pixmap(drawing, scale, gap), mode, state)
     return result
 
 
@@ -56,15 +58,18 @@ def _folder() -> QTemporaryDir:
 
 
 def _svg(name: str, colour: str) -> str:
-    text = resource("icons", f"{name}.svg").read_text(encoding="utf-8")
-    return text.replace("currentColor", colour)
+    return _drawn(name).replace("currentColor", colour)
 
 
-def _pixmap(name: str, colour: str, scale: int, gap: int) -> QPixmap:
+@lru_cache(maxsize=256)
+def _drawn(name: str) -> str:
+    return resource("icons", f"{name}.svg").read_text(encoding="utf-8")
+
+
+def _pixmap(drawing: QSvgRenderer, scale: int, gap: int) -> QPixmap:
     pixmap = QPixmap(QSize((SIZE + gap) * scale, SIZE * scale))
     pixmap.fill(Qt.GlobalColor.transparent)
     painter = QPainter(pixmap)
-    place = QRectF(0, 0, SIZE * scale, SIZE * scale)
-    QSvgRenderer(QByteArray(_svg(name, colour).encode())).render(painter, place)
+    drawing.render(painter, QRectF(0, 0, SIZE * scale, SIZE * scale))
     painter.end()
     return pixmap

@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QWidget
 
 from diffusion_gui.engine.params import Param, Values, pack
-from diffusion_gui.panels.common.widgets import GAP, Field, NumberBox
+from diffusion_gui.panels.common.widgets import GAP, Field, NumberBox, show_number
 
 COLUMNS = 3
 
@@ -20,8 +20,9 @@ class ParamsForm(QWidget):
     edited = Signal(object)
     finished = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, prefix: str = "param") -> None:
         super().__init__()
+        self._prefix = prefix
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(GAP)
@@ -40,11 +41,11 @@ class ParamsForm(QWidget):
         for param in params:
             control = self._controls[param.name]
             value = given.get(param.name, param.default)
-            with QSignalBlocker(control):
-                if isinstance(control, QComboBox):
+            if isinstance(control, QComboBox):
+                with QSignalBlocker(control):
                     control.setCurrentIndex(round(value))
-                else:
-                    control.setValue(value)
+            else:
+                show_number(control, value)
 
     def _rebuild(self, params: tuple[Param, ...]) -> None:
         while (item := self._grid.takeAt(0)) is not None:
@@ -55,11 +56,15 @@ class ParamsForm(QWidget):
         self._controls = {}
         for place, param in enumerate(params):
             control = self._build(param)
-            control.setObjectName(f"param_{param.name}")
+            control.setObjectName(f"{self._prefix}_{param.name}")
             self._controls[param.name] = control
-            field = Field(param.symbol, control, param.tooltip)
-            self._grid.addWidget(field, place // COLUMNS, place % COLUMNS)
+            self._add(place, param, control)
         self.setVisible(bool(params))
+
+    def _add(self, place: int, param: Param, control: NumberBox | QComboBox) -> None:
+        """Give a control its place and its name."""
+        field = Field(param.symbol, control, param.tooltip)
+        self._grid.addWidget(field, place // COLUMNS, place % COLUMNS)
 
     def _build(self, param: Param) -> NumberBox | QComboBox:
         if param.choices:

@@ -15,6 +15,7 @@ QFrame[role="panel"] {{
 }}
 QLabel {{ color: {text}; background: transparent; }}
 QLabel[role="title"] {{ font-size: 13px; font-weight: 600; }}
+QLabel[role="problem"] {{ font-size: 11px; color: {warning}; }}
 QLabel[role="caption"] {{ font-size: 11px; color: {secondary}; }}
 
 QPushButton, QToolButton, QComboBox, QAbstractSpinBox, QLineEdit {{
@@ -59,6 +60,13 @@ QPushButton[role="chip"] {{
 QPushButton[role="chip"]:checked {{
     color: {accent}; background: {hover}; font-weight: 600;
 }}
+QPushButton[role="section"], QPushButton[role="section"]:checked {{
+    background: transparent; border: 1px solid transparent; color: {text}; font-weight: 600;
+    text-align: left; padding: 0 4px 0 0; min-height: 20px; max-height: 20px;
+}}
+QPushButton[role="section"]:hover {{ background: {hover}; }}
+QPushButton[role="section"]:focus {{ border: 1px solid {accent}; }}
+QScrollArea[role="drawer"], QWidget[role="drawer"] {{ background: transparent; border: none; }}
 QPushButton[role="choice"] {{
     padding: 0 20px 0 7px; min-height: 20px; max-height: 20px; font-size: 11px;
     color: {secondary};
@@ -82,6 +90,9 @@ QPushButton[role="menu"], QPushButton[role="tool"] {{ padding: 0 6px; }}
 QPushButton[role="menu"]::menu-indicator {{ image: none; width: 0; }}
 
 QComboBox {{ padding-right: 2px; }}
+QComboBox QLineEdit, QComboBox QLineEdit:focus {{
+    background: transparent; border: none; padding: 0; min-height: 0;
+}}
 QComboBox::drop-down {{ border: none; width: 22px; }}
 QComboBox::down-arrow {{ image: url("{chevron}"); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView {{

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QLocale, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QLocale, QSignalBlocker, QSize, Qt, Signal, Slot
 from PySide6.QtGui import (
     QFont,
     QFontMetrics,
@@ -81,7 +81,7 @@ class ElidedLabel(QLabel):
         painter = QPainter(self)
         text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
         painter.setPen(self.palette().windowText().color())
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter, text)
+        painter.drawText(self.rect(), self.alignment() | Qt.AlignmentFlag.AlignVCenter, text)
         self.setToolTip(self.text() if text != self.text() else "")
 
 
@@ -329,6 +329,13 @@ class IntegerBox(QSpinBox):
         if number is None:
             number = self.value()
         return str(min(max(number, self.minimum()), self.maximum()))
+
+
+def show_number(box: QSpinBox | QDoubleSpinBox, value: float) -> None:
+    """Let a field show a value and emit nothing; one that it has already is not painted again."""
+    if box.value() != value:
+        with QSignalBlocker(box):
+            box.setValue(value)  # type: ignore[arg-type]
 
 
 def _whole(text: str) -> int | None:

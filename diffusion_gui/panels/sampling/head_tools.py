@@ -83,6 +83,13 @@ class HeadTools(QWidget):
         return chip
 
     def _build_buttons(self) -> None:
+        self.settings = button(
+            "", "Settings: model, label, guidance, sampler, spacing, restart, pictures", "tool"
+        )
+        self.settings.setObjectName("samplingSettingsButton")
+        self.settings.setAccessibleName("Settings")
+        self.settings.setCheckable(True)
+        self._row.addWidget(self.settings)
         self.export = button("Export", "Save what the run has made", "menu")
         self.export.setObjectName("samplingExportButton")
         self._row.addWidget(self.export)
@@ -108,4 +115,5 @@ class HeadTools(QWidget):
     @Slot()
     def _tint(self) -> None:
         tokens = self._theme.tokens
+        set_icon(self.settings, "sliders-horizontal", tokens.text, tokens.disabled, tokens.accent)
         set_icon(self.export, "download", tokens.text, tokens.disabled)

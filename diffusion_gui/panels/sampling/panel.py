@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 
 from diffusion_gui.engine.experiment import PICTURES, Experiment
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Panel
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, Panel
 from diffusion_gui.panels.sampling.batch_view import BatchView
 from diffusion_gui.panels.sampling.head_tools import HeadTools
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.panels.sampling.start_chip import StartChip
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.forecast import Forecaster
 from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView, SamplingPage
 from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.view_state import ViewState
+
+if TYPE_CHECKING:
+    from diffusion_gui.panels.sampling.drawer import SettingsDrawer
 
 
 class SamplingPanel(Panel):
@@ -32,6 +38,7 @@ class SamplingPanel(Panel):
         controller: SamplingController,
         shown: RunView,
         endings: RunEndings,
+        forecaster: Forecaster,
         settings: Settings,
         theme: Theme,
     ) -> None:
@@ -41,16 +48,24 @@ class SamplingPanel(Panel):
         self._controller = controller
         self._shown = shown
         self._endings = endings
+        self._forecaster = forecaster
         self._settings = settings
+        self.drawer: SettingsDrawer | None = None
         self._build_head()
         self.form = SettingsForm(document)
         self.body.addWidget(self.form)
+        self.forecast = ElidedLabel("caption")
+        self.forecast.setObjectName("forecastLabel")
+        self.body.addWidget(self.forecast)
         self._build_middle()
         self.transport = Transport(controller, shown, theme)
         self.body.addWidget(self.transport)
         self._bind()
         self._show_page()
         self._show_data()
+        self.tools.settings.setChecked(settings.drawer_open)
+        forecaster.refresh()
+        self._show_forecast()
         self._show_state()
 
     def _build_head(self) -> None:
@@ -63,7 +78,7 @@ class SamplingPanel(Panel):
         self.batch = BatchView(self.theme)
         self._pages = QStackedWidget()
         self._made: dict[SamplingPage, QWidget] = {}
-        middle = QHBoxLayout()
+        middle = self._middle = QHBoxLayout()
         middle.setSpacing(2 * GAP)
         middle.addWidget(self.batch, 4)
         middle.addWidget(self._pages, 1)
@@ -80,6 +95,8 @@ class SamplingPanel(Panel):
         shown.shown_changed.connect(self._show_page)
         shown.shown_changed.connect(self._show_frame)
         self._document.sampling_changed.connect(self._show_data)
+        self._forecaster.changed.connect(self._show_forecast)
+        self.tools.settings.toggled.connect(self._on_settings)
 
     @property
     def frame(self) -> Frame | None:
@@ -105,6 +122,25 @@ class SamplingPanel(Panel):
     def _on_live(self, live: bool) -> None:
         self._controller.live = live
         self._settings.live = live
+
+    @Slot(bool)
+    def _on_settings(self, wished: bool) -> None:
+        """Open or close the drawer; it is built when it is first opened."""
+        self._settings.drawer_open = wished
+        if wished and self.drawer is None:
+            from diffusion_gui.panels.sampling.drawer import SettingsDrawer
+
+            parts = self._document, self._forecaster, self._settings, self.theme
+            self.drawer = SettingsDrawer(*parts)
+            self._middle.insertWidget(0, self.drawer)
+        if self.drawer is not None:
+            self.drawer.setVisible(wished)
+
+    @Slot()
+    def _show_forecast(self) -> None:
+        self.forecast.setText(self._forecaster.text)
+        self.forecast.setProperty("role", "problem" if self._forecaster.problems else "caption")
+        self.forecast.style().polish(self.forecast)
 
     def _make_page(self, page: SamplingPage) -> QWidget:
         """Build a page when it is first looked at."""

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
 
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.experiment import DATA_SIZES, EMOJI, MAX_COUNT, PICTURES
-from diffusion_gui.engine.params import Values
+from diffusion_gui.engine.params import Values, known
 from diffusion_gui.engine.samplers import SAMPLERS, Sampler
 from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS
 from diffusion_gui.panels.common.params_form import ParamsForm
@@ -115,7 +115,9 @@ class SettingsForm(QWidget):
 
     @Slot()
     def _on_model(self) -> None:
-        self._change("model", model=self.model.currentData())
+        key = self.model.currentData()
+        kept = known(MODELS[key].params, self._document.experiment.sampling.model_params)
+        self._change("model", model=key, model_params=kept)
 
     @Slot()
     def _on_data(self) -> None:

@@ -29,23 +29,25 @@ class FormulaLine(QWidget):
         self.setFixedHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self._theme = theme
-        self._drawing = ""
-        self._text = ""
+        self._shown = ("", "", "")
+        """The text, the name of the drawing and the meaning."""
         theme.changed.connect(self.update)
 
     @property
     def text(self) -> str:
         """The formula in plain text, or what is said in its place."""
-        return self._text
+        return self._shown[0]
 
     @property
     def typeset(self) -> bool:
         """Whether the formula is drawn; else its text is."""
-        return bool(self._drawing)
+        return bool(self._shown[1])
 
     def show_formula(self, text: str, drawing: str = "", meaning: str = "") -> None:
         """Show the drawing of that name, or `text`; `meaning` is what the tooltip adds."""
-        self._text, self._drawing = text, drawing
+        if (text, drawing, meaning) == self._shown:  # while a point is dragged, at every move
+            return
+        self._shown = (text, drawing, meaning)
         self.setAccessibleName(text)
         self.setAccessibleDescription(meaning)
         self.setToolTip(f"{text}\n\n{meaning}" if meaning else text)
@@ -58,12 +60,13 @@ class FormulaLine(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint the drawing or the text in the theme's colour."""
         painter = QPainter(self)
-        if self._drawing:
-            drawing = _renderer(self._drawing, self._theme.tokens.text)
+        text, name, _ = self._shown
+        if name:
+            drawing = _renderer(name, self._theme.tokens.text)
             drawing.render(painter, self._place(drawing))
             return
         painter.setPen(QColor(self._theme.tokens.secondary))
-        line = self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, self.width())
+        line = self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignVCenter), line)
 
     def _place(self, drawing: QSvgRenderer) -> QRectF:

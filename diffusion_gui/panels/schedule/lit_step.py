@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PySide6.QtCore import QObject, QTimer, Slot
+from PySide6.QtCore import QEvent, QObject, QTimer, Slot
 
 from diffusion_gui.panels.schedule.plots import PlotStack
 from diffusion_gui.state.document import Document
@@ -28,14 +28,21 @@ class LitStep(QObject):
         shown.step_changed.connect(self._on_step)
         document.schedule_changed.connect(self.show_step)
         document.sampling_changed.connect(self.show_step)
+        plots.installEventFilter(self)
         self.show_step()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Leave nothing to do later for a window that has been closed."""
+        if event.type() is QEvent.Type.Hide:
+            self._soon.stop()
+        return super().eventFilter(watched, event)
 
     @Slot()
     def _on_step(self) -> None:
         run = self._shown.run
         if run is None or run.trajectory.finished or not self._shown.following:
             self.show_step()
-        elif not self._soon.isActive():
+        elif not self._soon.isActive() and self._plots.isVisible():
             self._soon.start()
 
     @Slot()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from PySide6.QtCore import QPoint, QSignalBlocker, Qt, Signal, Slot
+from PySide6.QtCore import QPoint, Qt, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.errors import EngineError
@@ -19,7 +19,7 @@ from diffusion_gui.engine.schedules.build import without_points
 from diffusion_gui.engine.schedules.describe import changes_of
 from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox, button
+from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox, button, show_number
 from diffusion_gui.panels.schedule.formula import HEIGHT, FormulaLine
 from diffusion_gui.panels.schedule.name_row import NameRow
 from diffusion_gui.panels.schedule.preset_combo import OWN, RECENT, PresetCombo
@@ -117,8 +117,7 @@ class PresetRow(QWidget):
         self.preset.setPlaceholderText(row.title)
         self.preset.choose(OWN + name if name else spec.preset)
         self.preset.setToolTip(f"{name}\n{OWN_TIP}" if name else PRESET_TIP)
-        with QSignalBlocker(self.steps):
-            self.steps.setValue(spec.T)
+        show_number(self.steps, spec.T)
         self.params.show_values(row.params, spec.params)
         if row is not self._row:
             self._row = row

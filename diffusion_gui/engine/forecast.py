@@ -1,0 +1,147 @@
+"""What a run will cost and what stands in its way, told before anything is built. No torch.
+
+Read next: `planning.py`, which counts the model calls; `trajectory.py`, which thins the history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import Experiment, Sampling
+from diffusion_gui.engine.guidance import check
+from diffusion_gui.engine.labels import members
+from diffusion_gui.engine.legs import walk_of
+from diffusion_gui.engine.params import resolve
+from diffusion_gui.engine.planning import calls_by_step, plan
+from diffusion_gui.engine.trajectory import DEFAULT_BUDGET
+
+_FLOAT = 4
+_FRAME_BYTES = 9
+"""Of one pixel in a recorded frame: x_t, x0_hat and eps_hat as RGB."""
+
+
+class Part(StrEnum):
+    """The groups of the sampling settings."""
+
+    MODEL = "model"
+    GUIDANCE = "guidance"
+    SAMPLER = "sampler"
+    SPACING = "spacing"
+    RESTART = "restart"
+
+
+Problems = dict[Part, str]
+"""One line for each group of settings that a run would be refused for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a run comes to; memory in bytes."""
+
+    steps: int
+    """Transitions; one frame more is made."""
+    calls: int
+    """Model calls of the whole run (NFE)."""
+    kept: int
+    """Frames that the recorded run holds at its end."""
+    kept_bytes: int
+    model_bytes: int | None
+    """What the model holds while it runs, and the one it is guided away from; None: not known."""
+
+
+def frames_kept(num_steps: int, frame_bytes: int, budget: int = DEFAULT_BUDGET) -> int:
+    """Return how many of `num_steps` + 1 frames a `Trajectory` of that budget holds at the end."""
+    stride = 1
+    while True:
+        kept = -(-num_steps // stride) + 1
+        if kept <= 2 or kept * frame_bytes <= budget:
+            return kept
+        stride *= 2
+
+
+def forecast(experiment: Experiment, labels: Sequence[str]) -> tuple[Forecast | None, Problems]:
+    """Return what a run of `experiment` comes to, and why it would be refused.
+
+    `labels` are those of the images the model would learn from; empty where there are none. The
+    problems stand by the settings they are due to; there is a forecast where there are none.
+    """
+    sampling = experiment.sampling
+    plain = replace(sampling, restart=(), inpaint=None)
+    bare = replace(experiment, fork=None, sampling=plain)
+    checks: dict[Part, Callable[[], object]] = {
+        Part.MODEL: lambda: _check_model(sampling, labels),
+        Part.GUIDANCE: lambda: check(sampling.guidance, sampling.label),
+        Part.SAMPLER: lambda: walk_of(plain),
+        Part.SPACING: lambda: plan(bare),
+    }
+    found = {part: line for part, test in checks.items() if (line := _refusal(test))}
+    if Part.SAMPLER in found or Part.SPACING in found:
+        return None, found
+    try:
+        made = calls_by_step(experiment)
+    except EngineError as error:
+        found[Part.RESTART if sampling.restart else Part.SAMPLER] = str(error)
+        return None, found
+    if found:
+        return None, found
+    images = len(members(labels, sampling.label)) if sampling.label else len(labels)
+    frame = sampling.count * sampling.size**2 * _FRAME_BYTES
+    kept, memory = frames_kept(len(made) - 1, frame), _memory(sampling, images, len(labels))
+    return Forecast(len(made) - 1, made[-1], kept, kept * frame, memory), found
+
+
+def _refusal(check: Callable[[], object]) -> str:
+    try:
+        check()
+    except EngineError as error:
+        return str(error)
+    return ""
+
+
+def _check_model(sampling: Sampling, labels: Sequence[str]) -> None:
+    if sampling.model not in MODELS:
+        raise EngineError(f"unknown model {sampling.model!r}; choose one of: {', '.join(MODELS)}")
+    row = MODELS[sampling.model]
+    resolve(row.params, sampling.model_params, row.title)
+    if not labels:
+        raise EngineError("there are no pictures to learn from: drop some, or choose Emoji")
+    if sampling.label:
+        members(labels, sampling.label)
+
+
+# --- memory -----------------------------------------------------------------------------------
+
+
+def _memory(sampling: Sampling, images: int, of_all: int) -> int | None:
+    values = dict(sampling.model_params)
+    held = model_bytes(sampling.model, images, sampling.size, kind=values.get("kind", 0.0))
+    guidance = sampling.guidance
+    if held is None or not guidance.method:
+        return held
+    if guidance.against:
+        other = model_bytes(guidance.against, images, sampling.size)
+    else:
+        other = model_bytes(sampling.model, of_all, sampling.size, kind=values.get("kind", 0.0))
+    return None if other is None else held + other
+
+
+def model_bytes(name: str, images: int, size: int, *, kind: float = 0.0) -> int | None:
+    """Return the bytes that a closed-form model of `images` squares of `size` pixels holds.
+
+    What it needs for a moment inside a call is not in it; None for a model not known here.
+    """
+    values = 3 * size * size
+    data = images * values
+    directions = 8 * values if kind else min(images, values) * values
+    floats = {
+        "exact": data,
+        "smoothed": data,
+        "gaussian": directions,
+        "local": 2 * data,
+        "stack": 3 * data + min(images, values) * values,
+    }
+    return floats[name] * _FLOAT if name in floats else None

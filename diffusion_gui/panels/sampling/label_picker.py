@@ -1,0 +1,66 @@
+"""The label the model is told to follow: a class folder, or a word of the captions."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, QStringListModel, Qt, Signal, Slot
+from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit
+
+from diffusion_gui.engine.labels import common
+
+
+class LabelPicker(QComboBox):
+    """`picked(label)` when a person has chosen one; empty is all images."""
+
+    picked = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("labelCombo")
+        self.setAccessibleName("Label")
+        self.setToolTip(
+            "The model knows only the images with this label: a class folder of the tray,\n"
+            "or a word of the emoji's names. Empty: all images."
+        )
+        self.setEditable(True)
+        self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self.setMinimumWidth(40)
+        self.setMaxVisibleItems(16)
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self._line = QLineEdit()
+        self._line.setPlaceholderText("all")
+        self.setLineEdit(self._line)
+        self._labels: tuple[str, ...] | None = None
+        self._shown = ""
+        self._names = QStringListModel(self)
+        completer = QCompleter(self._names, self)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        self.setCompleter(completer)
+        completer.activated.connect(self._on_picked)
+        self.activated.connect(self._on_picked)
+        self._line.editingFinished.connect(self._on_picked)
+
+    def set_labels(self, labels: tuple[str, ...]) -> None:
+        """Offer what the images have in common; their whole labels are found by typing."""
+        if labels is self._labels:
+            return
+        self._labels = labels
+        offered = common(labels)
+        with QSignalBlocker(self):
+            self.clear()
+            self.addItems(["", *offered])
+            self._names.setStringList(sorted({*offered, *labels} - {""}, key=str.casefold))
+            self.setCurrentText(self._shown)
+
+    def show_label(self, label: str) -> None:
+        """Show the document's label."""
+        self._shown = label
+        with QSignalBlocker(self), QSignalBlocker(self._line):
+            self.setCurrentText(label)
+
+    @Slot()
+    def _on_picked(self) -> None:
+        label = " ".join(self.currentText().split())
+        if label != self._shown:
+            self._shown = label
+            self.picked.emit(label)

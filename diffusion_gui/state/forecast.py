@@ -1,0 +1,160 @@
+"""What the next run will cost, kept up with the settings: model calls, time, memory, obstacles.
+
+The time is that of the last run with the same model, data, size, count and device, by the model
+call. Nothing here waits for torch: the counting is done on numbers alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+
+from diffusion_gui.engine.experiment import EMOJI, Experiment
+from diffusion_gui.engine.forecast import Forecast, Problems, forecast
+from diffusion_gui.session import library
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.jobs import JobRunner
+from diffusion_gui.state.sampling import SamplingController
+
+MANY_STEPS = 100
+"""From so many on the counting is done in a thread, when the edits have come to rest."""
+REST_MS = 150
+_ENOUGH_SECONDS = 0.02
+"""A run shorter than this tells the clock's grain, and is only believed where nothing else is."""
+
+
+class Forecaster(QObject):
+    """`changed` when `forecast`, `seconds` or `problems` is another."""
+
+    changed = Signal()
+
+    def __init__(
+        self, document: Document, controller: SamplingController, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._document = document
+        self._controller = controller
+        self._per_call: dict[Any, float] = {}
+        self._labels: tuple[object, tuple[str, ...]] = ((), ())
+        self.forecast: Forecast | None = None
+        self.problems: Problems = {}
+        self._runner = JobRunner("forecast", self)
+        self._runner.done.connect(self._take)
+        self._soon = QTimer(self, singleShot=True)
+        self._soon.timeout.connect(self.refresh)
+        document.changed.connect(self._on_document)
+        controller.state_changed.connect(self._on_state)
+        self._asked: Experiment | None = None
+        self._closed = False
+
+    def shutdown(self) -> None:
+        """Count nothing more, end the thread; safe to call twice."""
+        self._closed = True
+        self._soon.stop()
+        self._runner.shutdown()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label of each image that the document's model learns from."""
+        experiment = self._document.experiment
+        pictures = () if experiment.sampling.data == EMOJI else experiment.pictures
+        if experiment.sampling.data == EMOJI:
+            return library.captions()
+        if self._labels[0] is not pictures:
+            self._labels = pictures, library.labels(pictures)
+        return self._labels[1]
+
+    @property
+    def seconds(self) -> float | None:
+        """The time of a run with the document's settings, None before there is one like it."""
+        each = self._per_call.get(self._key(self._document.experiment))
+        return each * self.forecast.calls if self.forecast and each else None
+
+    @property
+    def text(self) -> str:
+        """The forecast in one line, or what stands in the run's way."""
+        told = self.forecast
+        if told is None:
+            return next(iter(self.problems.values()), "")
+        seconds = self.seconds
+        parts = [f"NFE {told.calls:,}"]
+        parts.append(f"about {spoken(seconds)}" if seconds else "time unknown until the first run")
+        parts.append(f"keeps {told.kept:,} of {told.steps + 1:,} steps, {size(told.kept_bytes)}")
+        if told.model_bytes is not None:
+            parts.append(f"model {size(told.model_bytes)}")
+        return "   ".join(parts)
+
+    @Slot()
+    def refresh(self) -> None:
+        """Work all of it out for the document's settings, unless that is done already."""
+        self._soon.stop()
+        experiment, labels = self._document.experiment, self.labels
+        if experiment is self._asked:
+            return
+        self._asked = experiment
+        self._runner.cancel()
+        if _quick(experiment):
+            self._take(forecast(experiment, labels))
+        else:
+            self._runner.submit(lambda job: forecast(experiment, labels))
+
+    @Slot(object)
+    def _take(self, told: tuple[Forecast | None, Problems]) -> None:
+        self.forecast, self.problems = told
+        self.changed.emit()
+
+    @Slot()
+    def _on_document(self) -> None:
+        if self._closed:
+            return
+        quick = _quick(self._document.experiment)
+        if not quick or not self._soon.isActive():
+            self._soon.start(0 if quick else REST_MS)
+
+    @Slot()
+    def _on_state(self) -> None:
+        """Learn from the newest run how long a model call takes."""
+        run = self._controller.recorded
+        last = run.trajectory.last if run else None
+        if run is None or last is None or not last.seconds or not run.calls[last.index]:
+            return
+        key = self._key(run.experiment)
+        if last.seconds >= _ENOUGH_SECONDS or key not in self._per_call:
+            self._per_call[key] = last.seconds / run.calls[last.index]
+            self.changed.emit()
+
+    def _key(self, experiment: Experiment) -> Any:
+        sampling = experiment.sampling
+        pictures = () if sampling.data == EMOJI else len(experiment.pictures)
+        model = sampling.model, sampling.model_params, sampling.label, sampling.guidance.against
+        work = sampling.size, sampling.count, self._controller.device
+        return model, sampling.data, pictures, work
+
+
+def _quick(experiment: Experiment) -> bool:
+    """Return whether a few milliseconds are enough to count the model calls."""
+    sampling = experiment.sampling
+    again = bool(sampling.restart) or sampling.inpaint is not None or experiment.fork is not None
+    return sampling.steps < MANY_STEPS and not again
+
+
+def spoken(seconds: float) -> str:
+    """Return a time with sensible digits: 40 ms, 1.2 s, 3 min."""
+    if seconds < 1.0:
+        return f"{max(seconds * 1000.0, 1.0):.2g} ms" if seconds < 0.0995 else f"{seconds:.2f} s"
+    if seconds < 120.0:
+        return f"{seconds:.1f} s" if seconds < 10.0 else f"{seconds:.0f} s"
+    return f"{seconds / 60.0:.0f} min"
+
+
+def size(nbytes: float) -> str:
+    """Return a size with sensible digits: 41 kB, 3.9 MB, 2.1 GB."""
+    for unit, each in (("GB", 1e9), ("MB", 1e6)):
+        if nbytes >= each:
+            return (
+                f"{nbytes / each:.1f} {unit}"
+                if nbytes < 10 * each
+                else f"{nbytes / each:.0f} {unit}"
+            )
+    return f"{nbytes / 1e3:.0f} kB"

@@ -1,0 +1,144 @@
+"""The drawer of the sampling settings: every setting by mouse and keys, trouble in its place."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QComboBox
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.main_window import MainWindow
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine.experiment import Guidance
+from diffusion_gui.engine.forecast import Part
+from diffusion_gui.panels.common.widgets import NumberBox
+from diffusion_gui.panels.sampling.drawer import SettingsDrawer
+
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def drawer(window: MainWindow, parts: Parts, qtbot: QtBot) -> SettingsDrawer:
+    parts.sampling.live = False
+    assert window.sampling.drawer is None
+    qtbot.mouseClick(window.sampling.tools.settings, LEFT)
+    assert window.sampling.drawer is not None
+    for key, section in window.sampling.drawer.sections.items():
+        assert section.heading.isChecked() == (key == Part.MODEL)
+        section.heading.setChecked(True)
+    return window.sampling.drawer
+
+
+def _choose(qtbot: QtBot, combo: QComboBox, value: str) -> None:
+    combo.setCurrentIndex(combo.findData(value))
+    combo.activated.emit(combo.currentIndex())
+
+
+def _type(qtbot: QtBot, box: NumberBox, text: str) -> None:
+    box.setFocus()
+    box.selectAll()
+    qtbot.keyClicks(box, text)
+    qtbot.keyClick(box, Qt.Key.Key_Return)
+
+
+def test_the_drawer_is_remembered(
+    drawer: SettingsDrawer, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    assert drawer.isVisible()
+    assert parts.settings.drawer_open
+    qtbot.mouseClick(drawer.sections[Part.MODEL].heading, LEFT)
+    assert not drawer.sections[Part.MODEL].content.isVisible()
+    assert Part.MODEL not in parts.settings.drawer_sections
+    assert Part.RESTART in parts.settings.drawer_sections
+    again = MainWindow(parts)
+    qtbot.addWidget(again)
+    assert again.sampling.drawer is not None
+    assert not again.sampling.drawer.sections[Part.MODEL].heading.isChecked()
+    qtbot.mouseClick(window.sampling.tools.settings, LEFT)
+    assert not drawer.isVisible()
+    assert not parts.settings.drawer_open
+
+
+def test_model_parameters_and_labels(drawer: SettingsDrawer, parts: Parts, qtbot: QtBot) -> None:
+    document = parts.document
+    document.replace_sampling("local", model="local")
+    assert "patch by patch" in drawer.model_text.text()
+    before = document.history.undo_text
+    for place in (20, 50, 100):
+        drawer.model_params.slider("freedom").setValue(place)
+    assert dict(document.experiment.sampling.model_params)["freedom"] == 0.5
+    drawer.model_params.slider("freedom").sliderReleased.emit()
+    document.history.undo()
+    assert document.history.undo_text == before, "one drag is one step"
+    assert drawer.model_params.slider("freedom").value() == 0
+    _type(qtbot, drawer.model_params.control("temperature"), "2")
+    assert dict(document.experiment.sampling.model_params)["temperature"] == 2.0
+    drawer.label_picker.setFocus()
+    qtbot.keyClicks(drawer.label_picker, "heart")
+    qtbot.keyClick(drawer.label_picker, Qt.Key.Key_Return)
+    assert document.experiment.sampling.label == "heart"
+    assert drawer.label_count.text().endswith(" images")
+    assert int(drawer.label_count.text().split()[0]) > 5
+    assert "heart" in drawer.sections[Part.MODEL].summary.text()
+    document.history.undo()
+    assert drawer.label_picker.currentText() == ""
+    assert drawer.label_count.text() == "1,377 images"
+
+
+def test_another_model_keeps_what_it_shares(
+    drawer: SettingsDrawer, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    _type(qtbot, drawer.model_params.control("temperature"), "3")
+    model = window.sampling.form.model
+    _choose(qtbot, model, "local")
+    assert dict(parts.document.experiment.sampling.model_params) == {"temperature": 3.0}
+    _choose(qtbot, model, "gaussian")
+    assert parts.document.experiment.sampling.model_params == ()
+
+
+def test_guidance_without_a_label_is_said_in_its_place(
+    drawer: SettingsDrawer, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    sampling = lambda: parts.document.experiment.sampling  # noqa: E731
+    section = drawer.sections[Part.GUIDANCE]
+    _choose(qtbot, drawer.guidance, "cfg")
+    qtbot.waitUntil(lambda: section.problem.isVisible())
+    assert "needs a label to follow" in section.problem.text()
+    assert window.sampling.forecast.text() == section.problem.text()
+    _type(qtbot, drawer.guidance_params.control("scale"), "4")
+    assert sampling().guidance == Guidance("cfg", sampling().guidance.params)
+    assert dict(sampling().guidance.params)["scale"] == 4.0
+    _choose(qtbot, drawer.against, "gaussian")
+    qtbot.waitUntil(lambda: not section.problem.isVisible())
+    assert window.sampling.forecast.text().startswith("NFE 40 ")
+    _choose(qtbot, drawer.guidance, "apg")
+    assert dict(sampling().guidance.params)["scale"] == 4.0
+    assert "rescale" not in dict(sampling().guidance.params)
+    _choose(qtbot, drawer.guidance, "")
+    assert sampling().guidance.method == ""
+    assert not drawer.guidance_params.isVisible()
+
+
+def test_sampler_spacing_restart_and_pictures(
+    drawer: SettingsDrawer, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    sampling = lambda: parts.document.experiment.sampling  # noqa: E731
+    parts.document.replace_sampling("heun", sampler="heun", spacing="karras")
+    assert "Order 2, 2 model calls a step" in drawer.sampler_text.text()
+    _type(qtbot, drawer.sampler_params.control("churn"), "10")
+    assert dict(sampling().params)["churn"] == 10.0
+    assert window.sampling.form.params.control("churn").value() == 10.0
+    _type(qtbot, drawer.spacing_params.control("rho"), "5")
+    assert dict(sampling().spacing_params)["rho"] == 5.0
+    drawer.restart.click()
+    assert dict(sampling().restart)["rounds"] == 2.0
+    _type(qtbot, drawer.restart_params.control("rounds"), "3")
+    drawer.restart.click()
+    assert sampling().restart == ()
+    assert not drawer.restart_params.isVisible()
+    drawer.restart.click()
+    assert dict(sampling().restart)["rounds"] == 3.0, "nothing is lost"
+    _type(qtbot, drawer.count, "5")
+    _type(qtbot, drawer.seed, "77")
+    assert (sampling().count, parts.document.experiment.seed) == (5, 77)
+    assert drawer.sections["pictures"].summary.text() == "5 of 32 px, seed 77"
