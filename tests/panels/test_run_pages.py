@@ -150,7 +150,7 @@ def test_the_map_shows_paths_and_images_and_lets_both_be_pressed(
     qtbot.mouseClick(page_.chips[Quantity.X_T], LEFT)
     assert page_.quantities == (Quantity.X_T,), "the last one stays"
 
-    ends = view.geometry_.to_screen(survey.x_t[3])
+    ends = view.plane.to_screen(survey.x_t[3])
     alone = max(
         range(3), key=lambda i: min(np.hypot(*(ends[i] - ends[j])) for j in {0, 1, 2} - {i})
     )
@@ -167,7 +167,7 @@ def test_the_map_shows_paths_and_images_and_lets_both_be_pressed(
         seen.pixelColor(x, y).rgb() for x in range(seen.width()) for y in range(seen.height())
     }
 
-    places = view.geometry_.to_screen(survey.atlas.plane.points)
+    places = view.plane.to_screen(survey.atlas.plane.points)
     far = int(np.hypot(*(places - ends.mean(axis=0)).T).argmax())
     there = QPointF(*places[far])
     qtbot.mouseMove(view, there.toPoint())
@@ -184,7 +184,7 @@ def test_the_map_is_zoomed_and_panned_and_fitted(
 ) -> None:
     page_ = page(window, parts, SamplingPage.MAP)
     run(data=PICTURES)
-    view, geometry = page_.map, page_.map.geometry_
+    view, geometry = page_.map, page_.map.plane
     assert not page_.fit.isEnabled()
     assert thumbnail_side(geometry.room, 3) > 0
     at = QPointF(120.0, 90.0)

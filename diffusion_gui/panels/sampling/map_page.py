@@ -196,4 +196,4 @@ class MapPage(QWidget):
 
     @Slot()
     def _show_fit(self) -> None:
-        self.fit.setEnabled(not self.map.geometry_.fitted)
+        self.fit.setEnabled(not self.map.plane.fitted)
