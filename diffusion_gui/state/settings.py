@@ -59,16 +59,6 @@ class Settings:
         self._store.setValue("live", "true" if value else "false")
 
     @property
-    def step_charts(self) -> tuple[StepNumber, ...]:
-        """Which charts stand beside the pictures of a run."""
-        names = str(self._store.value("sampling/charts", ",".join(STEP_CHARTS))).split(",")
-        return tuple(number for number in StepNumber if number in names)
-
-    @step_charts.setter
-    def step_charts(self, value: Iterable[StepNumber]) -> None:
-        self._store.setValue("sampling/charts", ",".join(value))
-
-    @property
     def drawer_open(self) -> bool:
         """Whether the drawer of the sampling settings is open."""
         return str(self._store.value("sampling/drawer", "false")).lower() == "true"
@@ -85,6 +75,16 @@ class Settings:
     @drawer_sections.setter
     def drawer_sections(self, value: Iterable[str]) -> None:
         self._store.setValue("sampling/sections", " ".join(value))
+
+    @property
+    def step_charts(self) -> tuple[StepNumber, ...]:
+        """Which charts stand beside the pictures of a run."""
+        names = str(self._store.value("sampling/charts", ",".join(STEP_CHARTS))).split(",")
+        return tuple(number for number in StepNumber if number in names)
+
+    @step_charts.setter
+    def step_charts(self, value: Iterable[StepNumber]) -> None:
+        self._store.setValue("sampling/charts", ",".join(value))
 
     @property
     def play_mode(self) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 
 from diffusion_gui.engine.experiment import EMOJI, Experiment
 from diffusion_gui.engine.images import Pixels
+from diffusion_gui.engine.labels import members
+from diffusion_gui.engine.planning import model_key
 from diffusion_gui.engine.survey import Atlas, Belief, Survey
 from diffusion_gui.session import library
 
@@ -66,8 +68,6 @@ class Surveyor:
         self, experiment: Experiment, device: torch.device, inputs: Inputs | None = None
     ) -> Atlas:
         """Return the map of the images that the experiment's model knows."""
-        from diffusion_gui.engine.labels import members
-        from diffusion_gui.engine.models import model_key
         from diffusion_gui.engine.projection import principal_plane
 
         sampling = experiment.sampling

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag, pad
 
+from diffusion_gui.engine.conditioning import Measurement, log_likelihood
 from diffusion_gui.engine.errors import EngineError
 
 _ROWS = 16
@@ -134,11 +135,10 @@ class Exact:
         self._mean = flat.mean(dim=0, dtype=torch.float64).to(self._precision.dtype)  # [D]
         self._images = (flat - self._mean).to(self._precision.dtype)  # [N, D]
         self._tile = tile or max(1, _TILE_VALUES // flat.shape[1])
-        self._half_norms = torch.cat(
-            [0.5 * part.double().square().sum(dim=1) for part in self._images.split(self._tile)]
-        )  # [N]
-        self._reach = math.sqrt(2.0 * float(self._half_norms.max()))
         self._poll = poll or (lambda: None)
+        norms = [0.5 * tile.square().sum(dim=1) for tile in self._wide_tiles()]
+        self._half_norms = torch.cat(norms)  # [N]
+        self._reach = math.sqrt(2.0 * float(self._half_norms.max()))
         self._temperature = temperature
         self._log_prior = self._checked(log_prior)
         self._left_out: Tensor | None = None
@@ -157,6 +157,29 @@ class Exact:
         other = copy.copy(self)
         other._log_prior = self._checked(log_prior)
         return other
+
+    def knowing(self, *measurements: Measurement) -> Exact:
+        """Return this denoiser given what is known of the picture: its conditional on the set.
+
+        The log prior it had counts as well. Raises EngineError where sizes do not fit.
+        """
+        if not measurements:
+            return self
+        if self._images.shape[1] != math.prod(measurements[0].shape):
+            raise EngineError(
+                f"the measurement is of {list(measurements[0].shape)} pictures, the data set's have"
+                f" {self._images.shape[1]} values; give both the same size"
+            )
+        parts = [
+            log_likelihood(
+                (part + self._mean).reshape(-1, *measurements[0].shape),
+                *measurements,
+                poll=self._poll,
+            )
+            for part in self._images.split(self._tile)
+        ]
+        likely = torch.cat(parts)
+        return self.given(likely if self._log_prior is None else likely + self._log_prior)
 
     def leave_out(self, indices: Tensor) -> Exact:
         """Return this denoiser without image `indices[b]` for query b, sharing the images.
