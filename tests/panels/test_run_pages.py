@@ -85,9 +85,14 @@ def test_curves_are_read_dragged_and_chosen(
     drawn = curves.cards[StepNumber.CHANGE].plot.image.getData()[1]
     np.testing.assert_allclose(drawn, [one.changes[1] for one in done.trajectory.frames[1:]])
     qtbot.waitUntil(lambda: "2: " in curves.cards[StepNumber.ENTROPY].head.value)
-    curves.set_other(done)
-    assert len(plot.other.getData()[0]) == 6
-    curves.set_other(None)
+    longer = run(steps=9)
+    parts.run_view.show(done)
+    parts.run_comparison.compare([done, longer])
+    assert len(plot.other.getData()[0]) == 9
+    assert plot.num_steps == 9
+    assert curves.caption.text().endswith(f"dashed: {longer.title}")
+    parts.run_comparison.end()
+    assert plot.num_steps == 6
     assert plot.other.getData()[0] is None or not len(plot.other.getData()[0])
     curves.choices[StepNumber.TIME].trigger()
     curves.choices[StepNumber.SIGMA].trigger()

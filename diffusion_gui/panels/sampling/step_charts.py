@@ -13,6 +13,7 @@ from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
 from diffusion_gui.panels.sampling.pace import Pace
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
 from diffusion_gui.panels.sampling.step_kinds import KINDS
+from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.runs import Run
@@ -27,15 +28,20 @@ class StepCharts(QWidget):
     """Which charts are on show is remembered; a press in any of them chooses the step."""
 
     def __init__(
-        self, shown: RunView, endings: RunEndings, settings: Settings, theme: Theme
+        self,
+        shown: RunView,
+        endings: RunEndings,
+        comparison: RunComparison,
+        settings: Settings,
+        theme: Theme,
     ) -> None:
         super().__init__()
         self.setObjectName("curvesPage")
         self._shown = shown
         self._endings = endings
+        self._comparison = comparison
         self._settings = settings
         self._theme = theme
-        self._other: Run | None = None
         self._hovered = NO_STEP
         self._columns = 0
         self._pace = Pace(shown, self)
@@ -92,11 +98,13 @@ class StepCharts(QWidget):
         for signal in (shown.run_changed, shown.grown, shown.step_changed, shown.shown_changed):
             signal.connect(self._pace.ask)
         self._endings.changed.connect(self._draw)
+        self._comparison.changed.connect(self._draw)
 
-    def set_other(self, run: Run | None) -> None:
-        """Show another run's curves dashed, to compare with."""
-        self._other = run
-        self._draw()
+    @property
+    def other(self) -> Run | None:
+        """The run that the one on show is compared with: its curves are dashed."""
+        others = (run for run in self._comparison.runs if run is not self._shown.run)
+        return next(others, None)
 
     @property
     def numbers(self) -> tuple[StepNumber, ...]:
@@ -174,11 +182,13 @@ class StepCharts(QWidget):
         if run is None or not self.isVisible():
             return
         self._drawn = run, len(run.trajectory), self._shown.image
+        beside, last = self.other, run.trajectory.num_steps
+        if beside is not None:
+            last = max(last, beside.trajectory.num_steps)
         self._lines = {number: series(run, number) for number in self.numbers}
         for number, line in self._lines.items():
-            other = series(self._other, number) if self._other is not None else None
-            plot = self.cards[number].plot
-            plot.show_series(line, self._shown.image, other, run.trajectory.num_steps)
+            other = series(beside, number) if beside is not None else None
+            self.cards[number].plot.show_series(line, self._shown.image, other, last)
         self._show_step()
 
     @Slot()
@@ -208,6 +218,8 @@ class StepCharts(QWidget):
         whose = f"mean of {count}" if count > 1 else "1 picture"
         if image is not None:
             whose += f", thin: picture {image + 1}"
+        if self.other is not None:
+            whose += f", dashed: {self.other.title}"
         self.caption.setText(f"step {step}   {whose}")
         for number, line in self._lines.items():
             value, said = line.at(step), KINDS[number].said
