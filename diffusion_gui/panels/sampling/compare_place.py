@@ -4,38 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Run
 from diffusion_gui.state.sampling import SamplingController
 
 if TYPE_CHECKING:
     from diffusion_gui.panels.sampling.compare_view import CompareView
-    from diffusion_gui.panels.sampling.step_charts import StepCharts
-
-
-class OtherCurves(QObject):
-    """Lets the page of curves show those of the other run while two are compared."""
-
-    def __init__(self, charts: StepCharts, comparison: RunComparison) -> None:
-        super().__init__(charts)
-        self._charts = charts
-        self._comparison = comparison
-        self._other: Run | None = None
-        comparison.changed.connect(self._show)
-        comparison.frames_changed.connect(self._show)
-        self._show()
-
-    @Slot()
-    def _show(self) -> None:
-        other = self._comparison.other
-        if other is not self._other:
-            self._other = other
-            self._charts.set_other(other)
 
 
 class ComparePlace(QWidget):

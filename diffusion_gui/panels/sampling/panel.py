@@ -11,7 +11,7 @@ from diffusion_gui.engine.experiment import PICTURES, Experiment
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, Panel
-from diffusion_gui.panels.sampling.compare_place import ComparePlace, OtherCurves
+from diffusion_gui.panels.sampling.compare_place import ComparePlace
 from diffusion_gui.panels.sampling.fork_tools import ForkChip
 from diffusion_gui.panels.sampling.head_tools import HeadTools
 from diffusion_gui.panels.sampling.picture_stage import PictureStage
@@ -169,9 +169,8 @@ class SamplingPanel(Panel):
         if page is SamplingPage.CURVES:
             from diffusion_gui.panels.sampling.step_charts import StepCharts
 
-            charts = StepCharts(self._shown, self._endings, self._settings, self.theme)
-            OtherCurves(charts, self._comparison)
-            return charts
+            parts = self._shown, self._endings, self._comparison
+            return StepCharts(*parts, self._settings, self.theme)
         if page is SamplingPage.POSTERIOR:
             from diffusion_gui.panels.sampling.posterior_page import PosteriorPage
 
@@ -183,8 +182,14 @@ class SamplingPanel(Panel):
         if page is SamplingPage.RUNS:
             from diffusion_gui.panels.sampling.runs_page import RunsPage
 
-            parts = self._controller, self._shown, self._comparison, self._checks
-            runs = RunsPage(self._document, *parts, self.theme)
+            runs = RunsPage(
+                self._document,
+                self._controller,
+                self._shown,
+                self._comparison,
+                self._checks,
+                self.theme,
+            )
             runs.refused.connect(lambda line: self.bar.show_lines([line]))
             return runs
         raise KeyError(page)
