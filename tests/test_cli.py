@@ -635,3 +635,34 @@ def test_the_model_calls_of_a_run_are_told(tmp_path):
     told = _ok("sample", "-o", tmp_path / "a.png", "--steps", 5, "--count", 1, "--size", 16,
                "--sampler", "heun", "--guidance", "cfg", "--against", "gaussian")  # fmt: skip
     assert told.stdout.rstrip().endswith("NFE 18")  # nine estimates of two models
+
+
+class _Scarce:
+    """The mean of the images, for at most `room` pictures at once."""
+
+    def __init__(self, images, room):
+        self._images, self._room = images, room
+
+    def __call__(self, x, a, s):
+        import torch
+
+        if len(x) > self._room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return self._images.mean(dim=0).expand_as(x)
+
+
+def test_a_sample_that_is_short_of_memory_is_made_in_parts_and_says_so(tmp_path, monkeypatch):
+    from diffusion_gui.engine.denoisers import MODELS, Model
+
+    def register(room):
+        def build(images, poll):
+            return _Scarce(images, room)
+
+        monkeypatch.setitem(MODELS, "exact", Model("Scarce", "Test", "No room.", (), build))
+
+    options = ("--steps", 3, "--size", 16, "-o", tmp_path / "a.png")
+    register(2)
+    line = "note: not enough memory for 7 pictures at once: the model is asked for 2 at a time"
+    assert line in _ok("sample", "--count", 7, *options).stderr
+    register(0)
+    assert "lower the size of the samples" in _refused("sample", "--count", 2, *options)

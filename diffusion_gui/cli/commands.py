@@ -27,7 +27,7 @@ from typer.core import TyperGroup
 from diffusion_gui import __version__
 from diffusion_gui.cli import options, sampling
 from diffusion_gui.engine.denoisers import MODELS
-from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import (
     EMOJI,
     PICTURES,
@@ -80,7 +80,7 @@ def _report(error: Exception) -> int:
         text, code = f"{usage().rstrip('.')}; see {command} --help", 2
     elif isinstance(error, EngineError | OSError):
         text, code = str(error), 2
-    elif isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    elif ran_out_of_memory(error):
         text, code = "not enough memory; lower --count or --size", 1
     else:
         raise error
@@ -246,6 +246,8 @@ def _sample(job: sampling.Job, device: str, wanted: sampling.Files) -> None:
     """Run a job, write its files and say so."""
     begin = time.perf_counter()
     recording = sampling.sample(job, device, wanted)
+    for note in recording.notes:
+        typer.echo(f"note: {note}", err=True)
     wanted.write(recording, job)
     seconds = time.perf_counter() - begin
     count = job.experiment.sampling.count

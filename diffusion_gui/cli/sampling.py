@@ -62,6 +62,8 @@ class Recording:
     animation: list[Frame] = field(default_factory=list)
     calls: int = 0
     """Model calls of the whole run (NFE)."""
+    notes: list[str] = field(default_factory=list)
+    """One line for everything that the run did without, because memory was short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +205,10 @@ def sample(job: Job, device: str, wanted: Files) -> Recording:
         total = transitions(job.experiment)
         recording.calls = model_calls(job.experiment)
         shown = animated(total) if wanted.animation else set()
+        target = devices.choose(device)
 
         def steps() -> Iterator[Step]:
-            for step in run(job.experiment, job.inputs, devices.choose(device)):
+            for step in run(job.experiment, job.inputs, target, told=recording.notes.append):
                 advance(step.index, total)
                 if step.index in shown:
                     recording.animation.append(record(step))

@@ -21,18 +21,36 @@ def available() -> tuple[str, ...]:
 
 
 def choose(wish: str = "auto") -> torch.device:
-    """Return the device for `wish`; "auto" takes the fastest there is.
+    """Return the device for `wish`; "auto" takes the fastest that answers.
 
-    Raises EngineError for an unknown name or a device this machine does not have.
+    A device may be there and of no use: a driver too old, a GPU that was unplugged or has failed
+    under an earlier run. Raises EngineError for such a one, a device that this machine does not
+    have and an unknown name.
     """
     if wish not in DEVICES:
         raise EngineError(f"unknown device {wish!r}; choose one of: {', '.join(DEVICES)}")
     here = available()
     if wish == "auto":
-        return torch.device(here[0])
+        return next(found for found in map(torch.device, here) if not _trouble(found))
     if wish not in here:
         raise EngineError(f"device {wish!r} is not available here; available: {', '.join(here)}")
+    if trouble := _trouble(torch.device(wish)):
+        raise EngineError(
+            f"device {wish!r} does not answer ({trouble}); choose {here[-1]!r}, or start the"
+            " program again"
+        )
     return torch.device(wish)
+
+
+def _trouble(device: torch.device) -> str:
+    """Return why a device cannot compute, "" if it can: a few microseconds of work say so."""
+    if device.type == "cpu":
+        return ""
+    try:
+        fine = float(torch.ones(2, device=device).sum()) == 2.0
+    except Exception as error:  # torch raises AssertionError, RuntimeError, AcceleratorError, ...
+        return next(iter(str(error).splitlines()), "") or type(error).__name__
+    return "" if fine else "it adds 1 and 1 wrong"
 
 
 def leave_a_core_free() -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_gui.engine import images
+from diffusion_gui.engine import images, inpainting, masks
+from diffusion_gui.engine.conditioning import Mask
 from diffusion_gui.engine.denoisers import MODELS, Denoiser
+from diffusion_gui.engine.denoisers.base import Conditional
+from diffusion_gui.engine.denoisers.in_parts import AtOnce, InParts
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import EMOJI, Experiment
+from diffusion_gui.engine.experiment import Experiment, Inpaint
 from diffusion_gui.engine.guidance import GUIDANCE, check, values_of
 from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.labels import members
@@ -41,6 +44,8 @@ class Built:
 
     main: Denoiser
     against: Denoiser | None = None
+    at_once: AtOnce = field(default_factory=AtOnce)
+    """How many pictures both are asked for at a time."""
 
 
 class Source(Protocol):
@@ -101,23 +106,43 @@ def build_model(
     return Built(main, _model(sampling.model, sampling.model_params, data, device, poll))
 
 
-def model_key(experiment: Experiment) -> Any:
-    """Return what the experiment's model depends on, but for the pixels and the device."""
-    sampling, forward = experiment.sampling, experiment.forward
-    own = sampling.data != EMOJI
-    pictures = (experiment.pictures, forward.fit, forward.background) if own else ()
-    against = sampling.guidance.method and (sampling.guidance.against or "itself")
-    model = sampling.model, sampling.model_params, sampling.label, against
-    return model, sampling.data, sampling.size, pictures
-
-
 def guided(experiment: Experiment, built: Built) -> Denoiser:
-    """Return the denoiser of one run: guidance may remember what it saw earlier in it."""
-    guidance = experiment.sampling.guidance
+    """Return the denoiser of one run: guidance may remember what it saw earlier in it.
+
+    Its models are asked in parts where memory is short, see `in_parts.py`.
+    """
+    guidance, main = experiment.sampling.guidance, InParts(built.main, built.at_once)
     if not guidance.method or built.against is None:
-        return built.main
+        return main
     values = values_of(guidance)
-    return GUIDANCE[guidance.method].build(built.main, built.against, **values)
+    against = InParts(built.against, built.at_once)
+    return GUIDANCE[guidance.method].build(main, against, **values)
+
+
+def conditioned(experiment: Experiment, built: Built, picture: Pixels | None) -> Built:
+    """Return the model given the known pixels of `picture` [size, size, 3], if that is wished.
+
+    The one it is guided away from knows them too, where it can. Raises EngineError for a model
+    without a posterior in closed form.
+    """
+    inpaint = experiment.sampling.inpaint
+    if inpaint is None or inpaint.method != inpainting.EXACT or picture is None:
+        return built
+    if not isinstance(built.main, Conditional):
+        able = " or ".join(row.title for row in MODELS.values() if row.conditions)
+        raise EngineError(f"exact conditioning needs the model {able}; or choose RePaint")
+    mask = known_mask(inpaint, experiment.sampling.size)
+    whole = torch.from_numpy(np.ascontiguousarray(images.to_float(picture))).permute(2, 0, 1)
+    measured = Mask(whole, torch.from_numpy(mask), **inpainting.values_of(inpaint))
+    against = built.against
+    if isinstance(against, Conditional):
+        against = against.knowing(measured)
+    return replace(built, main=built.main.knowing(measured), against=against)
+
+
+def known_mask(inpaint: Inpaint, size: int) -> masks.Mask:
+    """Return which pixels are kept, bool [size, size]; raises EngineError for a bad mask."""
+    return masks.at_size(masks.decode(inpaint.kept), size)
 
 
 def _model(

@@ -5,9 +5,11 @@ Read next: `legs.py`, which knows the forks, and `reverse.py`, which runs it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.engine.experiment import EMOJI, Experiment
 from diffusion_gui.engine.guidance import calls_at
 from diffusion_gui.engine.legs import Leg, legs, visited
 from diffusion_gui.engine.samplers import Levels
@@ -49,6 +51,16 @@ def calls_by_step(experiment: Experiment) -> list[int]:
 def model_calls(experiment: Experiment) -> int:
     """Return the model calls of a whole run of `experiment` (NFE)."""
     return calls_by_step(experiment)[-1]
+
+
+def model_key(experiment: Experiment) -> Any:
+    """Return what the experiment's model depends on, but for the pixels and the device."""
+    sampling, forward = experiment.sampling, experiment.forward
+    own = sampling.data != EMOJI
+    pictures = (experiment.pictures, forward.fit, forward.background) if own else ()
+    against = sampling.guidance.method and (sampling.guidance.against or "itself")
+    model = sampling.model, sampling.model_params, sampling.label, against
+    return model, sampling.data, sampling.size, pictures
 
 
 def _costs(leg: Leg) -> list[int]:

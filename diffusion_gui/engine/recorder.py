@@ -8,19 +8,25 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.linalg import vecdot, vector_norm
 
-from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.denoisers.in_parts import release
+from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.samplers import Step
 from diffusion_gui.engine.schedules.schedule import display_scale
-from diffusion_gui.engine.trajectory import EPS_SHOWN, Frame
+from diffusion_gui.engine.trajectory import EPS_SHOWN, Frame, Numbers
 
 _ON_THE_WAY = 3
 """Frames that may be on the way from the device before the run waits for the oldest."""
+
+_LEAST_NOISE = 1e-20
+"""Below this s is no noise: x_t is rounded a million million times more coarsely."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +62,7 @@ class Recorder:
     """
 
     def __init__(self) -> None:
-        self._before: tuple[Tensor, Tensor] | None = None
+        self._before: tuple[Tensor, Tensor, Tensor] | None = None
         self._queue: deque[_Parcel] = deque()
 
     def put(self, step: Step, seconds: float = 0.0) -> list[Frame]:
@@ -65,7 +71,18 @@ class Recorder:
         `seconds` is the run's age, pauses left out. Raises EngineError, with the step and the
         picture, where a step is NaN or infinite.
         """
-        self._queue.append(self._send(step, seconds))
+        try:
+            parcel = self._send(step, seconds)
+        except Exception as error:
+            if step.x_t.device.type == "cpu" or not ran_out_of_memory(error):
+                raise
+            parcel = None
+        if parcel is None:  # no room on the device: there is more beside the processor
+            release()
+            parcel = self._send(
+                replace(step, x_t=step.x_t.cpu(), x0_hat=step.x0_hat.cpu()), seconds
+            )
+        self._queue.append(parcel)
         ready = []
         while self._queue and (self._queue[0].there or len(self._queue) > _ON_THE_WAY):
             ready.append(self._queue.popleft().open())
@@ -79,28 +96,51 @@ class Recorder:
 
     @torch.no_grad()
     def _send(self, step: Step, seconds: float) -> _Parcel:
+        """Work a step out in as few calls as it takes: each waits for the window's thread."""
         x, x0_hat = step.x_t, step.x0_hat
-        eps_hat = (x - step.a * x0_hat) / step.s if step.s > 0.0 else torch.zeros_like(x)
-        # pictures of one SNR look alike in every family
-        shown = x * display_scale(step.a, step.s)
-        pictures = torch.stack([to_bytes(one) for one in (shown, x0_hat, eps_hat / EPS_SHOWN)])
-        numbers = torch.stack([*self._compare(x0_hat, eps_hat), _finite(x) * _finite(x0_hat)])
-        self._before = x0_hat, eps_hat
-        if x.device.type != "cuda":
-            return _Parcel(step, seconds, pictures.cpu(), numbers.cpu(), None)
-        arrived = torch.cuda.Event()
-        pictures, numbers = _pinned(pictures), _pinned(numbers)
-        arrived.record()
+        noise = torch.sub(x, x0_hat, alpha=step.a)  # s eps_hat
+        pictures = _pictures(step, noise)
+        numbers, length = self._numbers(x, x0_hat, noise)
+        arrived = None
+        if x.device.type == "cuda":
+            arrived = torch.cuda.Event()
+            pictures, numbers = pinned(pictures), pinned(numbers)
+            arrived.record()
+        else:
+            pictures, numbers = pictures.cpu(), numbers.cpu()
+        # last: where memory ran out, the step may be put again
+        self._before = x0_hat, noise, length
         return _Parcel(step, seconds, pictures, numbers, arrived)
 
-    def _compare(self, x0_hat: Tensor, eps_hat: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the rms change of x0_hat and the cosine of the directions, [B] each."""
+    def _numbers(self, x: Tensor, x0_hat: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return rms change of x0_hat, cosine of the directions and whether all is finite, [3, B].
+
+        With it the length of each picture's noise, [B].
+        """
+        length = vector_norm(noise, dim=(1, 2, 3))
+        # 0 times NaN or infinity is NaN; torch.isfinite takes ten times as long
+        finite = (x * 0.0).sum(dim=(1, 2, 3)) + (x0_hat * 0.0).sum(dim=(1, 2, 3)) + 1.0
         if self._before is None:
-            nothing = x0_hat.new_full((len(x0_hat),), math.nan)
-            return torch.zeros_like(nothing), nothing
-        change = (x0_hat - self._before[0]).flatten(1).square().mean(dim=1).sqrt()
-        one, other = eps_hat.flatten(1), self._before[1].flatten(1)
-        return change, (one * other).sum(dim=1) / (one.norm(dim=1) * other.norm(dim=1))
+            nothing = torch.full_like(length, math.nan)
+            return torch.stack([torch.zeros_like(length), nothing, finite]), length
+        before, noise_before, length_before = (one.to(x.device) for one in self._before)
+        change = vector_norm(x0_hat - before, dim=(1, 2, 3)) / math.sqrt(x[0].numel())
+        along = vecdot(noise.flatten(1), noise_before.flatten(1))
+        return torch.stack([change, along / (length * length_before), finite]), length
+
+
+def _pictures(step: Step, noise: Tensor) -> Tensor:
+    """Return x_t, x0_hat and eps_hat = `noise` / s as they are shown, uint8 [3, B, H, W, 3]."""
+    levels = torch.empty(3, *noise.shape, dtype=noise.dtype, device=noise.device)
+    # pictures of one SNR look alike in every family
+    torch.mul(step.x_t, 127.5 * display_scale(step.a, step.s), out=levels[0])
+    torch.mul(step.x0_hat, 127.5, out=levels[1])
+    if step.s > _LEAST_NOISE:
+        torch.mul(noise, 127.5 / (EPS_SHOWN * step.s), out=levels[2])
+    else:
+        levels[2].zero_()
+    levels = levels.add_(128.0).clamp_(0.5, 255.5).to(torch.uint8)
+    return torch.stack(levels.unbind(2), dim=-1)
 
 
 def record(step: Step) -> Frame:
@@ -121,20 +161,15 @@ def to_pixels(batch: Tensor) -> Pixels:
     return to_bytes(batch).cpu().numpy()
 
 
-def _pinned(tensor: Tensor) -> Tensor:
+def pinned(tensor: Tensor) -> Tensor:
     """Start copying a tensor into pinned memory."""
     target = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     return target.copy_(tensor, non_blocking=True)
 
 
-def _finite(batch: Tensor) -> Tensor:
-    """Return 1.0 for each picture without NaN and infinity, else 0.0: float32 [B]."""
-    return torch.isfinite(batch).flatten(1).all(dim=1).float()
-
-
-def _check_finite(step: Step, finite: Pixels) -> None:
-    broken = [i + 1 for i, fine in enumerate(finite) if not fine]
-    if broken:
+def _check_finite(step: Step, finite: Numbers) -> None:
+    if np.isnan(finite).any():
+        broken = (np.flatnonzero(np.isnan(finite)) + 1).tolist()
         which = "all pictures" if len(broken) == len(finite) else f"picture {broken[0]}"
         raise EngineError(
             f"step {step.index} (t = {step.t}): the model's estimate is not a finite number in"

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_gui.engine import images, masks
+from diffusion_gui.engine import images
 from diffusion_gui.engine.denoisers import Denoiser
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Experiment, Sampling
+from diffusion_gui.engine.experiment import Experiment, Inpaint, Sampling
 from diffusion_gui.engine.forward import Process
 from diffusion_gui.engine.guidance import GUIDANCE, values_of
 from diffusion_gui.engine.images import Pixels
+from diffusion_gui.engine.inpainting import EXACT, REPAINT
 from diffusion_gui.engine.inversion import evaluations, invert
 from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.legs import Leg, in_time, legs, shared_calls, walk_of
@@ -30,14 +31,22 @@ from diffusion_gui.engine.models import (
     Ready,
     Source,
     build_model,
+    conditioned,
     guided,
-    model_key,
+    known_mask,
     to_batch,
 )
 from diffusion_gui.engine.noise import START, gaussian_batch
-from diffusion_gui.engine.planning import calls_by_step, model_calls, plan, transitions
+from diffusion_gui.engine.planning import (
+    calls_by_step,
+    model_calls,
+    model_key,
+    plan,
+    transitions,
+)
 from diffusion_gui.engine.recorder import to_pixels
-from diffusion_gui.engine.samplers import Step
+from diffusion_gui.engine.samplers import Levels, Step
+from diffusion_gui.engine.samplers.base import Noise
 from diffusion_gui.engine.samplers.restart import Walk
 from diffusion_gui.engine.schedules import build
 from diffusion_gui.engine.tape import Tape
@@ -66,16 +75,18 @@ def run(
     inputs: Inputs | Callable[[Experiment], Inputs],
     device: torch.device | None = None,
     poll: Callable[[], None] = lambda: None,
+    told: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Step]:
     """Yield the n + 1 steps of the reverse process that `experiment` describes.
 
     Tensors are float32 [count, 3, size, size] in [-1, 1] on `device`. `inputs` are the pixels, or
     give those of any experiment: a fork may need its parent's. `poll` is called before and inside
-    every model call and may raise to end the run. Raises EngineError on bad settings.
+    every model call and may raise to end the run; `told` hears in one line what the run does
+    without where memory is short. Raises EngineError on bad settings.
     """
     device = device or torch.device("cpu")
     give = inputs if callable(inputs) else lambda _: inputs
-    source = _Direct(give, device, poll)
+    source = _Direct(give, device, poll, told)
     if experiment.fork is None:
         source.model(experiment)
     return walk(experiment, source, device)
@@ -89,8 +100,9 @@ class _Direct:
         give: Callable[[Experiment], Inputs],
         device: torch.device,
         poll: Callable[[], None],
+        told: Callable[[str], None],
     ) -> None:
-        self._give, self._device, self._poll = give, device, poll
+        self._give, self._device, self._poll, self._told = give, device, poll, told
         self._newest: tuple[Any, Built] | None = None
 
     def model(self, experiment: Experiment) -> Built:
@@ -99,6 +111,7 @@ class _Direct:
         if self._newest is None or self._newest[0] != key:
             self._newest = None  # free the old one first
             built = build_model(experiment, self._give(experiment), self._device, self._poll)
+            built.at_once.told = self._told
             self._newest = key, built
         return self._newest[1]
 
@@ -179,8 +192,24 @@ def _sampler(leg: Leg, source: Source, device: torch.device) -> Walk:
         return walk_of(leg.sampling)
     experiment = leg.owners[-1].experiment
     picture = _picture(experiment, source.inpaint(experiment), device)[0]
-    known = masks.at_size(masks.decode(inpaint.kept), leg.sampling.size)
-    return walk_of(leg.sampling, (picture, torch.from_numpy(known).to(device)))
+    known = torch.from_numpy(known_mask(inpaint, leg.sampling.size)).to(device)
+    if inpaint.method == REPAINT:
+        return walk_of(leg.sampling, (picture, known))
+    return _ending_with(walk_of(leg.sampling), picture, known)
+
+
+def _ending_with(walk: Walk, picture: Tensor, known: Tensor) -> Walk:
+    """Return a sampler whose clean last step has `picture` [C, H, W] where `known` [H, W]."""
+
+    def follow(denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise) -> Iterator[Step]:
+        for step in walk(denoise, x, levels, noise):
+            if step.s > 0.0:
+                yield step
+                continue
+            end = step.x_t.where(~known, picture.to(step.x_t))
+            yield replace(step, x_t=end, x0_hat=end)
+
+    return follow
 
 
 def _picture(experiment: Experiment, pixels: Pixels | None, device: torch.device) -> Tensor:
@@ -227,11 +256,19 @@ class _Guided:
 
     def of(self, experiment: Experiment) -> Denoiser:
         """Return the experiment's model under its guidance."""
-        key = model_key(experiment), experiment.sampling.guidance
+        key = model_key(experiment), experiment.sampling.guidance, _knows(experiment)
         if key not in self._made:
             self._made.clear()  # a model may be large
-            self._made[key] = guided(experiment, self._source.model(experiment))
+            picture = self._source.inpaint(experiment) if _knows(experiment) else None
+            built = conditioned(experiment, self._source.model(experiment), picture)
+            self._made[key] = guided(experiment, built)
         return self._made[key]
+
+
+def _knows(experiment: Experiment) -> Inpaint | None:
+    """Return what the model itself is told of the picture, if anything."""
+    inpaint = experiment.sampling.inpaint
+    return inpaint if inpaint is not None and inpaint.method == EXACT else None
 
 
 class _Asked:

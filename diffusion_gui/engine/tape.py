@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from diffusion_gui.engine.denoisers.in_parts import release
+from diffusion_gui.engine.errors import ran_out_of_memory
+
 TAPE_BUDGET = 256 * 1024**2
 
 
@@ -13,6 +16,7 @@ class Tape:
     """The first estimates of a run in the order they are made, as many as the budget allows.
 
     What is on it is played, the rest is asked for and recorded. A tape without a budget is none.
+    Where memory runs out, what is on it is given up first: a fork can ask again.
     """
 
     def __init__(self, estimates: Sequence[Tensor] = (), budget: int = TAPE_BUDGET) -> None:
@@ -25,11 +29,24 @@ class Tape:
         at, self._at = self._at, self._at + 1
         if at < len(self._estimates):
             return self._estimates[at]
-        estimate = ask()
+        try:
+            estimate = ask()
+        except Exception as error:
+            if not (self._estimates and ran_out_of_memory(error)):
+                raise
+            estimate = None
+        if estimate is None:
+            self.clear()
+            estimate = ask()
         self._room -= _nbytes(estimate)
         if self._room >= 0 and at == len(self._estimates):  # no gaps
             self._estimates.append(estimate)
         return estimate
+
+    def clear(self) -> None:
+        """Give up what is on the tape, and record nothing more."""
+        self._estimates, self._room = [], 0
+        release()
 
     def first(self, count: int) -> Tape:
         """Return a tape, rewound, of the first `count` estimates or fewer."""

@@ -72,10 +72,21 @@ class Trajectory:
             self._frames.append(frame)
             self._nbytes += frame.nbytes
             while self._nbytes > self._budget and len(self._frames) > 2:
-                self._stride *= 2
-                first, *inner, last = self._frames
-                self._frames = [first, *(f for f in inner if f.index % self._stride == 0), last]
-                self._nbytes = sum(f.nbytes for f in self._frames)
+                self._halve()
+
+    def thin(self) -> bool:
+        """Drop every second inner frame, now and from now on; False where there is none left."""
+        with self._lock:
+            left = len(self._frames) > 2
+            if left:
+                self._halve()
+            return left
+
+    def _halve(self) -> None:
+        self._stride *= 2
+        first, *inner, last = self._frames
+        self._frames = [first, *(f for f in inner if f.index % self._stride == 0), last]
+        self._nbytes = sum(f.nbytes for f in self._frames)
 
     def keep_ends(self) -> None:
         """Drop every frame but the first and the newest."""

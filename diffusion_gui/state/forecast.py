@@ -6,8 +6,6 @@ call. Nothing here waits for torch: the counting is done on numbers alone.
 
 from __future__ import annotations
 
-from typing import Any
-
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.experiment import EMOJI, Experiment
@@ -20,8 +18,6 @@ from diffusion_gui.state.sampling import SamplingController
 MANY_STEPS = 100
 """From so many on the counting is done in a thread, when the edits have come to rest."""
 REST_MS = 150
-_ENOUGH_SECONDS = 0.02
-"""A run shorter than this tells the clock's grain, and is only believed where nothing else is."""
 
 
 class Forecaster(QObject):
@@ -35,7 +31,6 @@ class Forecaster(QObject):
         super().__init__(parent)
         self._document = document
         self._controller = controller
-        self._per_call: dict[Any, float] = {}
         self._labels: tuple[object, tuple[str, ...]] = ((), ())
         self.forecast: Forecast | None = None
         self.problems: Problems = {}
@@ -44,7 +39,7 @@ class Forecaster(QObject):
         self._soon = QTimer(self, singleShot=True)
         self._soon.timeout.connect(self.refresh)
         document.changed.connect(self._on_document)
-        controller.state_changed.connect(self._on_state)
+        controller.state_changed.connect(self.changed)
         self._asked: Experiment | None = None
         self._closed = False
 
@@ -68,7 +63,8 @@ class Forecaster(QObject):
     @property
     def seconds(self) -> float | None:
         """The time of a run with the document's settings, None before there is one like it."""
-        each = self._per_call.get(self._key(self._document.experiment))
+        controller = self._controller
+        each = controller.pace.per_call(self._document.experiment, controller.device)
         return each * self.forecast.calls if self.forecast and each else None
 
     @property
@@ -111,25 +107,6 @@ class Forecaster(QObject):
         quick = _quick(self._document.experiment)
         if not quick or not self._soon.isActive():
             self._soon.start(0 if quick else REST_MS)
-
-    @Slot()
-    def _on_state(self) -> None:
-        """Learn from the newest run how long a model call takes."""
-        run = self._controller.recorded
-        last = run.trajectory.last if run else None
-        if run is None or last is None or not last.seconds or not run.calls[last.index]:
-            return
-        key = self._key(run.experiment)
-        if last.seconds >= _ENOUGH_SECONDS or key not in self._per_call:
-            self._per_call[key] = last.seconds / run.calls[last.index]
-            self.changed.emit()
-
-    def _key(self, experiment: Experiment) -> Any:
-        sampling = experiment.sampling
-        pictures = () if sampling.data == EMOJI else len(experiment.pictures)
-        model = sampling.model, sampling.model_params, sampling.label, sampling.guidance.against
-        work = sampling.size, sampling.count, self._controller.device
-        return model, sampling.data, pictures, work
 
 
 def _quick(experiment: Experiment) -> bool:

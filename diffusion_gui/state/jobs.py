@@ -16,7 +16,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 
-from diffusion_gui.engine.errors import Cancelled
+from diffusion_gui.engine.errors import Cancelled, EngineError, ran_out_of_memory
 
 
 class Job:
@@ -79,11 +79,8 @@ class Job:
 
 
 def reason(error: Exception, mend: str = "") -> str:
-    """Return in one line why a job failed; `mend` is what to do where memory ran out.
-
-    On a device that is torch's own error, known by its name: torch may not be imported.
-    """
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    """Return in one line why a job failed; `mend` is what to do where memory ran out."""
+    if not isinstance(error, EngineError) and ran_out_of_memory(error):
         return f"not enough memory; {mend}" if mend else "not enough memory"
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 

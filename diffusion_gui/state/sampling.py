@@ -15,22 +15,26 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
+from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
+from diffusion_gui.state.pace import Pace
 from diffusion_gui.state.runs import Outcome, Run, Runs
 from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker
 
 __all__ = ["Estimate", "Run", "RunState", "SamplingController", "depends_on"]
 
 LIVE_SECONDS = 1.0
-"""An edit samples again at once while the last run took less than this."""
+"""An edit samples again at once where that is expected to take less than this."""
 SETTLE_SECONDS = 0.4
-"""After a longer run, an edit samples again when it has been followed by no other for this long."""
+"""A longer run that is under way starts again when no other edit has followed for this long."""
+HELD_SECONDS = 0.5
+"""So long the result before stays on show while an edit's run is made: a drag shows results, not
+noise that becomes one ten times a second."""
 
 
 class RunState(StrEnum):
@@ -43,6 +47,16 @@ class RunState(StrEnum):
     DONE = "done"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+def plain(experiment: Experiment) -> Experiment:
+    """Return the run that a fork without any other settings is the rest of; else the experiment."""
+    fork = experiment.fork
+    if fork is None:
+        return experiment
+    alone = replace(experiment, fork=fork.parent.fork)
+    same = depends_on(alone) == depends_on(fork.parent)
+    return plain(fork.parent) if same else experiment
 
 
 def depends_on(experiment: Experiment) -> tuple[Any, ...]:
@@ -60,7 +74,8 @@ class SamplingController(QObject):
 
     `state_changed` when `state`, `message` or `outdated` changed, `frames_changed` when a
     trajectory grew, `estimated` and `answered` with what was asked for. With `live`, a change of
-    what a run depends on samples again, latest wins.
+    what a run depends on samples again, latest wins; where that would take long it is `offered`
+    instead.
     """
 
     state_changed = Signal()
@@ -87,10 +102,16 @@ class SamplingController(QObject):
         self.message = ""
         self.recorded: Run | None = None
         self.runs = Runs(self)
+        self.pace = Pace()
+        self.offered: float | None = None
+        """The seconds that a run would take which `live` did not start by itself."""
         self._requested: Experiment | None = None
+        self._run_device = device
+        self._stopped: Run | None = None
         self._asked: Job | None = None
-        self._last_seconds = 0.0
         self._began = 0.0
+        self._patience = QTimer(self, singleShot=True, interval=round(1000.0 * HELD_SECONDS))
+        self._patience.timeout.connect(self._show_progress)
         self._runner = JobRunner("sampling", self)
         self._runner.done.connect(self._on_done)
         self._runner.failed.connect(self._on_failed)
@@ -117,10 +138,18 @@ class SamplingController(QObject):
         return self.state in (RunState.LOADING, RunState.RUNNING, RunState.PAUSED)
 
     @property
+    def shown_state(self) -> RunState:
+        """The state to show: a live run that is over in a moment leaves all at the one before."""
+        return RunState.DONE if self._patience.isActive() else self.state
+
+    @property
     def outdated(self) -> bool:
         """True if the document asks for other samples than the last run was asked for."""
         asked = self._requested
-        return asked is not None and depends_on(asked) != depends_on(self._document.experiment)
+        if asked is None:
+            return False
+        wanted = self._document.experiment
+        return depends_on(plain(asked)) != depends_on(plain(wanted))
 
     @property
     def device(self) -> str:
@@ -141,8 +170,11 @@ class SamplingController(QObject):
     def fork(self, run: Run, step: int) -> None:
         """Go on from a step of a run with the document's settings, as an undoable step.
 
-        Size and count become those of the run. Nothing is sampled yet, unless `live` does.
+        Size and count become those of the run. A run that is held is stopped. Nothing is sampled
+        yet, unless settings are others and `live` does.
         """
+        if self.state is RunState.PAUSED:
+            self.stop()
         had, wish = run.experiment.sampling, self._document.experiment
         sampling = replace(wish.sampling, size=had.size, count=had.count)
         forked = replace(wish, sampling=sampling, fork=Fork(run.experiment, step))
@@ -151,6 +183,13 @@ class SamplingController(QObject):
     def unfork(self) -> None:
         """Sample from the beginning again, as an undoable step."""
         self._document.replace(replace(self._document.experiment, fork=None), "no fork")
+
+    def finish(self, run: Run) -> None:
+        """Go on with a run that was stopped, to its end; it keeps its place in the list."""
+        if run.outcome is Outcome.STOPPED:
+            fork = run.experiment.fork
+            parent = self.runs.find(fork.parent) if fork is not None else None
+            self._order(Order(run.experiment, self._device, run.live, parent, run))
 
     def ask(self, work: Callable[[Job, SamplingWorker], object]) -> Job | None:
         """Do other work in the thread of the runs; `answered` brings what it returns.
@@ -206,6 +245,7 @@ class SamplingController(QObject):
     def stop(self) -> None:
         """End the run now; the frames made so far are kept."""
         self._later.stop()
+        self._patience.stop()
         if self.active:
             self._runner.cancel()
             self._end(Outcome.STOPPED)
@@ -231,18 +271,26 @@ class SamplingController(QObject):
         """End the run and the background thread; nothing is started afterwards."""
         self.live = False
         self._later.stop()
+        self._patience.stop()
         self._runner.shutdown()
         self._mailbox.close()
 
     def _submit(self, paused: bool = False, live: bool = False) -> None:
-        experiment = self._document.experiment
+        experiment = self._requested = self._document.experiment
+        if not live:
+            self._patience.stop()
+        elif self.state is RunState.DONE:
+            self._patience.start()
+        fork = experiment.fork
+        parent = self.runs.find(fork.parent) if fork is not None else None
+        self._order(Order(experiment, self._device, live, parent), paused)
+
+    def _order(self, order: Order, paused: bool = False) -> None:
         if self.active:
             self._end(Outcome.STOPPED)
-        self._requested = experiment
+        self._run_device, self.offered = order.device, None
         self._later.stop()
-        fork, mailbox = experiment.fork, self._mailbox
-        parent = self.runs.find(fork.parent) if fork is not None else None
-        order = Order(experiment, self._device, live, parent)
+        self._stopped, mailbox = order.stopped, self._mailbox
 
         def work(job: Job) -> Run:
             started = partial(self._started.emit, job)
@@ -255,23 +303,41 @@ class SamplingController(QObject):
 
     @Slot()
     def _on_document(self) -> None:
-        """Sample again where that is wanted: now if it is quick, soon if it is not."""
-        self.state_changed.emit()
-        if not self.outdated or not self.live:
+        """Sample again where that is wanted: now if it is quick, else offer it."""
+        self.offered = None
+        held = self.state in (RunState.IDLE, RunState.PAUSED)
+        if held or not self.live or not self.outdated:
+            self.state_changed.emit()
             return
-        if self.state in (RunState.IDLE, RunState.PAUSED):
-            return
+        self._learn()
+        expected = self.pace.expected(self._document.experiment, self._device) or 0.0
         if self.state is RunState.RUNNING:
-            # A short run may end first, or a long drag would show nothing.
-            left = LIVE_SECONDS - (time.monotonic() - self._began)
-            if left > 0.0:
-                self._start_later(left)
-                return
-        elif self.state is not RunState.LOADING and self._last_seconds >= LIVE_SECONDS:
-            self._later.stop()
-            self._start_later(SETTLE_SECONDS)
+            self._restart(expected >= LIVE_SECONDS)
+        elif expected >= LIVE_SECONDS and self.state is not RunState.LOADING:
+            self.offered = expected
+        else:
+            self._submit(live=True)
             return
-        self._submit(live=True)
+        self.state_changed.emit()
+
+    def _restart(self, settle: bool) -> None:
+        """Let an edit take effect in a run that is under way, now or soon.
+
+        A short run may end first, or a long drag would show nothing.
+        """
+        left = LIVE_SECONDS - (time.monotonic() - self._began)
+        if settle:
+            self._later.stop()
+            self._start_later(max(left, SETTLE_SECONDS))
+        elif left > 0.0:
+            self._start_later(left)
+        else:
+            self._submit(live=True)
+
+    def _learn(self) -> None:
+        """Learn from the newest run how long its model calls take."""
+        if self.recorded is not None and self.state is not RunState.LOADING:
+            self.pace.learn(self.recorded, self._run_device)
 
     def _start_later(self, seconds: float) -> None:
         if not self._later.isActive():
@@ -287,7 +353,10 @@ class SamplingController(QObject):
         if job is not self._runner.job:
             return  # late news of a run that was superseded
         self.recorded = run
-        self.runs.add(run)
+        if self._stopped is not None:
+            self.runs.replace(self._stopped, run)
+        else:
+            self.runs.add(run)
         self._began = time.monotonic()
         self.device_known.emit(run.device)
         if self.state is RunState.LOADING:
@@ -295,8 +364,18 @@ class SamplingController(QObject):
 
     @Slot(list)
     def _on_frames(self, newest: list[Trajectory]) -> None:
-        if newest[-1] is self.trajectory:
-            self.frames_changed.emit()
+        run = self.recorded
+        if run is not None and newest[-1] is run.trajectory:
+            if not self._patience.isActive():
+                self.frames_changed.emit()
+            if self.active and run.message != self.message:
+                self._set_state(self.state, run.message)
+
+    @Slot()
+    def _show_progress(self) -> None:
+        """Show a live run that is not over yet."""
+        self.frames_changed.emit()
+        self.state_changed.emit()
 
     @Slot(object)
     def _on_done(self, result: object) -> None:
@@ -309,26 +388,37 @@ class SamplingController(QObject):
             self.state_changed.emit()
 
     def _on_run_done(self, run: Run) -> None:
-        self._last_seconds = run.seconds
+        self._learn()
+        self._patience.stop()
         self.runs.end(run, Outcome.DONE)
         self.frames_changed.emit()
-        self._set_state(RunState.DONE)
+        self._set_state(RunState.DONE, run.message)
         if self.live and self.outdated:
             self._on_document()
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
-        text = str(error) if isinstance(error, EngineError) else f"{type(error).__name__}: {error}"
-        line = text.splitlines()[0] if text else "the run failed"
+        line = _why(error)
+        self._patience.stop()
         self._end(Outcome.FAILED, line)
+        self.frames_changed.emit()
         self._set_state(RunState.FAILED, line)
 
     def _end(self, outcome: Outcome, message: str = "") -> None:
         """Note how the newest run ended, if it had begun."""
         if self.recorded is not None and self.recorded.outcome is Outcome.RUNNING:
+            self._learn()
             self.runs.end(self.recorded, outcome, message)
 
     def _set_state(self, state: RunState, message: str = "") -> None:
         self.state = state
         self.message = message
         self.state_changed.emit()
+
+
+def _why(error: Exception) -> str:
+    """Return in one line why a run failed."""
+    if isinstance(error, EngineError) or ran_out_of_memory(error):
+        return reason(error, "lower the count or the size of the samples")
+    name, text = type(error).__name__, reason(error)
+    return f"{name}: {text}" if text != name else f"{name} in the model or the sampler"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from diffusion_gui.engine.errors import Cancelled
+from diffusion_gui.engine.errors import Cancelled, OutOfMemoryError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.torch_loading import import_torch
@@ -18,22 +18,29 @@ from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.jobs import Job, reason
 from diffusion_gui.state.runs import Run
+from diffusion_gui.state.surveyor import Surveyor
 
 if TYPE_CHECKING:
     import torch
 
+    from diffusion_gui.engine.recorder import Recorder
     from diffusion_gui.engine.reverse import Built, Inputs
     from diffusion_gui.engine.samplers import Step
+    from diffusion_gui.engine.trips import Trip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """What is to be run: `parent` is the run that the experiment forks from, if it is known."""
+    """What is to be run: `parent` is the run that the experiment forks from, if it is known.
+
+    `stopped` is a run of the same experiment that this one goes on with.
+    """
 
     experiment: Experiment
     device: str
     live: bool = False
     parent: Run | None = None
+    stopped: Run | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,12 +54,23 @@ class Estimate:
     problem: str = ""
 
 
-def _inherited(experiment: Experiment, parent: Run | None) -> dict[int, Frame]:
-    """Return the frames that a fork has in common with its parent: they are kept once."""
+def _inherited(order: Order) -> dict[int, Frame]:
+    """Return the frames that a run has in common with another: they are kept once."""
+    if order.stopped is not None:
+        return {frame.index: frame for frame in order.stopped.trajectory.frames}
+    experiment, parent = order.experiment, order.parent
     fork = experiment.fork
     if fork is None or parent is None or parent.experiment.schedule.T != experiment.schedule.T:
         return {}
     return {frame.index: frame for frame in parent.trajectory.frames if frame.index < fork.step}
+
+
+def _known_steps(order: Order) -> int:
+    """Return how many steps were seen before: a run that is held does not hold at those."""
+    if order.stopped is not None:
+        last = order.stopped.trajectory.last
+        return last.index if last is not None else 0
+    return order.experiment.fork.step if order.experiment.fork is not None else 0
 
 
 class SamplingWorker:
@@ -65,6 +83,8 @@ class SamplingWorker:
         self._model: Built | None = None
         self._target: torch.device
         self._described = ""
+        self._run: Run | None = None
+        self._surveyor = Surveyor(self._inputs, self._poll)
 
     def execute(
         self,
@@ -81,23 +101,35 @@ class SamplingWorker:
         experiment, parent = order.experiment, order.parent
         target = self._begin(job, order.device)
         calls = tuple(reverse.calls_by_step(experiment))
-        if not (parent and parent.tape):
+        heard = order.stopped.tape if order.stopped else None
+        if not (heard or (parent and parent.tape)):
             self.model(experiment)
         tape = reverse.tape_for(experiment, parent.tape if parent else None)
+        if heard:
+            tape = heard.first(len(heard))
+        noted = parent.survey if parent else None
+        witness = self._surveyor.begin(experiment, len(calls) - 1, target, noted)
         run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
-        inherited = _inherited(experiment, parent)
+        run.survey = witness.survey
+        self._run, inherited = run, _inherited(order)
         started(run)
+        known = _known_steps(order)
         recorder, begin = Recorder(), time.perf_counter()
 
         def keep(frames: list[Frame]) -> None:
             for frame in frames:
+                witness.take(frame.index)
                 run.trajectory.append(inherited.get(frame.index, frame))
                 grown(run.trajectory)
 
         for step in reverse.walk(experiment, self, target, tape):
             run.seconds = time.perf_counter() - begin - job.waited
-            keep(recorder.put(step, run.seconds))
-            job.wait_turn()
+            witness.put(step)
+            keep(self._recorded(recorder, step, run))
+            if step.index < known:
+                job.poll()
+            else:
+                job.wait_turn()
         keep(recorder.flush())
         run.result = step.x_t.cpu().numpy()
         return run
@@ -111,6 +143,39 @@ class SamplingWorker:
         for step in reverse.walk(experiment, self, target):
             job.poll()
             yield step
+
+    @property
+    def described(self) -> str:
+        """The device of the newest job, in words."""
+        return self._described
+
+    def _recorded(self, recorder: Recorder, step: Step, run: Run) -> list[Frame]:
+        """Record a step; where memory is short, at the cost of frames recorded before."""
+        from diffusion_gui.engine.denoisers.in_parts import release
+
+        while True:
+            try:
+                return recorder.put(step, run.seconds)
+            except Exception as error:
+                if not ran_out_of_memory(error):
+                    raise
+            if run.tape is not None:
+                run.tape.clear()
+                run.tape = None
+            elif run.trajectory.thin():
+                self._tell(
+                    f"not enough memory for every step: 1 of {run.trajectory.stride} is kept"
+                )
+            else:
+                raise OutOfMemoryError(
+                    f"not enough memory to record step {step.index}; lower the count or the size"
+                )
+            release()
+
+    def _tell(self, line: str) -> None:
+        """Say with the run what it has to do without."""
+        if self._run is not None:
+            self._run.message = line
 
     def estimate(
         self, job: Job, experiment: Experiment, device_wish: str, picture: str, t: int
@@ -130,12 +195,36 @@ class SamplingWorker:
         except Exception as error:  # whatever it is, a run that has ended well stays so
             return told(problem=reason(error, "lower the size of the samples"))
 
+    def round_trip(
+        self,
+        job: Job,
+        experiment: Experiment,
+        wish: str,
+        picture: str,
+        iterations: int,
+        counted: Callable[[], None],
+    ) -> Trip:
+        """Take a picture up to its noise and back; `counted` is called at every model call."""
+        import_torch()
+        from diffusion_gui.engine.trips import take_trip
+
+        target = self._begin(job, wish)
+        model, square = self.model(experiment), self._square(experiment, picture)
+
+        def poll() -> None:
+            job.poll()
+            counted()
+
+        return take_trip(experiment, model, square, iterations, target, poll)
+
     def _begin(self, job: Job, wish: str) -> torch.device:
         """Make ready for a job; the model stays if it is on that device."""
         from diffusion_gui.engine import device
 
         self._job = job
+        self._surveyor.end()
         device.leave_a_core_free()
+        self._run = None
         self._target = device.choose(wish)
         self._described = device.describe(self._target)
         return self._target
@@ -149,8 +238,10 @@ class SamplingWorker:
             self._model = None  # free the old one first
             inputs = self._inputs(experiment)
             self._model = reverse.build_model(experiment, inputs, self._target, self._poll)
+            self._model.at_once.told = self._tell
             self._model_key = key
-        return self._model
+            self._surveyor.atlas(experiment, self._target, inputs)
+        return self._surveyor.watch(experiment, self._model, self._target)
 
     def start(self, experiment: Experiment) -> Pixels | None:
         """Return the picture that the run begins with."""

@@ -41,6 +41,19 @@ def test_unknown_and_absent_devices_are_refused_by_name() -> None:
             device.choose(name)
 
 
+def test_a_device_that_is_there_but_does_not_answer_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after a failure of the GPU's driver; here torch itself refuses, being built without."""
+    if torch.cuda.is_available():
+        monkeypatch.setattr(torch, "ones", lambda *args, **options: 1 / 0)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert device.choose("auto").type == "cpu"
+    with pytest.raises(EngineError, match=r"'cuda' does not answer \(.+\); choose 'cpu'"):
+        device.choose("cuda")
+
+
 def test_the_processor_is_described_with_its_cores() -> None:
     assert device.describe(torch.device("cpu")).startswith("CPU (")
     assert device.cpu_name().rstrip(")").split()[-1] in ("core", "cores")

@@ -78,6 +78,13 @@ def test_a_step_that_is_not_finite_is_named(name: str, value: float) -> None:
         record(broken)
 
 
+def test_noise_below_what_float32_can_divide_by_is_grey_not_nan() -> None:
+    for one in frames(step(0, 1.0, 1e-19), step(1, 1.0, 1e-21), step(2, 1.0, 1e-60)):
+        assert np.isfinite(one.changes).all()
+        if one.index:
+            np.testing.assert_array_equal(one.eps_hat, 128)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 def test_frames_from_a_gpu_come_late_but_are_the_same() -> None:

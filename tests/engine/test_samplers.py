@@ -310,3 +310,18 @@ def test_every_sampler_arrives_from_levels_whose_sigma_is_beyond_float(
             lambda x, a, s: torch.full_like(x, 0.25), draws[-1], levels, draws.__getitem__, **values
         )
         torch.testing.assert_close(end.x_t, torch.full_like(end.x_t, 0.25))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_arrives_where_the_noise_is_below_any_float32(name: str) -> None:
+    """From a log-SNR of about 174 on s has no inverse in float32, from 207 on it is 0 there."""
+    images = torch.rand(6, 3, 5, 5, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    row = SAMPLERS[name]
+    values = resolve(row.params, (), row.title)
+    for highest in (180.0, 200.0, 260.0, 700.0):
+        schedule = from_log_snr(np.linspace(highest, -9.0, 200))
+        levels = Levels.of(schedule, timesteps(200, 20))
+        steps = list(row.walk(Exact(images), pictures(99), levels, pictures, **values))
+        assert all(torch.isfinite(step.x_t).all() for step in steps)
+        nearest = (steps[-1].x_t[:, None] - images[None]).square().flatten(2).mean(2).amin(1)
+        assert nearest.sqrt().max() < 1e-3

@@ -83,7 +83,7 @@ class Local:
         self._most = most
         self._known: list[tuple[Tensor, Tensor]] = []
         self._chunk = chunk or max(1, _CHUNK_VALUES // images[0].numel())
-        self._power = power_spectrum(images)
+        self._power = power_spectrum(images, self._poll)
         self._whole = Exact(images, self._poll)
 
     def given(self, *measurements: Measurement) -> Local:
@@ -96,6 +96,8 @@ class Local:
         other._whole = self._whole.given(log_likelihood(self._images, *measurements))
         other._known = [_precisions(one, self._images) for one in measurements]
         return other
+
+    knowing = given
 
     def patch_size(self, sigma: float) -> int:
         """Return the odd side P of the patches compared at noise-to-signal ratio `sigma`."""
@@ -132,6 +134,7 @@ class Local:
         )
         places = torch.arange(height, device=rows.device), torch.arange(width, device=rows.device)
         for dy in range(height):
+            self._poll()
             down = rows.gather(1, ((places[0] + dy) % height)[:, None])  # [H, 1]
             if not bool(down.isfinite().any()):
                 continue

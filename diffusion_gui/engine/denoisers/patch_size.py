@@ -9,16 +9,21 @@ arXiv:2412.20292, their fitted scales). Imports torch.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 _SUPPORT = 0.05
 """A pixel belongs to the kernel's support if its weight is above this part of the peak."""
+_CHUNK_VALUES = 1 << 20
+"""Values of the set transformed at once; the caller may cancel between two."""
 
 
-def power_spectrum(images: Tensor) -> Tensor:
+def power_spectrum(images: Tensor, poll: Callable[[], None] = lambda: None) -> Tensor:
     """Return the mean power per frequency [H, W] of `images` [N, C, H, W], float64.
+
+    `poll` is called between pieces of work and may raise.
 
     The mean image and every picture's mean colour are taken out: a background that all share, or
     an even tint, would look like a correlation over the whole picture. The power at frequency 0
@@ -27,7 +32,8 @@ def power_spectrum(images: Tensor) -> Tensor:
     count, _, height, width = images.shape
     power = torch.zeros(height, width, dtype=torch.float64, device=images.device)
     mean = images.mean(dim=0)
-    for part in images.split(max(1, (1 << 22) // images[0].numel())):
+    for part in images.split(max(1, _CHUNK_VALUES // images[0].numel())):
+        poll()
         varied = part - mean
         varied = varied - varied.mean(dim=(2, 3), keepdim=True)
         spectrum = torch.fft.fft2(varied, norm="ortho")

@@ -63,25 +63,28 @@ def _kept(jump: Jump) -> float:
 def _taylor(known: Sequence[tuple[Tensor, float]], sigma: float) -> Tensor:
     """Return the second- and third-order terms of the step to `sigma` (estimates newest first).
 
-    They hold int (f(sigma) / f(l)) dl and int (f(sigma) / f(l)) (l - sigma_0) dl over the step.
+    They hold int (f(sigma) / f(l)) dl and int (f(sigma) / f(l)) (l - sigma_0) dl over the step,
+    both in units of sigma_0: a sigma below 1e-38 has no float32 inverse.
     """
     here, sigma_0 = known[0]
     if len(known) == 1:
         return 0.0 * here
-    move = sigma - sigma_0
-    at = sigma - _POINTS * move
+    places = [(x0_hat, place / sigma_0) for x0_hat, place in known]
+    move = sigma / sigma_0 - 1.0
+    along = -_POINTS * move  # from sigma, back to sigma_0
+    at = sigma + sigma_0 * along
     inverse = sigma / at * np.exp(_log_scale(np.array([sigma])) - _log_scale(at))
     inverse = inverse * (-move / len(at))
-    slope = _slope(known[0], known[1])
+    slope = _slope(places[0], places[1])
     change = (move + float(inverse.sum())) * slope
     if len(known) == 2:
         return change
-    bend = (slope - _slope(known[1], known[2])) * (2.0 / (sigma_0 - known[2][1]))
-    return change + (0.5 * move**2 + float(inverse @ (at - sigma_0))) * bend
+    bend = (slope - _slope(places[1], places[2])) * (2.0 / (1.0 - places[2][1]))
+    return change + (0.5 * move**2 + float(inverse @ (move + along))) * bend
 
 
 def _slope(newer: tuple[Tensor, float], older: tuple[Tensor, float]) -> Tensor:
-    """Return the divided difference of two estimates in sigma."""
+    """Return the divided difference of two estimates over where they are."""
     return (newer[0] - older[0]) * (1.0 / (newer[1] - older[1]))
 
 

@@ -184,21 +184,25 @@ def _adams(
     """Move y = x / a by sum_j c_j eps_j; `weights(sigmas, sigma')` gives c, the newest first.
 
     The step to the clean picture takes the newest estimate as it is, unless `extrapolate_last`.
+    What is kept is the noise part s eps: eps itself is not a float32 number where s is below 1e-38.
     """
-    history: list[tuple[Tensor, float]] = []
+    history: list[tuple[Tensor, float, float]] = []
     for jump in jumps(levels):
         x0_hat = denoise(x, jump.a, jump.s)
         yield jump.step(x, x0_hat)
-        eps = (x - jump.a * x0_hat) / jump.s
-        x = jump.a_next * x0_hat + jump.s_next * eps
+        part = x - jump.a * x0_hat
+        x = jump.a_next * x0_hat + (jump.s_next / jump.s) * part
         if jump.a > 1e-12 * jump.s and jump.ratio < 1.0:  # else there is nothing to extrapolate
-            history = [(eps, jump.s / jump.a), *history[: order - 1]]
+            history = [(part, jump.s, jump.s / jump.a), *history[: order - 1]]
             if jump.s_next > 0.0 or extrapolate_last:
-                sigmas, target = [sigma for _, sigma in history], jump.s_next / jump.a_next
+                sigmas, target = [sigma for *_, sigma in history], jump.s_next / jump.a_next
                 kept = apart(sigmas, sigmas[0] - target)
                 c = weights([sigmas[i] for i in kept], target)
-                for (older, _), weight in zip([history[i] for i in kept[1:]], c[1:], strict=True):
-                    x = x + jump.a_next * weight * (older - eps)
+                for (older, s, _), weight in zip(
+                    [history[i] for i in kept[1:]], c[1:], strict=True
+                ):
+                    amount = jump.a_next * weight
+                    x = x + (amount / s) * older - (amount / jump.s) * part
     yield last_step(levels, x)
 
 

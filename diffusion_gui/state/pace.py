@@ -1,0 +1,98 @@
+"""How long a model call takes, learnt from the runs there were. No torch.
+
+Asked in two ways: strictly, of the same model on the same data for as many pictures (what a
+forecast is shown from), and loosely, of the nearest there was (what live sampling goes by).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import EMOJI, Experiment
+from diffusion_gui.engine.legs import shared_calls
+from diffusion_gui.engine.planning import calls_by_step, model_calls
+from diffusion_gui.engine.schedules import SPACINGS
+from diffusion_gui.state.runs import Run
+
+ENOUGH_SECONDS = 0.02
+"""A run shorter than this tells the clock's grain, and is only believed where nothing else is."""
+_COUNTED_STEPS = 50
+"""Of a longer run the calls are counted over so many steps, and scaled: for whole ones it takes
+up to half a second."""
+
+
+class Pace:
+    """Seconds per model call, by what the calls were of."""
+
+    def __init__(self) -> None:
+        self._strict: dict[Any, float] = {}
+        self._loose: dict[Any, float] = {}
+
+    def learn(self, run: Run, device: str) -> None:
+        """Take the time of a run's steps so far, but for those it has from the run it forks from.
+
+        `device` is the one that was wished for.
+        """
+        fork, last = run.experiment.fork, run.trajectory.last
+        if last is None:
+            return
+        begun = run.trajectory.at_step(fork.step) if fork is not None else None
+        before = (begun.seconds, run.calls[begun.index]) if begun is not None else (0.0, 0)
+        seconds, calls = last.seconds - before[0], run.calls[last.index] - before[1]
+        if calls <= 0 or seconds <= 0.0:
+            return
+        key = _strict(run.experiment, device)
+        if seconds >= ENOUGH_SECONDS or key not in self._strict:
+            self._strict[key] = seconds / calls
+            self._loose[_loose(run.experiment, device)] = seconds / calls / _pixels(run.experiment)
+
+    def per_call(self, experiment: Experiment, device: str) -> float | None:
+        """Return the seconds of a call as `experiment` makes them, None before there was one."""
+        return self._strict.get(_strict(experiment, device))
+
+    def expected(self, experiment: Experiment, device: str) -> float | None:
+        """Return about how many seconds a run will take, its model built; None: nothing is known.
+
+        Where there was no run of this model with these parameters, one with others serves, in
+        proportion to the pixels.
+        """
+        each = self.per_call(experiment, device)
+        if each is None:
+            per_pixel = self._loose.get(_loose(experiment, device))
+            if per_pixel is None:
+                return None
+            each = per_pixel * _pixels(experiment)
+        try:
+            return each * _calls(experiment)
+        except EngineError:
+            return None  # the run will be refused, which takes no time
+
+
+def _calls(experiment: Experiment) -> float:
+    """Return about how many model calls a run makes that a fork has not in common."""
+    sampling = experiment.sampling
+    if experiment.fork is not None:
+        return model_calls(experiment) - shared_calls(experiment)
+    spacing = SPACINGS.get(sampling.spacing)
+    if sampling.steps <= _COUNTED_STEPS or spacing is None or spacing.listed:
+        return model_calls(experiment)
+    fewer = replace(experiment, sampling=replace(sampling, steps=_COUNTED_STEPS))
+    return calls_by_step(fewer)[-1] * sampling.steps / _COUNTED_STEPS
+
+
+def _strict(experiment: Experiment, device: str) -> Any:
+    sampling = experiment.sampling
+    pictures = () if sampling.data == EMOJI else len(experiment.pictures)
+    model = sampling.model, sampling.model_params, sampling.label, sampling.guidance.against
+    return model, sampling.data, pictures, sampling.size, sampling.count, device
+
+
+def _loose(experiment: Experiment, device: str) -> Any:
+    sampling = experiment.sampling
+    return sampling.model, sampling.data, sampling.guidance.against, device
+
+
+def _pixels(experiment: Experiment) -> int:
+    return experiment.sampling.count * experiment.sampling.size**2
