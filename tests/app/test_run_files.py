@@ -29,6 +29,7 @@ from diffusion_gui.panels.common.dropping import PNG
 from diffusion_gui.panels.sampling.export_dialogs import RunAnimationDialog, RunPicturesDialog
 from diffusion_gui.session.export import METADATA_KEY
 from diffusion_gui.session.format import decode
+from diffusion_gui.state.run_checks import Check
 from diffusion_gui.state.run_view import Quantity
 from diffusion_gui.state.sampling import RunState
 
@@ -217,6 +218,11 @@ def test_floats_wait_for_the_run_and_make_room_for_the_next(
     window.run_files.row.cancel.click()
     assert not window.run_files.busy
     window.actions_by_name["exportTrajectory"].trigger()
+    parts.run_checks.ask(Check.VERIFY, parts.run_view.run)
+    assert not window.run_files.busy
+    assert "as something else was asked" in window.sampling.bar.text
+    window.actions_by_name["exportTrajectory"].trigger()
+    assert "given up" in parts.run_checks.message
     parts.sampling.run()
     assert not window.run_files.busy
     assert "as a run began" in window.sampling.bar.text
