@@ -21,9 +21,7 @@ CYCLES, WARM = 500, 100
 def _resources() -> dict[str, int]:
     """Return threads of Python and of the process, file handles, and KiB of memory in use."""
     gc.collect()
-    status = dict(
-        line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines()
-    )
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return {
         "python threads": threading.active_count(),
         "threads": int(status["Threads"]),
