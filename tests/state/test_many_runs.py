@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import threading
 from pathlib import Path
@@ -25,7 +24,7 @@ def _resources() -> dict[str, int]:
     return {
         "python threads": threading.active_count(),
         "threads": int(status["Threads"]),
-        "handles": len(os.listdir("/proc/self/fd")),
+        "handles": len(list(Path("/proc/self/fd").iterdir())),
         "memory": int(status["RssAnon"].split()[0]),
     }
 
