@@ -81,7 +81,11 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
     built.shutdown()
     for owned in (
         built.estimator,
+        built.run_checks,
+        built.run_comparison,
         built.forecaster,
+        built.run_endings,
+        built.starts,
         built.run_view,
         built.sampling,
         built.loader,

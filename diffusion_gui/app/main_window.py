@@ -20,6 +20,8 @@ from diffusion_gui import __version__
 from diffusion_gui.app.actions import build_menus
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
+from diffusion_gui.app.run_files import RunFiles
+from diffusion_gui.app.sample_drags import SampleDrags
 from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
 from diffusion_gui.engine.image_files import SUFFIXES
@@ -27,6 +29,7 @@ from diffusion_gui.panels.common.dropping import PNG, image_from, paths_from
 from diffusion_gui.panels.images.panel import ImagePanel, Sources
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
+from diffusion_gui.state.run_view import SamplingPage
 
 MARGIN = 10
 _WIDTHS, _HALVES = (35, 65), (1, 1)
@@ -49,6 +52,7 @@ class MainWindow(QMainWindow):
         self.images.tray.set_actions(self.actions_by_name)
         self.schedule.set_menu(menus["Schedule"], menus["pinPreset"])
         self.picture_files.set_menu(self.actions_by_name)
+        self.run_files.set_menu(self.actions_by_name)
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
         self._bind()
@@ -68,9 +72,20 @@ class MainWindow(QMainWindow):
         )
         self.images = ImagePanel(*common, sources, p.theme)
         self.sampling = SamplingPanel(
-            *common, p.sampling, p.run_view, p.forecaster, p.settings, p.theme
+            *common,
+            p.sampling,
+            p.run_view,
+            p.starts,
+            p.forecaster,
+            p.run_comparison,
+            p.run_checks,
+            p.run_endings,
+            p.settings,
+            p.theme,
         )
-        self.picture_files = PictureFiles(p, self.images, self.sampling)
+        self.picture_files = PictureFiles(p, self.images)
+        self.run_files = RunFiles(p, self.sampling)
+        self.sample_drags = SampleDrags(p, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, _HALVES)
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, _WIDTHS)
         centre = QWidget()
@@ -86,7 +101,13 @@ class MainWindow(QMainWindow):
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
-        for speaker in (self.schedule_files, self.picture_files, self.schedule.operations):
+        for speaker in (
+            self.schedule_files,
+            self.picture_files,
+            self.run_files,
+            self.sample_drags,
+            self.schedule.operations,
+        ):  # fmt: skip
             speaker.said.connect(self.toolbar.say)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
@@ -112,11 +133,19 @@ class MainWindow(QMainWindow):
             "firstStep": p.run_view.first,
             "lastStep": p.run_view.last,
             "stop": p.sampling.stop,
-            "denoiseFromHere": self.sampling.denoise_from_here,
+            "forkRun": self.sampling.transport.fork.fork,
+            "unforkRun": p.sampling.unfork,
+            "showRuns": lambda: p.run_view.set_page(SamplingPage.RUNS),
+            "denoiseFromHere": p.starts.from_here,
+            "startInverted": p.starts.inverted,
+            "startFromNoise": p.starts.from_noise,
+            "paintMask": self.sampling.start_windows.paint_mask,
+            "roundTrip": self.sampling.start_windows.make_trips,
             **self.images.tray.handlers(),
             **self.schedule.handlers(),
             **self.schedule_files.handlers(),
             **self.picture_files.handlers(),
+            **self.run_files.handlers(),
             "shortcuts": self._show_shortcuts,
             "about": self._show_about,
         }
@@ -220,6 +249,8 @@ class MainWindow(QMainWindow):
         self.hide()  # a worker that is loading torch can take a second to end
         self.schedule_files.shutdown()
         self.picture_files.shutdown()
+        self.sample_drags.shutdown()
+        self.run_files.shutdown()
         self._parts.shutdown()
         super().closeEvent(event)
 

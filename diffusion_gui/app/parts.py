@@ -23,9 +23,13 @@ from diffusion_gui.state.measures import Measures
 from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
+from diffusion_gui.state.run_checks import RunChecks
+from diffusion_gui.state.run_comparison import RunComparison
+from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
+from diffusion_gui.state.starts import Starts
 from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
 
@@ -54,7 +58,11 @@ class Parts:
     pictures: PictureSet
     sampling: SamplingController
     run_view: RunView
+    run_checks: RunChecks
+    run_comparison: RunComparison
     forecaster: Forecaster
+    run_endings: RunEndings
+    starts: Starts
     estimator: Estimator
     first_experiment: Experiment
 
@@ -64,7 +72,11 @@ class Parts:
         self.chain.shutdown()
         self.estimator.shutdown()
         self.forecaster.shutdown()
+        self.starts.shutdown()
         self.measures.shutdown()
+        self.run_comparison.shutdown()
+        self.run_checks.shutdown()
+        self.run_endings.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
         self.film.shutdown()
@@ -95,6 +107,7 @@ def build_parts(
     preview = ForwardPreview(document, view, store, comparison, app)
     player = Player(view, settings, app)
     sampling = SamplingController(document, store, device or settings.device, settings.live, app)
+    run_view = RunView(sampling, view, app)
     film = Film(document, view, store, comparison, preview, app)
     loader = PictureLoader(document, view, store, app)
     loader.opened.connect(preview.try_again)
@@ -115,8 +128,12 @@ def build_parts(
         chain=ChainController(document, view, preview, player, app),
         loader=loader,
         sampling=sampling,
-        run_view=RunView(sampling, view, app),
+        run_view=run_view,
+        run_checks=RunChecks(sampling, app),
+        run_comparison=RunComparison(sampling.runs, run_view, app),
         forecaster=Forecaster(document, sampling, app),
+        run_endings=RunEndings(run_view, sampling.runs, app),
+        starts=Starts(document, view, sampling, store, app),
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,
         first_experiment=experiment,

@@ -19,11 +19,7 @@ from diffusion_gui.app.picture_drags import PictureDrags
 from diffusion_gui.app.restoring import Restorer
 from diffusion_gui.app.scenes import file_name, scene_on_show, side_suffix
 from diffusion_gui.app.schedule_files import ask_target
-from diffusion_gui.engine.experiment import PICTURES, Experiment, PictureRef
-from diffusion_gui.engine.images import Pixels
 from diffusion_gui.panels.images.panel import ImagePanel
-from diffusion_gui.panels.sampling.panel import SamplingPanel
-from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.exporting import Exporter
 
 if TYPE_CHECKING:
@@ -50,11 +46,10 @@ class PictureFiles(QObject):
 
     said = Signal(str)
 
-    def __init__(self, parts: Parts, panel: ImagePanel, sampling: SamplingPanel) -> None:
+    def __init__(self, parts: Parts, panel: ImagePanel) -> None:
         super().__init__(panel)
         self._parts = parts
         self._panel = panel
-        self._sampling = sampling
         self._motion: Motion | None = None
         self._ending = ".gif"
         """Of the last animation."""
@@ -83,19 +78,15 @@ class PictureFiles(QObject):
             "exportAnimation": self._ask_motion,
             "exportTensors": self._export_tensors,
             "copyPicture": self.drags.copy,
-            "saveGrid": self._save_grid,
         }
 
     def set_menu(self, actions: Mapping[str, QAction]) -> None:
-        """Give the Export buttons of both panels the commands that are about files."""
+        """Give the panel's Export button the commands that are about files."""
         menu = QMenu(self._panel)
         menu.addActions([actions[name] for name in EXPORTS])
         menu.addSeparator()
         menu.addAction(actions["copyPicture"])
         self._panel.tools.set_export_menu(menu)
-        results = QMenu(self._sampling)
-        results.addAction(actions["saveGrid"])
-        self._sampling.tools.set_export_menu(results)
 
     def shutdown(self) -> None:
         """End the threads and remove what was dragged out; safe to call twice."""
@@ -206,46 +197,6 @@ class PictureFiles(QObject):
                 path, lambda watch: f", {save_animation(path, scene, motion, watch)} frames"
             )
 
-    @Slot()
-    def _save_grid(self) -> None:
-        frame, experiment = self._sampling.frame, self._sampling.experiment
-        if frame is None or experiment is None:
-            self._sampling.bar.show_lines(["There is nothing to save yet: press Run first"])
-            return
-        path = self._ask("Save grid as PNG", "samples.png", _PNG)
-        if not path:
-            return
-        store, pixels = self._parts.store, frame.x0_hat
-
-        def write(watch: Watch) -> str:
-            from diffusion_gui.session.export import save_grid
-
-            pictures, left_out = _data_of(store, experiment, watch.poll)
-            save_grid(path, pixels, experiment, pictures=pictures, poll=watch.poll)
-            return f"; {left_out} pictures of its data do not travel in it" if left_out else ""
-
-        self._start(path, write)
-
     @Slot(str)
     def _on_failed(self, line: str) -> None:
         self._panel.bar.show_lines([line])
-
-
-def _data_of(
-    store: PictureStore, experiment: Experiment, poll: Callable[[], None]
-) -> tuple[dict[str, Pixels], int]:
-    """Return the user's pictures that a run needed, as it took them, and how many are too many."""
-    from diffusion_gui.session.png_parts import MOST_PICTURES, portable
-    from diffusion_gui.state.sampling_worker import arrangement
-
-    sampling = experiment.sampling
-    wanted = [sampling.start.picture] if sampling.start is not None else []
-    if sampling.data == PICTURES:
-        wanted += [ref.id for ref in experiment.pictures]
-    ids = list(dict.fromkeys(wanted))
-    if not ids:
-        return {}, 0
-    refs = [PictureRef(picture_id, "") for picture_id in ids[:MOST_PICTURES]]
-    squares = store.squares(refs, sampling.size, *arrangement(experiment), poll)
-    kept = portable(dict(zip(ids, squares, strict=False)))
-    return kept, len(ids) - len(kept)

@@ -10,7 +10,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from diffusion_gui.engine.errors import Cancelled, EngineError
-from diffusion_gui.engine.experiment import Experiment, PictureRef, Sampling, Start
+from diffusion_gui.engine.experiment import (
+    Experiment,
+    Fit,
+    Fork,
+    Forward,
+    Guidance,
+    Inpaint,
+    PictureRef,
+    Sampling,
+    Start,
+)
 from diffusion_gui.engine.forward import closed_form, markov_step, posterior
 from diffusion_gui.engine.noise import gaussian
 from diffusion_gui.engine.schedules import Schedule, ScheduleSpec, build, build_preset, timesteps
@@ -37,6 +47,11 @@ __all__ = [
     "EngineError",
     "Exact",
     "Experiment",
+    "Fit",
+    "Fork",
+    "Forward",
+    "Guidance",
+    "Inpaint",
     "Inputs",
     "Levels",
     "PictureRef",

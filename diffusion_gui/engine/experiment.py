@@ -83,13 +83,14 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Inpaint:
-    """Keep part of a picture and draw the rest (RePaint, see `inpainting.py`)."""
+    """Keep part of a picture and draw the rest; `inpainting.INPAINTING` has the methods."""
 
     picture: str
     kept: str
     """Which pixels are kept: `masks.encode` of a [64, 64] mask."""
     params: Values = ()
-    """Parameters of RePaint."""
+    """Parameters of the method."""
+    method: str = "repaint"
 
 
 @dataclass(frozen=True, slots=True)

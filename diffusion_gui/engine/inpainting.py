@@ -1,9 +1,10 @@
-"""RePaint (Lugmayr et al., arXiv:2201.09865): inpainting with any sampler and model. No torch.
+"""Inpainting: its methods, and RePaint (Lugmayr et al., arXiv:2201.09865). No torch.
 
-Wherever the model looks, the known pixels are the picture at that noise level, a x_img + s z. The
-samplers work pixel by pixel, so that pasting what the model sees *is* pasting x_t: the unknown
-pixels move as if x_t had been pasted before every step. `resamples` times each stretch of `jump`
-levels is noised up again and walked down again, so that unknown pixels come to fit the known ones.
+RePaint works with any sampler and model. Wherever the model looks, the known pixels are the picture
+at that noise level, a x_img + s z. The samplers work pixel by pixel, so that pasting what the model
+sees *is* pasting x_t: the unknown pixels move as if x_t had been pasted before every step.
+`resamples` times each stretch of `jump` levels is noised up again and walked down again, so that
+unknown pixels come to fit the known ones. What else there is stands in `INPAINTING`.
 
 Noise: the sampler draws `noise(k)`, k the running number of the transition, as in a plain run;
 the known pixels' z is `noise(KNOWN + d (n + 1) + i)` for level i on descent d, the noise of the
@@ -20,13 +21,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.params import Param
+from diffusion_gui.engine.params import Param, resolve
 from diffusion_gui.engine.samplers.base import Levels, Noise, Step, last_step
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from diffusion_gui.engine.denoisers.base import Denoiser
+    from diffusion_gui.engine.experiment import Inpaint
     from diffusion_gui.engine.samplers import Sampler
 
 KNOWN = 1 << 40
@@ -43,6 +45,60 @@ REPAINT_PARAMS: tuple[Param, ...] = (
     ),
 )  # fmt: skip
 """The parameters of `repaint`, by its keywords."""
+
+EXACT_PARAMS: tuple[Param, ...] = (
+    Param(
+        "sigma", "σ of the known", 0.1, 0.01, 1.0,
+        "How well the known pixels are known: the deviation of their noise, in units of [-1, 1]."
+        " Small values let the one image that fits best win. Range 0.01 to 1.", 2,
+    ),
+)  # fmt: skip
+"""The parameters of the exact conditional model, see `conditioning.Mask`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A way to draw what a mask leaves open: title, source, explanation and parameters."""
+
+    title: str
+    source: str
+    explanation: str
+    params: tuple[Param, ...]
+
+
+REPAINT, EXACT = "repaint", "exact"
+
+INPAINTING: dict[str, Method] = {
+    REPAINT: Method(
+        title="RePaint",
+        source="Lugmayr et al. 2022",
+        explanation="Pastes the known pixels at every step, and goes back up and down again so that"
+        " the others come to fit them. For every model.",
+        params=REPAINT_PARAMS,
+    ),
+    EXACT: Method(
+        title="Exact conditioning",
+        source="Bayes' rule",
+        explanation="The model's own posterior given the known pixels, in closed form: one pass,"
+        " nothing pasted before the end. For Exact and Local.",
+        params=EXACT_PARAMS,
+    ),
+}
+"""The methods of `experiment.Inpaint`."""
+
+
+def method_of(inpaint: Inpaint) -> Method:
+    """Return the row of its method; raises EngineError for an unknown one."""
+    if inpaint.method not in INPAINTING:
+        names = ", ".join(INPAINTING)
+        raise EngineError(f"unknown inpainting {inpaint.method!r}; choose one of: {names}")
+    return INPAINTING[inpaint.method]
+
+
+def values_of(inpaint: Inpaint) -> dict[str, float]:
+    """Return its parameters, defaults filled in; raises EngineError where one is out of range."""
+    row = method_of(inpaint)
+    return resolve(row.params, inpaint.params, row.title)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,7 +127,7 @@ def legs(experiment: Experiment) -> tuple[Leg, ...]:
     if _goes_on_alike(leg.sampling, sampling):
         if _same(planned, _planned(_alone(leg.owners[-1].experiment))):
             return (*earlier, replace(leg, owners=owners, end=None))
-        if not sampling.restart and sampling.inpaint is None:
+        if not sampling.restart and not _repaints(sampling):
             bent = _joined(leg.levels.part(0, local), leg.T, planned, experiment.schedule.T)
             return (*earlier, Leg(sampling, bent, owners, leg.first))
     mark = leg.marks[local]
@@ -172,10 +172,10 @@ def walk_of(sampling: Sampling, known: tuple[Tensor, Tensor] | None = None) -> W
         raise EngineError(f"unknown sampler {sampling.sampler!r}; choose one of: {names}")
     row = SAMPLERS[sampling.sampler]
     values = resolve(row.params, sampling.params, row.title)
-    if sampling.inpaint is not None:
+    paint = inpainting.values_of(sampling.inpaint) if sampling.inpaint is not None else {}
+    if _repaints(sampling):
         if sampling.restart:
             raise EngineError("Restart and RePaint both go back up; choose one of them")
-        paint = resolve(inpainting.REPAINT_PARAMS, sampling.inpaint.params, "RePaint")
         if known is None:
             return inpainting.way(row, values, **paint)
         picture, where = known
@@ -188,6 +188,11 @@ def walk_of(sampling: Sampling, known: tuple[Tensor, Tensor] | None = None) -> W
     back = resolve(RESTART_PARAMS, sampling.restart, "Restart")
     plain = walk_of(replace(sampling, restart=()))
     return lambda denoise, x, levels, noise: restart(plain, denoise, x, levels, noise, **back)
+
+
+def _repaints(sampling: Sampling) -> bool:
+    """Return whether RePaint goes around the sampler."""
+    return sampling.inpaint is not None and sampling.inpaint.method == inpainting.REPAINT
 
 
 def _planned(experiment: Experiment) -> Levels:
@@ -247,7 +252,7 @@ def _check_fork(experiment: Experiment, parent: Experiment, step: int, leg: Leg)
     if (wish.count, wish.size) != (had.count, had.size):
         raise EngineError(
             f"a fork keeps the {had.count} pictures of {had.size} px of its run; set count and"
-            " size back, or start from pure noise"
+            " size back, or take the fork away"
         )
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_gui.engine import images
+from diffusion_gui.engine import images, inpainting, masks
+from diffusion_gui.engine.conditioning import Mask
 from diffusion_gui.engine.denoisers import MODELS, Denoiser
+from diffusion_gui.engine.denoisers.base import Conditional
 from diffusion_gui.engine.denoisers.in_parts import AtOnce, InParts
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.engine.experiment import Experiment, Inpaint
 from diffusion_gui.engine.guidance import GUIDANCE, check, values_of
 from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.labels import members
@@ -115,6 +117,32 @@ def guided(experiment: Experiment, built: Built) -> Denoiser:
     values = values_of(guidance)
     against = InParts(built.against, built.at_once)
     return GUIDANCE[guidance.method].build(main, against, **values)
+
+
+def conditioned(experiment: Experiment, built: Built, picture: Pixels | None) -> Built:
+    """Return the model given the known pixels of `picture` [size, size, 3], if that is wished.
+
+    The one it is guided away from knows them too, where it can. Raises EngineError for a model
+    without a posterior in closed form.
+    """
+    inpaint = experiment.sampling.inpaint
+    if inpaint is None or inpaint.method != inpainting.EXACT or picture is None:
+        return built
+    if not isinstance(built.main, Conditional):
+        able = " or ".join(row.title for row in MODELS.values() if row.conditions)
+        raise EngineError(f"exact conditioning needs the model {able}; or choose RePaint")
+    mask = known_mask(inpaint, experiment.sampling.size)
+    whole = torch.from_numpy(np.ascontiguousarray(images.to_float(picture))).permute(2, 0, 1)
+    measured = Mask(whole, torch.from_numpy(mask), **inpainting.values_of(inpaint))
+    against = built.against
+    if isinstance(against, Conditional):
+        against = against.knowing(measured)
+    return replace(built, main=built.main.knowing(measured), against=against)
+
+
+def known_mask(inpaint: Inpaint, size: int) -> masks.Mask:
+    """Return which pixels are kept, bool [size, size]; raises EngineError for a bad mask."""
+    return masks.at_size(masks.decode(inpaint.kept), size)
 
 
 def _model(

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_gui.engine import images, masks
+from diffusion_gui.engine import images
 from diffusion_gui.engine.denoisers import Denoiser
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Experiment, Sampling
+from diffusion_gui.engine.experiment import Experiment, Inpaint, Sampling
 from diffusion_gui.engine.forward import Process
 from diffusion_gui.engine.guidance import GUIDANCE, values_of
 from diffusion_gui.engine.images import Pixels
+from diffusion_gui.engine.inpainting import EXACT, REPAINT
 from diffusion_gui.engine.inversion import evaluations, invert
 from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.legs import Leg, in_time, legs, shared_calls, walk_of
@@ -30,7 +31,9 @@ from diffusion_gui.engine.models import (
     Ready,
     Source,
     build_model,
+    conditioned,
     guided,
+    known_mask,
     to_batch,
 )
 from diffusion_gui.engine.noise import START, gaussian_batch
@@ -42,7 +45,8 @@ from diffusion_gui.engine.planning import (
     transitions,
 )
 from diffusion_gui.engine.recorder import to_pixels
-from diffusion_gui.engine.samplers import Step
+from diffusion_gui.engine.samplers import Levels, Step
+from diffusion_gui.engine.samplers.base import Noise
 from diffusion_gui.engine.samplers.restart import Walk
 from diffusion_gui.engine.schedules import build
 from diffusion_gui.engine.tape import Tape
@@ -188,8 +192,24 @@ def _sampler(leg: Leg, source: Source, device: torch.device) -> Walk:
         return walk_of(leg.sampling)
     experiment = leg.owners[-1].experiment
     picture = _picture(experiment, source.inpaint(experiment), device)[0]
-    known = masks.at_size(masks.decode(inpaint.kept), leg.sampling.size)
-    return walk_of(leg.sampling, (picture, torch.from_numpy(known).to(device)))
+    known = torch.from_numpy(known_mask(inpaint, leg.sampling.size)).to(device)
+    if inpaint.method == REPAINT:
+        return walk_of(leg.sampling, (picture, known))
+    return _ending_with(walk_of(leg.sampling), picture, known)
+
+
+def _ending_with(walk: Walk, picture: Tensor, known: Tensor) -> Walk:
+    """Return a sampler whose clean last step has `picture` [C, H, W] where `known` [H, W]."""
+
+    def follow(denoise: Denoiser, x: Tensor, levels: Levels, noise: Noise) -> Iterator[Step]:
+        for step in walk(denoise, x, levels, noise):
+            if step.s > 0.0:
+                yield step
+                continue
+            end = step.x_t.where(~known, picture.to(step.x_t))
+            yield replace(step, x_t=end, x0_hat=end)
+
+    return follow
 
 
 def _picture(experiment: Experiment, pixels: Pixels | None, device: torch.device) -> Tensor:
@@ -236,11 +256,19 @@ class _Guided:
 
     def of(self, experiment: Experiment) -> Denoiser:
         """Return the experiment's model under its guidance."""
-        key = model_key(experiment), experiment.sampling.guidance
+        key = model_key(experiment), experiment.sampling.guidance, _knows(experiment)
         if key not in self._made:
             self._made.clear()  # a model may be large
-            self._made[key] = guided(experiment, self._source.model(experiment))
+            picture = self._source.inpaint(experiment) if _knows(experiment) else None
+            built = conditioned(experiment, self._source.model(experiment), picture)
+            self._made[key] = guided(experiment, built)
         return self._made[key]
+
+
+def _knows(experiment: Experiment) -> Inpaint | None:
+    """Return what the model itself is told of the picture, if anything."""
+    inpaint = experiment.sampling.inpaint
+    return inpaint if inpaint is not None and inpaint.method == EXACT else None
 
 
 class _Asked:

@@ -1,11 +1,11 @@
-"""x_t over t as an animation: GIF, WebP and APNG by Pillow, MP4 by PyAV, frame by frame."""
+"""Animations: GIF, WebP and APNG by Pillow, MP4 by PyAV, frame by frame; x_t over t as one."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise, repeat
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -22,8 +22,8 @@ from diffusion_gui.session.format import encode
 from diffusion_gui.session.forward_export import IDLE, Scene, Watch, rendered
 from diffusion_gui.session.png_parts import png_info
 
-KINDS = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG", ".mp4": "MP4"}
-"""The endings of animations."""
+KINDS = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG", ".png": "PNG", ".mp4": "MP4"}
+"""The endings of animations; a .png is an .apng by its usual name."""
 MOST_FRAMES, MOST_FPS = 600, 50
 _MOST_SIDES = {"GIF": 65_535, "WEBP": 16_383, "MP4": 16_384}
 """The longest side in pixels that a format has."""
@@ -67,26 +67,73 @@ def save_animation(path: AnyPath, scene: Scene, motion: Motion, watch: Watch = I
     the file cannot be written, if it would be too large, and for .mp4 without PyAV.
     """
     target = check_animation(path)
-    kind = KINDS[target.suffix.lower()]
     x_0 = scene.pixels(scene.subject)
     process, schedule = scene.process(x_0), build(scene.experiment.schedule)
     times = motion.times(schedule.T)
+    check_frames(target, len(times), x_0)
+    reel = Reel(
+        (x_0.shape[1], x_0.shape[0]),
+        len(times),
+        lambda index: rendered(process, schedule, times[index], scene.view.shown)[0],
+        motion.fps,
+        {METADATA_KEY: encode(scene.shared, scene.view)},
+        {scene.subject.ref.id: x_0},
+    )
+    save_reel(target, reel, watch)
+    return len(times)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reel:
+    """An endless animation: `count` frames, uint8 [height, width, 3], made one by one when needed.
+
+    An .apng carries `texts` and `pictures`, see `png_parts.py`.
+    """
+
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    count: int
+    make: Callable[[int], Pixels]
+    fps: int
+    texts: Mapping[str, str] = field(default_factory=dict)
+    pictures: Mapping[str, Pixels] = field(default_factory=dict)
+    hold: float = 0.0
+    """Seconds that the last frame stays longer."""
+
+    def durations(self, unit: int) -> list[int]:
+        """Return how long each frame stays, in whole `unit`s of milliseconds."""
+        lasting = Motion(fps=self.fps).durations(self.count, unit)
+        lasting[-1] += unit * round(1000.0 * self.hold / unit)
+        return lasting
+
+
+def save_reel(path: AnyPath, reel: Reel, watch: Watch = IDLE) -> None:
+    """Write an animation in the format that the ending of `path` names, one of `KINDS`.
+
+    Raises EngineError if the file cannot be written, and for .mp4 without PyAV.
+    """
+    target = check_animation(path)
+    kind = KINDS[target.suffix.lower()]
 
     def make(index: int) -> Pixels:
         watch.poll()
-        watch.progress(index, len(times))
-        return rendered(process, schedule, times[index], scene.view.shown)[0]
+        watch.progress(index, reel.count)
+        return reel.make(index)
 
     def write(file: BinaryIO) -> None:
         watched = cast(BinaryIO, WatchedFile(file, watch.poll))
         if kind == "MP4":
-            video.write_mp4(watched, map(make, range(len(times))), motion.fps)
+            video.write_mp4(watched, _held(reel, make), reel.fps)
         else:
-            _write(watched, kind, _Reel(x_0, len(times), make), motion, scene)
+            _write(watched, kind, _Frames(reel, make), reel)
 
-    check_frames(target, len(times), x_0)
     atomic_write(target, write, watch.poll)
-    return len(times)
+
+
+def _held(reel: Reel, make: Callable[[int], Pixels]) -> Iterator[Pixels]:
+    """Yield the frames, the last one as often as it is held: a video has one speed."""
+    yield from map(make, range(reel.count - 1))
+    yield from repeat(make(reel.count - 1), 1 + round(reel.hold * reel.fps))
 
 
 def check_animation(path: AnyPath) -> Path:
@@ -99,29 +146,37 @@ def check_animation(path: AnyPath) -> Path:
 
 def check_frames(target: Path, count: int, x_0: Pixels) -> None:
     """Raise EngineError if `count` frames like `x_0` are more than the format of `target` takes."""
-    kind, (height, width) = KINDS[target.suffix.lower()], x_0.shape[:2]
+    mend = "a smaller working size (Options)"
+    check_size(target, count, (x_0.shape[1], x_0.shape[0]), mend)
+
+
+def check_size(target: Path, count: int, size: tuple[int, int], mend: str) -> None:
+    """Raise EngineError if `count` frames of a size are more than the format of `target` takes.
+
+    `mend` is what makes them smaller.
+    """
+    kind, (width, height) = KINDS[target.suffix.lower()], size
     most = _MOST_SIDES.get(kind, max(width, height))
     if max(width, height) > most:
         raise EngineError(
             f"{width} x {height} pixels are too large for {target.suffix}, whose sides have at"
-            f" most {most}; take a smaller working size (Options), or save as .apng"
+            f" most {most}; take {mend}, or save as .apng"
         )
     if kind != "MP4" and count * height * width > _MOST_PIXELS:
         raise EngineError(
             f"{count} frames of {width} x {height} are over {_MOST_PIXELS // 10**6} megapixels;"
-            " take fewer frames, a smaller working size (Options), or save as .mp4"
+            f" take fewer frames, {mend}, or save as .mp4"
         )
 
 
-def _write(file: BinaryIO, kind: str, reel: _Reel, motion: Motion, scene: Scene) -> None:
-    """Let Pillow write an endless animation; a PNG carries the experiment."""
+def _write(file: BinaryIO, kind: str, frames: _Frames, reel: Reel) -> None:
+    """Let Pillow write an endless animation; a PNG carries texts and pictures."""
     options: dict[str, Any] = dict(_QUALITY.get(kind, {}))
     if kind == "PNG":
-        text = {METADATA_KEY: encode(scene.shared, scene.view)}
-        options["pnginfo"] = png_info(text, {scene.subject.ref.id: scene.pixels(scene.subject)})
-    durations = motion.durations(reel.n_frames, 10 if kind == "GIF" else 1)
+        options["pnginfo"] = png_info(reel.texts, reel.pictures)
+    durations = reel.durations(10 if kind == "GIF" else 1)
     try:
-        reel.save(file, format=kind, save_all=True, duration=durations, loop=0, **options)
+        frames.save(file, format=kind, save_all=True, duration=durations, loop=0, **options)
     except (OSError, ValueError, ArithmeticError, RuntimeError, SystemError, struct.error) as error:
         if isinstance(error, EngineError) or (isinstance(error, OSError) and error.errno):
             raise  # of the file, not of the encoder
@@ -134,16 +189,16 @@ _QUALITY: dict[str, dict[str, Any]] = {
 }
 
 
-class _Reel(Image.Image):
+class _Frames(Image.Image):
     """An image of many frames, each made when Pillow comes to it."""
 
-    def __init__(self, first: Pixels, count: int, make: Callable[[int], Pixels]) -> None:
+    def __init__(self, reel: Reel, make: Callable[[int], Pixels]) -> None:
         super().__init__()
-        self.n_frames = count
+        self.n_frames = reel.count
         self._make = make
         self._at = -1
         self._mode = "RGB"
-        self._size = (first.shape[1], first.shape[0])
+        self._size = reel.size
 
     def seek(self, frame: int) -> None:
         """Make a frame the one that is read; raises EOFError behind the last."""

@@ -32,11 +32,12 @@ from diffusion_gui.engine.experiment import (
     Experiment,
     Forward,
     Guidance,
+    Inpaint,
     Sampling,
 )
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.guidance import GUIDANCE
-from diffusion_gui.engine.inpainting import REPAINT_PARAMS
+from diffusion_gui.engine.inpainting import INPAINTING
 from diffusion_gui.engine.inversion import INVERSION_PARAMS
 from diffusion_gui.engine.legs import legs
 from diffusion_gui.engine.masks import decode as decode_mask
@@ -225,9 +226,14 @@ def _check_sampling(sampling: Sampling) -> None:
         most = INVERSION_PARAMS[0].maximum
         _check_range(f"{path}.start.iterations", sampling.start.iterations, 0, most)
     if sampling.inpaint is not None:
-        _check_params(f"{path}.inpaint", REPAINT_PARAMS, sampling.inpaint.params, "RePaint")
-        kept = sampling.inpaint.kept
-        _under(f"{path}.inpaint.kept", lambda: decode_mask(kept))
+        _check_inpaint(f"{path}.inpaint", sampling.inpaint)
+
+
+def _check_inpaint(path: str, inpaint: Inpaint) -> None:
+    _check_choice(f"{path}.method", inpaint.method, INPAINTING)
+    row = INPAINTING[inpaint.method]
+    _check_params(f"{path}.params", row.params, inpaint.params, row.title)
+    _under(f"{path}.kept", lambda: decode_mask(inpaint.kept))
 
 
 def _check_guidance(path: str, guidance: Guidance) -> None:

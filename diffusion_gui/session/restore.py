@@ -86,13 +86,33 @@ def read_experiment(
     except OSError as error:
         raise EngineError(f"{name}: cannot be read ({error.strerror or error})") from None
     finder = _Finder(saved.experiment, carried.pictures, known, loaded)
-    found = map(finder.find, saved.experiment.pictures)
-    kept = tuple(dict.fromkeys(ref for ref in found if ref is not None))
-    experiment = replace(saved.experiment, pictures=kept)
-    start = experiment.sampling.start
-    if start is not None and finder.find(PictureRef(start.picture, "start")) is None:
-        experiment = replace(experiment, sampling=replace(experiment.sampling, start=None))
+    experiment = _found(saved.experiment, finder)
     return Restored(experiment, saved.view, finder.unpacked, len(finder.missing))
+
+
+def _found(experiment: Experiment, finder: _Finder) -> Experiment:
+    """Return `experiment` without what was not found.
+
+    A run that it forks from is whole or not at all: without one of its pictures it would be
+    another run.
+    """
+    found = map(finder.find, experiment.pictures)
+    kept = tuple(dict.fromkeys(ref for ref in found if ref is not None))
+    sampling, fork = experiment.sampling, experiment.fork
+    if sampling.start is not None and not finder.has(sampling.start.picture):
+        sampling = replace(sampling, start=None)
+    if sampling.inpaint is not None and not finder.has(sampling.inpaint.picture):
+        sampling = replace(sampling, inpaint=None)
+    if fork is not None:
+        parent = _found(fork.parent, finder)
+        fork = replace(fork, parent=parent) if _whole(parent, fork.parent) else None
+    return replace(experiment, pictures=kept, sampling=sampling, fork=fork)
+
+
+def _whole(found: Experiment, saved: Experiment) -> bool:
+    lost = len(set(found.pictures)) < len({ref.id for ref in saved.pictures})
+    same = found.sampling == saved.sampling
+    return same and not lost and (found.fork is None) == (saved.fork is None)
 
 
 def _saved_in(carried: Carried) -> Saved:
@@ -127,6 +147,10 @@ class _Finder:
         if ref.id not in self._found:
             self._found[ref.id] = self._find(ref)
         return self._found[ref.id]
+
+    def has(self, picture_id: str) -> bool:
+        """Return whether there is a picture of this id."""
+        return self.find(PictureRef(picture_id, "start")) is not None
 
     def _find(self, ref: PictureRef) -> PictureRef | None:
         pixels = self._carried.get(ref.id)
@@ -166,16 +190,24 @@ def renamed(restored: Restored, ids: Mapping[str, str]) -> Restored:
     def other(picture_id: str) -> str:
         return ids.get(picture_id, picture_id)
 
-    experiment, view = restored.experiment, restored.view
-    refs = tuple(dict.fromkeys(replace(ref, id=other(ref.id)) for ref in experiment.pictures))
-    start = experiment.sampling.start
-    if start is not None:
-        start = replace(start, picture=other(start.picture))
+    view = restored.view
     return replace(
         restored,
-        experiment=replace(
-            experiment, pictures=refs, sampling=replace(experiment.sampling, start=start)
-        ),
+        experiment=_renamed(restored.experiment, other),
         view=None if view is None else replace(view, picture=other(view.picture)),
         pictures={other(key): picture for key, picture in restored.pictures.items()},
     )
+
+
+def _renamed(experiment: Experiment, other: Callable[[str], str]) -> Experiment:
+    refs = tuple(dict.fromkeys(replace(ref, id=other(ref.id)) for ref in experiment.pictures))
+    sampling, fork = experiment.sampling, experiment.fork
+    if sampling.start is not None:
+        start = replace(sampling.start, picture=other(sampling.start.picture))
+        sampling = replace(sampling, start=start)
+    if sampling.inpaint is not None:
+        inpaint = replace(sampling.inpaint, picture=other(sampling.inpaint.picture))
+        sampling = replace(sampling, inpaint=inpaint)
+    if fork is not None:
+        fork = replace(fork, parent=_renamed(fork.parent, other))
+    return replace(experiment, pictures=refs, sampling=sampling, fork=fork)

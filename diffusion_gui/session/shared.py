@@ -15,18 +15,46 @@ from diffusion_gui.engine.experiment import PICTURES, Experiment, PictureRef
 def shared(experiment: Experiment, shown: Collection[str]) -> Experiment:
     """Return `experiment` with the references it needs, none of which holds a path.
 
-    Needed are the pictures that are `shown`, by id, the one a run begins with, all of them where
-    they are the data of the model, and the bundled ones, which every copy of the program has.
+    Needed are the pictures that are `shown`, by id, those a run begins with or keeps a part of, all
+    of them where they are the data of the model, and the bundled ones, which every copy of the
+    program has. The runs that it forks from keep what they need, and no more.
     """
+    fork = experiment.fork
+    kept = _kept(experiment, {*shown, *begun_with(experiment)}, True)
+    if fork is not None:
+        fork = replace(fork, parent=_alone(fork.parent))
+    return replace(experiment, pictures=kept, fork=fork)
+
+
+def begun_with(experiment: Experiment) -> list[str]:
+    """Return the ids of the pictures that a run begins with, or keeps a part of; forks aside."""
     sampling = experiment.sampling
-    needed = {*shown, *([sampling.start.picture] if sampling.start is not None else ())}
-    everything = sampling.data == PICTURES
-    kept = (
+    both = (sampling.start, sampling.inpaint)
+    return list(dict.fromkeys(one.picture for one in both if one is not None))
+
+
+def needed(experiment: Experiment) -> list[str]:
+    """Return the ids of the pictures that a run takes in, its data last; forks aside."""
+    data = experiment.pictures if experiment.sampling.data == PICTURES else ()
+    return list(dict.fromkeys([*begun_with(experiment), *(ref.id for ref in data)]))
+
+
+def _alone(experiment: Experiment) -> Experiment:
+    """Return a run that is forked from, with what it and those before it need."""
+    fork = experiment.fork
+    if fork is not None:
+        fork = replace(fork, parent=_alone(fork.parent))
+    kept = _kept(experiment, set(begun_with(experiment)), False)
+    return replace(experiment, pictures=kept, fork=fork)
+
+
+def _kept(experiment: Experiment, ids: set[str], bundled: bool) -> tuple[PictureRef, ...]:
+    everything = experiment.sampling.data == PICTURES
+    return tuple(
         PictureRef(ref.id, ref.name, _placeless(ref.source))
         for ref in experiment.pictures
-        if everything or ref.id in needed or ref.source == "bundled"
+        if everything or ref.id in ids or (bundled and ref.source == "bundled")
     )
-    return replace(experiment, pictures=tuple(kept))
 
 
 def label_only(source: str) -> str:

@@ -28,14 +28,17 @@ class SamplingPage(StrEnum):
     """What stands beside the pictures."""
 
     CURVES = "curves"
+    POSTERIOR = "posterior"
+    MAP = "map"
+    RUNS = "runs"
 
 
 class RunView(QObject):
     """The run on show; a run that begins is shown by itself and followed to its newest step.
 
     `run_changed` when another run is on show, `grown` when it has got more steps, `step_changed`
-    when another recorded step is on show, `shown_changed` when the quantities, the chosen image or
-    the page changed.
+    when another recorded step is on show, `shown_changed` when the quantities, the chosen image,
+    whether it is enlarged, or the page changed.
     """
 
     run_changed = Signal()
@@ -57,6 +60,7 @@ class RunView(QObject):
         self._linking = False
         self._quantities: tuple[Quantity, ...] = (Quantity.X_T, Quantity.X0_HAT)
         self._image: int | None = None
+        self._enlarged = False
         self._page: SamplingPage | None = SamplingPage.CURVES
         controller.frames_changed.connect(self._on_frames)
         view.t_changed.connect(self.show_time)
@@ -100,6 +104,11 @@ class RunView(QObject):
     def image(self) -> int | None:
         """The chosen picture of the batch, from 0."""
         return self._image
+
+    @property
+    def enlarged(self) -> bool:
+        """True while the chosen picture alone is on show, False for the whole batch."""
+        return self._enlarged
 
     @property
     def page(self) -> SamplingPage | None:
@@ -209,9 +218,20 @@ class RunView(QObject):
             self.shown_changed.emit()
 
     def set_image(self, image: int | None) -> None:
-        """Choose a picture of the batch, or none."""
-        if image != self._image:
-            self._image = image
+        """Choose a picture of the batch, or none: then the whole batch is on show."""
+        self._choose(image, self._enlarged and image is not None)
+
+    def enlarge(self, image: int) -> None:
+        """Choose a picture of the batch and show it alone."""
+        self._choose(image, True)
+
+    def show_all(self) -> None:
+        """Show the whole batch; the chosen picture stays chosen."""
+        self._choose(self._image, False)
+
+    def _choose(self, image: int | None, enlarged: bool) -> None:
+        if (image, enlarged) != (self._image, self._enlarged):
+            self._image, self._enlarged = image, enlarged
             self.shown_changed.emit()
 
     def set_page(self, page: SamplingPage | None) -> None:

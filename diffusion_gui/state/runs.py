@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.engine.experiment import Experiment, Fork
 from diffusion_gui.engine.images import FloatImage
+from diffusion_gui.engine.run_distance import ReferenceDistance, Verdict
+from diffusion_gui.engine.survey import Survey
 from diffusion_gui.engine.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Run:
     live: bool = False
     """True for a run that an edit started: the next one takes its place."""
     number: int = field(default_factory=itertools.count(1).__next__)
+    """In the list, which counts on its own; before that, a higher one than any run there."""
     outcome: Outcome = Outcome.RUNNING
     message: str = ""
     """Why it failed, or what it did without because memory was short."""
@@ -53,14 +56,26 @@ class Run:
     """Of the steps so far, pauses left out."""
     result: FloatImage | None = None
     """The samples as float32 [B, 3, H, W], once it is done."""
+    survey: Survey | None = None
+    """Where its steps lie on the map of the data set, and their posteriors."""
     name: str = ""
     note: str = ""
     pinned: bool = False
+    verdict: Verdict | None = None
+    """What running it again has shown."""
+    distance: ReferenceDistance | None = None
+    """How far its result is from the reference of its seed."""
 
     @property
     def title(self) -> str:
         """Its name, or its number where it has none."""
         return self.name or f"Run {self.number}"
+
+    @property
+    def forked_at(self) -> int | None:
+        """The step of another run that it goes on from, None for a run from the beginning."""
+        fork = self.experiment.fork
+        return fork.step if fork is not None else None
 
     @property
     def nbytes(self) -> int:
@@ -74,18 +89,29 @@ class Run:
 
 
 class Runs(QObject):
-    """All runs, oldest first; `changed` when the list, or what is said in it, changed."""
+    """All runs, oldest first; `changed` when the list, or what is said in it, changed.
+
+    `removed(run)` when one has left it, `replaced(run, other)` when another goes on in its place.
+    """
 
     changed = Signal()
     removed = Signal(object)
+    replaced = Signal(object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._runs: list[Run] = []
+        self._numbers = itertools.count(1)
+        self._parents: dict[Run, Run | None] = {}
+        """What `parent_of` has found: experiments are long to compare, and it is asked often."""
 
     def __iter__(self) -> Iterator[Run]:
         """Oldest first."""
         return iter(tuple(self._runs))
+
+    def __contains__(self, run: Run) -> bool:
+        """Whether a run is in the list."""
+        return run in self._runs
 
     def __len__(self) -> int:
         """The number of runs."""
@@ -97,11 +123,18 @@ class Runs(QObject):
 
     def parent_of(self, run: Run) -> Run | None:
         """Return the run that `run` was forked from, if it is in the list."""
-        fork = run.experiment.fork
-        if fork is None:
+        if run.experiment.fork is None:
             return None
-        older = [one for one in self._runs if one.number < run.number]
-        return next((one for one in reversed(older) if one.experiment == fork.parent), None)
+        if run not in self._parents:
+            self._parents[run] = self._find_parent(run, run.experiment.fork)
+        return self._parents[run]
+
+    def _find_parent(self, run: Run, fork: Fork) -> Run | None:
+        older = [one for one in reversed(self._runs) if one.number < run.number]
+        # the very same object as a rule, which is found at once
+        same = (one for one in older if one.experiment is fork.parent)
+        alike = (one for one in older if one.experiment == fork.parent)
+        return next(same, None) or next(alike, None)
 
     def add(self, run: Run) -> None:
         """Add a run; it takes the place of the last one if both were started by edits."""
@@ -110,8 +143,29 @@ class Runs(QObject):
             forked = any(self.parent_of(one) is last for one in (*self._runs, run))
             if not forked:
                 self._drop(last)
-        self._runs.append(run)
+                self._append(run, last.number)
+                return
+        self._append(run, next(self._numbers))
+
+    def replace(self, run: Run, other: Run) -> None:
+        """Let `other` go on in the place of a run that was stopped, under its number and name."""
+        if run not in self._runs:
+            self.add(other)
+            return
+        other.number, other.live = run.number, run.live
+        other.name, other.note, other.pinned = run.name, run.note, run.pinned
+        self._runs[self._runs.index(run)] = other
+        self._parents.clear()
         self._keep_within()
+        self.replaced.emit(run, other)
+        self.changed.emit()
+
+    def judge(self, run: Run, told: Verdict | ReferenceDistance) -> None:
+        """Note what was found out about a run."""
+        if isinstance(told, Verdict):
+            run.verdict = told
+        else:
+            run.distance = told
         self.changed.emit()
 
     def end(self, run: Run, outcome: Outcome, message: str = "") -> None:
@@ -143,12 +197,22 @@ class Runs(QObject):
     def put_back(self, run: Run) -> None:
         """Return a deleted run to its place."""
         if run not in self._runs:
+            self._parents.clear()
             self._runs.append(run)
             self._runs.sort(key=lambda one: one.number)
             self.changed.emit()
 
+    def _append(self, run: Run, number: int) -> None:
+        run.number = number
+        self._parents.pop(run, None)
+        self._runs.append(run)
+        self._keep_within()
+        self.changed.emit()
+
     def _drop(self, run: Run) -> None:
         self._runs.remove(run)
+        self._parents = {one: parent for one, parent in self._parents.items() if parent is not run}
+        self._parents.pop(run, None)
         self.removed.emit(run)
 
     def _keep_within(self) -> None:

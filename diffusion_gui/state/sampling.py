@@ -7,6 +7,7 @@ other side of it is `sampling_worker.py`.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from functools import partial
@@ -18,11 +19,12 @@ from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.pace import Pace
 from diffusion_gui.state.runs import Outcome, Run, Runs
-from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker, arrangement
+from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker
 
 __all__ = ["Estimate", "Run", "RunState", "SamplingController", "depends_on"]
 
@@ -47,6 +49,16 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
+def plain(experiment: Experiment) -> Experiment:
+    """Return the run that a fork without any other settings is the rest of; else the experiment."""
+    fork = experiment.fork
+    if fork is None:
+        return experiment
+    alone = replace(experiment, fork=fork.parent.fork)
+    same = depends_on(alone) == depends_on(fork.parent)
+    return plain(fork.parent) if same else experiment
+
+
 def depends_on(experiment: Experiment) -> tuple[Any, ...]:
     """Return the parts of an experiment that its samples depend on."""
     sampling = experiment.sampling
@@ -61,14 +73,16 @@ class SamplingController(QObject):
     """Starts, holds and ends runs of the document's experiment; `recorded` is the newest one.
 
     `state_changed` when `state`, `message` or `outdated` changed, `frames_changed` when a
-    trajectory grew, `estimated` with what `estimate` asked for. With `live`, a change of what a run
-    depends on samples again, latest wins; where that would take long it is `offered` instead.
+    trajectory grew, `estimated` and `answered` with what was asked for. With `live`, a change of
+    what a run depends on samples again, latest wins; where that would take long it is `offered`
+    instead.
     """
 
     state_changed = Signal()
     frames_changed = Signal()
     device_known = Signal(str)
     estimated = Signal(object)
+    answered = Signal(object)
     _started = Signal(object, object)
 
     def __init__(
@@ -93,6 +107,8 @@ class SamplingController(QObject):
         """The seconds that a run would take which `live` did not start by itself."""
         self._requested: Experiment | None = None
         self._run_device = device
+        self._stopped: Run | None = None
+        self._asked: Job | None = None
         self._began = 0.0
         self._patience = QTimer(self, singleShot=True, interval=round(1000.0 * HELD_SECONDS))
         self._patience.timeout.connect(self._show_progress)
@@ -130,7 +146,10 @@ class SamplingController(QObject):
     def outdated(self) -> bool:
         """True if the document asks for other samples than the last run was asked for."""
         asked = self._requested
-        return asked is not None and depends_on(asked) != depends_on(self._document.experiment)
+        if asked is None:
+            return False
+        wanted = self._document.experiment
+        return depends_on(plain(asked)) != depends_on(plain(wanted))
 
     @property
     def device(self) -> str:
@@ -151,8 +170,11 @@ class SamplingController(QObject):
     def fork(self, run: Run, step: int) -> None:
         """Go on from a step of a run with the document's settings, as an undoable step.
 
-        Size and count become those of the run. Nothing is sampled yet, unless `live` does.
+        Size and count become those of the run. A run that is held is stopped. Nothing is sampled
+        yet, unless settings are others and `live` does.
         """
+        if self.state is RunState.PAUSED:
+            self.stop()
         had, wish = run.experiment.sampling, self._document.experiment
         sampling = replace(wish.sampling, size=had.size, count=had.count)
         forked = replace(wish, sampling=sampling, fork=Fork(run.experiment, step))
@@ -161,6 +183,35 @@ class SamplingController(QObject):
     def unfork(self) -> None:
         """Sample from the beginning again, as an undoable step."""
         self._document.replace(replace(self._document.experiment, fork=None), "no fork")
+
+    def finish(self, run: Run) -> None:
+        """Go on with a run that was stopped, to its end; it keeps its place in the list."""
+        if run.outcome is Outcome.STOPPED:
+            fork = run.experiment.fork
+            parent = self.runs.find(fork.parent) if fork is not None else None
+            self._order(Order(run.experiment, self._device, run.live, parent, run))
+
+    def ask(self, work: Callable[[Job, SamplingWorker], object]) -> Job | None:
+        """Do other work in the thread of the runs; `answered` brings what it returns.
+
+        It must not raise. A run that begins cancels it, and so does another question. Returns
+        None, and does nothing, while a run is active.
+        """
+        if self.active:
+            return None
+        self._asked = self._runner.submit(lambda job: work(job, self._engine))
+        return self._asked
+
+    @property
+    def asked(self) -> bool:
+        """True while the thread works on what it was asked."""
+        return self._asked is not None and self._asked is self._runner.job
+
+    def ask_no_more(self) -> None:
+        """Give up what was asked; a run goes on."""
+        if self.asked:
+            self._runner.cancel()
+            self.state_changed.emit()
 
     def run_unless_begun(self) -> None:
         """Start a run unless exactly this one is under way."""
@@ -204,9 +255,9 @@ class SamplingController(QObject):
         """Ask the document's model for x0_hat of a picture at `t` in 1..T; `estimated` answers.
 
         A newer question supersedes an older. Returns False, and asks nothing, while a run is
-        active: the model and the device are its own.
+        active, or other work is done: the model and the device are its own.
         """
-        if self.active:
+        if self.active or self.asked:
             return False
         experiment, device = self._document.experiment, self._device
 
@@ -225,18 +276,21 @@ class SamplingController(QObject):
         self._mailbox.close()
 
     def _submit(self, paused: bool = False, live: bool = False) -> None:
-        experiment = self._document.experiment
+        experiment = self._requested = self._document.experiment
         if not live:
             self._patience.stop()
         elif self.state is RunState.DONE:
             self._patience.start()
+        fork = experiment.fork
+        parent = self.runs.find(fork.parent) if fork is not None else None
+        self._order(Order(experiment, self._device, live, parent), paused)
+
+    def _order(self, order: Order, paused: bool = False) -> None:
         if self.active:
             self._end(Outcome.STOPPED)
-        self._requested, self._run_device, self.offered = experiment, self._device, None
+        self._run_device, self.offered = order.device, None
         self._later.stop()
-        fork, mailbox = experiment.fork, self._mailbox
-        parent = self.runs.find(fork.parent) if fork is not None else None
-        order = Order(experiment, self._device, live, parent)
+        self._stopped, mailbox = order.stopped, self._mailbox
 
         def work(job: Job) -> Run:
             started = partial(self._started.emit, job)
@@ -299,7 +353,10 @@ class SamplingController(QObject):
         if job is not self._runner.job:
             return  # late news of a run that was superseded
         self.recorded = run
-        self.runs.add(run)
+        if self._stopped is not None:
+            self.runs.replace(self._stopped, run)
+        else:
+            self.runs.add(run)
         self._began = time.monotonic()
         self.device_known.emit(run.device)
         if self.state is RunState.LOADING:
@@ -321,11 +378,14 @@ class SamplingController(QObject):
         self.state_changed.emit()
 
     @Slot(object)
-    def _on_done(self, result: Run | Estimate) -> None:
+    def _on_done(self, result: object) -> None:
         if isinstance(result, Estimate):
             self.estimated.emit(result)
-        else:
+        elif isinstance(result, Run):
             self._on_run_done(result)
+        else:
+            self.answered.emit(result)
+            self.state_changed.emit()
 
     def _on_run_done(self, run: Run) -> None:
         self._learn()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from diffusion_gui.engine.errors import Cancelled, OutOfMemoryError, ran_out_of_memory
-from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
-from diffusion_gui.engine.images import Colour, Pixels, colour
+from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
+from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.session import library
 from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.jobs import Job, reason
 from diffusion_gui.state.runs import Run
+from diffusion_gui.state.surveyor import Surveyor
 
 if TYPE_CHECKING:
     import torch
@@ -24,16 +26,21 @@ if TYPE_CHECKING:
     from diffusion_gui.engine.recorder import Recorder
     from diffusion_gui.engine.reverse import Built, Inputs
     from diffusion_gui.engine.samplers import Step
+    from diffusion_gui.engine.trips import Trip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Order:
-    """What is to be run: `parent` is the run that the experiment forks from, if it is known."""
+    """What is to be run: `parent` is the run that the experiment forks from, if it is known.
+
+    `stopped` is a run of the same experiment that this one goes on with.
+    """
 
     experiment: Experiment
     device: str
     live: bool = False
     parent: Run | None = None
+    stopped: Run | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,18 +54,23 @@ class Estimate:
     problem: str = ""
 
 
-def _inherited(experiment: Experiment, parent: Run | None) -> dict[int, Frame]:
-    """Return the frames that a fork has in common with its parent: they are kept once."""
+def _inherited(order: Order) -> dict[int, Frame]:
+    """Return the frames that a run has in common with another: they are kept once."""
+    if order.stopped is not None:
+        return {frame.index: frame for frame in order.stopped.trajectory.frames}
+    experiment, parent = order.experiment, order.parent
     fork = experiment.fork
     if fork is None or parent is None or parent.experiment.schedule.T != experiment.schedule.T:
         return {}
     return {frame.index: frame for frame in parent.trajectory.frames if frame.index < fork.step}
 
 
-def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
-    """Return how pictures become squares: whether padded (else cropped), and on which colour."""
-    forward = experiment.forward
-    return forward.fit is Fit.PAD, colour(forward.background)
+def _known_steps(order: Order) -> int:
+    """Return how many steps were seen before: a run that is held does not hold at those."""
+    if order.stopped is not None:
+        last = order.stopped.trajectory.last
+        return last.index if last is not None else 0
+    return order.experiment.fork.step if order.experiment.fork is not None else 0
 
 
 class SamplingWorker:
@@ -72,6 +84,7 @@ class SamplingWorker:
         self._target: torch.device
         self._described = ""
         self._run: Run | None = None
+        self._surveyor = Surveyor(self._inputs, self._poll)
 
     def execute(
         self,
@@ -88,26 +101,53 @@ class SamplingWorker:
         experiment, parent = order.experiment, order.parent
         target = self._begin(job, order.device)
         calls = tuple(reverse.calls_by_step(experiment))
-        if not (parent and parent.tape):
+        heard = order.stopped.tape if order.stopped else None
+        if not (heard or (parent and parent.tape)):
             self.model(experiment)
         tape = reverse.tape_for(experiment, parent.tape if parent else None)
+        if heard:
+            tape = heard.first(len(heard))
+        noted = parent.survey if parent else None
+        witness = self._surveyor.begin(experiment, len(calls) - 1, target, noted)
         run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
-        self._run, inherited = run, _inherited(experiment, parent)
+        run.survey = witness.survey
+        self._run, inherited = run, _inherited(order)
         started(run)
+        known = _known_steps(order)
         recorder, begin = Recorder(), time.perf_counter()
 
         def keep(frames: list[Frame]) -> None:
             for frame in frames:
+                witness.take(frame.index)
                 run.trajectory.append(inherited.get(frame.index, frame))
                 grown(run.trajectory)
 
         for step in reverse.walk(experiment, self, target, tape):
             run.seconds = time.perf_counter() - begin - job.waited
+            witness.put(step)
             keep(self._recorded(recorder, step, run))
-            job.wait_turn()
+            if step.index < known:
+                job.poll()
+            else:
+                job.wait_turn()
         keep(recorder.flush())
         run.result = step.x_t.cpu().numpy()
         return run
+
+    def walk(self, job: Job, experiment: Experiment, wish: str) -> Iterator[Step]:
+        """Yield the steps of a run that is not recorded, every estimate asked of the model."""
+        import_torch()
+        from diffusion_gui.engine import reverse
+
+        target = self._begin(job, wish)
+        for step in reverse.walk(experiment, self, target):
+            job.poll()
+            yield step
+
+    @property
+    def described(self) -> str:
+        """The device of the newest job, in words."""
+        return self._described
 
     def _recorded(self, recorder: Recorder, step: Step, run: Run) -> list[Frame]:
         """Record a step; where memory is short, at the cost of frames recorded before."""
@@ -155,11 +195,34 @@ class SamplingWorker:
         except Exception as error:  # whatever it is, a run that has ended well stays so
             return told(problem=reason(error, "lower the size of the samples"))
 
+    def round_trip(
+        self,
+        job: Job,
+        experiment: Experiment,
+        wish: str,
+        picture: str,
+        iterations: int,
+        counted: Callable[[], None],
+    ) -> Trip:
+        """Take a picture up to its noise and back; `counted` is called at every model call."""
+        import_torch()
+        from diffusion_gui.engine.trips import take_trip
+
+        target = self._begin(job, wish)
+        model, square = self.model(experiment), self._square(experiment, picture)
+
+        def poll() -> None:
+            job.poll()
+            counted()
+
+        return take_trip(experiment, model, square, iterations, target, poll)
+
     def _begin(self, job: Job, wish: str) -> torch.device:
         """Make ready for a job; the model stays if it is on that device."""
         from diffusion_gui.engine import device
 
         self._job = job
+        self._surveyor.end()
         device.leave_a_core_free()
         self._run = None
         self._target = device.choose(wish)
@@ -177,7 +240,8 @@ class SamplingWorker:
             self._model = reverse.build_model(experiment, inputs, self._target, self._poll)
             self._model.at_once.told = self._tell
             self._model_key = key
-        return self._model
+            self._surveyor.atlas(experiment, self._target, inputs)
+        return self._surveyor.watch(experiment, self._model, self._target)
 
     def start(self, experiment: Experiment) -> Pixels | None:
         """Return the picture that the run begins with."""

@@ -271,11 +271,11 @@ def test_the_grid_is_saved_and_a_bad_target_is_said(
     target = tmp_path / "grid.png"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(target), ""))
     window.actions_by_name["saveGrid"].trigger()
-    qtbot.waitUntil(lambda: not window.picture_files.busy, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not window.run_files.busy, timeout=TIMEOUT)
     assert not QImage(str(target)).isNull()
     target = tmp_path / "no such folder" / "grid.png"
     window.actions_by_name["saveGrid"].trigger()
-    qtbot.waitUntil(lambda: "no such folder" in window.images.bar.text, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: "no such folder" in window.sampling.bar.text, timeout=TIMEOUT)
 
 
 def test_the_schedule_is_saved(

@@ -87,8 +87,9 @@ def second(
 
 
 def _done(window: MainWindow, qtbot: QtBot) -> None:
-    files, loader = window.picture_files, window._parts.loader
-    qtbot.waitUntil(lambda: not files.busy and not loader.busy, timeout=TIMEOUT)
+    files, runs, loader = window.picture_files, window.run_files, window._parts.loader
+    busy = (files, runs, loader)
+    qtbot.waitUntil(lambda: not any(one.busy for one in busy), timeout=TIMEOUT)
 
 
 def _drop(window: MainWindow, *paths: Path) -> None:

@@ -28,6 +28,8 @@ class Model:
     explanation: str
     params: tuple[Param, ...]
     build: Callable[..., Denoiser]
+    conditions: bool = False
+    """Whether it has `knowing`: its posterior given known pixels, in closed form."""
 
 
 def _exact(images: Tensor, poll: Poll, *, temperature: float) -> Denoiser:
@@ -78,6 +80,7 @@ MODELS: dict[str, Model] = {
             ),
         ),
         build=_exact,
+        conditions=True,
     ),
     "gaussian": Model(
         title="Gaussian",
@@ -146,6 +149,7 @@ MODELS: dict[str, Model] = {
             ),
         ),
         build=_local,
+        conditions=True,
     ),
     "stack": Model(
         title="Stack",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from diffusion_gui.engine.conditioning import Measurement
 
 
 class Denoiser(Protocol):
@@ -16,4 +18,13 @@ class Denoiser(Protocol):
 
         Exact at a = 0, where x_t is pure noise and the estimate is the mean of the data.
         """
+        ...
+
+
+@runtime_checkable
+class Conditional(Denoiser, Protocol):
+    """A denoiser with a posterior in closed form, also given what is known of the picture."""
+
+    def knowing(self, *measurements: Measurement) -> Denoiser:
+        """Return the denoiser given the measurements; raises EngineError where sizes differ."""
         ...

@@ -97,6 +97,8 @@ class Local:
         other._known = [_precisions(one, self._images) for one in measurements]
         return other
 
+    knowing = given
+
     def patch_size(self, sigma: float) -> int:
         """Return the odd side P of the patches compared at noise-to-signal ratio `sigma`."""
         largest = 2 * max(self._images.shape[2:]) - 1

@@ -149,6 +149,9 @@ QScrollBar::add-line, QScrollBar::sub-line {{ width: 0; height: 0; }}
 QListView[role="tray"] {{ background: transparent; border: none; outline: none; }}
 QListView[role="tray"] QScrollBar:horizontal {{ height: 6px; }}
 QListView[role="tray"] QScrollBar::handle {{ border-radius: 3px; }}
+QTreeView[role="runs"] {{
+    background: transparent; border: none; outline: none; selection-background-color: transparent;
+}}
 QTableView[role="numbers"] {{ background: {panel}; border: none; outline: none; }}
 QTableView[role="numbers"] QHeaderView {{ background: {panel}; border: none; }}
 QLineEdit[role="cell"] {{

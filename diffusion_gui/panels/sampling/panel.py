@@ -11,16 +11,24 @@ from diffusion_gui.engine.experiment import PICTURES, Experiment
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, Panel
-from diffusion_gui.panels.sampling.batch_view import BatchView
+from diffusion_gui.panels.sampling.compare_place import ComparePlace
+from diffusion_gui.panels.sampling.fork_tools import ForkChip
 from diffusion_gui.panels.sampling.head_tools import HeadTools
+from diffusion_gui.panels.sampling.picture_stage import PictureStage
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
+from diffusion_gui.panels.sampling.start_bar import StartBar
 from diffusion_gui.panels.sampling.start_chip import StartChip
+from diffusion_gui.panels.sampling.start_windows import StartWindows
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forecast import Forecaster, spoken
+from diffusion_gui.state.run_checks import RunChecks
+from diffusion_gui.state.run_comparison import RunComparison
+from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView, SamplingPage
 from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
+from diffusion_gui.state.starts import Starts
 from diffusion_gui.state.view_state import ViewState
 
 if TYPE_CHECKING:
@@ -36,7 +44,11 @@ class SamplingPanel(Panel):
         view: ViewState,
         controller: SamplingController,
         shown: RunView,
+        starts: Starts,
         forecaster: Forecaster,
+        comparison: RunComparison,
+        checks: RunChecks,
+        endings: RunEndings,
         settings: Settings,
         theme: Theme,
     ) -> None:
@@ -45,7 +57,11 @@ class SamplingPanel(Panel):
         self._view = view
         self._controller = controller
         self._shown = shown
+        self._starts = starts
         self._forecaster = forecaster
+        self._comparison = comparison
+        self._checks = checks
+        self._endings = endings
         self._settings = settings
         self._said = ""
         self.drawer: SettingsDrawer | None = None
@@ -55,6 +71,7 @@ class SamplingPanel(Panel):
         self.forecast = ElidedLabel("caption")
         self.forecast.setObjectName("forecastLabel")
         self.body.addWidget(self.forecast)
+        self.body.addWidget(self.start_bar)
         self._build_middle()
         self.transport = Transport(controller, shown, theme)
         self.body.addWidget(self.transport)
@@ -67,24 +84,36 @@ class SamplingPanel(Panel):
         self._show_state()
 
     def _build_head(self) -> None:
-        self.start = StartChip(self._document, self._view, self._controller)
+        self.start = StartChip(self._document, self._view, self._starts)
+        self.start_bar = StartBar(self._document, self._starts, self.theme)
+        parts = self._document, self._view, self._starts, self.theme
+        self.start_windows = StartWindows(*parts, self)
         self.tools = HeadTools(self._shown, self._controller.live, self.theme)
+        self.fork = ForkChip(self._document, self._controller, self.start)
         self.head.addWidget(self.start)
+        self.head.addWidget(self.fork)
         self.head.addWidget(self.tools)
 
     def _build_middle(self) -> None:
-        self.batch = BatchView(self.theme)
+        self.stage = PictureStage(self._shown, self._view, self.theme)
+        self.batch, self.enlarged = self.stage.batch, self.stage.enlarged
         self._pages = QStackedWidget()
         self._made: dict[SamplingPage, QWidget] = {}
         middle = self._middle = QHBoxLayout()
         middle.setSpacing(2 * GAP)
-        middle.addWidget(self.batch, 4)
+        middle.addWidget(self.stage, 4)
+        parts = self._controller, self._comparison, self._shown, self.theme
+        self.compare = ComparePlace(self.stage, *parts)
+        middle.addWidget(self.compare, 4)
         middle.addWidget(self._pages, 1)
         self.body.addLayout(middle, 1)
 
     def _bind(self) -> None:
         controller, shown = self._controller, self._shown
-        self.start.refused.connect(lambda line: self.bar.show_lines([line]))
+        self._starts.refused.connect(lambda line: self.bar.show_lines([line]))
+        for wish in (self.start.mask_wished, self.start_bar.paint_wished):
+            wish.connect(self.start_windows.paint_mask)
+        self.start.trip_wished.connect(self.start_windows.make_trips)
         self.tools.live_changed.connect(self._on_live)
         controller.state_changed.connect(self._show_state)
         shown.run_changed.connect(self._show_state)
@@ -110,11 +139,6 @@ class SamplingPanel(Panel):
     def toggle(self) -> None:
         """Run, pause or resume: what the accent button says."""
         self.transport.toggle()
-
-    @Slot()
-    def denoise_from_here(self) -> None:
-        """Start from the picture and the t that the image panel shows."""
-        self.start.from_here()
 
     @Slot(bool)
     def _on_live(self, live: bool) -> None:
@@ -145,7 +169,22 @@ class SamplingPanel(Panel):
         if page is SamplingPage.CURVES:
             from diffusion_gui.panels.sampling.step_charts import StepCharts
 
-            return StepCharts(self._shown, self.theme)
+            return StepCharts(self._shown, self._endings, self._settings, self.theme)
+        if page is SamplingPage.POSTERIOR:
+            from diffusion_gui.panels.sampling.posterior_page import PosteriorPage
+
+            return PosteriorPage(self._shown, self.theme)
+        if page is SamplingPage.MAP:
+            from diffusion_gui.panels.sampling.map_page import MapPage
+
+            return MapPage(self._shown, self._endings, self.theme)
+        if page is SamplingPage.RUNS:
+            from diffusion_gui.panels.sampling.runs_page import RunsPage
+
+            parts = self._controller, self._shown, self._comparison, self._checks
+            runs = RunsPage(self._document, *parts, self.theme)
+            runs.refused.connect(lambda line: self.bar.show_lines([line]))
+            return runs
         raise KeyError(page)
 
     @Slot()

@@ -7,7 +7,8 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, JumpSlider, button, label
+from diffusion_gui.panels.common.widgets import GAP, button, label
+from diffusion_gui.panels.sampling.fork_tools import ForkButton, Timeline
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import RunState, SamplingController
 
@@ -28,7 +29,7 @@ class Transport(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)
-        for widget in (self.run, self.pause, self.step_back, self.step, self.stop):
+        for widget in (self.run, self.pause, self.step_back, self.step, self.stop, self.fork):
             row.addWidget(widget)
         row.addSpacing(GAP)
         row.addWidget(self.timeline, 1)
@@ -60,7 +61,8 @@ class Transport(QWidget):
             widget.setFixedWidth(RUN_WIDTH)
 
     def _build_timeline(self) -> None:
-        self.timeline = JumpSlider()
+        self.fork = ForkButton(self._controller, self._shown, self._theme)
+        self.timeline = Timeline(self._shown, self._theme)
         self.timeline.setObjectName("timelineSlider")
         self.timeline.setMaximum(0)
         self.timeline.setEnabled(False)

@@ -1,0 +1,328 @@
+"""The files of the sampling panel: exports of the run on show, the clipboard, scripts.
+
+All is rendered and written in a background thread; a trajectory, whose floats are not kept, by the
+thread of the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QMimeData, QObject, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QMenu
+
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.app.schedule_files import ask_target
+from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.dropping import PNG
+from diffusion_gui.panels.common.picture import to_qimage
+from diffusion_gui.panels.sampling.export_row import ExportRow
+from diffusion_gui.panels.sampling.panel import SamplingPanel
+from diffusion_gui.state.exporting import Exporter
+from diffusion_gui.state.float_export import FloatExport
+from diffusion_gui.state.runs import Run
+
+if TYPE_CHECKING:
+    from diffusion_gui.panels.sampling.export_dialogs import PicturesWish
+    from diffusion_gui.panels.sampling.look_fields import LookFields
+    from diffusion_gui.session.forward_export import Shot, Watch
+    from diffusion_gui.session.run_export import RunMotion
+    from diffusion_gui.session.run_inputs import Carriage
+
+COPIES = ("copyGrid", "copyRunPython", "copyRunDiffusers")
+FILES = ("saveGrid", "exportRunPictures", "exportRunAnimation", "exportTrajectory", "exportNumbers")
+_ANIMATIONS = ";;".join(
+    (
+        "GIF, plays everywhere (*.gif)",
+        "WebP, small (*.webp)",
+        "APNG, without loss (*.apng)",
+        "MP4 video (*.mp4)",
+    )
+)
+_FLOATS = "NumPy arrays (*.npz);;safetensors (*.safetensors)"
+_NOTHING = "There is nothing to export yet: press Run first"
+
+
+class RunFiles(QObject):
+    """Exports the run on show; what goes wrong stands in the panel's bar.
+
+    `said(text)` tells what was done.
+    """
+
+    said = Signal(str)
+
+    def __init__(self, parts: Parts, panel: SamplingPanel) -> None:
+        super().__init__(panel)
+        self._parts = parts
+        self._panel = panel
+        self._motion: RunMotion | None = None
+        self._ending = ".gif"
+        """Of the last animation."""
+        self.exports = Exporter("runs out", self)
+        self._quick = Exporter("runs to the clipboard", self)
+        self.floats = FloatExport(parts.sampling, self)
+        self.row = ExportRow()
+        panel.body.addWidget(self.row)
+        self.row.cancelled.connect(self.exports.cancel)
+        self.row.cancelled.connect(self.floats.cancel)
+        for source in (self.exports, self.floats):
+            source.progress.connect(self.row.show_export)
+            source.failed.connect(self._on_failed)
+        self._quick.failed.connect(self._on_failed)
+        self.floats.saved.connect(
+            lambda path, steps: self.said.emit(f"Saved {Path(path).name}, {steps} steps")
+        )
+
+    @property
+    def busy(self) -> bool:
+        """True while something is being written."""
+        return self.exports.busy or self._quick.busy or self.floats.busy
+
+    def handlers(self) -> dict[str, Callable[[], object]]:
+        """Return what the commands do, by the names of `app/actions.py`."""
+        return {
+            "saveGrid": self._save_grid,
+            "exportRunPictures": self._ask_pictures,
+            "exportRunAnimation": self._ask_motion,
+            "exportTrajectory": self._export_trajectory,
+            "exportNumbers": self._export_numbers,
+            "copyGrid": self._copy_grid,
+            "copyRunPython": lambda: self._copy_source("python"),
+            "copyRunDiffusers": lambda: self._copy_source("diffusers"),
+        }
+
+    def set_menu(self, actions: Mapping[str, QAction]) -> None:
+        """Give the panel's Export button its commands."""
+        menu = QMenu(self._panel)
+        menu.addActions([actions[name] for name in FILES])
+        menu.addSeparator()
+        menu.addActions([actions[name] for name in COPIES])
+        self._panel.tools.set_export_menu(menu)
+
+    def shutdown(self) -> None:
+        """End the threads; safe to call twice."""
+        self.exports.shutdown()
+        self._quick.shutdown()
+        self.floats.shutdown()
+
+    # --- what is on show ------------------------------------------------------------------------
+
+    def _on_show(self) -> tuple[Run, Frame] | None:
+        """Return the run and the step on show, or say that there is none."""
+        view = self._parts.run_view
+        if view.run is None or view.frame is None:
+            self._panel.bar.show_lines([_NOTHING])
+            return None
+        return view.run, view.frame
+
+    def _carried(self, run: Run, watch: Watch) -> Carriage:
+        from diffusion_gui.session.run_inputs import carriage
+
+        return carriage(run.experiment, self._parts.store, watch.poll)
+
+    def _fields(self, frame: Frame) -> LookFields:
+        from diffusion_gui.panels.sampling.look_fields import LookFields
+
+        view = self._parts.run_view
+        return LookFields(view.quantities, len(frame.x_t), view.image, frame.x_t.shape[2])
+
+    def _ask(self, title: str, name: str, kinds: str) -> str:
+        return ask_target(self._panel, self._parts.settings, title, name, kinds)
+
+    def _start(self, name: str, work: Callable[[Watch], str]) -> None:
+        """Write in the background, then say so; `work` returns what more there is to say."""
+        self._panel.bar.clear()
+        self.row.show_export(0, 1)
+        self.exports.start(work, lambda more: self.said.emit(f"Saved {name}{more}"))
+
+    # --- exports --------------------------------------------------------------------------------
+
+    @Slot()
+    def _save_grid(self) -> None:
+        found = self._on_show()
+        if found is None or not (path := self._ask("Save grid as PNG", "samples.png", _PNG_KIND)):
+            return
+        run, frame = found
+
+        def write(watch: Watch) -> str:
+            from diffusion_gui.session.export import save_grid
+
+            kept = self._carried(run, watch)
+            save_grid(path, frame.x0_hat, kept.experiment, pictures=kept.pictures, poll=watch.poll)
+            return _left_out(kept)
+
+        self._start(Path(path).name, write)
+
+    @Slot()
+    def _ask_pictures(self) -> None:
+        if (found := self._on_show()) is None:
+            return
+        from diffusion_gui.panels.sampling.export_dialogs import RunPicturesDialog
+
+        run, frame = found
+        recorded = len(run.trajectory.frames)
+        dialog = RunPicturesDialog(frame, recorded, self._fields(frame), self._panel)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.wished.connect(lambda wish: self._export_pictures(run, frame, wish))
+        dialog.open()
+
+    def _export_pictures(self, run: Run, frame: Frame, wish: PicturesWish) -> None:
+        from diffusion_gui.session import run_export as export
+
+        frames = export.evenly(run.trajectory.frames, wish.steps) if wish.steps else [frame]
+        place = (
+            self._folder()
+            if wish.numbered
+            else self._ask(
+                "Export pictures and steps", "steps.png" if wish.steps else "samples.png", _PNG_KIND
+            )
+        )
+        if not place:
+            return
+
+        def write(watch: Watch) -> str:
+            kept = self._carried(run, watch)
+            if wish.numbered and wish.steps:
+                count = export.save_steps(place, "samples", frames, wish.look, kept, watch)
+            elif wish.numbered:
+                count = export.save_images(place, "sample", frame, wish.look, kept, watch)
+            elif wish.steps:
+                export.save_sheet(place, frames, wish.look, kept, watch)
+                return f", {len(frames)} steps{_left_out(kept)}"
+            else:
+                export.save_step(place, frame, wish.look, kept, watch)
+                return _left_out(kept)
+            return f", {count} file{'s' * (count > 1)}{_left_out(kept)}"
+
+        self._start(Path(place).name, write)
+
+    def _folder(self) -> str:
+        settings = self._parts.settings
+        folder = QFileDialog.getExistingDirectory(
+            self._panel, "Choose a folder for the numbered files", settings.folder
+        )
+        if folder:
+            settings.folder = folder
+        return folder
+
+    @Slot()
+    def _ask_motion(self) -> None:
+        if (found := self._on_show()) is None:
+            return
+        from diffusion_gui.panels.sampling.export_dialogs import RunAnimationDialog
+        from diffusion_gui.session.run_export import RunMotion
+
+        run, frame = found
+        recorded, motion = len(run.trajectory.frames), self._motion or RunMotion()
+        fields = self._fields(frame)
+        dialog = RunAnimationDialog(frame, recorded, fields, motion, self._panel)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.wished.connect(lambda wish: self._export_animation(run, wish))
+        dialog.open()
+
+    def _export_animation(self, run: Run, motion: RunMotion) -> None:
+        from diffusion_gui.session.run_export import save_run_animation
+
+        self._motion = motion
+        frames = run.trajectory.frames
+        path = self._ask("Export animation of the run", f"run{self._ending}", _ANIMATIONS)
+        if not path:
+            return
+        if f"*{Path(path).suffix.lower()})" in _ANIMATIONS:
+            self._ending = Path(path).suffix.lower()
+
+        def write(watch: Watch) -> str:
+            kept = self._carried(run, watch)
+            return f", {save_run_animation(path, frames, motion, kept, watch)} frames"
+
+        self._start(Path(path).name, write)
+
+    @Slot()
+    def _export_trajectory(self) -> None:
+        if (found := self._on_show()) is None:
+            return
+        run, _ = found
+        if self._parts.sampling.active:
+            line = "The floats are made by running it again: let the run end, or stop it, first"
+            self._panel.bar.show_lines([line])
+        elif path := self._ask("Export the trajectory", "trajectory.npz", _FLOATS):
+            self._panel.bar.clear()
+            self.floats.start(run, path)
+
+    @Slot()
+    def _export_numbers(self) -> None:
+        if (found := self._on_show()) is None:
+            return
+        run, frames = found[0], found[0].trajectory.frames
+        path = self._ask("Export the numbers of the steps", "steps.csv", "Table (*.csv)")
+        if not path:
+            return
+
+        def write(watch: Watch) -> str:
+            from diffusion_gui.session.run_export import save_numbers
+
+            save_numbers(path, frames, run.calls, watch)
+            return f", {len(frames)} steps"
+
+        self._start(Path(path).name, write)
+
+    # --- the clipboard --------------------------------------------------------------------------
+
+    @Slot()
+    def _copy_grid(self) -> None:
+        """Copy the grids on show at the step on show, with all that their PNG carries."""
+        if (found := self._on_show()) is None:
+            return
+        run, frame = found
+        quantities = tuple(str(quantity) for quantity in self._parts.run_view.quantities)
+
+        def make(watch: Watch) -> Shot:
+            from diffusion_gui.session.run_export import Look, shot
+
+            return shot(frame, Look(quantities), self._carried(run, watch))
+
+        def done(made: Shot) -> None:
+            mime = QMimeData()
+            mime.setImageData(to_qimage(made.pixels).copy())
+            mime.setData(PNG, made.png)
+            QGuiApplication.clipboard().setMimeData(mime)
+            self.said.emit(f"Copied step {frame.index} of {run.title}")
+
+        self._quick.start(make, done)
+
+    def _copy_source(self, kind: str) -> None:
+        """Copy a script that makes the run again."""
+        if (found := self._on_show()) is None:
+            return
+        run, store = found[0], self._parts.store
+
+        def make(_: Watch) -> str:
+            if kind == "diffusers":
+                from diffusion_gui.session.diffusers_run import diffusers_source
+
+                return diffusers_source(run.experiment, store)
+            from diffusion_gui.session.python_run import run_source
+
+            return run_source(run.experiment, store, run.device.startswith("CPU"))
+
+        def done(text: str) -> None:
+            QGuiApplication.clipboard().setText(text)
+            what = "Python with diffusers" if kind == "diffusers" else "Python"
+            self.said.emit(f"Copied {run.title} as {what}, {len(text.splitlines())} lines")
+
+        self._quick.start(make, done)
+
+    @Slot(str)
+    def _on_failed(self, line: str) -> None:
+        self._panel.bar.show_lines([line])
+
+
+_PNG_KIND = "PNG picture (*.png)"
+
+
+def _left_out(kept: Carriage) -> str:
+    left_out = kept.left_out
+    return f"; {left_out} pictures of its data do not travel in it" if left_out else ""

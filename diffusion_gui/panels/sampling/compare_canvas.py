@@ -1,0 +1,300 @@
+"""The pictures of several runs, painted side by side, swiped, in turn, or as their difference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Slot
+from PySide6.QtGui import (
+    QColor,
+    QHideEvent,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from diffusion_gui.engine.numerals import spelled
+from diffusion_gui.engine.run_distance import difference
+from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.picture import draw, to_qimage
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.sampling.batch_view import BETWEEN, GAP, HEAD, best_grid
+from diffusion_gui.panels.sampling.runs_delegate import LETTERS
+from diffusion_gui.state.run_comparison import CompareMode, RunComparison
+from diffusion_gui.state.run_view import Quantity, RunView
+
+LEFT = Qt.MouseButton.LeftButton
+FLICKER_MS = 250
+"""Each run is on show for so long: two of them change places twice a second."""
+KNOB = 7
+_SYMBOLS = {Quantity.X_T: "𝑥ₜ", Quantity.X0_HAT: "𝑥̂₀", Quantity.EPS_HAT: "ε̂"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Area:
+    """A grid on show: what is written above it, its pictures, and those right of the divider."""
+
+    text: str
+    images: list[QImage]
+    swiped: list[QImage] | None = None
+    beside: str = ""
+    """What is written above what is right of the divider."""
+
+
+class CompareCanvas(QWidget):
+    """The whole batch of each run, or the chosen picture alone; a double click chooses it.
+
+    In a swipe, a press or a drag brings the divider under the mouse. While runs flicker, a press
+    holds the next one.
+    """
+
+    def __init__(self, comparison: RunComparison, shown: RunView, theme: Theme) -> None:
+        super().__init__()
+        self.setObjectName("compareCanvas")
+        self.setAccessibleName("Pictures of the runs that are compared")
+        self.setToolTip("Double click a picture to see it alone, again to see them all")
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setMinimumSize(200, 100)
+        self._comparison = comparison
+        self._shown = shown
+        self._theme = theme
+        self.turn = 0
+        """Which run is on show while they flicker."""
+        self.areas: tuple[Area, ...] = ()
+        self._flicker = QTimer(self, interval=FLICKER_MS)
+        self._flicker.timeout.connect(self._on_turn)
+        comparison.changed.connect(self._show)
+        comparison.frames_changed.connect(self._show)
+        shown.shown_changed.connect(self._show)
+        theme.changed.connect(self.update)
+
+    # --- what is on show --------------------------------------------------------------------
+
+    @Slot()
+    def _show(self) -> None:
+        """Take the pictures of the step on show, if anyone sees them."""
+        if not self.isVisible() or not self._comparison.on:
+            self._flicker.stop()
+            return
+        flickers = self._comparison.mode is CompareMode.FLICKER
+        if flickers != self._flicker.isActive():
+            self._flicker.start() if flickers else self._flicker.stop()
+        self.turn %= len(self._comparison.runs)
+        self.areas = tuple(self._areas())
+        self.update()
+
+    def _areas(self) -> list[Area]:
+        mode, frames = self._comparison.mode, self._comparison.frames
+        numbers = range(len(frames))
+        if mode is CompareMode.SIDE:
+            return [self._plain(q, i) for q in self._shown.quantities for i in numbers]
+        if mode is CompareMode.FLICKER:
+            return [self._plain(q, self.turn) for q in self._shown.quantities]
+        pair = self._swipe if mode is CompareMode.SWIPE else self._difference
+        return [pair(q, i) for q in self._shown.quantities for i in numbers[1:]]
+
+    def _plain(self, quantity: Quantity, number: int) -> Area:
+        frame = self._comparison.frames[number]
+        return Area(self._told(quantity, number), self._images(frame, quantity))
+
+    def _swipe(self, quantity: Quantity, number: int) -> Area:
+        first, other = self._comparison.frames[0], self._comparison.frames[number]
+        return Area(
+            self._told(quantity, 0),
+            self._images(first, quantity),
+            self._images(other, quantity),
+            self._told(quantity, number),
+        )
+
+    def _difference(self, quantity: Quantity, number: int) -> Area:
+        first, other = self._comparison.frames[0], self._comparison.frames[number]
+        gain, what = self._comparison.gain, f"{LETTERS[number]} − {LETTERS[0]}"
+        text = f"{what}, {_SYMBOLS[quantity]} × {spelled(gain)}: grey is equal"
+        if first is None or other is None:
+            return Area(text, [])
+        apart = difference(getattr(other, quantity), getattr(first, quantity), gain)
+        return Area(text, self._chosen([to_qimage(picture) for picture in apart]))
+
+    def _told(self, quantity: Quantity, number: int) -> str:
+        run, frame = self._comparison.runs[number], self._comparison.frames[number]
+        at = f"step {frame.index}, t = {frame.t}" if frame is not None else "no step"
+        return f"{LETTERS[number]} {_SYMBOLS[quantity]} {at}   {run.title}"
+
+    def _images(self, frame: Frame | None, quantity: Quantity) -> list[QImage]:
+        if frame is None:
+            return []
+        return self._chosen([to_qimage(picture) for picture in getattr(frame, quantity)])
+
+    def _chosen(self, images: list[QImage]) -> list[QImage]:
+        """Return the picture that is looked at alone, or all of them."""
+        image = self._shown.image
+        return images if image is None or image >= len(images) else [images[image]]
+
+    @Slot()
+    def _on_turn(self) -> None:
+        self.turn += 1
+        self._show()
+
+    # --- where ------------------------------------------------------------------------------
+
+    def rooms(self) -> list[QRect]:
+        """Return the room of each area, its head included: in rows, as large as can be."""
+        number = max(len(self.areas), 1)
+        count = max((len(area.images) for area in self.areas), default=1)
+        best, found = -1, (1, 1)
+        for columns in range(1, number + 1):
+            rows = -(-number // columns)
+            width, height = self._room(columns, rows)
+            side = best_grid(max(count, 1), width, height - HEAD)[1]
+            if side > best:
+                best, found = side, (columns, rows)
+        width, height = self._room(*found)
+        return [
+            QRect(i % found[0] * (width + BETWEEN), i // found[0] * (height + GAP), width, height)
+            for i in range(len(self.areas))
+        ]
+
+    def _room(self, columns: int, rows: int) -> tuple[int, int]:
+        width = (self.width() - (columns - 1) * BETWEEN) // columns
+        return width, (self.height() - (rows - 1) * GAP) // rows
+
+    def cells(self, room: QRect, count: int) -> list[QRect]:
+        """Return where the pictures of an area lie."""
+        if not count:
+            return []
+        grid = room.adjusted(0, HEAD, 0, 0)
+        columns, side = best_grid(count, grid.width(), grid.height())
+        pitch = side + GAP
+        return [
+            QRect(grid.left() + i % columns * pitch, grid.top() + i // columns * pitch, side, side)
+            for i in range(count)
+        ]
+
+    def _grid(self, room: QRect, count: int) -> QRect:
+        """Return what the pictures of an area cover."""
+        covered = QRect()
+        for cell in self.cells(room, count):
+            covered = covered.united(cell)
+        return covered
+
+    # --- painting ---------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the areas."""
+        painter = QPainter(self)
+        font = self.font()
+        font.setPixelSize(11)
+        painter.setFont(font)
+        for room, area in zip(self.rooms(), self.areas, strict=True):
+            grid = self._grid(room, len(area.images))
+            if area.swiped is None:
+                self._draw_images(painter, room, area.images)
+                self._write(painter, room, area.text)
+            else:
+                self._draw_swipe(painter, room, grid, area)
+
+    def _draw_images(self, painter: QPainter, room: QRect, images: Sequence[QImage]) -> None:
+        for image, cell in zip(images, self.cells(room, len(images)), strict=True):
+            draw(painter, image, cell)
+
+    def _draw_swipe(self, painter: QPainter, room: QRect, grid: QRect, area: Area) -> None:
+        assert area.swiped is not None
+        x = self._divider(grid)
+        for images, left, right in (
+            (area.images, grid.left(), x),
+            (area.swiped, x, grid.right() + 1),
+        ):
+            painter.save()
+            painter.setClipRect(QRect(left, grid.top(), right - left, grid.height()))
+            self._draw_images(painter, room, images)
+            painter.restore()
+        half = room.width() // 2 - GAP
+        self._write(painter, QRect(room.left(), room.top(), half, HEAD), area.text)
+        self._write(
+            painter, QRect(room.left() + half + 2 * GAP, room.top(), half, HEAD), area.beside
+        )
+        self._draw_divider(painter, grid, x)
+
+    def _draw_divider(self, painter: QPainter, grid: QRect, x: int) -> None:
+        tokens = self._theme.tokens
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(tokens.panel), 4))
+        painter.drawLine(x, grid.top(), x, grid.bottom())
+        painter.setPen(QPen(QColor(tokens.accent), 2))
+        painter.drawLine(x, grid.top(), x, grid.bottom())
+        painter.setPen(QPen(QColor(tokens.panel), 2))
+        painter.setBrush(QColor(tokens.accent))
+        painter.drawEllipse(QPoint(x, grid.center().y()), KNOB, KNOB)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+
+    def _write(self, painter: QPainter, room: QRect, text: str) -> None:
+        painter.setPen(QColor(self._theme.tokens.secondary))
+        fit = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room.width())
+        painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, fit)
+
+    def _divider(self, grid: QRect) -> int:
+        return grid.left() + round(self._comparison.divider * grid.width())
+
+    # --- mouse and the rest -----------------------------------------------------------------
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Bring the divider here, or hold the next run."""
+        if event.button() is not LEFT:
+            return
+        if self._comparison.mode is CompareMode.SWIPE:
+            self._swipe_to(event.position().toPoint())
+        elif self._comparison.mode is CompareMode.FLICKER:
+            self._flicker.stop()
+            self.turn += 1
+            self.turn %= len(self._comparison.runs)
+            self.areas = tuple(self._areas())
+            self.update()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Let the divider follow the mouse."""
+        if event.buttons() & LEFT and self._comparison.mode is CompareMode.SWIPE:
+            self._swipe_to(event.position().toPoint())
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Let the runs flicker again."""
+        self._show()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Look at one picture alone, or at all of them again."""
+        if event.button() is not LEFT:
+            return
+        if self._shown.image is not None:
+            self._shown.set_image(None)
+            return
+        place = event.position().toPoint()
+        for room, area in zip(self.rooms(), self.areas, strict=True):
+            for index, cell in enumerate(self.cells(room, len(area.images))):
+                if cell.contains(place):
+                    self._shown.set_image(index)
+                    return
+
+    def _swipe_to(self, place: QPoint) -> None:
+        for room, area in zip(self.rooms(), self.areas, strict=True):
+            grid = self._grid(room, len(area.images))
+            if grid.width() and room.contains(place):
+                self._comparison.set_divider((place.x() - grid.left()) / grid.width())
+                return
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take up what has changed meanwhile."""
+        super().showEvent(event)
+        self._show()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Flicker for no one."""
+        super().hideEvent(event)
+        self._flicker.stop()
+
+    def sizeHint(self) -> QSize:
+        """Leave the size to the layout."""
+        return QSize(480, 200)

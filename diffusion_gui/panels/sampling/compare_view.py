@@ -1,0 +1,196 @@
+"""Runs looked at together, in the place of the grids: how, at which steps, and how far apart."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Slot
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from diffusion_gui.engine.numerals import spelled
+from diffusion_gui.engine.run_distance import Matching
+from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import GAP, button, label
+from diffusion_gui.panels.sampling.compare_canvas import CompareCanvas
+from diffusion_gui.panels.sampling.distance_chart import DistanceChart
+from diffusion_gui.panels.sampling.runs_delegate import LETTERS
+from diffusion_gui.state.run_comparison import GAINS, CompareMode, RunComparison
+from diffusion_gui.state.run_view import RunView
+from diffusion_gui.state.runs import Outcome
+from diffusion_gui.state.sampling import SamplingController
+
+_MODES = {
+    CompareMode.SIDE: ("Side by side", "Each run at the same step"),
+    CompareMode.SWIPE: ("Swipe", "A left, the others right of a divider: drag it"),
+    CompareMode.FLICKER: ("Flicker", "In turn, twice a second; hold the mouse for the next one"),
+    CompareMode.DIFFERENCE: ("Difference", "What is brighter than in A, and what is darker"),
+}
+_MATCHINGS = {
+    Matching.STEP: ("same step", "Steps of the same number go together"),
+    Matching.LEVEL: ("same noise", "Steps of the nearest noise level σ go together"),
+}
+
+
+class CompareView(QWidget):
+    """Shows and steers a `RunComparison`."""
+
+    def __init__(
+        self,
+        controller: SamplingController,
+        comparison: RunComparison,
+        shown: RunView,
+        theme: Theme,
+    ) -> None:
+        super().__init__()
+        self.setObjectName("compareView")
+        self._controller = controller
+        self._comparison = comparison
+        self._shown = shown
+        self._theme = theme
+        self._build()
+        self._bind()
+        self._show()
+        self._show_distances()
+        self._tint()
+
+    def _build(self) -> None:
+        self.modes: dict[CompareMode, QPushButton] = {}
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        for mode, (text, tooltip) in _MODES.items():
+            chip = self.modes[mode] = self._chip(text, tooltip, f"{mode}CompareButton")
+            chip.clicked.connect(lambda _on, mode=mode: self._on_mode(mode))
+            row.addWidget(chip)
+        self.gain = QComboBox()
+        self.gain.setObjectName("differenceGain")
+        self.gain.setToolTip("By how much the difference is amplified around grey")
+        self.gain.setAccessibleName("Amplification of the difference")
+        for gain in GAINS:
+            self.gain.addItem(f"× {gain:g}", gain)
+        row.addWidget(self.gain)
+        row.addSpacing(GAP)
+        self.matching: dict[Matching, QPushButton] = {}
+        for matching, (text, tooltip) in _MATCHINGS.items():
+            chip = self.matching[matching] = self._chip(text, tooltip, f"{matching}MatchButton")
+            chip.clicked.connect(lambda _on, matching=matching: self._on_matching(matching))
+            row.addWidget(chip)
+        row.addStretch(1)
+        self.finish = button("", "Go on with it, to compare all of its steps", "chip")
+        self.finish.setObjectName("finishComparedButton")
+        row.addWidget(self.finish)
+        self.close_button = button("", "Look at one run again", "tool")
+        self.close_button.setObjectName("endCompareButton")
+        self.close_button.setAccessibleName("End the comparison")
+        row.addWidget(self.close_button)
+        self.canvas = CompareCanvas(self._comparison, self._shown, self._theme)
+        self.chart = DistanceChart(self._theme)
+        self.told = label("", "caption")
+        self.told.setObjectName("distanceText")
+        self.told.setTextFormat(Qt.TextFormat.RichText)
+        self.told.setFixedWidth(self.chart.width())
+        beside = QVBoxLayout()
+        beside.setSpacing(2)
+        beside.addWidget(self.told)
+        beside.addWidget(self.chart, 1)
+        below = QHBoxLayout()
+        below.setSpacing(GAP)
+        below.addWidget(self.canvas, 1)
+        below.addLayout(beside)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(row)
+        column.addLayout(below, 1)
+
+    def _chip(self, text: str, tooltip: str, name: str) -> QPushButton:
+        chip = button(text, tooltip, "chip")
+        chip.setObjectName(name)
+        chip.setCheckable(True)
+        return chip
+
+    def _bind(self) -> None:
+        self.gain.activated.connect(lambda _row: self._comparison.set_gain(self.gain.currentData()))
+        self.close_button.clicked.connect(self._comparison.end)
+        self.finish.clicked.connect(self._on_finish)
+        self.chart.step_wished.connect(self._on_step_wished)
+        self._comparison.changed.connect(self._show)
+        self._comparison.measured.connect(self._show_distances)
+        self._comparison.frames_changed.connect(self._show_step)
+        self._controller.state_changed.connect(self._show)
+        self._theme.changed.connect(self._tint)
+
+    def _on_mode(self, mode: CompareMode) -> None:
+        self._comparison.set_mode(mode)
+        self._show()
+
+    def _on_matching(self, matching: Matching) -> None:
+        self._comparison.set_matching(matching)
+        self._show()
+
+    @Slot()
+    def _on_finish(self) -> None:
+        for run in self._comparison.runs:
+            if run.outcome is Outcome.STOPPED:
+                self._controller.finish(run)
+                return
+
+    @Slot(int)
+    def _on_step_wished(self, step: int) -> None:
+        """Go to a step of the first run."""
+        if not self._comparison.on:
+            return
+        self._shown.show(self._comparison.runs[0])
+        self._shown.set_step(step)
+
+    @Slot()
+    def _show(self) -> None:
+        comparison = self._comparison
+        for mode, chip in self.modes.items():
+            with QSignalBlocker(chip):
+                chip.setChecked(mode is comparison.mode)
+        for matching, chip in self.matching.items():
+            with QSignalBlocker(chip):
+                chip.setChecked(matching is comparison.matching)
+        self.gain.setVisible(comparison.mode is CompareMode.DIFFERENCE)
+        with QSignalBlocker(self.gain):
+            self.gain.setCurrentIndex(GAINS.index(comparison.gain))
+        short = [run for run in comparison.runs if run.outcome is Outcome.STOPPED]
+        self.finish.setVisible(bool(short))
+        self.finish.setEnabled(not self._controller.active)
+        if short:
+            self.finish.setText(f"Finish {short[0].title}")
+        self._show_distances()
+
+    @Slot()
+    def _show_distances(self) -> None:
+        comparison = self._comparison
+        if not comparison.on:
+            return
+        self.chart.set_distances(comparison.distances, comparison.runs[0].trajectory.num_steps)
+        self._show_step()
+
+    @Slot()
+    def _show_step(self) -> None:
+        first = next(iter(self._comparison.frames), None)
+        if first is not None:
+            self.chart.set_step(first.index)
+        self.told.setText("<br>".join(["rms of 𝑥̂₀ to A", *self._told(first)]))
+
+    def _told(self, first: Frame | None) -> list[str]:
+        """Return how far each run is from the first at the step on show, and at the end."""
+        told: list[str] = []
+        for letter, one in zip(LETTERS[1:], self._comparison.distances, strict=False):
+            here = dict(zip(one.steps, one.values, strict=True)).get(first.index if first else -1)
+            parts = [f"here {spelled(here)}"] if here is not None else []
+            if one.final is not None:
+                parts.append(f"end {spelled(one.final)}")
+            colour = self._theme.tokens.pins[len(told)]
+            told.append(f"<b style='color:{colour}'>{letter}</b>&nbsp; {', '.join(parts)}")
+        return told
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        set_icon(self.close_button, "x", tokens.text, tokens.disabled)
+        self._show_step()

@@ -1,0 +1,172 @@
+"""How pictures, steps and the animation of a run are exported: asked before the files are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Signal, Slot
+from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.widgets import GAP, PADDING, IntegerBox, NumberBox, button, label
+from diffusion_gui.panels.sampling.look_fields import LookFields
+from diffusion_gui.session.animation import MOST_FPS, MOST_FRAMES
+from diffusion_gui.session.run_export import Look, RunMotion
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesWish:
+    """What is exported: `steps` of the run, evenly, or 0 for that on show; as one file or many."""
+
+    look: Look
+    steps: int
+    numbered: bool
+
+
+class _RunDialog(QDialog):
+    """Fields over a line that says what comes of it, and the buttons."""
+
+    wished = Signal(object)
+
+    def __init__(self, title: str, fields: LookFields, save: QPushButton, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.fields = fields
+        self.summary = label("", "caption")
+        self.cancel = button("Cancel", "Close without exporting (Esc)")
+        self.cancel.setAutoDefault(False)
+        self.cancel.clicked.connect(self.reject)
+        self.save = save
+        self.save.setObjectName("runExportSaveButton")
+        self.save.setDefault(True)
+        self.save.clicked.connect(self._accept)
+        last = QHBoxLayout()
+        last.setSpacing(GAP)
+        last.addStretch(1)
+        last.addWidget(self.cancel)
+        last.addWidget(self.save)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(PADDING, PADDING, PADDING, PADDING)
+        column.setSpacing(PADDING)
+        column.addWidget(fields)
+        column.addWidget(self.summary)
+        column.addLayout(last)
+        fields.changed.connect(self._show)
+
+    def wish(self) -> object:
+        """Return what is set."""
+        raise NotImplementedError
+
+    @Slot()
+    def _accept(self) -> None:
+        for box in self.findChildren(IntegerBox):
+            box.interpretText()
+        self.accept()
+        self.wished.emit(self.wish())
+
+    @Slot()
+    def _show(self) -> None:
+        """Say what comes of it."""
+
+
+class RunPicturesDialog(_RunDialog):
+    """Asks which pictures of which steps; `wished(PicturesWish)` when Save is pressed."""
+
+    def __init__(self, frame: Frame, recorded: int, fields: LookFields, parent: QWidget) -> None:
+        save = button("Save as…", "Choose a place", "accent")
+        super().__init__("Export pictures and steps", fields, save, parent)
+        self.setObjectName("runPicturesDialog")
+        self._frame, self._recorded = frame, recorded
+        self.steps = QComboBox()
+        self.steps.setObjectName("exportStepsCombo")
+        self.steps.addItem(f"The one on show: step {frame.index}", 0)
+        if recorded > 1:
+            self.steps.addItem(f"All {recorded} that are recorded", recorded)
+            self.steps.addItem("Some of them, evenly", -1)
+        self.number = IntegerBox(2, max(recorded, 2))
+        self.number.setObjectName("exportStepsSpin")
+        self.number.setValue(min(recorded, 8))
+        self.number.setKeyboardTracking(True)
+        self.way = QComboBox()
+        self.way.setObjectName("exportWayCombo")
+        self.way.addItem("One picture", False)
+        self.way.addItem("Numbered files in a folder", True)
+        fields.add("Steps", self.steps, "Which steps of the run")
+        fields.add("How many", self.number, "So many steps, the first and the last among them")
+        fields.add(
+            "As", self.way,
+            "One picture: a grid, or of several steps a sheet with a row for every picture.\n"
+            "Files: one for every picture, or of several steps one for every step.",
+        )  # fmt: skip
+        self.steps.currentIndexChanged.connect(self._show)
+        self.number.valueChanged.connect(self._show)
+        self.way.currentIndexChanged.connect(self._show)
+        self._show()
+
+    def wish(self) -> PicturesWish:
+        """Return what is set."""
+        steps = self.steps.currentData()
+        count = self.number.value() if steps < 0 else steps
+        return PicturesWish(self.fields.look, count, self.way.currentData())
+
+    @Slot()
+    def _show(self) -> None:
+        """Say what comes of it."""
+        wish, pictures = self.wish(), self.fields.pictures()
+        self.number.setEnabled(self.steps.currentData() < 0)
+        kinds = len(wish.look.quantities)
+        if wish.numbered:
+            count = wish.steps or pictures * kinds
+            what = f"{count} file{'s' * (count > 1)}"
+        elif wish.steps:
+            what = f"a sheet of {pictures * kinds} rows and {wish.steps} columns"
+        else:
+            height, width = wish.look.drawn(self._frame).shape[:2]
+            what = f"a picture of {width} × {height} px"
+        self.summary.setText(f"{what[:1].upper()}{what[1:]}; every PNG carries the settings")
+
+
+class RunAnimationDialog(_RunDialog):
+    """Asks how the run moves; `wished(RunMotion)` when Save is pressed."""
+
+    def __init__(
+        self, frame: Frame, recorded: int, fields: LookFields, motion: RunMotion, parent: QWidget
+    ) -> None:
+        save = button("Save as…", "Choose a file: .gif, .webp, .apng or .mp4", "accent")
+        super().__init__("Export animation of the run", fields, save, parent)
+        self.setObjectName("runAnimationDialog")
+        self._frame, self._recorded = frame, recorded
+        most = min(max(recorded, 2), MOST_FRAMES)
+        self.steps = IntegerBox(2, most)
+        self.steps.setObjectName("runAnimationStepsSpin")
+        self.steps.setValue(min(motion.steps, most))
+        self.fps = IntegerBox(1, MOST_FPS)
+        self.fps.setObjectName("runAnimationSpeedSpin")
+        self.fps.setValue(motion.fps)
+        self.hold = NumberBox(0.0, 10.0, 1)
+        self.hold.setObjectName("runAnimationHoldSpin")
+        self.hold.setValue(motion.hold)
+        for spin in (self.steps, self.fps, self.hold):
+            spin.setKeyboardTracking(True)  # the summary follows, and Save takes what is typed
+            spin.valueChanged.connect(self._show)
+        fields.add(
+            "Steps", self.steps, f"How many of the {recorded} recorded steps, evenly; both ends too"
+        )
+        fields.add("Per second", self.fps, "Steps per second, 1/s")
+        fields.add("Hold last, s", self.hold, "How much longer the last step stays, in seconds")
+        self._show()
+
+    def wish(self) -> RunMotion:
+        """Return what is set."""
+        values = self.steps.value(), self.fps.value(), self.hold.value()
+        return RunMotion(*values, self.fields.look)
+
+    @Slot()
+    def _show(self) -> None:
+        """Say what comes of it."""
+        wish = self.wish()
+        height, width = wish.look.drawn(self._frame).shape[:2]
+        count = min(wish.steps, self._recorded)
+        seconds = count / wish.fps + wish.hold
+        frames = f"{count} frame{'s' * (count > 1)}"
+        self.summary.setText(f"{frames} of {width} × {height} px, {seconds:.1f} s")

@@ -1,0 +1,139 @@
+"""Going on from a step of a run: the button, what says so in the head, the mark on the timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from PySide6.QtCore import QRectF, Qt, Slot
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionSlider, QWidget
+
+from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import Chip, JumpSlider
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.run_view import RunView
+from diffusion_gui.state.sampling import SamplingController
+
+
+class ForkButton(QPushButton):
+    """Forks the run on show at the step on show, unless that is its end."""
+
+    def __init__(self, controller: SamplingController, shown: RunView, theme: Theme) -> None:
+        super().__init__("Fork")
+        self._controller = controller
+        self._shown = shown
+        self._theme = theme
+        self.setObjectName("forkButton")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setToolTip(
+            "Go on from the step on show with other settings (F8): the pictures up to there stay,\n"
+            "and from there on sampler, steps, schedule, guidance, model and seed are those that\n"
+            "you set. With nothing changed, every picture is the same to the last bit."
+        )
+        self.clicked.connect(self.fork)
+        shown.run_changed.connect(self._show)
+        shown.step_changed.connect(self._show)
+        theme.changed.connect(self._tint)
+        self._show()
+        self._tint()
+
+    @Slot()
+    def fork(self) -> None:
+        """Fork, if there is something to fork."""
+        run, frame = self._shown.run, self._shown.frame
+        if run is not None and frame is not None and frame.index < run.trajectory.num_steps:
+            self._controller.fork(run, frame.index)
+
+    @Slot()
+    def _show(self) -> None:
+        run, frame = self._shown.run, self._shown.frame
+        able = run is not None and frame is not None and frame.index < run.trajectory.num_steps
+        self.setEnabled(able)
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        set_icon(self, "git-fork", tokens.text, tokens.disabled)
+
+
+class ForkChip(Chip):
+    """Says which step of which run the document goes on from, in place of what a run starts from.
+
+    A press takes the fork away.
+    """
+
+    def __init__(self, document: Document, controller: SamplingController, start: QWidget) -> None:
+        super().__init__()
+        self._document = document
+        self._controller = controller
+        self._start = start
+        self.setObjectName("forkChip")
+        self.setProperty("role", "chip")
+        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setToolTip("Press to sample from the beginning again")
+        self.clicked.connect(controller.unfork)
+        document.changed.connect(self._show)
+        controller.runs.changed.connect(self._show)
+        self._show()
+
+    @Slot()
+    def _show(self) -> None:
+        fork = self._document.experiment.fork
+        self.setVisible(fork is not None)
+        self._start.setVisible(fork is None)
+        if fork is not None:
+            parent = self._controller.runs.find(fork.parent)
+            title = parent.title if parent is not None else "a deleted run"
+            self.setText(f"from step {fork.step} of {title}  ✕")
+            self.setAccessibleName(f"From step {fork.step} of {title}: take the fork away")
+
+
+class Timeline(JumpSlider):
+    """The steps of the run on show, with a mark at each step at which it was forked."""
+
+    def __init__(self, shown: RunView, theme: Theme) -> None:
+        super().__init__()
+        self._shown = shown
+        self._theme = theme
+        shown.run_changed.connect(self.update)
+        theme.changed.connect(self.update)
+
+    def marks(self) -> list[float]:
+        """Return where the marks are, in pixels from the left."""
+        run = self._shown.run
+        if run is None or self.maximum() < 1:
+            return []
+        option = QStyleOptionSlider()
+        self.initStyleOption(option)
+        control = QStyle.ComplexControl.CC_Slider
+        handle = self.style().subControlRect(
+            control, option, QStyle.SubControl.SC_SliderHandle, self
+        )
+        span = self.width() - handle.width()
+        return [
+            0.5 * handle.width() + span * step / self.maximum()
+            for step in fork_steps(run.experiment)
+        ]
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the marks over the groove."""
+        super().paintEvent(event)
+        marks = self.marks()
+        if not marks:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self._theme.tokens.cursor))
+        for x in marks:
+            painter.drawRoundedRect(QRectF(x - 1.5, 1.0, 3.0, 6.0), 1.5, 1.5)
+
+
+def fork_steps(experiment: Experiment) -> Iterator[int]:
+    """Yield the steps at which a run was forked, the last fork first."""
+    fork = experiment.fork
+    while fork is not None:
+        yield fork.step
+        fork = fork.parent.fork

@@ -1,0 +1,416 @@
+"""The page of runs: the tree of what was sampled, and what one may do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QRect, Qt, Signal, Slot
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPen
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QMenu,
+    QTreeView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.panels.common.icons import icon, set_icon
+from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.common.widgets import ElidedLabel, button, label
+from diffusion_gui.panels.sampling.run_details import RunDetails
+from diffusion_gui.panels.sampling.runs_delegate import RunsDelegate
+from diffusion_gui.panels.sampling.runs_model import Index, RunsModel
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.run_checks import Check, RunChecks
+from diffusion_gui.state.run_comparison import MOST_RUNS, RunComparison
+from diffusion_gui.state.run_view import RunView
+from diffusion_gui.state.runs import Outcome, Run
+from diffusion_gui.state.sampling import RunState, SamplingController
+
+INDENT = 14
+PLAIN = Qt.KeyboardModifier.NoModifier
+CHOOSE = QItemSelectionModel.SelectionFlag.ClearAndSelect
+
+
+class RunsTree(QTreeView):
+    """The rows; `picked` when one was chosen alone, by a click or an arrow key."""
+
+    picked = Signal(QModelIndex)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("runsTree")
+        self.setAccessibleName("Runs")
+        self.setProperty("role", "runs")
+        self.setHeaderHidden(True)
+        self.setIndentation(INDENT)
+        self.setRootIsDecorated(False)
+        self.setItemsExpandable(False)
+        self.setExpandsOnDoubleClick(False)
+        self.setMouseTracking(True)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        triggers = QAbstractItemView.EditTrigger
+        self.setEditTriggers(triggers.DoubleClicked | triggers.EditKeyPressed)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Pick a row that was clicked without a key."""
+        super().mouseReleaseEvent(event)
+        index = self.indexAt(event.position().toPoint())
+        if event.button() is Qt.MouseButton.LeftButton and event.modifiers() == PLAIN:
+            self._pick(index)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Pick the row that a plain arrow key goes to, or that Enter is pressed on."""
+        super().keyPressEvent(event)
+        keys = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+        if event.key() in keys and held == PLAIN:
+            self._pick(self.currentIndex())
+
+    def drawBranches(self, painter: QPainter, rect: QRect, index: Index) -> None:
+        """Join a fork to the run that it goes on from; Qt would colour the room of a chosen one."""
+        if not index.parent().isValid():
+            return
+        painter.setPen(QPen(self.palette().mid().color(), 1))
+        x, y = rect.right() - INDENT // 2, rect.top() + rect.height() // 2
+        last = not index.model().index(index.row() + 1, 0, index.parent()).isValid()
+        painter.drawLine(x, rect.top(), x, y if last else rect.bottom())
+        painter.drawLine(x, y, rect.right() - 1, y)
+
+    def keyboardSearch(self, search: str) -> None:
+        """Leave letters to the commands."""
+
+    def _pick(self, index: QModelIndex) -> None:
+        if index.isValid():
+            self.picked.emit(index)
+
+
+class RunsPage(QWidget):
+    """Shows, names, pins, deletes, restores, compares and checks runs; `refused` says why not."""
+
+    refused = Signal(str)
+
+    def __init__(
+        self,
+        document: Document,
+        controller: SamplingController,
+        shown: RunView,
+        comparison: RunComparison,
+        checks: RunChecks,
+        theme: Theme,
+    ) -> None:
+        super().__init__()
+        self.setObjectName("runsPage")
+        self._document = document
+        self._controller = controller
+        self._runs = controller.runs
+        self._shown = shown
+        self._comparison = comparison
+        self._checks = checks
+        self._theme = theme
+        self._deleted: tuple[Run, ...] = ()
+        self.model = RunsModel(self._runs, self)
+        self._build()
+        self._build_actions()
+        self._bind()
+        self.tree.expandAll()
+        self._show_shown()
+        self._show_list()
+        self._tint()
+
+    # --- building ---------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self.tree = RunsTree()
+        self.tree.setModel(self.model)
+        delegate = RunsDelegate(self.model, self._shown, self._comparison, self._theme)
+        self.tree.setItemDelegate(delegate)
+        self._runs.removed.connect(delegate.forget)
+        self.empty = label("Every run is kept here, with its settings,\nto look at again, fork or"
+                           " compare.\nPress Run to make the first one.", "caption")  # fmt: skip
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.details = RunDetails(self._runs, self._checks, self._theme)
+        self._build_undo()
+        self.compare = button("Compare", "", "chip")
+        self.compare.setObjectName("compareRunsButton")
+        self.more = button("", "More to do with the chosen runs", "tool")
+        self.more.setObjectName("runsMenuButton")
+        self.more.setAccessibleName("More to do with the chosen runs")
+        self._count = ElidedLabel("caption")
+        head = QHBoxLayout()
+        head.setContentsMargins(0, 0, 0, 0)
+        head.addWidget(self._count, 1)
+        head.addWidget(self.compare)
+        head.addWidget(self.more)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(head)
+        for widget, stretch in ((self.undo, 0), (self.tree, 1), (self.empty, 1), (self.details, 0)):
+            column.addWidget(widget, stretch)
+        self.setMinimumWidth(250)
+
+    def _build_undo(self) -> None:
+        self.undo = QWidget()
+        self._undo_text = ElidedLabel("caption")
+        self.undo_button = button("Undo", "Put back what was deleted", "link")
+        self.undo_button.setObjectName("undoDeleteRun")
+        row = QHBoxLayout(self.undo)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._undo_text, 1)
+        row.addWidget(self.undo_button)
+        self.undo.hide()
+
+    def _build_actions(self) -> None:
+        self.menu = QMenu(self)
+        self.actions_by_name: dict[str, QAction] = {}
+        for name, text, key, handler in (
+            ("restoreRun", "Restore its settings", "Ctrl+Return", self.restore),
+            ("compareRuns", "Compare the chosen runs", "C", self.compare_chosen),
+            ("compareWithParent", "Compare with the run it forks from", "", self.compare_parent),
+            ("finishRun", "Go on to its end", "", self.finish),
+            ("-", "", "", None),
+            ("verifyRun", "Verify: run it again and compare", "", self.verify),
+            ("measureRun", "Distance to the 1000-step reference of its seed", "", self.measure),
+            ("-", "", "", None),
+            ("renameRun", "Rename", "F2", self.rename),
+            ("noteRun", "Write a note", "N", self.write_note),
+            ("pinRun", "Pin: keep it, and every step of it", "P", self.pin),
+            ("deleteRuns", "Delete", "Del", self.delete),
+        ):
+            if handler is None:
+                self.menu.addSeparator()
+                continue
+            self._add_action(name, text, key, handler)
+        self.actions_by_name["pinRun"].setCheckable(True)
+        self.more.setMenu(self.menu)
+        self.more.setProperty("role", "menu")
+
+    def _add_action(self, name: str, text: str, key: str, handler: Callable[[], None]) -> None:
+        action = self.actions_by_name[name] = QAction(text, self)
+        action.setObjectName(name)
+        action.triggered.connect(lambda: handler())
+        self.menu.addAction(action)
+        if key and key != "F2":  # the tree's own
+            action.setShortcut(QKeySequence(key))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+            self.tree.addAction(action)
+        elif key:
+            action.setText(f"{text}\t{key}")
+
+    def _bind(self) -> None:
+        self.tree.picked.connect(self._on_picked)
+        self.tree.customContextMenuRequested.connect(self._show_menu)
+        self.tree.selectionModel().selectionChanged.connect(self._show_chosen)
+        self.model.rowsInserted.connect(self._on_rows)
+        self.compare.clicked.connect(self._on_compare)
+        self.undo_button.clicked.connect(self.put_back)
+        self._runs.changed.connect(self._show_list)
+        self._shown.run_changed.connect(self._show_shown)
+        self._shown.grown.connect(self._on_grown)
+        self._comparison.changed.connect(self._show_list)
+        self._controller.state_changed.connect(self._show_chosen)
+        self._theme.changed.connect(self._tint)
+
+    # --- what is chosen ---------------------------------------------------------------------
+
+    def chosen(self) -> list[Run]:
+        """Return the runs that are chosen, oldest first."""
+        indices = self.tree.selectionModel().selectedIndexes()
+        runs = [run for index in indices if (run := self.model.run(index)) is not None]
+        return sorted(runs, key=lambda run: run.number)
+
+    @property
+    def _one(self) -> Run | None:
+        """The run that is chosen, if it is one alone."""
+        chosen = self.chosen()
+        return chosen[0] if len(chosen) == 1 else None
+
+    @Slot(QModelIndex)
+    def _on_picked(self, index: QModelIndex) -> None:
+        run = self.model.run(index)
+        if run is not None:
+            self._comparison.end()
+            self._shown.show(run)
+
+    @Slot(QModelIndex, int, int)
+    def _on_rows(self, parent: QModelIndex, _first: int, _last: int) -> None:
+        self.tree.expand(parent)
+
+    @Slot()
+    def _show_shown(self) -> None:
+        """Choose the row of the run on show, unless several are chosen."""
+        index = self.model.index_of(self._shown.run)
+        if index.isValid() and len(self.chosen()) < 2:
+            self.tree.selectionModel().setCurrentIndex(index, CHOOSE)
+            self.tree.scrollTo(index)
+        self.tree.viewport().update()
+
+    @Slot()
+    def _on_grown(self) -> None:
+        if self._shown.run is not None:
+            self.model.show_growth(self._shown.run)
+
+    @Slot()
+    def _show_list(self) -> None:
+        count = len(self._runs)
+        self.tree.setVisible(count > 0)
+        self.details.setVisible(count > 0)
+        self.compare.setVisible(count > 0)
+        self.more.setVisible(count > 0)
+        self.empty.setVisible(count == 0)
+        self._count.setText(f"{count} run{'s' * (count != 1)}" if count else "")
+        if any(run in self._runs for run in self._deleted):
+            self._deleted = ()
+            self.undo.hide()
+        if not self.chosen():
+            self._show_shown()
+        self.tree.doItemsLayout()  # a note makes a row higher
+        self._show_chosen()
+
+    @Slot()
+    def _show_chosen(self) -> None:
+        chosen, one = self.chosen(), self._one
+        parent = self._runs.parent_of(one) if one is not None else None
+        on = self._comparison.on
+        able = {
+            "restoreRun": one is not None,
+            "compareRuns": 2 <= len(chosen) <= MOST_RUNS,
+            "compareWithParent": parent is not None,
+            "finishRun": one is not None and one.outcome is Outcome.STOPPED,
+            "verifyRun": bool(chosen),
+            "measureRun": bool(chosen),
+            "renameRun": one is not None,
+            "noteRun": one is not None,
+            "pinRun": bool(chosen),
+            "deleteRuns": bool(chosen),
+        }
+        for name, enabled in able.items():
+            self.actions_by_name[name].setEnabled(enabled)
+        self.actions_by_name["pinRun"].setChecked(bool(chosen) and all(r.pinned for r in chosen))
+        self.compare.setText("End comparison" if on else "Compare")
+        self.compare.setEnabled(on or able["compareRuns"] or able["compareWithParent"])
+        self.compare.setToolTip(
+            "Look at one run again" if on
+            else "Look at the chosen runs together, or at a fork beside the run it goes on from:\n"
+            f"choose 2 to {MOST_RUNS} with Ctrl or Shift"
+        )  # fmt: skip
+        self.details.set_run(one)
+
+    @Slot(QPoint)
+    def _show_menu(self, place: QPoint) -> None:
+        self.menu.popup(self.tree.viewport().mapToGlobal(place))
+
+    # --- what is done -----------------------------------------------------------------------
+
+    @Slot()
+    def _on_compare(self) -> None:
+        if self._comparison.on:
+            self._comparison.end()
+        elif len(self.chosen()) > 1:
+            self.compare_chosen()
+        else:
+            self.compare_parent()
+
+    @Slot()
+    def compare_chosen(self) -> None:
+        """Look at the chosen runs together."""
+        self._compare(self.chosen())
+
+    @Slot()
+    def compare_parent(self) -> None:
+        """Look at a fork beside the run that it goes on from."""
+        run = self._one
+        parent = self._runs.parent_of(run) if run is not None else None
+        if run is not None and parent is not None:
+            self._compare([parent, run])
+
+    def _compare(self, runs: list[Run]) -> None:
+        try:
+            self._comparison.compare(runs)
+        except EngineError as error:
+            self.refused.emit(str(error))
+
+    @Slot()
+    def restore(self) -> None:
+        """Make a run's settings those of the document, as an undoable step."""
+        if (run := self._one) is not None:
+            self._document.replace(run.experiment, f"restore the settings of {run.title}")
+
+    @Slot()
+    def finish(self) -> None:
+        """Go on with a stopped run to its end."""
+        if (run := self._one) is not None:
+            self._controller.finish(run)
+
+    @Slot()
+    def verify(self) -> None:
+        """Run the chosen runs again and compare."""
+        self._checks.ask(Check.VERIFY, *self.chosen())
+
+    @Slot()
+    def measure(self) -> None:
+        """Measure the chosen runs by the reference of their seed."""
+        self._checks.ask(Check.REFERENCE, *self.chosen())
+
+    @Slot()
+    def rename(self) -> None:
+        """Edit the name in its row."""
+        self.tree.edit(self.model.index_of(self._one))
+
+    @Slot()
+    def write_note(self) -> None:
+        """Go to the note's line."""
+        self.details.note.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    @Slot()
+    def pin(self) -> None:
+        """Pin the chosen runs, or let them go if all of them are pinned."""
+        chosen = self.chosen()
+        pinned = not all(run.pinned for run in chosen)
+        for run in chosen:
+            self._runs.pin(run, pinned)
+
+    @Slot()
+    def delete(self) -> None:
+        """Delete the chosen runs; a bar offers to put them back."""
+        chosen = self.chosen()
+        if not chosen:
+            return
+        if self._controller.recorded in chosen and self._controller.state in (
+            RunState.RUNNING, RunState.PAUSED,
+        ):  # fmt: skip
+            self._controller.stop()
+        for run in chosen:
+            self._runs.delete(run)
+        self._deleted = tuple(chosen)
+        what = chosen[0].title if len(chosen) == 1 else f"{len(chosen)} runs"
+        self._undo_text.setText(f"{what} deleted")
+        self.undo.show()
+        left = list(self._runs)
+        if self._shown.run in chosen and left:
+            self._shown.show(left[-1])
+
+    @Slot()
+    def put_back(self) -> None:
+        """Put back the runs that were deleted last."""
+        deleted, self._deleted = self._deleted, ()
+        for run in deleted:
+            self._runs.put_back(run)
+        self.undo.hide()
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        set_icon(self.more, "ellipsis", tokens.text, tokens.disabled)
+        for name, sign in (("restoreRun", "rotate-ccw"), ("compareRuns", "columns-2"),
+                           ("verifyRun", "circle-check"), ("pinRun", "pin"),
+                           ("deleteRuns", "trash-2")):  # fmt: skip
+            if name != "pinRun":  # a check mark is in its place
+                self.actions_by_name[name].setIcon(icon(sign, tokens.text, tokens.disabled))
+        self.tree.viewport().update()
