@@ -84,6 +84,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
         built.run_checks,
         built.run_comparison,
         built.forecaster,
+        built.run_endings,
         built.starts,
         built.run_view,
         built.sampling,

@@ -243,26 +243,12 @@ def test_what_a_config_does_not_hold_is_told(tmp_path):
         (["sample", "-o", "a.png", "--start", "b.png", "--t", "1001"], ["--t", "1001"]),
         (["sample", "-o", "a.png", "--start", "b.png", "--t", "100"], ["b.png"]),
         (["sample", "-o", "a.png", "--trajectory", "t.npy"], ["t.npy", ".npz"]),
-        (["sample", "-o", "a.png", "--animation", "t.mp4"], ["t.mp4", ".gif", ".webp"]),
-        (
-            [
-                "sample",
-                "-o",
-                "a.png",
-                "--trajectory",
-                "t.npz",
-                *["--count", "256", "--steps", "9999", "--timesteps", "9999"],
-            ],
-            ["--trajectory", "--count"],
-        ),
-        (
-            [
-                *["sample", "-o", "a.png", "--trajectory", "t.npz", "--count", "256"],
-                *["--steps", "500", "--size", "32", "--restart-set", "rounds=20"],
-                *["--restart-set", "low=0.01", "--restart-set", "high=50"],
-            ],
-            ["--trajectory", "the rounds of Restart", "--count"],
-        ),
+        (["sample", "-o", "a.png", "--animation", "t.avi"], ["t.avi", ".gif", ".mp4"]),
+        (["sample", "-o", "a.png", "--animation", "a.png"], ["a.png", "name them apart"]),
+        (["sample", "-o", "a.png", "--from", "b.png"], ["b.png", "cannot be read"]),
+        (["sample", "-o", "a.png", "--from", "b.gif"], ["b.gif", ".png, .apng or .json"]),
+        (["sample", "-o", "a.png", "--from", "b.json"], ["b.json", "cannot be read"]),
+        (["sample", "-o", "a.png", "--from", "b.png", "--steps", "9"], ["leave --steps out"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -427,13 +413,102 @@ def test_the_trajectory_and_the_animation_end_with_the_grid(tmp_path):
         "--trajectory", tmp_path / "t.npz", "--animation", tmp_path / "a.gif")  # fmt: skip
     with np.load(tmp_path / "t.npz") as file:
         arrays = dict(file)
-    assert arrays["x_t"].shape == arrays["x0_hat"].shape == (7, 2, 16, 16, 3)
+    assert arrays["x_t"].shape == arrays["x0_hat"].shape == (7, 2, 3, 16, 16)
+    assert arrays["x_t"].dtype == np.float32
     assert arrays["t"].tolist() == [1000, 833, 667, 500, 333, 167, 0]
     schedule = build(ScheduleSpec("cosine", 1000))
     np.testing.assert_allclose(arrays["sigma"], schedule.sigma[arrays["t"]], rtol=1e-12)
-    np.testing.assert_array_equal(arrays["x_t"][-1], _cells(tmp_path / "g.png", 2, 2, 16))
+    last = np.floor(np.clip(arrays["x_t"][-1], -1.0, 1.0) * 127.5 + 128.0).astype(np.uint8)
+    cells = _cells(tmp_path / "g.png", 2, 2, 16)
+    np.testing.assert_array_equal(last.transpose(0, 2, 3, 1), cells)
     with Image.open(tmp_path / "a.gif") as animation:
         assert animation.n_frames == 7
+
+
+@pytest.mark.parametrize("name", ["a.webp", "a.png", "a.mp4"])
+def test_an_animation_may_have_any_ending(tmp_path, name):
+    _ok("sample", "--steps", 3, "--count", 2, "--size", 16, "-o", tmp_path / "g.png",
+        "--animation", tmp_path / name)  # fmt: skip
+    if name != "a.mp4":
+        with Image.open(tmp_path / name) as animation:
+            assert animation.n_frames == 4
+    else:
+        assert (tmp_path / name).read_bytes()[4:8] == b"ftyp"
+
+
+def test_a_trajectory_that_the_disk_has_no_room_for_is_refused_before_the_run(
+    tmp_path, monkeypatch
+):
+    from diffusion_gui.session import trajectory_export
+
+    class Disk:
+        free = 10_000_000
+
+    monkeypatch.setattr(trajectory_export.shutil, "disk_usage", lambda _: Disk)
+    base = ("sample", "--size", 32, "--count", 64, "--steps", 50, "-o", tmp_path / "g.png")
+    for name in ("t.npz", "t.safetensors"):
+        line = _refused(*base, "--trajectory", tmp_path / name)
+        assert "0.0 GiB are free there" in line
+        assert "lower steps, count or size" in line
+    restart = ("--restart-set", "rounds=2")
+    assert "rounds of Restart" in _refused(*base, *restart, "--trajectory", tmp_path / "t.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def _forked(pictures, target):
+    """Write the grid of a fork whose parent starts from a picture; return its experiment."""
+    from diffusion_gui.engine.experiment import Experiment, Fork, Sampling
+    from diffusion_gui.engine.recorder import to_pixels
+    from diffusion_gui.engine.reverse import run
+    from diffusion_gui.session.export import save_grid
+    from diffusion_gui.session.picture_store import PictureStore
+    from diffusion_gui.session.run_inputs import RunInputs, carriage
+
+    store = PictureStore()
+    ref = store.open(str(pictures / "a.png"))
+    small = Sampling(model="gaussian", size=16, count=2, steps=5)
+    parent = Experiment(pictures=(ref,), sampling=Sampling(**(_fields(small) | {
+        "start": Start(ref.id, 600)})))  # fmt: skip
+    experiment = Experiment(sampling=Sampling(**(_fields(small) | {"sampler": "ddpm"})), seed=3,
+                            fork=Fork(parent, 2))  # fmt: skip
+    *_, last = run(experiment, RunInputs(store))
+    kept = carriage(experiment, store)
+    save_grid(target, to_pixels(last.x_t), kept.experiment, pictures=kept.pictures)
+    return experiment
+
+
+def _fields(value):
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
+
+
+def test_an_exported_fork_is_made_again_with_its_floats(tmp_path, pictures):
+    _forked(pictures, tmp_path / "window.png")
+    _ok("sample", "--from", tmp_path / "window.png", "-o", tmp_path / "shell.png",
+        "--trajectory", tmp_path / "t.safetensors")  # fmt: skip
+    np.testing.assert_array_equal(_pixels(tmp_path / "shell.png"), _pixels(tmp_path / "window.png"))
+    _ok("sample", "--from", tmp_path / "shell.png", "-o", tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "shell.png").read_bytes()
+    from safetensors.numpy import load_file
+
+    assert load_file(tmp_path / "t.safetensors")["x0_hat"].shape == (6, 2, 3, 16, 16)
+
+
+def test_an_exported_json_is_made_again_unless_it_needs_pictures(tmp_path, pictures):
+    from diffusion_gui.session.format import encode
+
+    _ok("sample", "--size", 16, "--count", 2, "--steps", 4, "--seed", 6, "-o", tmp_path / "a.png")
+    text = encode(_experiment(tmp_path / "a.png"))
+    (tmp_path / "a.json").write_text(text, encoding="utf-8")
+    _ok("sample", "--from", tmp_path / "a.json", "-o", tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    forked = _forked(pictures, tmp_path / "window.png")
+    (tmp_path / "f.json").write_text(encode(forked), encoding="utf-8")
+    line = _refused("sample", "--from", tmp_path / "f.json", "-o", tmp_path / "c.png")
+    assert "is not in a .json; give an exported .png" in line
+    for name, content in (("d.json", b"{}"), ("e.json", b"\xff\xfe"), ("f.png", b"no PNG")):
+        (tmp_path / name).write_bytes(content)
+        assert name in _refused("sample", "--from", tmp_path / name, "-o", tmp_path / "c.png")
+    assert not (tmp_path / "c.png").exists()
 
 
 def test_an_exported_schedule_samples_like_the_preset_it_came_from(tmp_path):

@@ -79,6 +79,7 @@ class MainWindow(QMainWindow):
             p.forecaster,
             p.run_comparison,
             p.run_checks,
+            p.run_endings,
             p.settings,
             p.theme,
         )

@@ -25,6 +25,7 @@ from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
 from diffusion_gui.state.run_checks import RunChecks
 from diffusion_gui.state.run_comparison import RunComparison
+from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
@@ -60,6 +61,7 @@ class Parts:
     run_checks: RunChecks
     run_comparison: RunComparison
     forecaster: Forecaster
+    run_endings: RunEndings
     starts: Starts
     estimator: Estimator
     first_experiment: Experiment
@@ -74,6 +76,7 @@ class Parts:
         self.measures.shutdown()
         self.run_comparison.shutdown()
         self.run_checks.shutdown()
+        self.run_endings.shutdown()
         self.sampling.shutdown()
         self.loader.shutdown()
         self.film.shutdown()
@@ -104,8 +107,8 @@ def build_parts(
     preview = ForwardPreview(document, view, store, comparison, app)
     player = Player(view, settings, app)
     sampling = SamplingController(document, store, device or settings.device, settings.live, app)
-    film = Film(document, view, store, comparison, preview, app)
     run_view = RunView(sampling, view, app)
+    film = Film(document, view, store, comparison, preview, app)
     loader = PictureLoader(document, view, store, app)
     loader.opened.connect(preview.try_again)
     loader.opened.connect(film.try_again)
@@ -129,6 +132,7 @@ def build_parts(
         run_checks=RunChecks(sampling, app),
         run_comparison=RunComparison(sampling.runs, run_view, app),
         forecaster=Forecaster(document, sampling, app),
+        run_endings=RunEndings(run_view, sampling.runs, app),
         starts=Starts(document, view, sampling, store, app),
         estimator=Estimator(document, view, sampling, app),
         pictures=pictures,

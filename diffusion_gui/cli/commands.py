@@ -173,7 +173,9 @@ def noise(
 
 @app.command()
 def sample(
+    context: typer.Context,
     output: options.Output,
+    source: options.ExportedRun = None,
     model: options.ModelName = "exact",
     model_settings: options.ModelSettings = None,
     images: options.Images = EMOJI,
@@ -203,6 +205,11 @@ def sample(
     """Sample pictures by the reverse process and write them as a grid."""
     wanted = sampling.Files(output, trajectory, animation)
     wanted.check()
+    if source is not None:
+        apart = ("source", "output", "device", "trajectory", "animation")
+        options.check_alone(context, apart)
+        _sample(sampling.exported(source, wanted), device, wanted)
+        return
     row, known = SAMPLERS[sampler], MODELS[model]
     params = options.read_settings(settings, row.params, row.title)
     model_params = options.read_settings(model_settings, known.params, known.title, "--model-set")
@@ -232,14 +239,20 @@ def sample(
         typer.echo(f"note: {note}", err=True)
     for problem in job.problems:
         typer.echo(f"left out: {problem}", err=True)
+    _sample(job, device, wanted)
+
+
+def _sample(job: sampling.Job, device: str, wanted: sampling.Files) -> None:
+    """Run a job, write its files and say so."""
     begin = time.perf_counter()
     recording = sampling.sample(job, device, wanted)
     for note in recording.notes:
         typer.echo(f"note: {note}", err=True)
     wanted.write(recording, job)
     seconds = time.perf_counter() - begin
+    count = job.experiment.sampling.count
     pictures = f"{count} picture{'s' * (count > 1)}"
-    typer.echo(f"{output}: {pictures} in {seconds:.1f} s, NFE {recording.calls}")
+    typer.echo(f"{wanted.grid}: {pictures} in {seconds:.1f} s, NFE {recording.calls}")
 
 
 @app.command()

@@ -38,6 +38,7 @@ from diffusion_gui.session.animation import KINDS
 from diffusion_gui.session.diffusers_export import EXPORTED_CLASSES
 from diffusion_gui.session.diffusers_schedules import IMAGE_SIZES
 from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
+from diffusion_gui.session.trajectory_export import ENDINGS
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 _MOST_TIMES, _MOST_DIGITS = 64, 20
@@ -162,11 +163,28 @@ StartPicture = Annotated[
 ]
 StartTime = Annotated[int | None, typer.Option("--t", min=1, max=MAX_STEPS, help="See --start.")]
 TrajectoryFile = Annotated[
-    Path | None, typer.Option(help="Also write every step (.npz): t, sigma, x_t, x0_hat.")
+    Path | None,
+    typer.Option(
+        help=f"Also write every step, exact floats ({names(ENDINGS)}): t, a, s, sigma, x_t, x0_hat."
+    ),
 ]
 AnimationFile = Annotated[
-    Path | None, typer.Option(help=f"Also write x_t over the run: {names(export.ANIMATIONS)}.")
+    Path | None, typer.Option(help=f"Also write x_t over the run: {names(KINDS)}.")
 ]
+ExportedRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", help="Make the run of an exported .png or .json again, its forks included."
+    ),
+]
+
+
+def check_alone(context: typer.Context, apart: Collection[str]) -> None:
+    """Raise EngineError where --from is given together with other options than those `apart`."""
+    for name, flags in ((p.name or "", p.opts) for p in context.command.params):
+        source = context.get_parameter_source(name)
+        if name not in apart and source is not None and source.name == "COMMANDLINE":
+            raise EngineError(f"--from holds all settings of the run; leave {flags[0]} out")
 
 
 def find_schedule(

@@ -5,8 +5,11 @@ Imports torch, but only when a run begins.
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,44 +21,45 @@ from diffusion_gui.engine.images import Pixels, read_picture, square
 from diffusion_gui.engine.planning import transitions
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library
+from diffusion_gui.session.animation import check_animation
 from diffusion_gui.session.files import check_target
-from diffusion_gui.session.format import check
+from diffusion_gui.session.format import check, decode
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.png_parts import portable
+from diffusion_gui.session.restore import read_experiment, renamed
+from diffusion_gui.session.run_export import Look, RunMotion, save_run_animation
+from diffusion_gui.session.run_inputs import Carriage, RunInputs, carriage, lineage
+from diffusion_gui.session.shared import needed, shared
+from diffusion_gui.session.trajectory_export import ENDINGS, check_trajectory, save_trajectory
+
+if TYPE_CHECKING:
+    from diffusion_gui.engine.reverse import Inputs
+    from diffusion_gui.engine.samplers import Step
 
 MOST_ANIMATED = 100
 """An animation shows at most this many of a run's steps, evenly, the first and last among them."""
-_MOST_RECORDED = 2 * 1024**3
+_ANIMATION_SIDE = 800
+"""About how many pixels wide an animation is at most."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """A run with its pixels: uint8 `data` [N, size, size, 3], `start` [size, size, 3] or None."""
+    """A run with what gives the pixels that it, and the runs it forks from, take in."""
 
     experiment: Experiment
-    data: Pixels
-    start: Pixels | None
-    problems: tuple[str, ...]
+    inputs: Callable[[Experiment], Inputs]
+    kept: Carriage
+    """The run as it goes into files."""
+    problems: tuple[str, ...] = ()
     """One line for every file that was left out of the data."""
-
-    def pictures(self) -> dict[str, Pixels]:
-        """Return the user's own pictures that the run needs, by id, as many as a PNG may carry."""
-        sampling, pictures = self.experiment.sampling, {}
-        if sampling.start is not None and self.start is not None:
-            pictures[sampling.start.picture] = self.start
-        if sampling.data != EMOJI:
-            ids = (ref.id for ref in self.experiment.pictures)
-            pictures |= dict(zip(ids, self.data, strict=True))
-        return portable(pictures)
 
 
 @dataclass(slots=True)
 class Recording:
-    """What was kept of a run: the result, and as wished all steps and frames for an animation."""
+    """What was kept of a run: the result, and as wished the steps of an animation."""
 
     result: Pixels = field(default_factory=lambda: np.empty(0, np.uint8))
-    frames: list[Frame] = field(default_factory=list)
-    animation: list[Pixels] = field(default_factory=list)
+    animation: list[Frame] = field(default_factory=list)
     calls: int = 0
     """Model calls of the whole run (NFE)."""
     notes: list[str] = field(default_factory=list)
@@ -74,17 +78,22 @@ class Files:
         """Raise EngineError if one of them cannot be made."""
         check_target(self.grid, (".png",))
         if self.trajectory is not None:
-            check_target(self.trajectory, (".npz",))
+            check_target(self.trajectory, ENDINGS)
         if self.animation is not None:
-            check_target(self.animation, export.ANIMATIONS)
+            check_animation(self.animation)
+        files = [file for file in (self.grid, self.trajectory, self.animation) if file is not None]
+        if len({file.absolute() for file in files}) < len(files):
+            raise EngineError(f"{self.grid}: two results cannot be one file; name them apart")
 
     def write(self, recording: Recording, job: Job) -> None:
-        """Write what was wished for; raises EngineError where the file system refuses."""
-        export.save_grid(self.grid, recording.result, job.experiment, pictures=job.pictures())
-        if self.trajectory is not None:
-            export.save_trajectory(self.trajectory, recording.frames)
+        """Write what is not written while it runs; raises EngineError as the writers do."""
+        kept = job.kept
+        export.save_grid(self.grid, recording.result, kept.experiment, pictures=kept.pictures)
         if self.animation is not None:
-            export.save_animation(self.animation, recording.animation)
+            count = len(recording.result)
+            cell = min(export.CELL, _ANIMATION_SIDE // export.square_columns(count))
+            motion = RunMotion(MOST_ANIMATED, 12, 1.5, Look(("x_t",), cell=cell))
+            save_run_animation(self.animation, recording.animation, motion, kept)
 
 
 def prepare(
@@ -102,7 +111,8 @@ def prepare(
         raise EngineError(f"--t: {t} is outside 1 to {T}, the T of the schedule; lower it")
     if wanted.trajectory is not None:
         begun = Start("", t) if t is not None else None
-        _check_memory(replace(experiment, sampling=replace(experiment.sampling, start=begun)))
+        told = replace(experiment, sampling=replace(experiment.sampling, start=begun))
+        check_trajectory(wanted.trajectory, told, transitions(told) + 1)
     size = experiment.sampling.size
     begin = None if start is None else _read_square(start, size)
     pixels, pictures, problems = _read_data(images, size)
@@ -114,33 +124,102 @@ def prepare(
         if images == EMOJI:  # elsewhere the pictures are the model's data, and it is not of it
             pictures = (ref,)
     experiment = replace(experiment, pictures=pictures)
-    return Job(experiment, pixels, begin[0] if begin else None, tuple(problems))
+    emoji = experiment.sampling.data == EMOJI
+    labels = library.captions() if emoji else library.labels(pictures)
+    own = {} if emoji else dict(zip((ref.id for ref in pictures), pixels, strict=True))
+    if begin is not None:
+        own = {begin[1].id: begin[0]} | own
+    carried = portable(own)
+    kept = Carriage(shared(experiment, carried), carried, len(own) - len(carried))
+
+    def inputs(_: Experiment) -> Inputs:
+        from diffusion_gui.engine.reverse import Inputs
+
+        return Inputs(pixels, begin[0] if begin else None, labels)
+
+    return Job(experiment, inputs, kept, tuple(problems))
+
+
+def exported(source: Path, wanted: Files) -> Job:
+    """Return the run of an experiment that was exported: a .png with its pictures, or a .json.
+
+    Raises EngineError where it holds none, and where a picture that the run needs is not in it.
+    """
+    store = PictureStore()
+    bundled = {ref.id: ref for ref in store.defer_bundled()}
+    if source.suffix.lower() == ".json":
+        experiment = _decoded(source)
+    else:
+        check_readable(source)
+        found = read_experiment(source, bundled)
+        sources = {ref.id: ref.source for ref in found.experiment.pictures}
+        ids = {old: store.add(one, sources.get(old, "")).id for old, one in found.pictures.items()}
+        if found.left_out:
+            raise EngineError(
+                f"{source}: {found.left_out} of the pictures that its run needs are not in it;"
+                " run it in the window, where they are open"
+            )
+        experiment = renamed(found, ids).experiment
+    for one in lineage(experiment):
+        for picture in needed(one):
+            if not store.knows(picture):
+                raise EngineError(
+                    f"{source}: the picture {picture} is not in a .json; give an exported .png"
+                )
+    if wanted.trajectory is not None:
+        check_trajectory(wanted.trajectory, experiment, transitions(experiment) + 1)
+    return Job(experiment, RunInputs(store), carriage(experiment, store))
+
+
+def check_readable(source: Path) -> None:
+    """Raise EngineError where a file is no PNG that can be there."""
+    if source.suffix.lower() not in (".png", ".apng"):
+        raise EngineError(f"--from {source}: give an exported .png, .apng or .json")
+
+
+def _decoded(source: Path) -> Experiment:
+    try:
+        text = source.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise EngineError(f"--from {source}: it is not text; give an exported .json") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise EngineError(f"--from {source}: cannot be read ({reason})") from None
+    try:
+        return decode(text)
+    except EngineError as error:
+        raise EngineError(f"--from {source}: {error}") from None
 
 
 def sample(job: Job, device: str, wanted: Files) -> Recording:
-    """Run `job` to its end under a progress bar, keeping what `wanted` needs."""
+    """Run `job` to its end under a progress bar, keeping what `wanted` needs.
+
+    A trajectory is written meanwhile.
+    """
     recording = Recording()
     with step_progress() as advance:
         from diffusion_gui.engine import device as devices
         from diffusion_gui.engine.recorder import record
-        from diffusion_gui.engine.reverse import Inputs, model_calls, run
+        from diffusion_gui.engine.reverse import model_calls, run
 
         total = transitions(job.experiment)
         recording.calls = model_calls(job.experiment)
         shown = animated(total) if wanted.animation else set()
-        labels = library.labels(job.experiment.pictures)
-        if job.experiment.sampling.data == EMOJI:
-            labels = library.captions()
-        inputs = Inputs(job.data, job.start, labels)
         target = devices.choose(device)
-        for step in run(job.experiment, inputs, target, told=recording.notes.append):
-            advance(step.index, total)
-            if wanted.trajectory:
-                recording.frames.append(record(step))
-            if step.index in shown:
-                recording.animation.append(record(step).x_t)
-            if step.index == total:
-                recording.result = record(step).x0_hat  # raises where it is not finite
+
+        def steps() -> Iterator[Step]:
+            for step in run(job.experiment, job.inputs, target, told=recording.notes.append):
+                advance(step.index, total)
+                if step.index in shown:
+                    recording.animation.append(record(step))
+                if step.index == total:
+                    recording.result = record(step).x0_hat  # raises where it is not finite
+                yield step
+
+        if wanted.trajectory is not None:
+            save_trajectory(wanted.trajectory, steps(), total + 1, job.kept.experiment)
+        else:
+            deque(steps(), maxlen=0)
     return recording
 
 
@@ -175,16 +254,3 @@ def _read_data(images: str, size: int) -> tuple[Pixels, tuple[PictureRef, ...], 
 def _read_square(path: Path, size: int) -> tuple[Pixels, PictureRef]:
     picture = read_picture(path)
     return square(picture.pixels, size), PictureStore().add(picture, str(path))
-
-
-def _check_memory(experiment: Experiment) -> None:
-    """Raise EngineError where recording every step would need more memory than is sensible."""
-    sampling = experiment.sampling
-    steps = transitions(experiment)
-    need = (steps + 1) * sampling.count * sampling.size**2 * 3 * 3
-    if need > _MOST_RECORDED:
-        fewer = "--steps, the rounds of Restart" if sampling.restart else "--steps"
-        raise EngineError(
-            f"--trajectory: {need / 1024**3:.1f} GiB of pictures is over"
-            f" {_MOST_RECORDED / 1024**3:.0f} GiB; lower {fewer}, --count or --size"
-        )

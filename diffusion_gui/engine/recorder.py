@@ -104,7 +104,7 @@ class Recorder:
         arrived = None
         if x.device.type == "cuda":
             arrived = torch.cuda.Event()
-            pictures, numbers = _pinned(pictures), _pinned(numbers)
+            pictures, numbers = pinned(pictures), pinned(numbers)
             arrived.record()
         else:
             pictures, numbers = pictures.cpu(), numbers.cpu()
@@ -161,7 +161,7 @@ def to_pixels(batch: Tensor) -> Pixels:
     return to_bytes(batch).cpu().numpy()
 
 
-def _pinned(tensor: Tensor) -> Tensor:
+def pinned(tensor: Tensor) -> Tensor:
     """Start copying a tensor into pinned memory."""
     target = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
     return target.copy_(tensor, non_blocking=True)

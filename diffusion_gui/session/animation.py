@@ -22,8 +22,8 @@ from diffusion_gui.session.format import encode
 from diffusion_gui.session.forward_export import IDLE, Scene, Watch, rendered
 from diffusion_gui.session.png_parts import png_info
 
-KINDS = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG", ".mp4": "MP4"}
-"""The endings of animations."""
+KINDS = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG", ".png": "PNG", ".mp4": "MP4"}
+"""The endings of animations; a .png is an .apng by its usual name."""
 MOST_FRAMES, MOST_FPS = 600, 50
 _MOST_SIDES = {"GIF": 65_535, "WEBP": 16_383, "MP4": 16_384}
 """The longest side in pixels that a format has."""

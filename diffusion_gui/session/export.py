@@ -1,4 +1,4 @@
-"""Results as files: schedules, pictures, trajectories, animations. Knows the engine, no Qt.
+"""Results as files: schedules, pictures, grids of samples. Knows the engine, no Qt.
 
 Every file appears whole or not at all (`files.atomic_write`), and the same input gives the same
 bytes. To add a schedule format, write its function and its row in `SCHEDULE_WRITERS`.
@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, cast
 
 import msgspec
@@ -22,7 +22,6 @@ from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.images import Pixels, contact_sheet
 from diffusion_gui.engine.schedules import Family, Schedule, ScheduleSpec, operations
 from diffusion_gui.engine.schedules.schedule import Array
-from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session.diffusers_export import to_config
 from diffusion_gui.session.files import AnyPath, WatchedFile, atomic_write, check_target
 from diffusion_gui.session.format import encode
@@ -37,11 +36,8 @@ SCHEDULE_KEY = "diffusion-gui-schedule"
 """The PNG text chunk of a plot that holds its schedule as JSON."""
 FLOW_LINE = "# family: flow\n"
 """The first line of a list that holds a flow's s; other families have a line like it."""
-ANIMATIONS = {".gif": "GIF", ".webp": "WEBP"}
 CELL = 128
 """About how many pixels wide a sample is in a contact sheet."""
-_ANIMATION_SIDE = 800
-_FRAME_MS, _LAST_FRAME_MS = 80, 1600
 
 
 def save_schedule(
@@ -206,48 +202,6 @@ def square_columns(count: int) -> int:
 def _sheet(frames: Pixels, columns: int, cell: int) -> Pixels:
     scale = max(1, round(cell / frames.shape[2]))
     return contact_sheet(frames, columns, scale=scale)
-
-
-def save_trajectory(path: AnyPath, frames: Sequence[Frame]) -> None:
-    """Write recorded steps as .npz: t [n + 1], sigma [n + 1], x_t and x0_hat.
-
-    The pictures are uint8 [n + 1, B, H, W, 3]; the first step is the noisiest.
-    """
-    arrays: dict[str, Any] = {
-        "t": np.array([frame.t for frame in frames], dtype=np.int64),
-        "sigma": np.array([frame.sigma for frame in frames], dtype=np.float64),
-        "x_t": np.stack([frame.x_t for frame in frames]),
-        "x0_hat": np.stack([frame.x0_hat for frame in frames]),
-    }
-    atomic_write(check_target(path, (".npz",)), lambda file: np.savez(file, **arrays))
-
-
-def save_animation(path: AnyPath, frames: Sequence[Pixels]) -> None:
-    """Write batches uint8 [B, H, W, 3], in order, as an endless .gif or .webp of their grids.
-
-    The last frame, the result, stays longer.
-    """
-    target = check_target(path, ANIMATIONS)
-    columns = square_columns(len(frames[0]))
-    cell = min(CELL, _ANIMATION_SIDE // columns)
-    sheets = [Image.fromarray(_sheet(batch, columns, cell)) for batch in frames]
-    atomic_write(
-        target, lambda file: _write_animation(file, sheets, ANIMATIONS[target.suffix.lower()])
-    )
-
-
-def _write_animation(file: BinaryIO, sheets: list[Image.Image], kind: str) -> None:
-    durations = [_FRAME_MS] * (len(sheets) - 1) + [_LAST_FRAME_MS]
-    quality = {"quality": 90, "method": 4} if kind == "WEBP" else {}
-    sheets[0].save(
-        file,
-        format=kind,
-        save_all=True,
-        append_images=sheets[1:],
-        duration=durations,
-        loop=0,
-        **quality,
-    )
 
 
 SCHEDULE_WRITERS: dict[str, Callable[[Schedule, ScheduleSpec | None, str], bytes]] = {

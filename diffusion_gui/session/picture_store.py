@@ -124,6 +124,11 @@ class PictureStore:
         """Read a file, keep it at `side` and return its reference; raises EngineError."""
         return self.add(read_picture(path, side), path, side)
 
+    def knows(self, picture_id: str) -> bool:
+        """Return whether a picture was ever added."""
+        with self._lock:
+            return picture_id in self._known
+
     def side_of(self, picture_id: str) -> int:
         """Return the longest side at which a picture is kept, 0 for its own size."""
         return self._find(picture_id).side

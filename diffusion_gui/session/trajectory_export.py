@@ -11,15 +11,18 @@ from __future__ import annotations
 import io
 import json
 import math
+import shutil
 import struct
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.session.files import AnyPath, WatchedFile, atomic_write, check_target
 from diffusion_gui.session.format import encode
@@ -42,7 +45,7 @@ def save_trajectory(
     for one by one, and what they raise ends it; no file is left then. Raises EngineError if it
     cannot be written.
     """
-    target = check_target(path, ENDINGS)
+    target = check_trajectory(path, experiment, count)
     npz = target.suffix.lower() == ".npz"
     sampling = experiment.sampling
     shape = count, sampling.count, 3, sampling.size, sampling.size
@@ -59,10 +62,27 @@ def save_trajectory(
     atomic_write(target, write, watch.poll)
 
 
-def nbytes(experiment: Experiment, count: int) -> int:
-    """Return about how large the file of `count` steps is."""
+def check_trajectory(path: AnyPath, experiment: Experiment, count: int) -> Path:
+    """Return `path` if `count` steps can be written there, so that a long run fails before it.
+
+    Raises EngineError for another ending, a missing folder, and where the disk has no room.
+    """
+    target = check_target(path, ENDINGS)
     sampling = experiment.sampling
-    return 2 * count * sampling.count * 3 * sampling.size**2 * 4
+    one = count * sampling.count * 3 * sampling.size**2 * 4
+    need = one * (3 if target.suffix.lower() == ".npz" else 2)  # x0_hat waits beside an archive
+    try:
+        free = shutil.disk_usage(target.parent).free
+    except OSError:  # a system that does not tell
+        return target
+    if need > free:
+        fewer = "steps, the rounds of Restart," if sampling.restart else "steps,"
+        raise EngineError(
+            f"{target}: {need / 1024**3:.1f} GiB are needed while it is written, and"
+            f" {free / 1024**3:.1f} GiB are free there; lower {fewer} count or size, or choose"
+            " another place"
+        )
+    return target
 
 
 class _Walk:

@@ -28,6 +28,8 @@ class SamplingPage(StrEnum):
     """What stands beside the pictures."""
 
     CURVES = "curves"
+    POSTERIOR = "posterior"
+    MAP = "map"
     RUNS = "runs"
 
 

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from diffusion_gui.engine.experiment import Experiment, Fork
 from diffusion_gui.engine.images import FloatImage
 from diffusion_gui.engine.run_distance import ReferenceDistance, Verdict
+from diffusion_gui.engine.survey import Survey
 from diffusion_gui.engine.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Run:
     """Of the steps so far, pauses left out."""
     result: FloatImage | None = None
     """The samples as float32 [B, 3, H, W], once it is done."""
+    survey: Survey | None = None
+    """Where its steps lie on the map of the data set, and their posteriors."""
     name: str = ""
     note: str = ""
     pinned: bool = False

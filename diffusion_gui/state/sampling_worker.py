@@ -18,6 +18,7 @@ from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.jobs import Job, reason
 from diffusion_gui.state.runs import Run
+from diffusion_gui.state.surveyor import Surveyor
 
 if TYPE_CHECKING:
     import torch
@@ -83,6 +84,7 @@ class SamplingWorker:
         self._target: torch.device
         self._described = ""
         self._run: Run | None = None
+        self._surveyor = Surveyor(self._inputs, self._poll)
 
     def execute(
         self,
@@ -105,7 +107,10 @@ class SamplingWorker:
         tape = reverse.tape_for(experiment, parent.tape if parent else None)
         if heard:
             tape = heard.first(len(heard))
+        noted = parent.survey if parent else None
+        witness = self._surveyor.begin(experiment, len(calls) - 1, target, noted)
         run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
+        run.survey = witness.survey
         self._run, inherited = run, _inherited(order)
         started(run)
         known = _known_steps(order)
@@ -113,11 +118,13 @@ class SamplingWorker:
 
         def keep(frames: list[Frame]) -> None:
             for frame in frames:
+                witness.take(frame.index)
                 run.trajectory.append(inherited.get(frame.index, frame))
                 grown(run.trajectory)
 
         for step in reverse.walk(experiment, self, target, tape):
             run.seconds = time.perf_counter() - begin - job.waited
+            witness.put(step)
             keep(self._recorded(recorder, step, run))
             if step.index < known:
                 job.poll()
@@ -215,6 +222,7 @@ class SamplingWorker:
         from diffusion_gui.engine import device
 
         self._job = job
+        self._surveyor.end()
         device.leave_a_core_free()
         self._run = None
         self._target = device.choose(wish)
@@ -232,7 +240,8 @@ class SamplingWorker:
             self._model = reverse.build_model(experiment, inputs, self._target, self._poll)
             self._model.at_once.told = self._tell
             self._model_key = key
-        return self._model
+            self._surveyor.atlas(experiment, self._target, inputs)
+        return self._surveyor.watch(experiment, self._model, self._target)
 
     def start(self, experiment: Experiment) -> Pixels | None:
         """Return the picture that the run begins with."""

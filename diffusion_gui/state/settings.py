@@ -9,8 +9,16 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
 
 from diffusion_gui.engine.experiment import DEVICES
+from diffusion_gui.state.step_series import StepNumber
 
 THEMES = ("system", "light", "dark")
+STEP_CHARTS = (
+    StepNumber.SIGMA,
+    StepNumber.CHANGE,
+    StepNumber.DISTANCE,
+    StepNumber.ENTROPY,
+)
+"""The charts beside the pictures of a run, until others are chosen."""
 PLAY_MODES = ("once", "loop", "ping-pong")
 PLAY_SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -67,6 +75,16 @@ class Settings:
     @drawer_sections.setter
     def drawer_sections(self, value: Iterable[str]) -> None:
         self._store.setValue("sampling/sections", " ".join(value))
+
+    @property
+    def step_charts(self) -> tuple[StepNumber, ...]:
+        """Which charts stand beside the pictures of a run."""
+        names = str(self._store.value("sampling/charts", ",".join(STEP_CHARTS))).split(",")
+        return tuple(number for number in StepNumber if number in names)
+
+    @step_charts.setter
+    def step_charts(self, value: Iterable[StepNumber]) -> None:
+        self._store.setValue("sampling/charts", ",".join(value))
 
     @property
     def play_mode(self) -> str:

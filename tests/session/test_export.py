@@ -20,15 +20,12 @@ from diffusion_gui.engine.schedules import (
     from_betas,
     with_points,
 )
-from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session.export import (
     METADATA_KEY,
     SCHEDULE_WRITERS,
-    save_animation,
     save_grid,
     save_png,
     save_schedule,
-    save_trajectory,
     schedule_columns,
     square_columns,
 )
@@ -324,34 +321,6 @@ def test_the_same_grid_gives_the_same_bytes(tmp_path):
 def test_square_columns_hold_all_and_not_one_more_than_needed(count):
     columns = square_columns(count)
     assert columns**2 >= count > (columns - 1) ** 2
-
-
-def test_a_trajectory_holds_every_step(tmp_path):
-    numbers = np.zeros(2, np.float32)
-    frames = [
-        Frame(i, 10 - i, 1.0 / (i + 1), _batch(2), 255 - _batch(2), _batch(2), numbers, numbers)
-        for i in range(3)
-    ]
-    save_trajectory(tmp_path / "t.npz", frames)
-    with np.load(tmp_path / "t.npz") as file:
-        arrays = dict(file)
-    assert arrays["t"].tolist() == [10, 9, 8]
-    assert arrays["sigma"].tolist() == [1.0, 0.5, 1.0 / 3.0]
-    assert arrays["x_t"].dtype == arrays["x0_hat"].dtype == np.uint8
-    np.testing.assert_array_equal(arrays["x_t"][1], frames[1].x_t)
-    np.testing.assert_array_equal(arrays["x0_hat"][2], frames[2].x0_hat)
-
-
-@pytest.mark.parametrize("name", ["a.gif", "a.webp", "A.GIF"])
-def test_an_animation_shows_the_batches_in_order(tmp_path, name):
-    levels = (0, 128, 255)
-    save_animation(tmp_path / name, [np.full((4, 8, 8, 3), v, np.uint8) for v in levels])
-    with Image.open(tmp_path / name) as picture:
-        assert picture.n_frames == 3
-        for index, level in enumerate(levels):
-            picture.seek(index)
-            shown = np.array(picture.convert("RGB"))[60, 60].astype(int)
-            np.testing.assert_allclose(shown, level, atol=4)
 
 
 # --- whole or not at all -------------------------------------------------------------------------

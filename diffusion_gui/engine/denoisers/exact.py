@@ -89,6 +89,19 @@ class Posterior:
         return self.weights[:, 0]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Glimpse:
+    """The posterior p(image | x_t) behind one estimate, for each of its B queries. Float64.
+
+    `indices` and `weights` [B, k] are its k most probable images, descending, `entropy` [B] is in
+    nats.
+    """
+
+    indices: Tensor
+    weights: Tensor
+    entropy: Tensor
+
+
 class Exact:
     """Posterior mean over `images` [N, C, H, W] in [-1, 1], streamed in tiles of the set.
 
@@ -129,6 +142,12 @@ class Exact:
         self._temperature = temperature
         self._log_prior = self._checked(log_prior)
         self._left_out: Tensor | None = None
+        self._watch: Callable[[Glimpse], None] | None = None
+        self._watched = 0
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self._images)
 
     def given(self, log_prior: Tensor | None) -> Exact:
         """Return this denoiser with another log prior [N], sharing the images.
@@ -179,9 +198,21 @@ class Exact:
         other._left_out = indices
         return other
 
+    def watched(self, watch: Callable[[Glimpse], None], k: int = 8) -> Exact:
+        """Return this denoiser telling `watch` the posterior behind every estimate it makes.
+
+        It costs next to nothing: the weights are there anyhow. Shares the images.
+        """
+        other = copy.copy(self)
+        other._watch, other._watched = watch, min(k, len(self._images))
+        return other
+
     def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
         """Return x0_hat [B, C, H, W] for x_t [B, C, H, W] at level (a, s), s > 0."""
-        blocks = [self._block_mean(*block, a, s) for block in self._blocks(x, a)]
+        seen: list[tuple[Tensor, ...]] = []
+        blocks = [self._block_mean(*block, a, s, seen) for block in self._blocks(x, a)]
+        if self._watch is not None:
+            self._watch(Glimpse(*(torch.cat(column) for column in zip(*seen, strict=True))))
         mean = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
         return (mean + self._mean).to(x.dtype).reshape(x.shape).to(x.device)
 
@@ -227,13 +258,23 @@ class Exact:
             )
         return list(zip(queries.split(_ROWS), self._left_out.split(_ROWS), strict=True))
 
-    def _block_mean(self, queries: Tensor, left_out: Tensor | None, a: float, s: float) -> Tensor:
-        """Return sum_i w_i x_i (centred), [R, D].
+    def _block_mean(
+        self,
+        queries: Tensor,
+        left_out: Tensor | None,
+        a: float,
+        s: float,
+        seen: list[tuple[Tensor, ...]],
+    ) -> Tensor:
+        """Return sum_i w_i x_i (centred), [R, D]; notes in `seen` what is watched.
 
         Rows where few images have weight are summed one by one, the others by one product.
         """
         count, total = len(queries), len(self._images)
-        weights = self._logits(queries, left_out, a, s).softmax(dim=1).to(self._images.dtype)
+        posterior = self._logits(queries, left_out, a, s).softmax(dim=1)
+        if self._watch is not None:
+            seen.append(_summary(posterior[:count], self._watched))
+        weights = posterior.to(self._images.dtype)
         reached = weights > self._precision.omitted_mass / total  # [_ROWS, N]
         reached[count:] = False
         numbers = reached.sum(dim=1)[:count]
@@ -274,7 +315,7 @@ class Exact:
     ) -> tuple[Tensor, ...]:
         logits = self._logits(queries, left_out, a, s)[: len(queries)]
         weights = logits.softmax(dim=1)  # [R, N]
-        best, indices = weights.topk(min(k, len(self._images)), dim=1)
+        indices, best, entropy = _summary(weights, min(k, len(self._images)))
         mean = torch.zeros_like(queries, dtype=torch.float64)
         square = torch.zeros_like(mean)
         for part, tile in zip(
@@ -283,7 +324,7 @@ class Exact:
             mean += part @ tile
             square += part @ tile.square()
         variance = (square - mean.square()).clamp_(min=0.0)
-        return indices, best, torch.special.entr(weights).sum(dim=1), mean, variance
+        return indices, best, entropy, mean, variance
 
     def _logits(self, queries: Tensor, left_out: Tensor | None, a: float, s: float) -> Tensor:
         """Return the log posterior up to a constant per row, float64 [_ROWS, N], rows padded."""
@@ -380,3 +421,10 @@ class Exact:
     @property
     def _wide_tile(self) -> int:
         return min(self._tile, max(1, _WIDE_VALUES // self._images.shape[1]))
+
+
+def _summary(weights: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return indices and weights [R, k] of the largest of `weights` [R, N], and entropies [R]."""
+    best, indices = weights.topk(k, dim=1)
+    logs = weights.clamp(min=torch.finfo(weights.dtype).tiny).log()  # twice as fast as entr
+    return indices, best, -(weights * logs).sum(dim=1).clamp(max=0.0)

@@ -153,7 +153,7 @@ class RunAnimationDialog(_RunDialog):
             "Steps", self.steps, f"How many of the {recorded} recorded steps, evenly; both ends too"
         )
         fields.add("Per second", self.fps, "Steps per second, 1/s")
-        fields.add("Hold the last", self.hold, "How much longer the last step stays, in seconds")
+        fields.add("Hold last, s", self.hold, "How much longer the last step stays, in seconds")
         self._show()
 
     def wish(self) -> RunMotion:

@@ -24,7 +24,9 @@ _QUANTITIES = {
 }  # fmt: skip
 """The grids in the order of their chips: text, the same in letters, tooltip."""
 _PAGES = {
-    SamplingPage.CURVES: ("Curves", "Noise level and change of 𝑥̂₀ at every step of the run"),
+    SamplingPage.CURVES: ("Curves", "Noise level, change of 𝑥̂₀ and more at every step of the run"),
+    SamplingPage.POSTERIOR: ("Posterior", "Which images of the set a sample may still become"),
+    SamplingPage.MAP: ("Map", "The data set and the paths of the samples, seen from above"),
     SamplingPage.RUNS: ("Runs", "Every run so far: look at it again, name, compare, check it"),
 }
 """The pages beside the pictures in the order of their chips: title and tooltip."""

@@ -24,6 +24,7 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.forecast import Forecaster, spoken
 from diffusion_gui.state.run_checks import RunChecks
 from diffusion_gui.state.run_comparison import RunComparison
+from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView, SamplingPage
 from diffusion_gui.state.sampling import RunState, SamplingController
 from diffusion_gui.state.settings import Settings
@@ -47,6 +48,7 @@ class SamplingPanel(Panel):
         forecaster: Forecaster,
         comparison: RunComparison,
         checks: RunChecks,
+        endings: RunEndings,
         settings: Settings,
         theme: Theme,
     ) -> None:
@@ -59,6 +61,7 @@ class SamplingPanel(Panel):
         self._forecaster = forecaster
         self._comparison = comparison
         self._checks = checks
+        self._endings = endings
         self._settings = settings
         self._said = ""
         self.drawer: SettingsDrawer | None = None
@@ -166,7 +169,15 @@ class SamplingPanel(Panel):
         if page is SamplingPage.CURVES:
             from diffusion_gui.panels.sampling.step_charts import StepCharts
 
-            return StepCharts(self._shown, self.theme)
+            return StepCharts(self._shown, self._endings, self._settings, self.theme)
+        if page is SamplingPage.POSTERIOR:
+            from diffusion_gui.panels.sampling.posterior_page import PosteriorPage
+
+            return PosteriorPage(self._shown, self.theme)
+        if page is SamplingPage.MAP:
+            from diffusion_gui.panels.sampling.map_page import MapPage
+
+            return MapPage(self._shown, self._endings, self.theme)
         if page is SamplingPage.RUNS:
             from diffusion_gui.panels.sampling.runs_page import RunsPage
 

@@ -1,79 +1,272 @@
-"""Small curves over the steps of a run: the noise level, and how much x0_hat still changes."""
+"""The page of curves: small linked charts over the steps of the run on show."""
 
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Slot
+from PySide6.QtGui import QAction, QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
-from diffusion_gui.engine.trajectory import Frame, Trajectory
-from diffusion_gui.panels.common.plot import MiniChart
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import label
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
+from diffusion_gui.panels.sampling.pace import Pace
+from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
+from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView
+from diffusion_gui.state.runs import Run
+from diffusion_gui.state.settings import Settings
+from diffusion_gui.state.step_series import Series, StepNumber, series
 
-MOST_POINTS = 500
-SECONDS_BETWEEN = 0.2
-"""While a long run grows, the curves are drawn again this often; the marker moves at once."""
+CARD_WIDTH = 168
+"""Least width of a chart that has another one beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How a number is shown: names from long to short, tooltip, colour, axis, how it is said."""
+
+    names: tuple[str, ...]
+    tooltip: str
+    token: str
+    log: bool
+    said: Callable[[float], str]
+    zero: bool = True
+    """Whether the axis begins at 0, where it is not logarithmic."""
+
+
+def _plain(value: float) -> str:
+    return spelled(value).replace("-", "−")
+
+
+KINDS: dict[StepNumber, Kind] = {
+    StepNumber.SIGMA: Kind(
+        ("noise level σ", "σ"),
+        "σ = s / 𝑎: the noise-to-signal ratio at each step, on a logarithmic axis",
+        "sigma", True, _plain,
+    ),
+    StepNumber.CHANGE: Kind(
+        ("change of 𝑥̂₀ (rms)", "change of 𝑥̂₀", "Δ𝑥̂₀"),
+        "How much 𝑥̂₀ changed since the step before: root mean square over the values,\n"
+        "in units of [−1, 1]",
+        "text", False, _plain,
+    ),
+    StepNumber.COSINE: Kind(
+        ("cosine to the step before", "cosine"),
+        "Cosine of the angle between ε̂ and that of the step before: 1 while the path is straight",
+        "text", False, lambda value: f"{value:.4f}".replace("-", "−"), False,
+    ),
+    StepNumber.TIME: Kind(
+        ("time per step", "time"),
+        "Milliseconds that each step took, pauses left out",
+        "text", False, lambda value: f"{spelled(value)} ms",
+    ),
+    StepNumber.DISTANCE: Kind(
+        ("𝑥̂₀ to the result (rms)", "𝑥̂₀ to the result", "to the result"),
+        "How far 𝑥̂₀ is from that of the last step: root mean square over the values,\n"
+        "in units of [−1, 1]. Measured on the recorded 8-bit pictures: right to about 0.002.\n"
+        "It appears when the run has ended.",
+        "text", False, _plain,
+    ),
+    StepNumber.ENTROPY: Kind(
+        ("posterior entropy", "entropy"),
+        "Entropy of the posterior over the images of the set, in bits: log₂ N while any of\n"
+        "them is possible, 0 when one is certain. Only the Exact model has it.",
+        "text", False, lambda value: f"{value:.2f} bits",
+    ),
+}  # fmt: skip
 
 
 class StepCharts(QWidget):
-    """Two charts with a marker at the step on show; built with the first run, not before."""
+    """Which charts are on show is remembered; a press in any of them chooses the step."""
 
-    def __init__(self, shown: RunView, theme: Theme) -> None:
+    def __init__(
+        self, shown: RunView, endings: RunEndings, settings: Settings, theme: Theme
+    ) -> None:
         super().__init__()
+        self.setObjectName("curvesPage")
         self._shown = shown
+        self._endings = endings
+        self._settings = settings
         self._theme = theme
-        self._charts: tuple[MiniChart, ...] = ()
-        self._drawn: Trajectory | None = None
-        self._drawn_at = 0.0
+        self._other: Run | None = None
+        self._hovered = NO_STEP
+        self._columns = 0
+        self._pace = Pace(shown, self)
+        self._drawn: tuple[object, ...] = ()
+        self.cards: dict[StepNumber, StepCard] = {}
+        self._lines: dict[StepNumber, Series] = {}
         self.setMinimumWidth(180)
-        shown.run_changed.connect(self._show_run)
-        shown.grown.connect(self._show_run)
-        shown.step_changed.connect(self._show_step)
-        self._show_run()
-        self._show_step()
-
-    @Slot()
-    def _show_run(self) -> None:
-        """Draw the curves of the frames recorded so far; the axis spans the whole run."""
-        if self._shown.run is None:
-            return
-        trajectory = self._shown.run.trajectory
-        now = time.monotonic()
-        recent = trajectory is self._drawn and now - self._drawn_at < SECONDS_BETWEEN
-        if recent and len(trajectory) > MOST_POINTS and not trajectory.finished:
-            return
-        self._drawn, self._drawn_at = trajectory, now
-        if not self._charts:
-            self._build()
-        frames = trajectory.frames
-        self._draw(frames[:: -(-len(frames) // MOST_POINTS)], trajectory.num_steps)
-
-    @Slot()
-    def _show_step(self) -> None:
-        """Move the markers."""
-        if self._shown.frame is not None:
-            for chart in self._charts:
-                chart.set_step(self._shown.frame.index)
-
-    def _draw(self, frames: tuple[Frame, ...], num_steps: int) -> None:
-        steps = [frame.index for frame in frames]
-        noise = [
-            math.log10(frame.sigma) if 0.0 < frame.sigma < math.inf else math.nan
-            for frame in frames
-        ]
-        self._charts[0].set_values(steps, noise, num_steps)
-        self._charts[1].set_values(steps[1:], [frame.change for frame in frames[1:]], num_steps)
+        self._build()
+        self._bind()
+        self._show_charts()
 
     def _build(self) -> None:
+        self.caption = ElidedLabel("caption")
+        self.choose = button("Charts", "Choose which charts are shown", "link")
+        self.choose.setObjectName("stepChartsButton")
+        self.choose.setMenu(self._menu())
+        head = QHBoxLayout()
+        head.setSpacing(GAP)
+        head.addWidget(self.caption, 1)
+        head.addWidget(self.choose)
+        self._grid = QGridLayout()
+        self._grid.setHorizontalSpacing(GAP)
+        self._grid.setVerticalSpacing(2)
+        self.empty = label("The curves of a run are drawn here while it is made", "caption")
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.empty.setWordWrap(True)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        self._charts = (MiniChart(self._theme, "sigma"), MiniChart(self._theme, "beta"))
-        captions = ("log₁₀ σ at each step", "change of 𝑥̂₀ per step (rms)")
-        for caption, chart in zip(captions, self._charts, strict=True):
-            column.addWidget(label(caption, "caption"))
-            column.addWidget(chart, 1)
+        column.addLayout(head)
+        column.addWidget(self.empty, 1)
+        column.addLayout(self._grid, 1)
+
+    def _menu(self) -> QMenu:
+        menu = QMenu(self)
+        self.choices: dict[StepNumber, QAction] = {}
+        for number, kind in KINDS.items():
+            choice = menu.addAction(kind.names[0])
+            choice.setToolTip(kind.tooltip)
+            choice.setCheckable(True)
+            choice.setChecked(number in self._settings.step_charts)
+            choice.toggled.connect(self._on_choice)
+            self.choices[number] = choice
+        menu.setToolTipsVisible(True)
+        return menu
+
+    def _bind(self) -> None:
+        shown = self._shown
+        self._pace.due.connect(self._show_all)
+        for signal in (shown.run_changed, shown.grown, shown.step_changed, shown.shown_changed):
+            signal.connect(self._pace.ask)
+        self._endings.changed.connect(self._draw)
+
+    def set_other(self, run: Run | None) -> None:
+        """Show another run's curves dashed, to compare with."""
+        self._other = run
+        self._draw()
+
+    @property
+    def numbers(self) -> tuple[StepNumber, ...]:
+        """What is on show, in the order of the charts."""
+        return tuple(number for number in KINDS if self.choices[number].isChecked())
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Draw what has come meanwhile."""
+        super().showEvent(event)
+        self._endings.set_watched(True)
+        self._draw()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Let the work rest."""
+        super().hideEvent(event)
+        self._endings.set_watched(False)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Use the width."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    @Slot()
+    def _on_choice(self) -> None:
+        self._settings.step_charts = self.numbers
+        self._show_charts()
+
+    def _show_charts(self) -> None:
+        for number in self.numbers:
+            if number not in self.cards:
+                self.cards[number] = self._made(number)
+        self._columns = 0
+        self._arrange()
+        self._draw()
+
+    def _made(self, number: StepNumber) -> StepCard:
+        kind = KINDS[number]
+        plot = StepPlot(self._theme, number, kind.names[0], kind.token, kind.log, kind.zero)
+        plot.step_dragged.connect(self._shown.set_step)
+        plot.hovered.connect(self._on_hovered)
+        return StepCard(plot, kind.names, kind.tooltip)
+
+    def _arrange(self) -> None:
+        """Put the charts in as many columns as there is room for, those not on show aside."""
+        numbers = self.numbers
+        columns = max(1, min(self.width() // CARD_WIDTH, math.ceil(math.sqrt(len(numbers) or 1))))
+        if columns == self._columns:
+            return
+        self._columns = columns
+        some = self._shown.run is not None
+        for number, card in self.cards.items():
+            self._grid.removeWidget(card)
+            card.setVisible(some and number in numbers)
+        for place, number in enumerate(numbers):
+            self._grid.addWidget(self.cards[number], *divmod(place, columns))
+        for column in range(len(KINDS)):
+            self._grid.setColumnStretch(column, int(column < columns))
+            self._grid.setRowStretch(column, int(column < math.ceil(len(numbers) / columns)))
+
+    @Slot()
+    def _show_all(self) -> None:
+        """Draw the curves where they are others, and move the markers."""
+        run = self._shown.run
+        drawn = (run, len(run.trajectory), self._shown.image) if run else ()
+        if drawn != self._drawn:
+            self._draw()
+        else:
+            self._show_step()
+
+    @Slot()
+    def _draw(self) -> None:
+        """Draw the curves of the frames recorded so far; the axis spans the whole run."""
+        run = self._shown.run
+        self.empty.setVisible(run is None)
+        for number, card in self.cards.items():
+            card.setVisible(run is not None and number in self.numbers)
+        if run is None or not self.isVisible():
+            return
+        self._drawn = run, len(run.trajectory), self._shown.image
+        self._lines = {number: series(run, number) for number in self.numbers}
+        for number, line in self._lines.items():
+            other = series(self._other, number) if self._other is not None else None
+            plot = self.cards[number].plot
+            plot.show_series(line, self._shown.image, other, run.trajectory.num_steps)
+        self._show_step()
+
+    @Slot()
+    def _show_step(self) -> None:
+        """Move the markers, and say the numbers there."""
+        if self._shown.frame is None or not self.isVisible():
+            return
+        for number in self._lines:
+            self.cards[number].plot.set_step(self._shown.frame.index)
+        self._say()
+
+    @Slot(int)
+    def _on_hovered(self, step: int) -> None:
+        if step != self._hovered:
+            self._hovered = step
+            for number in self.numbers:
+                self.cards[number].plot.set_hovered(step)
+            self._say()
+
+    def _say(self) -> None:
+        """Write the numbers at the step under the mouse, else at the one on show."""
+        frame, image = self._shown.frame, self._shown.image
+        if frame is None or not self.isVisible():
+            return
+        step = frame.index if self._hovered == NO_STEP else self._hovered
+        count = len(frame.x_t)
+        whose = f"mean of {count}" if count > 1 else "1 picture"
+        if image is not None:
+            whose += f", thin: picture {image + 1}"
+        self.caption.setText(f"step {step}   {whose}")
+        for number, line in self._lines.items():
+            value, said = line.at(step), KINDS[number].said
+            texts = [said(value) if not math.isnan(value) else "–"]
+            if image is not None and line.each is not None and not math.isnan(value):
+                texts.insert(0, f"{texts[0]}   {image + 1}: {said(line.at(step, image))}")
+            self.cards[number].head.set_value(*texts)

@@ -1,0 +1,67 @@
+"""Works out in a thread what needs a run's result, once the run on show has ended."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from diffusion_gui.engine.run_measures import distances, nearest_since
+from diffusion_gui.engine.survey import Ending, Survey
+from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.state.jobs import Job, JobRunner
+from diffusion_gui.state.run_view import RunView
+from diffusion_gui.state.runs import Outcome, Runs
+
+MOST_FRAMES = 500
+"""Of a longer run evenly spaced frames are compared: more than a chart has pixels."""
+
+
+class RunEndings(QObject):
+    """Fills in `Survey.ending` of the run on show while someone watches; `changed` when it is."""
+
+    changed = Signal()
+
+    def __init__(self, shown: RunView, runs: Runs, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._shown = shown
+        self._watchers = 0
+        self._wanted: Survey | None = None
+        self._runner = JobRunner("run endings", self)
+        self._runner.done.connect(self._on_done)
+        shown.run_changed.connect(self._look)
+        runs.changed.connect(self._look)
+
+    def set_watched(self, watched: bool) -> None:
+        """Say that someone begins, or ends, to look at what this works out."""
+        self._watchers += 1 if watched else -1
+        self._look()
+
+    def shutdown(self) -> None:
+        """End the thread."""
+        self._runner.shutdown()
+
+    @Slot()
+    def _look(self) -> None:
+        run = self._shown.run
+        if not self._watchers or run is None or run.survey is None:
+            return
+        survey, frames = run.survey, run.trajectory.frames
+        ended = run.outcome is not Outcome.RUNNING and len(frames) > 1
+        if not ended or survey.ending is not None or survey is self._wanted:
+            return
+        self._wanted = survey
+        stride = -(-len(frames) // MOST_FRAMES)
+        some = (*frames[:-1:stride], frames[-1])
+        self._runner.submit(lambda job: _worked_out(job, survey, some))
+
+    @Slot(object)
+    def _on_done(self, result: tuple[Survey, Ending]) -> None:
+        survey, ending = result
+        survey.ending = ending
+        self._wanted = None
+        self.changed.emit()
+
+
+def _worked_out(job: Job, survey: Survey, frames: tuple[Frame, ...]) -> tuple[Survey, Ending]:
+    steps, apart = distances(frames, job.poll)
+    nearest, since = nearest_since(frames, survey.atlas.pixels, job.poll)
+    return survey, Ending(steps, apart, nearest, since)

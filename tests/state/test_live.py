@@ -1,0 +1,138 @@
+"""Live sampling: quick runs follow the edits without flicker, long ones are offered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.main_window import MainWindow
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine.experiment import Experiment, Sampling
+from diffusion_gui.engine.schedules import ScheduleSpec
+from diffusion_gui.engine.trajectory import Frame, Trajectory
+from diffusion_gui.state import sampling
+from diffusion_gui.state.pace import Pace
+from diffusion_gui.state.runs import Run
+from diffusion_gui.state.sampling import RunState
+
+TIMEOUT = 60_000
+
+
+def _settled(parts: Parts) -> bool:
+    controller = parts.sampling
+    return controller.state is RunState.DONE and not controller.outdated
+
+
+def test_a_run_that_would_take_long_is_offered_and_one_click_makes_it(
+    window: MainWindow, parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller, panel = parts.sampling, window.sampling
+    parts.document.replace_sampling("few", steps=4, count=2)
+    controller.run()
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+    made = controller.recorded
+    assert made is not None
+    per_call = made.seconds / 4
+    monkeypatch.setattr(sampling, "LIVE_SECONDS", 200 * per_call)
+    parts.document.replace_sampling("more", steps=1000)
+    assert controller.state is RunState.DONE
+    assert controller.recorded is made
+    assert controller.offered == pytest.approx(1000 * per_call)
+    assert "settings changed: about" in panel.caption.text()
+    assert panel.caption.text().endswith(", press Run")
+    parts.document.replace_schedule(ScheduleSpec("linear"), "preset")
+    assert controller.recorded is made
+    parts.document.replace_sampling("fewer", steps=20)
+    assert controller.offered is None
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+    assert controller.recorded is not made
+    assert "settings changed" not in panel.caption.text()
+    monkeypatch.setattr(sampling, "LIVE_SECONDS", 0.0)
+    parts.document.replace_sampling("more", steps=40)
+    assert controller.offered is not None
+    qtbot.mouseClick(panel.transport.run, Qt.MouseButton.LeftButton)
+    assert controller.offered is None
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+    assert controller.recorded is not None
+    assert controller.recorded.trajectory.num_steps == 40
+
+
+def test_a_drag_shows_results_only_and_ends_with_the_last_edit(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    controller, panel, shown = parts.sampling, window.sampling, parts.run_view
+    controller._patience.setInterval(60_000)
+    parts.document.replace_sampling("few", steps=6, count=2)
+    controller.run()
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+    seen: list[tuple[int, bool]] = []
+
+    def look() -> None:
+        assert shown.frame is not None
+        assert shown.run is not None
+        seen.append((shown.frame.index, shown.run.trajectory.finished))
+
+    shown.step_changed.connect(look)
+    for step in (6, 2):  # following the newest step, then looking at one in the middle
+        shown.set_step(step)
+        seen.clear()
+        for seed in range(1, 30):
+            parts.document.replace(replace(parts.document.experiment, seed=seed), "drag", "seed")
+            assert panel.transport.run.isVisible(), "the buttons flicker"
+            qtbot.wait(5)
+        qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+        assert shown.run is controller.recorded
+        assert len(seen) > 1
+        assert set(seen) == {(step, True)}
+    panel.batch.grab()
+
+
+def test_a_live_run_that_takes_its_time_is_shown_as_it_grows(
+    parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampling, "LIVE_SECONDS", 1000.0)
+    controller = parts.sampling
+    parts.document.replace_sampling("few", steps=4, count=1)
+    controller.run()
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+    controller._patience.setInterval(1)
+    parts.document.replace_sampling("more", steps=600)
+    qtbot.waitUntil(lambda: controller.shown_state is RunState.RUNNING, timeout=TIMEOUT)
+    run = controller.recorded
+    qtbot.waitUntil(lambda: parts.run_view.run is run, timeout=TIMEOUT)
+    assert run is not None
+    assert not run.trajectory.finished
+    controller.stop()
+    assert controller.shown_state is RunState.STOPPED
+
+
+def _run(sampling: Sampling, seconds: float) -> Run:
+    pixels, numbers = np.zeros((1, 2, 2, 3), np.uint8), np.zeros(1, np.float32)
+    trajectory = Trajectory(4)
+    for i in range(5):
+        pictures = pixels, pixels, pixels
+        age = seconds * i / 4
+        trajectory.append(Frame(i, 4 - i, 1.0, *pictures, numbers, numbers, age))
+    return Run(Experiment(sampling=sampling), trajectory, "CPU", (0, 1, 2, 3, 4))
+
+
+def test_the_pace_of_the_same_model_is_preferred_to_a_similar_one() -> None:
+    pace, plain = Pace(), Sampling(steps=10)
+    assert pace.expected(Experiment(), "cpu") is None
+    pace.learn(_run(replace(plain, steps=4), 0.8), "cpu")
+    assert pace.expected(Experiment(sampling=plain), "cpu") == pytest.approx(2.0)
+    twice = replace(plain, count=2 * plain.count)
+    assert pace.per_call(Experiment(sampling=twice), "cpu") is None
+    assert pace.expected(Experiment(sampling=twice), "cpu") == pytest.approx(4.0)
+    other = replace(plain, model_params=(("temperature", 2.0),))
+    assert pace.expected(Experiment(sampling=other), "cpu") == pytest.approx(2.0)
+    assert pace.expected(Experiment(sampling=plain), "cuda") is None
+    assert pace.expected(Experiment(sampling=replace(plain, model="local")), "cpu") is None
+    pace.learn(_run(replace(twice, steps=4), 1.2), "cpu")
+    assert pace.expected(Experiment(sampling=twice), "cpu") == pytest.approx(3.0)
+    heun = replace(plain, sampler="heun", steps=1000)
+    assert pace.expected(Experiment(sampling=heun), "cpu") == pytest.approx(400.0, rel=0.02)
