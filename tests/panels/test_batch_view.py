@@ -135,6 +135,7 @@ def test_click_enlarges_keys_go_on_and_back(
     )
     QApplication.sendEvent(picture, second)  # of a double click on the grid
     assert shown.enlarged
+    qtbot.mouseClick(picture, LEFT, pos=picture.picture_rect().center())
     qtbot.mouseDClick(picture, LEFT, pos=picture.picture_rect().center())
     assert not shown.enlarged
 
