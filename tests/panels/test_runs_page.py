@@ -257,8 +257,7 @@ def test_two_runs_are_compared_pixel_by_pixel(
     _check_distances(view, comparison, first, second, qtbot)
     qtbot.mouseClick(view.close_button, LEFT)
     assert not comparison.on
-    assert charts._other is None
-    assert panel.batch.isVisible()
+    assert panel.stage.isVisible()
 
 
 def _colour(canvas: object, place: QPoint) -> tuple[int, int, int]:
