@@ -134,7 +134,8 @@ def test_denoise_from_here_starts_at_the_t_on_show(
     )
     assert parts.sampling.trajectory is not None
     assert parts.sampling.trajectory.frames[0].t == 300
-    assert panel.start.text() == "from chelsea.png at t = 300"
+    assert panel.start.text() == "from picture"
+    assert panel.start.accessibleName() == "from chelsea.png at t = 300"
     panel.start.noise.trigger()
     assert parts.document.experiment.sampling.start is None
     qtbot.waitUntil(lambda: not parts.sampling.active, timeout=TIMEOUT)
@@ -261,13 +262,3 @@ def test_the_mark_of_the_step_on_show_lights_up(
     assert plots.lit is None, "the settings no longer go there"
     parts.document.history.undo()
     assert plots.lit == 500.0
-
-
-def test_the_curves_follow_the_step_on_show(
-    panel: SamplingPanel, parts: Parts, qtbot: QtBot
-) -> None:
-    _run(qtbot, panel, parts)
-    parts.run_view.set_step(2)
-    charts = panel._made[SamplingPage.CURVES]._charts
-    assert [chart._marker.value() for chart in charts] == [2, 2]
-    assert charts[1].curve.getData()[0].tolist() == [1, 2, 3, 4, 5, 6]
