@@ -1,0 +1,97 @@
+"""The window is closed at the worst moments: the program ends, by itself and without a word."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.main_window import MainWindow
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.state.sampling import RunState
+
+TIMEOUT = 60_000
+SECONDS = 90
+"""Far more than an end may take on a busy machine; a hang is longer."""
+
+PROGRAM = """
+import sys
+from PySide6.QtCore import QTimer
+from diffusion_gui.app import application
+
+class Closer(application.Starter):
+    def _start(self):
+        sampling, document = self._parts.sampling, self._parts.document
+        if {when!r} == "building":
+            document.replace_sampling("slow to build", model="stack", count=4)
+        super()._start()
+        if {when!r} == "loading torch":
+            QTimer.singleShot(30, self._window.close)
+            return
+        self._poll = QTimer(self, interval=5)
+        self._poll.timeout.connect(self._look)
+        self._poll.start()
+
+    def _look(self):
+        worker = sys.modules.get("diffusion_gui.engine.denoisers." + {module!r})
+        if worker is not None:  # imported by the thread as it sets about it
+            self._poll.stop()
+            QTimer.singleShot(50, self._window.close)
+
+application.Starter = Closer
+code = application.main(["--size", "1280x800", "--device", "cpu"])
+print("ended", code, flush=True)
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize(("when", "module"), [("loading torch", ""), ("building", "stack")])
+def test_the_program_ends_when_it_is_closed_while_it_is(
+    tmp_path: Path, when: str, module: str
+) -> None:
+    environment = os.environ | {
+        "QT_QPA_PLATFORM": "offscreen",
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(when=when, module=module)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "ended 0\n"), done.stderr
+    said = [line for line in done.stderr.splitlines() if "propagateSizeHints" not in line]
+    assert said == []
+
+
+def test_closing_ends_a_run_that_is_paused_and_a_model_that_is_being_built(
+    parts: Parts, qtbot: QtBot
+) -> None:
+    window = MainWindow(parts)
+    qtbot.addWidget(window)
+    window.show()
+    parts.sampling.live = False
+    parts.sampling.step()
+    qtbot.waitUntil(
+        lambda: parts.sampling.recorded is not None and parts.sampling.state is RunState.PAUSED,
+        timeout=TIMEOUT,
+    )
+    parts.document.replace_sampling("slow to build", model="stack", count=2)
+    parts.sampling.run()
+    qtbot.wait(50)
+    assert parts.sampling.state is RunState.LOADING
+    parts.sampling.stop()
+    parts.document.history.undo()
+    parts.sampling.step()
+    qtbot.waitUntil(lambda: not parts.sampling._runner._pending[:-1], timeout=TIMEOUT)
+    assert parts.sampling.state is RunState.PAUSED
+    window.close()
+    assert not parts.sampling._runner._thread.isRunning()
