@@ -64,8 +64,8 @@ class RunFiles(QObject):
         self.exports = Exporter("runs out", self)
         self._quick = Exporter("runs to the clipboard", self)
         self.floats = FloatExport(parts.sampling, self)
-        self.row = ExportRow()
-        panel.body.addWidget(self.row)
+        self.row = ExportRow(panel.forecast)
+        panel.body.insertWidget(panel.body.indexOf(panel.forecast), self.row)
         self.row.cancelled.connect(self.exports.cancel)
         self.row.cancelled.connect(self.floats.cancel)
         for source in (self.exports, self.floats):
@@ -130,6 +130,7 @@ class RunFiles(QObject):
         return LookFields(view.quantities, len(frame.x_t), view.image, frame.x_t.shape[2])
 
     def _ask(self, title: str, name: str, kinds: str) -> str:
+        """Ask for a file to write; "" if none was chosen."""
         return ask_target(self._panel, self._parts.settings, title, name, kinds)
 
     def _start(self, name: str, work: Callable[[Watch], str]) -> None:
@@ -142,10 +143,12 @@ class RunFiles(QObject):
 
     @Slot()
     def _save_grid(self) -> None:
-        found = self._on_show()
-        if found is None or not (path := self._ask("Save grid as PNG", "samples.png", _PNG_KIND)):
+        if (found := self._on_show()) is None:
             return
         run, frame = found
+        path = self._ask("Save grid as PNG", f"{_stem(run)}.png", _PNG_KIND)
+        if not path:
+            return
 
         def write(watch: Watch) -> str:
             from diffusion_gui.session.export import save_grid
@@ -172,23 +175,22 @@ class RunFiles(QObject):
     def _export_pictures(self, run: Run, frame: Frame, wish: PicturesWish) -> None:
         from diffusion_gui.session import run_export as export
 
+        stem = _stem(run)
         frames = export.evenly(run.trajectory.frames, wish.steps) if wish.steps else [frame]
-        place = (
-            self._folder()
-            if wish.numbered
-            else self._ask(
-                "Export pictures and steps", "steps.png" if wish.steps else "samples.png", _PNG_KIND
-            )
-        )
+        if wish.numbered:
+            place = self._folder()
+        else:
+            name = f"{stem}-steps.png" if wish.steps else f"{stem}.png"
+            place = self._ask("Export pictures and steps", name, _PNG_KIND)
         if not place:
             return
 
         def write(watch: Watch) -> str:
             kept = self._carried(run, watch)
             if wish.numbered and wish.steps:
-                count = export.save_steps(place, "samples", frames, wish.look, kept, watch)
+                count = export.save_steps(place, stem, frames, wish.look, kept, watch)
             elif wish.numbered:
-                count = export.save_images(place, "sample", frame, wish.look, kept, watch)
+                count = export.save_images(place, stem, frame, wish.look, kept, watch)
             elif wish.steps:
                 export.save_sheet(place, frames, wish.look, kept, watch)
                 return f", {len(frames)} steps{_left_out(kept)}"
@@ -228,7 +230,7 @@ class RunFiles(QObject):
 
         self._motion = motion
         frames = run.trajectory.frames
-        path = self._ask("Export animation of the run", f"run{self._ending}", _ANIMATIONS)
+        path = self._ask("Export animation of the run", f"{_stem(run)}{self._ending}", _ANIMATIONS)
         if not path:
             return
         if f"*{Path(path).suffix.lower()})" in _ANIMATIONS:
@@ -248,7 +250,7 @@ class RunFiles(QObject):
         if self._parts.sampling.active:
             line = "The floats are made by running it again: let the run end, or stop it, first"
             self._panel.bar.show_lines([line])
-        elif path := self._ask("Export the trajectory", "trajectory.npz", _FLOATS):
+        elif path := self._ask("Export the trajectory", f"{_stem(run)}-floats.npz", _FLOATS):
             self._panel.bar.clear()
             self.floats.start(run, path)
 
@@ -257,7 +259,7 @@ class RunFiles(QObject):
         if (found := self._on_show()) is None:
             return
         run, frames = found[0], found[0].trajectory.frames
-        path = self._ask("Export the numbers of the steps", "steps.csv", "Table (*.csv)")
+        path = self._ask("Export the numbers of the steps", f"{_stem(run)}.csv", "Table (*.csv)")
         if not path:
             return
 
@@ -321,6 +323,13 @@ class RunFiles(QObject):
 
 
 _PNG_KIND = "PNG picture (*.png)"
+
+
+def _stem(run: Run) -> str:
+    """Return what the names of a run's files begin with: its own name, if it has one."""
+    from diffusion_gui.session.forward_export import file_stem
+
+    return file_stem(run.name) if run.name else "samples"
 
 
 def _left_out(kept: Carriage) -> str:

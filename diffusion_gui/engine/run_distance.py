@@ -16,6 +16,7 @@ import numpy as np
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.images import FloatImage, Pixels
+from diffusion_gui.engine.inpainting import REPAINT
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.schedules import SPACINGS, build
 from diffusion_gui.engine.trajectory import Frame, Numbers, Trajectory
@@ -83,10 +84,10 @@ def reference_of(experiment: Experiment) -> Experiment:
     while root.fork is not None:
         root = root.fork.parent
     sampling = experiment.sampling
-    if sampling.inpaint is not None:
+    if _pastes(experiment):
         raise EngineError(
-            "a run that keeps a part of a picture has no reference: it draws fresh noise each time"
-            " it goes back up; measure a run without a mask"
+            "RePaint draws fresh noise each time it goes back up: such a run has no reference;"
+            " measure one without a mask, or with exact conditioning"
         )
     if root.sampling.start is not None and root.schedule != experiment.schedule:
         raise EngineError(
@@ -125,7 +126,13 @@ def is_random(experiment: Experiment) -> bool:
     values = {param.name: param.default for param in row.params} | dict(sampling.params)
     shares = [values[name] for name in ("eta", "churn", "tau") if name in values]
     noisy = any(shares) if shares else row.stochastic
-    return noisy or bool(sampling.restart) or sampling.inpaint is not None
+    return noisy or bool(sampling.restart) or _pastes(experiment)
+
+
+def _pastes(experiment: Experiment) -> bool:
+    """Return whether a run keeps a part of a picture by pasting it, noised anew, at every step."""
+    inpaint = experiment.sampling.inpaint
+    return inpaint is not None and inpaint.method == REPAINT
 
 
 def rms(one: FloatImage | Pixels, other: FloatImage | Pixels) -> Numbers:

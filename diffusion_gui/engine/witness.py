@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from diffusion_gui.engine.denoisers.exact import Exact, Glimpse
+from diffusion_gui.engine.experiment import MAX_COUNT
 from diffusion_gui.engine.models import Built
 from diffusion_gui.engine.projection import Projector
 from diffusion_gui.engine.recorder import pinned
@@ -54,7 +55,7 @@ class Witness:
         self.survey = survey
         self._project = Projector(survey.atlas.plane, device)
         self._earlier = earlier
-        self._seen: tuple[Atlas, Glimpse] | None = None
+        self._seen: deque[tuple[Atlas, Glimpse]] = deque(maxlen=MAX_COUNT)
         self._queue: deque[_Parcel] = deque()
 
     def watch(self, built: Built, atlas: Atlas) -> Built:
@@ -67,21 +68,30 @@ class Witness:
         return replace(built, main=built.main.watched(partial(self._note, atlas), TOP))
 
     def _note(self, atlas: Atlas, glimpse: Glimpse) -> None:
-        self._seen = atlas, glimpse
+        self._seen.append((atlas, glimpse))
+
+    def _last_seen(self, count: int) -> tuple[Atlas, Tensor] | None:
+        """Return the numbers of the newest `count` pictures; a batch may be asked in parts."""
+        parts: list[Tensor] = []
+        atlas: Atlas | None = None
+        while self._seen and sum(map(len, parts)) < count:
+            atlas, glimpse = self._seen.pop()
+            columns = (glimpse.indices.double(), glimpse.weights, glimpse.entropy[:, None])
+            parts.insert(0, torch.cat(columns, dim=1))  # [part, 2 k + 1]
+        self._seen.clear()
+        known = atlas is not None and sum(map(len, parts)) == count
+        return (atlas, torch.cat(parts)) if atlas is not None and known else None
 
     @torch.no_grad()
     def put(self, step: Step) -> None:
         """Note a step; at s = 0 no estimate is made, whatever was asked on the way there."""
-        seen, self._seen = self._seen, None
+        seen = self._last_seen(len(step.x_t))
         shown = self._project(step.x_t, display_scale(step.a, step.s))
         places = _home(torch.stack([shown, self._project(step.x0_hat)]))
         if seen is None or step.s == 0.0:
             self._queue.append(_Parcel(step.index, places, None, None))
             return
-        atlas, glimpse = seen
-        numbers = torch.cat(
-            [glimpse.indices.double(), glimpse.weights, glimpse.entropy[:, None]], dim=1
-        )  # [B, 2 k + 1]
+        atlas, numbers = seen
         self._queue.append(_Parcel(step.index, places, _home(numbers), atlas))
 
     def take(self, index: int) -> None:

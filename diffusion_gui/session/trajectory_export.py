@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from diffusion_gui.engine.samplers import Step
 
 ENDINGS = (".npz", ".safetensors")
-_BLOCK = 4 * 1024**2
+_BLOCK = 1024**2
 _TYPES = {"<f4": "F32", "<f8": "F64", "<i8": "I64"}
 
 

@@ -109,10 +109,11 @@ class FloatExport(QObject):
 
     @Slot()
     def _on_state(self) -> None:
-        """Say so where a run that began has ended the export."""
+        """Say so where something else has taken the thread."""
         if self._job is not None and self._job.cancelled:
             self._end()
-            self.failed.emit("The trajectory was not saved, as a run began; export it again")
+            why = "a run began" if self._controller.active else "something else was asked"
+            self.failed.emit(f"The trajectory was not saved, as {why}; export it again")
 
     @Slot(object)
     def _on_news(self, news: list[tuple[int, int]]) -> None:

@@ -125,7 +125,7 @@ class RunChecks(QObject):
         """Begin the next check that waits; one that needs no work is over at once."""
         while self._waiting:
             self.check, self.run = self._waiting.pop(0)
-            self.progress = 0.0
+            self.progress, self._job = 0.0, None
             if self.check is Check.REFERENCE and self._measure(self.run):
                 continue
             self._job = self._controller.ask(self._work(self.check, self.run))
@@ -186,12 +186,13 @@ class RunChecks(QObject):
 
     @Slot()
     def _on_state(self) -> None:
-        """Say so where a run has taken the place of a check."""
+        """Say so where something else has taken the thread."""
         if self._job is not None and self._job.cancelled:
             title = self.run.title if self.run else ""
             self._waiting.clear()
             self._over()
-            self.message = f"{title}: the check was given up for a run that began; ask again"
+            why = "a run that began" if self._controller.active else "what was asked then"
+            self.message = f"{title}: the check was given up for {why}; ask again"
             self.changed.emit()
 
 

@@ -86,6 +86,11 @@ class RunComparison(QObject):
         return bool(self._compared)
 
     @property
+    def other(self) -> Run | None:
+        """The first of the compared runs that is not the one on show."""
+        return next((run for run in self._compared if run is not self._shown.run), None)
+
+    @property
     def matching(self) -> Matching:
         """By what the steps go together: as chosen, or what suits the runs."""
         if self._matching is not None or not self.on:

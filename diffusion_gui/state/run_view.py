@@ -130,10 +130,13 @@ class RunView(QObject):
         self._run = run
         self._step = last.index if self._following else min(self._step, run.trajectory.num_steps)
         self._frame = run.trajectory.at_step(self._step)
+        gone = self._image is not None and self._image >= len(last.x_t)
+        if gone:  # before anyone looks for that picture in the new run
+            self._image, self._enlarged = None, False
         self.run_changed.emit()
         self.step_changed.emit()
-        if self._image is not None and self._image >= len(last.x_t):
-            self.set_image(None)
+        if gone:
+            self.shown_changed.emit()
 
     def set_step(self, step: int) -> None:
         """Look at a step, and move the time cursor there; at the newest one, follow the run."""

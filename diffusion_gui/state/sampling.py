@@ -202,8 +202,9 @@ class SamplingController(QObject):
         """
         if self.active:
             return None
-        self._asked = self._runner.submit(lambda job: work(job, self._engine))
-        return self._asked
+        asked = self._asked = self._runner.submit(lambda job: work(job, self._engine))
+        self.state_changed.emit()  # who had asked before hears that it was cancelled
+        return asked
 
     @property
     def asked(self) -> bool:

@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine import masks
 from diffusion_gui.engine.experiment import Inpaint, PictureRef, Start
-from diffusion_gui.engine.images import Pixels, to_float, to_uint8
+from diffusion_gui.engine.images import Colour, Pixels, to_float, to_uint8
 from diffusion_gui.engine.inpainting import REPAINT
 from diffusion_gui.engine.inversion import INVERSION_PARAMS
 from diffusion_gui.engine.noise import START, gaussian
@@ -192,11 +192,19 @@ class Starts(QObject):
 
     # --- pictures as the model takes them -------------------------------------------------------
 
+    def unreadable(self, picture: str) -> bool:
+        """Return whether a picture could not be read, or is in the tray no more."""
+        key = self._key(picture)
+        return key in self._squares and self._squares.get(key, lambda: None) is None
+
+    def _key(self, picture: str) -> tuple[str, int, bool, Colour]:
+        experiment = self._document.experiment
+        return picture, experiment.sampling.size, *arrangement(experiment)
+
     def square(self, picture: str) -> Pixels | None:
         """Return a picture at the model's size, uint8 [size, size, 3]; None until it is read."""
-        experiment = self._document.experiment
-        size, (pad, background) = experiment.sampling.size, arrangement(experiment)
-        key = (picture, size, pad, background)
+        key = self._key(picture)
+        _, size, pad, background = key
         if key in self._squares:
             return self._squares.get(key, lambda: None)
         if self._reading != key:

@@ -17,6 +17,7 @@ from PIL import Image
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog
 from pytestqt.qtbot import QtBot
+from safetensors.numpy import load_file
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
@@ -28,6 +29,7 @@ from diffusion_gui.panels.common.dropping import PNG
 from diffusion_gui.panels.sampling.export_dialogs import RunAnimationDialog, RunPicturesDialog
 from diffusion_gui.session.export import METADATA_KEY
 from diffusion_gui.session.format import decode
+from diffusion_gui.state.run_checks import Check
 from diffusion_gui.state.run_view import Quantity
 from diffusion_gui.state.sampling import RunState
 
@@ -141,7 +143,7 @@ def test_pictures_and_steps_are_what_the_dialog_says(
     dialog.save.click()
     _done(window, qtbot)
     for index in range(3):
-        pixels = _open(folder / f"sample-{index + 1:02}.png")
+        pixels = _open(folder / f"samples-{index + 1:02}.png")
         assert_array_equal(pixels, frames[2].x0_hat[index])
 
     dialog = _dialog(window, "exportRunPictures", RunPicturesDialog)
@@ -204,9 +206,10 @@ def test_floats_wait_for_the_run_and_make_room_for_the_next(
     window.actions_by_name["exportTrajectory"].trigger()
     assert "let the run end, or stop it, first" in window.sampling.bar.text
     parts.sampling.stop()
-    steps = parts.run_view.run.trajectory.last.index + 1
     _trigger(window, qtbot, "exportTrajectory")
-    assert _said(window) == f"Saved floats.safetensors, {steps} steps"  # what there is of it
+    steps = load_file(path)["t"].size  # what there is of it
+    assert 0 < steps <= parts.run_view.run.trajectory.last.index + 1 < 401
+    assert _said(window) == f"Saved floats.safetensors, {steps} steps"
     path.unlink()
 
     _run(parts, qtbot)
@@ -215,12 +218,29 @@ def test_floats_wait_for_the_run_and_make_room_for_the_next(
     window.run_files.row.cancel.click()
     assert not window.run_files.busy
     window.actions_by_name["exportTrajectory"].trigger()
+    parts.run_checks.ask(Check.VERIFY, parts.run_view.run)
+    assert not window.run_files.busy
+    assert "as something else was asked" in window.sampling.bar.text
+    window.actions_by_name["exportTrajectory"].trigger()
+    assert "given up" in parts.run_checks.message
     parts.sampling.run()
     assert not window.run_files.busy
     assert "as a run began" in window.sampling.bar.text
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
     assert [file.name for file in tmp_path.iterdir() if "floats" in file.name] == []
     assert not list(tmp_path.glob("*.part"))
+
+
+def test_a_window_that_closes_leaves_no_file(
+    window: MainWindow, parts: Parts, qtbot: QtBot, save_as: Callable[[str], Path], tmp_path: Path
+) -> None:
+    parts.document.replace_sampling("long", steps=300, count=32)
+    _run(parts, qtbot)
+    save_as("floats.npz")
+    window.actions_by_name["exportTrajectory"].trigger()
+    qtbot.waitUntil(lambda: bool(list(tmp_path.glob(".*.part"))), timeout=TIMEOUT)
+    window.close()
+    assert not [path for path in tmp_path.iterdir() if path.suffix in (".npz", ".part")]
 
 
 def test_a_bad_place_is_one_line_in_the_panel(
@@ -287,13 +307,14 @@ def test_a_fork_of_a_painted_run_comes_back_out_of_a_single_picture(
     )
     _run(parts, qtbot)
     expected = parts.run_view.run.result
+    parts.sampling.runs.rename(parts.run_view.run, "my fork")
     dialog = _dialog(window, "exportRunPictures", RunPicturesDialog)
     dialog.way.setCurrentIndex(1)
     dialog.save.click()
     _done(window, qtbot)
 
     other, fresh = second()
-    _drop(other, folder / "sample-02-x0_hat.png")
+    _drop(other, folder / "my_fork-02-x0_hat.png")
     _done(other, qtbot)
     assert other.images.bar.text == ""
     assert fresh.document.experiment.fork is not None

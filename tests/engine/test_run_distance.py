@@ -106,9 +106,12 @@ def test_a_fork_is_measured_from_the_noise_of_the_run_it_goes_back_to() -> None:
         reference_of(other)
 
 
-def test_a_run_that_keeps_a_part_has_no_reference() -> None:
-    with pytest.raises(EngineError, match="measure a run without a mask"):
+def test_a_run_that_pastes_a_part_has_no_reference() -> None:
+    with pytest.raises(EngineError, match="measure one without a mask, or with exact"):
         reference_of(with_sampling(inpaint=Inpaint("p", "")))
+    exact = with_sampling(inpaint=Inpaint("p", "", method="exact"))
+    assert reference_of(exact).sampling.inpaint == exact.sampling.inpaint
+    assert not is_random(exact)
 
 
 @pytest.mark.parametrize(

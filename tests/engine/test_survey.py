@@ -107,6 +107,28 @@ def test_under_guidance_it_is_the_belief_of_the_model_that_is_followed(atlas: At
     )
 
 
+def test_a_batch_asked_in_parts_is_noted_whole(atlas: Atlas) -> None:
+    built = build_model(FEW, Inputs(DATA), CPU, lambda: None)
+    whole, parts = (Witness(Survey(atlas, 1, 3), CPU) for _ in range(2))
+    x = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    x0_hat = whole.watch(built, atlas).main(x, 0.6, 0.8)
+    asked = parts.watch(built, atlas).main
+    for part in (x[:2], x, x[:2], x[2:]):  # the last two are the batch
+        asked(part, 0.6, 0.8)
+    for witness in (whole, parts):
+        witness.put(Step(0, 9, 0.6, 0.8, x, x0_hat))
+        witness.take(0)
+    one, other = whole.survey.belief(0), parts.survey.belief(0)
+    assert one is not None
+    assert other is not None
+    np.testing.assert_array_equal(one.indices, other.indices)
+    np.testing.assert_array_equal(one.weights, other.weights)
+    asked(x[:2], 0.6, 0.8)  # of a third picture nothing is known
+    parts.put(Step(1, 8, 0.6, 0.8, x, x0_hat))
+    parts.take(1)
+    assert parts.survey.belief(1) is None
+
+
 def test_models_without_a_posterior_have_no_beliefs_but_places(atlas: Atlas) -> None:
     notes, _ = survey(replace(FEW, sampling=replace(FEW.sampling, model="gaussian")), atlas)
     assert notes.newest_belief(6) is None

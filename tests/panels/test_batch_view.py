@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QGuiApplication, QImage
-from PySide6.QtWidgets import QWidget
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtGui import QGuiApplication, QImage, QMouseEvent
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app import sample_drags
@@ -129,6 +129,13 @@ def test_click_enlarges_keys_go_on_and_back(
     assert (shown.image, shown.enlarged, parts.sampling.state) == (4, False, RunState.DONE)
     assert grid.isVisible()
     shown.enlarge(2)
+    middle = QPointF(picture.picture_rect().center())
+    second = QMouseEvent(
+        QEvent.Type.MouseButtonDblClick, middle, middle, LEFT, LEFT, Qt.KeyboardModifier(0)
+    )
+    QApplication.sendEvent(picture, second)  # of a double click on the grid
+    assert shown.enlarged
+    qtbot.mouseClick(picture, LEFT, pos=picture.picture_rect().center())
     qtbot.mouseDClick(picture, LEFT, pos=picture.picture_rect().center())
     assert not shown.enlarged
 

@@ -233,7 +233,7 @@ def test_two_runs_are_compared_pixel_by_pixel(
     click(page, second, qtbot, CTRL)
     qtbot.mouseClick(page.compare, LEFT)
     assert comparison.runs == (first, second)
-    assert panel.batch.isHidden()
+    assert panel.stage.isHidden()
     view = panel.compare.view
     assert isinstance(view, CompareView)
     assert comparison.matching is Matching.LEVEL
@@ -250,12 +250,14 @@ def test_two_runs_are_compared_pixel_by_pixel(
     _check_side_by_side(canvas, one, other)
     _check_difference(view, comparison, one, other, qtbot)
     _check_swipe(view, comparison, one, other, qtbot)
+    charts = panel._made[SamplingPage.CURVES]
+    assert charts._other is (first if shown.run is second else second)
     qtbot.mouseClick(view.matching[Matching.STEP], LEFT)
     assert [frame.index for frame in comparison.frames if frame] == [3, 3]
     _check_distances(view, comparison, first, second, qtbot)
     qtbot.mouseClick(view.close_button, LEFT)
     assert not comparison.on
-    assert panel.batch.isVisible()
+    assert panel.stage.isVisible()
 
 
 def _colour(canvas: object, place: QPoint) -> tuple[int, int, int]:

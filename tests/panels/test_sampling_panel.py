@@ -261,13 +261,3 @@ def test_the_mark_of_the_step_on_show_lights_up(
     assert plots.lit is None, "the settings no longer go there"
     parts.document.history.undo()
     assert plots.lit == 500.0
-
-
-def test_the_curves_follow_the_step_on_show(
-    panel: SamplingPanel, parts: Parts, qtbot: QtBot
-) -> None:
-    _run(qtbot, panel, parts)
-    parts.run_view.set_step(2)
-    charts = panel._made[SamplingPage.CURVES]._charts
-    assert [chart._marker.value() for chart in charts] == [2, 2]
-    assert charts[1].curve.getData()[0].tolist() == [1, 2, 3, 4, 5, 6]

@@ -14,6 +14,7 @@ from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine import images, masks
 from diffusion_gui.engine.inpainting import EXACT, REPAINT
+from diffusion_gui.engine.params import pack
 from diffusion_gui.panels.sampling.mask_painter import MaskPainter
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.sampling.trips_dialog import TripsDialog, in_words
@@ -192,6 +193,14 @@ def test_the_brush_is_set_by_keys_wheel_and_slider_and_the_mask_inverted(
     qtbot.mouseClick(painter.invert, LEFT)
     np.testing.assert_array_equal(parts.starts.mask, ~mask)
     np.testing.assert_array_equal(canvas.kept, ~mask)
+    history = parts.document.history
+    before = history.count
+    qtbot.keyClicks(canvas, "x")
+    for key in (Qt.Key.Key_Right, Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_Space):
+        qtbot.keyClick(canvas, key)
+    assert history.count == before + 1
+    changed = np.argwhere(parts.starts.mask == mask)
+    assert 0 < len(changed) <= 16  # a pixel of the 16 is 4 x 4 cells
     resamples = painter.params.control("resamples")
     resamples.setValue(3.0)
     assert dict(parts.document.experiment.sampling.inpaint.params)["resamples"] == 3.0
@@ -201,6 +210,7 @@ def test_live_samples_again_after_each_stroke_and_gaussian_has_no_posterior(
     panel: SamplingPanel, painter: MaskPainter, parts: Parts, qtbot: QtBot
 ) -> None:
     _run(qtbot, panel, parts)
+    parts.starts.set_params(pack({"resamples": 1.0}))  # quick: long runs are only offered
     parts.sampling.live = True
     canvas = painter.canvas
     _drag(qtbot, canvas, [canvas.place_of(QPointF(32, 32)), canvas.place_of(QPointF(40, 40))])
@@ -217,6 +227,35 @@ def test_live_samples_again_after_each_stroke_and_gaussian_has_no_posterior(
     qtbot.mouseClick(painter.move_mask, LEFT)
     assert parts.document.experiment.sampling.inpaint.picture == other.id
     assert painter.move_mask.isHidden()
+
+
+def test_a_new_start_ends_a_fork_and_a_fork_shows_no_start(
+    panel: SamplingPanel, parts: Parts, qtbot: QtBot
+) -> None:
+    parts.view.set_t(400)
+    panel.start.here.trigger()
+    run = _done(qtbot, parts)
+    parts.sampling.fork(run, 2)
+    assert panel.start_bar.isHidden()
+    parts.view.set_t(200)
+    parts.starts.from_here()
+    assert parts.document.experiment.fork is None
+    assert panel.start_bar.strength.value() == 200
+    assert _done(qtbot, parts).trajectory.frames[0].t == 200
+
+
+def test_a_picture_that_is_gone_is_said(painter: MaskPainter, parts: Parts, qtbot: QtBot) -> None:
+    with qtbot.waitSignal(parts.starts.square_arrived, timeout=TIMEOUT):
+        parts.starts.set_mask(np.zeros((64, 64), bool), "mask", "gone")
+    assert parts.starts.unreadable("gone")
+    assert "cannot be read" in painter.canvas._message
+    parts.view.set_picture("")
+    parts.starts.keep_nothing()
+    lines: list[str] = []
+    parts.starts.refused.connect(lines.append)
+    parts.starts.set_mask(np.zeros((64, 64), bool), "mask")
+    parts.starts.from_here()
+    assert [line.split(" ")[0] for line in lines] == ["Choose", "Move"]
 
 
 def test_round_trips_show_pictures_and_say_the_error(

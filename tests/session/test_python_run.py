@@ -29,6 +29,7 @@ from diffusion_gui.engine.experiment import (
     Start,
 )
 from diffusion_gui.engine.images import Picture, Pixels
+from diffusion_gui.engine.inpainting import EXACT
 from diffusion_gui.engine.masks import MASK_SIDE, encode
 from diffusion_gui.engine.recorder import to_pixels
 from diffusion_gui.engine.reverse import run
@@ -116,6 +117,13 @@ def _experiments(refs: tuple[PictureRef, ...]) -> dict[str, Experiment]:
         "a mask": replace(
             plain, pictures=(chelsea, emoji),
             sampling=replace(SMALL, inpaint=Inpaint(emoji.id, KEPT)),
+        ),
+        "a mask, exactly": replace(
+            plain,
+            pictures=(emoji,),
+            sampling=replace(
+                SMALL, model="exact", inpaint=Inpaint(emoji.id, KEPT, method=EXACT)
+            ),
         ),
         "fork": replace(
             plain, schedule=ScheduleSpec("linear"), sampling=replace(SMALL, sampler="dpmpp_2m"),

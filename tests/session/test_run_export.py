@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -201,6 +202,19 @@ def test_a_trajectory_holds_the_very_floats(tmp_path: Path, name: str) -> None:
     np.testing.assert_allclose(found["sigma"][:-1], found["s"][:-1] / found["a"][:-1])
     assert told[-1] == (6, 6)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["t.npz", "t.safetensors"])
+def test_a_trajectory_is_written_step_by_step(tmp_path: Path, name: str) -> None:
+    experiment = Experiment(sampling=Sampling(size=64, count=8))
+    x = torch.zeros(8, 3, 64, 64)
+    steps = (Step(i, 99 - i, 1.0, 1.0, x, x) for i in range(100))
+    tracemalloc.start()
+    save_trajectory(tmp_path / name, steps, 100, experiment)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (tmp_path / name).stat().st_size > 200 * x.nbytes
+    assert peak < 20 * x.nbytes
 
 
 # --- what goes wrong ------------------------------------------------------------------------------

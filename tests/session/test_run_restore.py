@@ -28,7 +28,14 @@ from diffusion_gui.engine.recorder import record, to_pixels
 from diffusion_gui.engine.reverse import run
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.restore import Restored, read_experiment, renamed
-from diffusion_gui.session.run_export import Look, save_images, save_sheet, save_step
+from diffusion_gui.session.run_export import (
+    Look,
+    RunMotion,
+    save_images,
+    save_run_animation,
+    save_sheet,
+    save_step,
+)
 from diffusion_gui.session.run_inputs import RunInputs, carriage
 
 SMALL = Sampling(model="exact", size=16, count=2, steps=6)
@@ -109,7 +116,8 @@ def test_every_png_of_a_run_makes_the_same_pixels_elsewhere(
     save_step(tmp_path / "grid.png", frames[-1], Look(), kept)
     save_sheet(tmp_path / "sheet.png", frames, Look(), kept)
     save_images(tmp_path, "one", frames[2], Look(("x_t",), cell=16), kept)
-    for name in ("grid.png", "sheet.png", "one-02.png"):
+    save_run_animation(tmp_path / "run.apng", frames, RunMotion(look=Look(cell=16)), kept)
+    for name in ("grid.png", "sheet.png", "one-02.png", "run.apng"):
         found, elsewhere = _elsewhere(tmp_path / name)
         assert found.left_out == 0
         assert_array_equal(_result(found.experiment, elsewhere), expected)

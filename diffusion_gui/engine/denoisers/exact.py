@@ -427,4 +427,4 @@ def _summary(weights: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return indices and weights [R, k] of the largest of `weights` [R, N], and entropies [R]."""
     best, indices = weights.topk(k, dim=1)
     logs = weights.clamp(min=torch.finfo(weights.dtype).tiny).log()  # twice as fast as entr
-    return indices, best, -(weights * logs).sum(dim=1).clamp(max=0.0)
+    return indices, best, (weights * logs).sum(dim=1).clamp(max=0.0).abs()

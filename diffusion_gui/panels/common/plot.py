@@ -1,4 +1,4 @@
-"""The themed plot: curves over t with the shared time cursor, and a small chart.
+"""The themed plot: curves over t with the shared time cursor.
 
 pyqtgraph draws; the mouse is handled here, because its own draggable items ignore log axes. The
 value axis shows whatever numbers the curve is given: a log axis is a curve of log10 values with
@@ -13,7 +13,6 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, QSizeF, Qt, Signal
 from PySide6.QtGui import QColor, QFocusEvent, QFont, QMouseEvent, QPen, QPixmapCache, QResizeEvent
-from PySide6.QtWidgets import QWidget
 
 from diffusion_gui.panels.common.theme import Theme
 
@@ -326,34 +325,3 @@ class CurvePlot(Plot):
         behind = QColor(self.theme.tokens.panel)
         behind.setAlpha(200)  # legible over curves that it is compared with
         self._readout.fill = pg.mkBrush(behind)
-
-
-class MiniChart(Plot):
-    """A small chart of one number per step, with a marker at the step on show."""
-
-    def __init__(self, theme: Theme, token: str, parent: QWidget | None = None) -> None:
-        self._marker = pg.InfiniteLine(angle=90, movable=False)
-        super().__init__(theme, small=True)
-        self.curve = self.add_curve(token, width=1.6)
-        self.addItem(self._marker, ignoreBounds=True)
-        self.setMinimumHeight(64)
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._tint()
-
-    def set_values(self, steps: Sequence[int], values: Sequence[float], num_steps: int) -> None:
-        """Show `values` at `steps`; the axis spans the whole run from the start."""
-        self.curve.setData(np.asarray(steps, float), np.asarray(values, float))
-        self.setXRange(0, max(num_steps, 1), padding=0.02)
-        finite = [v for v in values if np.isfinite(v)]
-        if finite:
-            low, high = min(finite), max(finite)
-            room = max(high - low, 1e-3)
-            self.setYRange(low - 0.04 * room, high + 0.04 * room, padding=0)
-
-    def set_step(self, step: int) -> None:
-        """Move the marker."""
-        self._marker.setPos(step)
-
-    def _tint(self) -> None:
-        super()._tint()
-        self._marker.setPen(self.line(self.theme.tokens.cursor, 1.5))

@@ -133,7 +133,8 @@ class CompareCanvas(QWidget):
     def _chosen(self, images: list[QImage]) -> list[QImage]:
         """Return the picture that is looked at alone, or all of them."""
         image = self._shown.image
-        return images if image is None or image >= len(images) else [images[image]]
+        alone = self._shown.enlarged and image is not None and image < len(images)
+        return [images[image]] if alone and image is not None else images
 
     @Slot()
     def _on_turn(self) -> None:
@@ -199,8 +200,13 @@ class CompareCanvas(QWidget):
                 self._draw_swipe(painter, room, grid, area)
 
     def _draw_images(self, painter: QPainter, room: QRect, images: Sequence[QImage]) -> None:
-        for image, cell in zip(images, self.cells(room, len(images)), strict=True):
+        cells = self.cells(room, len(images))
+        for image, cell in zip(images, cells, strict=True):
             draw(painter, image, cell)
+        chosen = self._shown.image
+        if chosen is not None and chosen < len(cells) and not self._shown.enlarged:
+            painter.setPen(QPen(QColor(self._theme.tokens.accent), 2))
+            painter.drawRect(cells[chosen].adjusted(-2, -2, 1, 1))
 
     def _draw_swipe(self, painter: QPainter, room: QRect, grid: QRect, area: Area) -> None:
         assert area.swiped is not None
@@ -268,14 +274,14 @@ class CompareCanvas(QWidget):
         """Look at one picture alone, or at all of them again."""
         if event.button() is not LEFT:
             return
-        if self._shown.image is not None:
-            self._shown.set_image(None)
+        if self._shown.enlarged:
+            self._shown.show_all()
             return
         place = event.position().toPoint()
         for room, area in zip(self.rooms(), self.areas, strict=True):
             for index, cell in enumerate(self.cells(room, len(area.images))):
                 if cell.contains(place):
-                    self._shown.set_image(index)
+                    self._shown.enlarge(index)
                     return
 
     def _swipe_to(self, place: QPoint) -> None:

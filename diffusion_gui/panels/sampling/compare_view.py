@@ -20,14 +20,14 @@ from diffusion_gui.state.runs import Outcome
 from diffusion_gui.state.sampling import SamplingController
 
 _MODES = {
-    CompareMode.SIDE: ("Side by side", "Each run at the same step"),
+    CompareMode.SIDE: ("Side", "Side by side: each run at the same step, or noise level"),
     CompareMode.SWIPE: ("Swipe", "A left, the others right of a divider: drag it"),
     CompareMode.FLICKER: ("Flicker", "In turn, twice a second; hold the mouse for the next one"),
     CompareMode.DIFFERENCE: ("Difference", "What is brighter than in A, and what is darker"),
 }
 _MATCHINGS = {
-    Matching.STEP: ("same step", "Steps of the same number go together"),
-    Matching.LEVEL: ("same noise", "Steps of the nearest noise level σ go together"),
+    Matching.STEP: ("by step", "Steps of the same number go together"),
+    Matching.LEVEL: ("by σ", "Steps of the nearest noise level σ go together"),
 }
 
 
@@ -78,7 +78,6 @@ class CompareView(QWidget):
         row.addStretch(1)
         self.finish = button("", "Go on with it, to compare all of its steps", "chip")
         self.finish.setObjectName("finishComparedButton")
-        row.addWidget(self.finish)
         self.close_button = button("", "Look at one run again", "tool")
         self.close_button.setObjectName("endCompareButton")
         self.close_button.setAccessibleName("End the comparison")
@@ -92,6 +91,7 @@ class CompareView(QWidget):
         beside = QVBoxLayout()
         beside.setSpacing(2)
         beside.addWidget(self.told)
+        beside.addWidget(self.finish)
         beside.addWidget(self.chart, 1)
         below = QHBoxLayout()
         below.setSpacing(GAP)
@@ -185,6 +185,7 @@ class CompareView(QWidget):
             parts = [f"here {spelled(here)}"] if here is not None else []
             if one.final is not None:
                 parts.append(f"end {spelled(one.final)}")
+            parts = parts or ["none at this step"]
             colour = self._theme.tokens.pins[len(told)]
             told.append(f"<b style='color:{colour}'>{letter}</b>&nbsp; {', '.join(parts)}")
         return told

@@ -46,10 +46,22 @@ class EnlargedPicture(PictureView):
 
     left = Signal()
     copied = Signal()
+    _clicked = False
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Begin anew: a double click on the grid has its second half here."""
+        super().showEvent(event)
+        self._clicked = False
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Remember that the picture itself was clicked."""
+        self._clicked = True
+        super().mousePressEvent(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Go back to the whole batch."""
-        self.left.emit()
+        if self._clicked:
+            self.left.emit()
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer the copy and the way back."""

@@ -13,7 +13,8 @@ from PySide6.QtGui import QPainterPath
 Array = NDArray[np.floating]
 
 MARGIN = 0.06
-"""Of the room, left free around what is fitted into it."""
+MARGIN_PIXELS = 22.0
+"""Of the room, and in pixels: left free around what is fitted, so that thumbnails are whole."""
 CLOSEST = 64.0
 """How far one can zoom in from the whole."""
 FARTHEST = 0.5
@@ -39,8 +40,11 @@ class MapGeometry:
         """Pixels per unit of the plane."""
         low, high = self._extent
         wide, tall = np.maximum(high - low, 1e-9)
-        share = 1.0 - 2.0 * MARGIN
-        return self._zoom * share * min(self.room.width() / wide, self.room.height() / tall)
+        width, height = (
+            max(side - 2.0 * max(MARGIN * side, MARGIN_PIXELS), 1.0)
+            for side in (self.room.width(), self.room.height())
+        )
+        return self._zoom * min(width / wide, height / tall)
 
     @property
     def fitted(self) -> bool:

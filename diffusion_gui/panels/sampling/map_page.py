@@ -10,8 +10,9 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.survey import CERTAIN, Survey
 from diffusion_gui.panels.common.picture import to_qimage
+from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
+from diffusion_gui.panels.common.widgets import GAP, button, label
 from diffusion_gui.panels.sampling.info_sign import InfoSign
 from diffusion_gui.panels.sampling.map_scene import MapScene
 from diffusion_gui.panels.sampling.map_view import MapView
@@ -55,7 +56,7 @@ class MapPage(QWidget):
         self._show_all()
 
     def _build(self, theme: Theme) -> None:
-        self.caption = ElidedLabel("caption")
+        self.caption = PlotHead("")
         self.chips: dict[Quantity, QPushButton] = {}
         head = QHBoxLayout()
         head.setSpacing(GAP)
@@ -164,7 +165,7 @@ class MapPage(QWidget):
         known = image is not None and image < len(frame.x0_hat)
         scene.seen = to_qimage(frame.x0_hat[image]) if image is not None and known else None
         self.map.update()
-        self.caption.setText(self._said(run.survey))
+        self.caption.set_value(*self._said(run.survey))
 
     def _settled_steps(self, survey: Survey) -> NDArray[np.int64] | None:
         """Return the step from which on each sample keeps to one image, if that is known."""
@@ -175,25 +176,30 @@ class MapPage(QWidget):
             return self._settled[2]
         return survey.ending.since if survey.ending else None
 
-    def _said(self, survey: Survey) -> str:
+    def _said(self, survey: Survey) -> tuple[str, ...]:
+        """Return what is known of the chosen sample, at length and shorter and shorter."""
         scene, image = self.map.scene, self._shown.image
         if scene is None:
-            return ""
+            return ("",)
         if image is None:
-            return f"{len(survey.atlas):,} images, {scene.count} paths   press a path to choose it"
+            said = f"{len(survey.atlas):,} images, {scene.count} paths"
+            return f"{said}: press a path to choose it", said, f"{scene.count} paths"
+        who, newest = f"picture {image + 1}", survey.newest_belief(len(survey))
         since = -1 if scene.settled is None else int(scene.settled[image])
-        if survey.newest_belief(len(survey)) is None:
-            ending = survey.ending
-            if ending is None or since < 0:
-                return f"picture {image + 1}"
-            name = survey.atlas.names[int(ending.nearest[image])]
-            return f"picture {image + 1}: nearest to {name} from step {since} on"
         if since < 0:
-            return f"picture {image + 1}: no image has {CERTAIN:.0%} of the posterior yet"
-        belief = survey.newest_belief(len(survey))
-        name = belief[1].atlas.names[int(belief[1].indices[image, 0])] if belief else ""
-        return f"picture {image + 1}: settled on {name} at step {since}"
+            if newest is None:
+                return (who,)
+            return f"{who}: no image has {CERTAIN:.0%} of the posterior yet", f"{who}: open", "open"
+        step = f"◆ step {since}"
+        if newest is not None:
+            belief = newest[1]
+            what = f"settled on {belief.atlas.names[int(belief.indices[image, 0])]} at step {since}"
+            return f"{who}: {what}", what, f"◆ settled at step {since}", step
+        if survey.ending is None:
+            return (who,)
+        what = f"nearest to {survey.atlas.names[int(survey.ending.nearest[image])]}"
+        return f"{who}: {what} from step {since} on", f"{what} from step {since} on", step
 
     @Slot()
     def _show_fit(self) -> None:
-        self.fit.setEnabled(not self.map.geometry_.fitted)
+        self.fit.setEnabled(not self.map.plane.fitted)

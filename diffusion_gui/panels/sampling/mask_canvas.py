@@ -16,6 +16,12 @@ from diffusion_gui.panels.sampling.start_bar import veiled
 
 LEAST, MOST, FIRST = 1, 32, 8
 """Diameter of the brush in cells of the mask, of which there are 64 a side."""
+_WAYS = {
+    Qt.Key.Key_Left: QPoint(-1, 0),
+    Qt.Key.Key_Right: QPoint(1, 0),
+    Qt.Key.Key_Up: QPoint(0, -1),
+    Qt.Key.Key_Down: QPoint(0, 1),
+}
 _DARK, _LIGHT = QColor(0, 0, 0, 200), QColor(255, 255, 255, 230)
 
 
@@ -151,9 +157,14 @@ class MaskCanvas(QWidget):
         self.set_size(self.size_of_brush + (1 if event.angleDelta().y() > 0 else -1))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Change the brush with [ ], what it does with X, its shape with R."""
-        key = event.text().lower()
-        if key in ("[", "]"):
+        """Change the brush with [ ] X R, move it with the arrows, paint with Space."""
+        key, way = event.text().lower(), _WAYS.get(Qt.Key(event.key()))
+        if way is not None:
+            eight = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+            self._move(way * (8 if eight else 1))
+        elif event.key() == Qt.Key.Key_Space:
+            self._dab()
+        elif key in ("[", "]"):
             self.set_size(self.size_of_brush + (1 if key == "]" else -1))
         elif key == "x":
             self.set_keeps(not self.keeps)
@@ -161,6 +172,33 @@ class MaskCanvas(QWidget):
             self.set_rectangular(not self.rectangular)
         else:
             super().keyPressEvent(event)
+
+    def _move(self, way: QPoint) -> None:
+        """Move the brush by so many pixels of the picture, at first from its middle."""
+        rect, pixels = self.picture_rect(), self._pixels
+        if pixels is None:
+            return
+        side = rect.width() / len(pixels)
+        place = self._mouse or QPointF(rect.center())
+        column, row = (
+            min(max(int(value // side) + step, 0), len(pixels) - 1)
+            for value, step in (
+                (place.x() - rect.left(), way.x()), (place.y() - rect.top(), way.y())
+            )
+        )  # fmt: skip
+        self._mouse = QPointF(rect.topLeft()) + QPointF(column + 0.5, row + 0.5) * side
+        self.update()
+
+    def _dab(self) -> None:
+        """Paint where the brush is, as a stroke of its own."""
+        if self._mouse is None or self._pixels is None or self._stroke is not None:
+            return
+        cell = self.cell_at(self._mouse)
+        at, before = (cell.x(), cell.y()), self.kept
+        self.kept = masks.stroke(before, at, at, self.size_of_brush / 2.0, self.keeps)
+        if not np.array_equal(before, self.kept):
+            self.stroked.emit(self.kept, "keep with the brush" if self.keeps else "paint the mask")
+        self.update()
 
     def leaveEvent(self, event: QEvent) -> None:
         """Show no brush."""

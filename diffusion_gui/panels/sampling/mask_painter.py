@@ -55,6 +55,11 @@ class MaskPainter(QDialog):
         self._bind()
         self._show()
         self._show_brush()
+        self.canvas.setToolTip(
+            "Left button: draw this anew. Right button: keep it. [ ] or the wheel: size of the"
+            " brush.\nX: what the left button does. R: rectangles. Arrows move the brush by a"
+            " pixel, with Shift by eight;\nSpace paints there."
+        )
         self.canvas.setFocus()
 
     def _build_head(self) -> QHBoxLayout:
@@ -174,6 +179,8 @@ class MaskPainter(QDialog):
         starts, picture = self._starts, self._starts.masked_picture
         pixels = starts.square(picture) if picture else None
         waiting = "reading the picture" if picture else "choose a picture in the tray"
+        if picture and starts.unreadable(picture):
+            waiting = "this picture cannot be read: choose another in the tray"
         self.canvas.set_picture(pixels, waiting)
         if not self.canvas.painting:
             self.canvas.set_mask(starts.mask)

@@ -169,7 +169,8 @@ class SamplingPanel(Panel):
         if page is SamplingPage.CURVES:
             from diffusion_gui.panels.sampling.step_charts import StepCharts
 
-            return StepCharts(self._shown, self._endings, self._settings, self.theme)
+            parts = self._shown, self._endings, self._comparison
+            return StepCharts(*parts, self._settings, self.theme)
         if page is SamplingPage.POSTERIOR:
             from diffusion_gui.panels.sampling.posterior_page import PosteriorPage
 
@@ -181,8 +182,14 @@ class SamplingPanel(Panel):
         if page is SamplingPage.RUNS:
             from diffusion_gui.panels.sampling.runs_page import RunsPage
 
-            parts = self._controller, self._shown, self._comparison, self._checks
-            runs = RunsPage(self._document, *parts, self.theme)
+            runs = RunsPage(
+                self._document,
+                self._controller,
+                self._shown,
+                self._comparison,
+                self._checks,
+                self.theme,
+            )
             runs.refused.connect(lambda line: self.bar.show_lines([line]))
             return runs
         raise KeyError(page)

@@ -16,7 +16,7 @@ from diffusion_gui.panels.sampling.belief_list import BeliefList, ResolvedBar
 from diffusion_gui.panels.sampling.info_sign import InfoSign
 from diffusion_gui.panels.sampling.pace import Pace
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
-from diffusion_gui.panels.sampling.step_charts import KINDS
+from diffusion_gui.panels.sampling.step_kinds import KINDS
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.step_series import StepNumber, series
 

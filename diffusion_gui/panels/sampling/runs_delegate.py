@@ -191,6 +191,8 @@ class RunsDelegate(QStyledItemDelegate):
 def mosaic(batch: Pixels) -> Pixels:
     """Return the first pictures of a batch [B, H, W, 3] as one square picture, four at most."""
     side = min(math.isqrt(len(batch)), SHOWN)
+    skip = max(batch.shape[1] // (2 * SIDE), 1)  # it is made anew while a run grows
+    batch = batch[: side * side, ::skip, ::skip]
     rows = [
         np.concatenate(list(batch[row * side : (row + 1) * side]), axis=1) for row in range(side)
     ]

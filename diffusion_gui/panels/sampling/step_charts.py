@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMenu, QVBoxLayout, QWidget
 
-from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
 from diffusion_gui.panels.sampling.pace import Pace
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
+from diffusion_gui.panels.sampling.step_kinds import KINDS
+from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.runs import Run
@@ -25,74 +24,24 @@ CARD_WIDTH = 168
 """Least width of a chart that has another one beside it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """How a number is shown: names from long to short, tooltip, colour, axis, how it is said."""
-
-    names: tuple[str, ...]
-    tooltip: str
-    token: str
-    log: bool
-    said: Callable[[float], str]
-    zero: bool = True
-    """Whether the axis begins at 0, where it is not logarithmic."""
-
-
-def _plain(value: float) -> str:
-    return spelled(value).replace("-", "−")
-
-
-KINDS: dict[StepNumber, Kind] = {
-    StepNumber.SIGMA: Kind(
-        ("noise level σ", "σ"),
-        "σ = s / 𝑎: the noise-to-signal ratio at each step, on a logarithmic axis",
-        "sigma", True, _plain,
-    ),
-    StepNumber.CHANGE: Kind(
-        ("change of 𝑥̂₀ (rms)", "change of 𝑥̂₀", "Δ𝑥̂₀"),
-        "How much 𝑥̂₀ changed since the step before: root mean square over the values,\n"
-        "in units of [−1, 1]",
-        "text", False, _plain,
-    ),
-    StepNumber.COSINE: Kind(
-        ("cosine to the step before", "cosine"),
-        "Cosine of the angle between ε̂ and that of the step before: 1 while the path is straight",
-        "text", False, lambda value: f"{value:.4f}".replace("-", "−"), False,
-    ),
-    StepNumber.TIME: Kind(
-        ("time per step", "time"),
-        "Milliseconds that each step took, pauses left out",
-        "text", False, lambda value: f"{spelled(value)} ms",
-    ),
-    StepNumber.DISTANCE: Kind(
-        ("𝑥̂₀ to the result (rms)", "𝑥̂₀ to the result", "to the result"),
-        "How far 𝑥̂₀ is from that of the last step: root mean square over the values,\n"
-        "in units of [−1, 1]. Measured on the recorded 8-bit pictures: right to about 0.002.\n"
-        "It appears when the run has ended.",
-        "text", False, _plain,
-    ),
-    StepNumber.ENTROPY: Kind(
-        ("posterior entropy", "entropy"),
-        "Entropy of the posterior over the images of the set, in bits: log₂ N while any of\n"
-        "them is possible, 0 when one is certain. Only the Exact model has it.",
-        "text", False, lambda value: f"{value:.2f} bits",
-    ),
-}  # fmt: skip
-
-
 class StepCharts(QWidget):
     """Which charts are on show is remembered; a press in any of them chooses the step."""
 
     def __init__(
-        self, shown: RunView, endings: RunEndings, settings: Settings, theme: Theme
+        self,
+        shown: RunView,
+        endings: RunEndings,
+        comparison: RunComparison,
+        settings: Settings,
+        theme: Theme,
     ) -> None:
         super().__init__()
         self.setObjectName("curvesPage")
         self._shown = shown
         self._endings = endings
+        self._comparison = comparison
         self._settings = settings
         self._theme = theme
-        self._other: Run | None = None
         self._hovered = NO_STEP
         self._columns = 0
         self._pace = Pace(shown, self)
@@ -119,12 +68,16 @@ class StepCharts(QWidget):
         self.empty = label("The curves of a run are drawn here while it is made", "caption")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.setWordWrap(True)
-        column = QVBoxLayout(self)
+        self.content = QWidget()
+        column = QVBoxLayout(self.content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         column.addLayout(head)
-        column.addWidget(self.empty, 1)
         column.addLayout(self._grid, 1)
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(self.content)
+        whole.addWidget(self.empty)
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
@@ -145,11 +98,13 @@ class StepCharts(QWidget):
         for signal in (shown.run_changed, shown.grown, shown.step_changed, shown.shown_changed):
             signal.connect(self._pace.ask)
         self._endings.changed.connect(self._draw)
+        self._comparison.changed.connect(self._draw)
 
-    def set_other(self, run: Run | None) -> None:
-        """Show another run's curves dashed, to compare with."""
-        self._other = run
-        self._draw()
+    @property
+    def other(self) -> Run | None:
+        """The run that the one on show is compared with: its curves are dashed."""
+        others = (run for run in self._comparison.runs if run is not self._shown.run)
+        return next(others, None)
 
     @property
     def numbers(self) -> tuple[StepNumber, ...]:
@@ -199,10 +154,9 @@ class StepCharts(QWidget):
         if columns == self._columns:
             return
         self._columns = columns
-        some = self._shown.run is not None
         for number, card in self.cards.items():
             self._grid.removeWidget(card)
-            card.setVisible(some and number in numbers)
+            card.setVisible(number in numbers)
         for place, number in enumerate(numbers):
             self._grid.addWidget(self.cards[number], *divmod(place, columns))
         for column in range(len(KINDS)):
@@ -224,16 +178,17 @@ class StepCharts(QWidget):
         """Draw the curves of the frames recorded so far; the axis spans the whole run."""
         run = self._shown.run
         self.empty.setVisible(run is None)
-        for number, card in self.cards.items():
-            card.setVisible(run is not None and number in self.numbers)
+        self.content.setVisible(run is not None)
         if run is None or not self.isVisible():
             return
         self._drawn = run, len(run.trajectory), self._shown.image
+        beside, last = self.other, run.trajectory.num_steps
+        if beside is not None:
+            last = max(last, beside.trajectory.num_steps)
         self._lines = {number: series(run, number) for number in self.numbers}
         for number, line in self._lines.items():
-            other = series(self._other, number) if self._other is not None else None
-            plot = self.cards[number].plot
-            plot.show_series(line, self._shown.image, other, run.trajectory.num_steps)
+            other = series(beside, number) if beside is not None else None
+            self.cards[number].plot.show_series(line, self._shown.image, other, last)
         self._show_step()
 
     @Slot()
@@ -263,6 +218,8 @@ class StepCharts(QWidget):
         whose = f"mean of {count}" if count > 1 else "1 picture"
         if image is not None:
             whose += f", thin: picture {image + 1}"
+        if self.other is not None:
+            whose += f", dashed: {self.other.title}"
         self.caption.setText(f"step {step}   {whose}")
         for number, line in self._lines.items():
             value, said = line.at(step), KINDS[number].said
