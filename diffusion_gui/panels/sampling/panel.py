@@ -160,9 +160,23 @@ class SamplingPanel(Panel):
 
     @Slot()
     def _show_forecast(self) -> None:
-        self.forecast.setText(self._forecaster.text)
-        self.forecast.setProperty("role", "problem" if self._forecaster.problems else "caption")
-        self.forecast.style().polish(self.forecast)
+        problems = self._forecaster.problems
+        wish = "" if problems else self._wish()
+        self.forecast.setText(wish + self._forecaster.text)
+        role = "problem" if problems else "caption"
+        if self.forecast.property("role") != role:
+            self.forecast.setProperty("role", role)
+            self.forecast.style().polish(self.forecast)
+
+    def _wish(self) -> str:
+        """Return what is to be done for the pictures of the settings, "" where nothing is."""
+        controller = self._controller
+        if not controller.outdated or controller.state in (RunState.LOADING, RunState.RUNNING):
+            return ""
+        offered = None if self._forecaster.seconds else controller.offered
+        time = f" (about {spoken(offered)})" if offered else ""
+        press = "Stop, then Run" if controller.state is RunState.PAUSED else "Run"
+        return f"settings changed: press {press}{time}   "
 
     def _make_page(self, page: SamplingPage) -> QWidget:
         """Build a page when it is first looked at."""
@@ -254,11 +268,6 @@ class SamplingPanel(Panel):
             parts.append(f"(at most {total} steps from there)")
         if run.trajectory.stride > 1:
             parts.append(f"1 of {run.trajectory.stride} steps kept")
-        moving = self._controller.state in (RunState.LOADING, RunState.RUNNING)
-        if self._controller.outdated and not moving:
-            seconds = self._controller.offered
-            time = f"about {spoken(seconds)}, " if seconds else ""
-            parts.append(f"settings changed: {time}press Run")
         return "   ".join(parts)
 
     @Slot()
