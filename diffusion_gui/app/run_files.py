@@ -1,4 +1,4 @@
-"""The files of the sampling panel: exports of the run on show, the clipboard, scripts.
+"""The files of the sampling panel: exports of the run on show. Read next: `run_copies.py`.
 
 All is rendered and written in a background thread; a trajectory, whose floats are not kept, by the
 thread of the runs.
@@ -10,15 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMimeData, QObject, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QGuiApplication
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QFileDialog, QMenu
 
 from diffusion_gui.app.parts import Parts
+from diffusion_gui.app.run_copies import COPIES, RunCopies, on_show
 from diffusion_gui.app.schedule_files import ask_target
 from diffusion_gui.engine.trajectory import Frame
-from diffusion_gui.panels.common.dropping import PNG
-from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.sampling.export_row import ExportRow
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.state.exporting import Exporter
@@ -28,11 +27,10 @@ from diffusion_gui.state.runs import Run
 if TYPE_CHECKING:
     from diffusion_gui.panels.sampling.export_dialogs import PicturesWish
     from diffusion_gui.panels.sampling.look_fields import LookFields
-    from diffusion_gui.session.forward_export import Shot, Watch
+    from diffusion_gui.session.forward_export import Watch
     from diffusion_gui.session.run_export import RunMotion
     from diffusion_gui.session.run_inputs import Carriage
 
-COPIES = ("copyGrid", "copyRunPython", "copyRunDiffusers")
 FILES = ("saveGrid", "exportRunPictures", "exportRunAnimation", "exportTrajectory", "exportNumbers")
 _ANIMATIONS = ";;".join(
     (
@@ -43,7 +41,6 @@ _ANIMATIONS = ";;".join(
     )
 )
 _FLOATS = "NumPy arrays (*.npz);;safetensors (*.safetensors)"
-_NOTHING = "There is nothing to export yet: press Run first"
 
 
 class RunFiles(QObject):
@@ -62,7 +59,8 @@ class RunFiles(QObject):
         self._ending = ".gif"
         """Of the last animation."""
         self.exports = Exporter("runs out", self)
-        self._quick = Exporter("runs to the clipboard", self)
+        self.copies = RunCopies(parts, panel)
+        self.copies.said.connect(self.said)
         self.floats = FloatExport(parts.sampling, self)
         self.row = ExportRow(panel.forecast)
         panel.body.insertWidget(panel.body.indexOf(panel.forecast), self.row)
@@ -71,7 +69,6 @@ class RunFiles(QObject):
         for source in (self.exports, self.floats):
             source.progress.connect(self.row.show_export)
             source.failed.connect(self._on_failed)
-        self._quick.failed.connect(self._on_failed)
         self.floats.saved.connect(
             lambda path, steps: self.said.emit(f"Saved {Path(path).name}, {steps} steps")
         )
@@ -79,7 +76,7 @@ class RunFiles(QObject):
     @property
     def busy(self) -> bool:
         """True while something is being written."""
-        return self.exports.busy or self._quick.busy or self.floats.busy
+        return self.exports.busy or self.copies.busy or self.floats.busy
 
     def handlers(self) -> dict[str, Callable[[], object]]:
         """Return what the commands do, by the names of `app/actions.py`."""
@@ -89,9 +86,7 @@ class RunFiles(QObject):
             "exportRunAnimation": self._ask_motion,
             "exportTrajectory": self._export_trajectory,
             "exportNumbers": self._export_numbers,
-            "copyGrid": self._copy_grid,
-            "copyRunPython": lambda: self._copy_source("python"),
-            "copyRunDiffusers": lambda: self._copy_source("diffusers"),
+            **self.copies.handlers(),
         }
 
     def set_menu(self, actions: Mapping[str, QAction]) -> None:
@@ -105,18 +100,14 @@ class RunFiles(QObject):
     def shutdown(self) -> None:
         """End the threads; safe to call twice."""
         self.exports.shutdown()
-        self._quick.shutdown()
+        self.copies.shutdown()
         self.floats.shutdown()
 
     # --- what is on show ------------------------------------------------------------------------
 
     def _on_show(self) -> tuple[Run, Frame] | None:
         """Return the run and the step on show, or say that there is none."""
-        view = self._parts.run_view
-        if view.run is None or view.frame is None:
-            self._panel.bar.show_lines([_NOTHING])
-            return None
-        return view.run, view.frame
+        return on_show(self._parts, self._panel)
 
     def _carried(self, run: Run, watch: Watch) -> Carriage:
         from diffusion_gui.session.run_inputs import carriage
@@ -270,52 +261,6 @@ class RunFiles(QObject):
             return f", {len(frames)} steps"
 
         self._start(Path(path).name, write)
-
-    # --- the clipboard --------------------------------------------------------------------------
-
-    @Slot()
-    def _copy_grid(self) -> None:
-        """Copy the grids on show at the step on show, with all that their PNG carries."""
-        if (found := self._on_show()) is None:
-            return
-        run, frame = found
-        quantities = tuple(str(quantity) for quantity in self._parts.run_view.quantities)
-
-        def make(watch: Watch) -> Shot:
-            from diffusion_gui.session.run_export import Look, shot
-
-            return shot(frame, Look(quantities), self._carried(run, watch))
-
-        def done(made: Shot) -> None:
-            mime = QMimeData()
-            mime.setImageData(to_qimage(made.pixels).copy())
-            mime.setData(PNG, made.png)
-            QGuiApplication.clipboard().setMimeData(mime)
-            self.said.emit(f"Copied step {frame.index} of {run.title}")
-
-        self._quick.start(make, done)
-
-    def _copy_source(self, kind: str) -> None:
-        """Copy a script that makes the run again."""
-        if (found := self._on_show()) is None:
-            return
-        run, store = found[0], self._parts.store
-
-        def make(_: Watch) -> str:
-            if kind == "diffusers":
-                from diffusion_gui.session.diffusers_run import diffusers_source
-
-                return diffusers_source(run.experiment, store)
-            from diffusion_gui.session.python_run import run_source
-
-            return run_source(run.experiment, store, run.device.startswith("CPU"))
-
-        def done(text: str) -> None:
-            QGuiApplication.clipboard().setText(text)
-            what = "Python with diffusers" if kind == "diffusers" else "Python"
-            self.said.emit(f"Copied {run.title} as {what}, {len(text.splitlines())} lines")
-
-        self._quick.start(make, done)
 
     @Slot(str)
     def _on_failed(self, line: str) -> None:

@@ -124,9 +124,20 @@ def prepare(
         if images == EMOJI:  # elsewhere the pictures are the model's data, and it is not of it
             pictures = (ref,)
     experiment = replace(experiment, pictures=pictures)
+    return _job(experiment, pixels, begin, tuple(problems))
+
+
+def _job(
+    experiment: Experiment,
+    pixels: Pixels,
+    begin: tuple[Pixels, PictureRef] | None,
+    problems: tuple[str, ...],
+) -> Job:
+    """Return a run of one experiment, with the data and the start that were read for it."""
     emoji = experiment.sampling.data == EMOJI
-    labels = library.captions() if emoji else library.labels(pictures)
-    own = {} if emoji else dict(zip((ref.id for ref in pictures), pixels, strict=True))
+    labels = library.captions() if emoji else library.labels(experiment.pictures)
+    ids = (ref.id for ref in experiment.pictures)
+    own = {} if emoji else dict(zip(ids, pixels, strict=True))
     if begin is not None:
         own = {begin[1].id: begin[0]} | own
     carried = portable(own)
@@ -137,7 +148,7 @@ def prepare(
 
         return Inputs(pixels, begin[0] if begin else None, labels)
 
-    return Job(experiment, inputs, kept, tuple(problems))
+    return Job(experiment, inputs, kept, problems)
 
 
 def exported(source: Path, wanted: Files) -> Job:

@@ -141,7 +141,7 @@ class Script:
     def _way(self, ref: PictureRef) -> Call | Raw | None:
         """Return how a bundled picture, or one in a file, is opened."""
         if ref.source == BUNDLED and ref.id.startswith("emoji-"):
-            return Raw(f"store.defer_emoji()[{ref.id.removeprefix('emoji-')}]")
+            return Raw(f"emoji[{ref.id.removeprefix('emoji-')}]")
         if ref.source == BUNDLED:
             return call("store.defer_photo", ref.name)
         if not ref.source or ref.source.startswith("restored:") or not _is_path(ref.source):
@@ -183,7 +183,12 @@ class Script:
             modules = ("import base64", "import io", "", "import numpy as np")
             self.others += [*modules, "from PIL import Image"]
             self.say(*_PASTED)
-        if len(self.pictures) == 1:
+        ways = [one.text for one in self.pictures if isinstance(one, Raw)]
+        if ways:
+            self.say("emoji = store.defer_emoji()")
+        if ways == [f"emoji[{i}]" for i in range(len(self.pictures))] and len(ways) > 1:
+            self.say(f"pictures = emoji[:{len(ways)}]", "")
+        elif len(self.pictures) == 1:
             self.say(f"picture = {written(self.pictures[0], 0, 10)}", "")
         else:
             self.say("pictures = (")

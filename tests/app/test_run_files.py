@@ -21,7 +21,8 @@ from safetensors.numpy import load_file
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.app.run_files import COPIES, FILES
+from diffusion_gui.app.run_copies import COPIES
+from diffusion_gui.app.run_files import FILES
 from diffusion_gui.engine.experiment import EMOJI, PICTURES, Fit, Inpaint, Start
 from diffusion_gui.engine.images import contact_sheet
 from diffusion_gui.engine.masks import MASK_SIDE, encode

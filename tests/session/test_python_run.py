@@ -198,6 +198,19 @@ def test_a_device_is_chosen_where_the_run_had_one() -> None:
     assert 'RunInputs(), choose("auto"))' in run_source(Experiment(), PictureStore(), on_cpu=False)
 
 
+def test_all_the_emoji_in_the_tray_are_one_line() -> None:
+    store = PictureStore()
+    experiment = Experiment(
+        pictures=store.defer_emoji(), sampling=replace(SMALL, data=PICTURES, count=1, steps=2)
+    )
+    source = run_source(experiment, store)
+    assert "pictures = emoji[:1377]\n" in source
+    assert len(source.splitlines()) < 30
+    made: dict[str, object] = {}
+    exec(source.partition("for step in")[0], made)
+    assert made["experiment"].pictures == experiment.pictures
+
+
 def test_too_many_pictures_in_no_file_are_refused_with_the_mend() -> None:
     store, rng = PictureStore(), np.random.default_rng(0)
     refs = tuple(

@@ -57,6 +57,7 @@ class MapPage(QWidget):
 
     def _build(self, theme: Theme) -> None:
         self.caption = PlotHead("")
+        self.caption.name.hide()
         self.chips: dict[Quantity, QPushButton] = {}
         head = QHBoxLayout()
         head.setSpacing(GAP)
