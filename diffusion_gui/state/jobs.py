@@ -191,20 +191,34 @@ class JobRunner(QObject):
             self.ended.emit()
 
 
+_MOST_BUSY_MS = 50.0
+"""More than this is the machine's fault, and no reason to show less."""
+
+
 class Mailbox(QObject):
     """A box from a worker to the GUI thread that cannot flood its event loop.
 
     `arrived(values)` is emitted in the GUI thread at most once per `interval_ms`, with the list of
-    what was put since the last time; with `newest_only` that list has just the newest value.
+    what was put since the last time; with `newest_only` that list has just the newest value. With
+    `share` the next time comes later where what follows an arrival, painting included, would else
+    take more than that share of the GUI thread: what it does, it does to the work's cost.
     """
 
     arrived = Signal(object)
     _filled = Signal()
 
     def __init__(
-        self, interval_ms: int = 16, newest_only: bool = True, parent: QObject | None = None
+        self,
+        interval_ms: int = 16,
+        newest_only: bool = True,
+        parent: QObject | None = None,
+        share: float = 1.0,
     ) -> None:
         super().__init__(parent)
+        self._interval_ms, self._share = interval_ms, share
+        self._began = 0.0
+        self._settled = QTimer(self, singleShot=True, interval=0)
+        self._settled.timeout.connect(self._on_settled)
         self._lock = threading.Lock()
         self._newest_only = newest_only
         self._values: list[Any] = []
@@ -224,12 +238,13 @@ class Mailbox(QObject):
 
     def set_interval(self, interval_ms: int) -> None:
         """Deliver at most once per `interval_ms` from the next time on."""
-        self._timer.setInterval(interval_ms)
+        self._interval_ms = interval_ms
 
     def close(self) -> None:
         """Deliver nothing more of what has been put so far."""
         self._take()
         self._timer.stop()
+        self._settled.stop()
 
     def _take(self) -> list[Any]:
         with self._lock:
@@ -238,11 +253,18 @@ class Mailbox(QObject):
 
     @Slot()
     def _on_filled(self) -> None:
-        if not self._timer.isActive():
+        if not self._timer.isActive() and not self._settled.isActive():
             self._deliver()
 
     @Slot()
     def _deliver(self) -> None:
         if values := self._take():
+            self._began = time.perf_counter()
             self.arrived.emit(values)
-            self._timer.start()
+            self._settled.start()  # comes after what is waiting to be painted
+
+    @Slot()
+    def _on_settled(self) -> None:
+        busy_ms = min(1000.0 * (time.perf_counter() - self._began), _MOST_BUSY_MS)
+        rest = busy_ms * (1.0 / self._share - 1.0)
+        self._timer.start(round(max(self._interval_ms - busy_ms, rest, 0.0)))

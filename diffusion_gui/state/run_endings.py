@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.run_measures import distances, nearest_since
 from diffusion_gui.engine.survey import Ending, Survey
@@ -13,6 +13,9 @@ from diffusion_gui.state.runs import Outcome, Runs
 
 MOST_FRAMES = 500
 """Of a longer run evenly spaced frames are compared: more than a chart has pixels."""
+REST_MS = 250
+"""A run that an edit started is looked at when no other has taken its place for so long: in a drag
+there are ten a second, and this would take their time."""
 
 
 class RunEndings(QObject):
@@ -24,9 +27,12 @@ class RunEndings(QObject):
         super().__init__(parent)
         self._shown = shown
         self._watchers = 0
+        self._closed = False
         self._wanted: Survey | None = None
         self._runner = JobRunner("run endings", self)
         self._runner.done.connect(self._on_done)
+        self._rested = QTimer(self, singleShot=True, interval=REST_MS)
+        self._rested.timeout.connect(self._begin)
         shown.run_changed.connect(self._look)
         runs.changed.connect(self._look)
 
@@ -37,10 +43,23 @@ class RunEndings(QObject):
 
     def shutdown(self) -> None:
         """End the thread."""
+        self._closed = True
+        self._rested.stop()
         self._runner.shutdown()
 
     @Slot()
     def _look(self) -> None:
+        run = self._shown.run
+        if self._closed or not self._watchers:
+            return
+        if run is not None and run.live:
+            self._rested.start()
+        else:
+            self._begin()
+
+    @Slot()
+    def _begin(self) -> None:
+        self._rested.stop()
         run = self._shown.run
         if not self._watchers or run is None or run.survey is None:
             return

@@ -32,6 +32,9 @@ LIVE_SECONDS = 1.0
 """An edit samples again at once where that is expected to take less than this."""
 SETTLE_SECONDS = 0.4
 """A longer run that is under way starts again when no other edit has followed for this long."""
+PAINTING = 0.2
+"""The share of the GUI thread that showing a run's progress may take: it shares the interpreter
+with the run."""
 HELD_SECONDS = 0.5
 """So long the result before stays on show while an edit's run is made: a drag shows results, not
 noise that becomes one ten times a second."""
@@ -115,7 +118,7 @@ class SamplingController(QObject):
         self._runner = JobRunner("sampling", self)
         self._runner.done.connect(self._on_done)
         self._runner.failed.connect(self._on_failed)
-        self._mailbox = Mailbox(parent=self)
+        self._mailbox = Mailbox(parent=self, share=PAINTING)
         self._mailbox.arrived.connect(self._on_frames)
         self._started.connect(self._on_started)
         self._later = QTimer(self, singleShot=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -72,18 +72,18 @@ class Gaps(QObject):
         share = 100.0 * gaps[gaps > 20.0].sum() / gaps.sum()
         return (
             f"max {gaps.max():.0f} ms, over 33 ms: {(gaps > 33.0).sum()} of {len(gaps)},"
-            f" over 20 ms: {(gaps > 20.0).mean() * 100:.2f} % of the gaps, {share:.1f} % of the time"
+            f" over 20 ms: {(gaps > 20.0).mean() * 100:.2f} % of them, {share:.1f} % of the time"
         )
 
 
 @pytest.fixture
-def ready(window: MainWindow, parts: Parts, qtbot: QtBot) -> Iterator[Parts]:
+def ready(window: MainWindow, parts: Parts, qtbot: QtBot) -> Parts:
     """Return the parts of a window that has had its first run, and is left alone."""
     parts.sampling.live = False
     parts.sampling.run()
     _wait(qtbot, parts)
     qtbot.wait(500)
-    yield parts
+    return parts
 
 
 @pytest.mark.parametrize(("model", "steps"), [("exact", 200), ("local", 12)])

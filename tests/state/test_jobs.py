@@ -156,6 +156,21 @@ def test_a_flooded_mailbox_delivers_few_values_and_the_last_one(
     qtbot.waitUntil(lambda: not box._timer.isActive())
 
 
+def test_a_mailbox_with_a_share_waits_in_proportion_to_what_an_arrival_costs(
+    qapp: QApplication, qtbot: QtBot
+) -> None:
+    rests = {}
+    for share in (1.0, 0.1):
+        box = Mailbox(interval_ms=5, share=share)
+        box.arrived.connect(lambda _values: threading.Event().wait(0.02))
+        box.put(1)
+        qtbot.waitUntil(box._timer.isActive)
+        rests[share] = box._timer.interval()
+        box.close()
+    assert rests[1.0] == 0, "the work has taken longer than the interval"
+    assert rests[0.1] >= 9 * 20
+
+
 def test_a_mailbox_that_keeps_all_delivers_every_value_in_order(
     qapp: QApplication, qtbot: QtBot
 ) -> None:

@@ -42,15 +42,19 @@ def test_a_run_that_would_take_long_is_offered_and_one_click_makes_it(
     assert controller.state is RunState.DONE
     assert controller.recorded is made
     assert controller.offered == pytest.approx(1000 * per_call)
-    assert "settings changed: about" in panel.caption.text()
-    assert panel.caption.text().endswith(", press Run")
+    qtbot.waitUntil(lambda: "   NFE 1,000   about " in panel.forecast.text(), timeout=TIMEOUT)
+    assert panel.forecast.text().startswith("settings changed: press Run   NFE")
+    parts.document.replace_sampling("of another count", count=3)
+    qtbot.waitUntil(lambda: "press Run (about " in panel.forecast.text(), timeout=TIMEOUT)
+    assert controller.recorded is made
+    parts.document.history.undo()
     parts.document.replace_schedule(ScheduleSpec("linear"), "preset")
     assert controller.recorded is made
     parts.document.replace_sampling("fewer", steps=20)
     assert controller.offered is None
     qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
     assert controller.recorded is not made
-    assert "settings changed" not in panel.caption.text()
+    assert "settings changed" not in panel.forecast.text()
     monkeypatch.setattr(sampling, "LIVE_SECONDS", 0.0)
     parts.document.replace_sampling("more", steps=40)
     assert controller.offered is not None

@@ -21,7 +21,7 @@ from diffusion_gui.panels.sampling.sources import Sources
 from diffusion_gui.panels.sampling.start_bar import StartBar
 from diffusion_gui.panels.sampling.start_chip import StartChip
 from diffusion_gui.panels.sampling.start_windows import StartWindows
-from diffusion_gui.panels.sampling.status import status
+from diffusion_gui.panels.sampling.status import status, wish
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.run_view import SamplingPage
 from diffusion_gui.state.sampling import RunState
@@ -95,8 +95,8 @@ class SamplingPanel(Panel):
     def _bind(self) -> None:
         controller, shown = self._of.controller, self._of.shown
         self._of.starts.refused.connect(self.refuse)
-        for wish in (self.start.mask_wished, self.start_bar.paint_wished):
-            wish.connect(self.start_windows.paint_mask)
+        for asked in (self.start.mask_wished, self.start_bar.paint_wished):
+            asked.connect(self.start_windows.paint_mask)
         self.start.trip_wished.connect(self.start_windows.make_trips)
         self.tools.live_changed.connect(self._on_live)
         controller.state_changed.connect(self._show_state)
@@ -149,9 +149,14 @@ class SamplingPanel(Panel):
 
     @Slot()
     def _show_forecast(self) -> None:
-        self.forecast.setText(self._of.forecaster.text)
-        self.forecast.setProperty("role", "problem" if self._of.forecaster.problems else "caption")
-        self.forecast.style().polish(self.forecast)
+        forecaster = self._of.forecaster
+        problems = forecaster.problems
+        asked = "" if problems else wish(self._of.controller, forecaster.seconds)
+        self.forecast.setText(asked + forecaster.text)
+        role = "problem" if problems else "caption"
+        if self.forecast.property("role") != role:
+            self.forecast.setProperty("role", role)
+            self.forecast.style().polish(self.forecast)
 
     @Slot()
     def _show_page(self) -> None:

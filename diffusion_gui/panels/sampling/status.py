@@ -1,4 +1,4 @@
-"""How a run stands, in one line."""
+"""How a run stands, and what is to be done, in a line each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,17 @@ def status(controller: SamplingController, run: Run | None) -> str:
         parts.append(f"(at most {total} steps from there)")
     if run.trajectory.stride > 1:
         parts.append(f"1 of {run.trajectory.stride} steps kept")
-    if controller.outdated and controller.state not in (RunState.LOADING, RunState.RUNNING):
-        time = f"about {spoken(controller.offered)}, " if controller.offered else ""
-        parts.append(f"settings changed: {time}press Run")
     return "   ".join(parts)
+
+
+def wish(controller: SamplingController, seconds: float | None) -> str:
+    """Return what is to be done for the pictures of the settings, "" where nothing is.
+
+    `seconds` is what the forecast says already, None where it says nothing.
+    """
+    if not controller.outdated or controller.state in (RunState.LOADING, RunState.RUNNING):
+        return ""
+    offered = None if seconds else controller.offered
+    time = f" (about {spoken(offered)})" if offered else ""
+    press = "Stop, then Run" if controller.state is RunState.PAUSED else "Run"
+    return f"settings changed: press {press}{time}   "

@@ -1,0 +1,46 @@
+"""How a network is called: where it lies in memory and in which numbers it works. Imports torch.
+
+For networks only. What follows from a closed form stays in float32 and float64: there the small
+differences that half precision loses decide which image is meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from enum import StrEnum
+
+import torch
+from torch import Tensor, nn
+
+
+class Precision(StrEnum):
+    """The numbers that a network's products are made in; it takes and gives float32."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    """The range of float32 with 8 binary digits: needs no care, on GPUs since 2020."""
+    FLOAT16 = "float16"
+    """11 binary digits, but nothing above 65,504: for older GPUs and Apple's."""
+
+
+def prepared(
+    network: nn.Module, device: torch.device, precision: Precision = Precision.FLOAT32
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return network(x [B, C, H, W], level [B]) -> [B, C, H, W] on `device`, for `FromPrediction`.
+
+    The network is moved there for good, out of training, its convolutions channels-last, which is
+    the order that tensor cores and CPUs multiply in. Below float32 its products run under autocast
+    and the prediction is made float32 again.
+    """
+    network = network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    dtype = {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}.get(precision)
+
+    @torch.no_grad()
+    def predict(x: Tensor, level: Tensor) -> Tensor:
+        there = x.to(device).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, dtype) if dtype is not None else nullcontext():
+            found: Tensor = network(there, level.to(device))
+        return found.to(x.dtype).contiguous()
+
+    return predict
