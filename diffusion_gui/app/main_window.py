@@ -28,6 +28,7 @@ from diffusion_gui.engine.image_files import SUFFIXES
 from diffusion_gui.panels.common.dropping import PNG, image_from, paths_from
 from diffusion_gui.panels.images.panel import ImagePanel, Sources
 from diffusion_gui.panels.sampling.panel import SamplingPanel
+from diffusion_gui.panels.sampling.sources import Sources as RunSources
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
 from diffusion_gui.state.run_view import SamplingPage
 
@@ -71,7 +72,7 @@ class MainWindow(QMainWindow):
             p.store, p.preview, p.film, p.loader, p.pictures, p.chain, p.measures, p.estimator
         )
         self.images = ImagePanel(*common, sources, p.theme)
-        self.sampling = SamplingPanel(
+        runs = RunSources(
             *common,
             p.sampling,
             p.run_view,
@@ -81,8 +82,8 @@ class MainWindow(QMainWindow):
             p.run_checks,
             p.run_endings,
             p.settings,
-            p.theme,
         )
+        self.sampling = SamplingPanel(runs, p.theme)
         self.picture_files = PictureFiles(p, self.images)
         self.run_files = RunFiles(p, self.sampling)
         self.sample_drags = SampleDrags(p, self.sampling)

@@ -63,7 +63,7 @@ class RunFiles(QObject):
         self.copies.said.connect(self.said)
         self.floats = FloatExport(parts.sampling, self)
         self.row = ExportRow(panel.forecast)
-        panel.body.insertWidget(panel.body.indexOf(panel.forecast), self.row)
+        panel.line.insertWidget(panel.line.indexOf(panel.forecast), self.row, 1)
         self.row.cancelled.connect(self.exports.cancel)
         self.row.cancelled.connect(self.floats.cancel)
         for source in (self.exports, self.floats):

@@ -20,6 +20,7 @@ from diffusion_gui.engine.schedules.editing import (
     remove_points,
     time_of,
 )
+from diffusion_gui.engine.schedules.operations import fit, resampled
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
 
 SPECS = {
@@ -237,3 +238,12 @@ def test_short_schedules_survive_every_edit(T: int) -> None:
             _legal(move_points(spec, {index}, 1, 0.5))
             _legal(remove_points(spec, {index}))
     _legal(add_point(spec, 1)[0])
+
+
+@pytest.mark.parametrize("name", ["alpha_bar", "beta"])
+def test_with_one_step_no_point_moves_sideways(name: str) -> None:
+    spec = resampled(fit(ScheduleSpec("cosine")), 1)
+    before = control_points(spec)
+    for t in (0.0, 0.5, 1.0):
+        after = control_points(drag_point(spec, 1, t, QUANTITIES[name], 0.3))
+        assert [point.u for point in after] == [point.u for point in before]

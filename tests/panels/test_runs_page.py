@@ -250,8 +250,6 @@ def test_two_runs_are_compared_pixel_by_pixel(
     _check_side_by_side(canvas, one, other)
     _check_difference(view, comparison, one, other, qtbot)
     _check_swipe(view, comparison, one, other, qtbot)
-    charts = panel._made[SamplingPage.CURVES]
-    assert charts._other is (first if shown.run is second else second)
     qtbot.mouseClick(view.matching[Matching.STEP], LEFT)
     assert [frame.index for frame in comparison.frames if frame] == [3, 3]
     _check_distances(view, comparison, first, second, qtbot)

@@ -134,7 +134,8 @@ def test_denoise_from_here_starts_at_the_t_on_show(
     )
     assert parts.sampling.trajectory is not None
     assert parts.sampling.trajectory.frames[0].t == 300
-    assert panel.start.text() == "from chelsea.png at t = 300"
+    assert panel.start.text() == "from picture"
+    assert panel.start.accessibleName() == "from chelsea.png at t = 300"
     panel.start.noise.trigger()
     assert parts.document.experiment.sampling.start is None
     qtbot.waitUntil(lambda: not parts.sampling.active, timeout=TIMEOUT)

@@ -83,7 +83,10 @@ def test_the_noised_start_on_show_is_the_first_frame_and_the_strength_a_slider(
     assert t > 300
     assert parts.document.experiment.sampling.start.t == t
     assert parts.document.history.count == count + 1  # one gesture
-    assert (panel.start.text(), bar.t.text()) == (f"from chelsea.png at t = {t}", f"t = {t}")
+    assert (panel.start.accessibleName(), bar.t.text()) == (
+        f"from chelsea.png at t = {t}",
+        f"t = {t}",
+    )
     run = _run(qtbot, panel, parts)
     np.testing.assert_array_equal(bar.clean.pixels, _square(qtbot, parts))
     first = run.trajectory.frames[0]
@@ -102,7 +105,8 @@ def test_an_inversion_brings_the_picture_back_better_with_corrections(
     parts.document.replace_sampling("its own", data="pictures", model="gaussian", steps=10)
     parts.view.set_t(900)
     panel.start.inversion.trigger()
-    assert panel.start.text() == "from chelsea.png inverted at t = 900"
+    assert panel.start.text() == "from inversion"
+    assert panel.start.accessibleName() == "from chelsea.png inverted at t = 900"
     bar, wanted = panel.start_bar, images.to_float(_square(qtbot, parts))
     assert bar.noised.isHidden()
     errors = []

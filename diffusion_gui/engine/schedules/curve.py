@@ -235,7 +235,7 @@ def move(
         top = bottom = points[index].log_snr
     moved = replace(points[index], log_snr=float(min(max(log_snr, bottom), top)))
     if left and right:
-        step = 1.0 / (T - 1) if T > 1 else 0.0
+        step = 1.0 / (T - 1) if T > 1 else 1.0  # one step leaves no room
         low, high = left.u + step, right.u - step
         if low <= high:
             moved = replace(moved, u=float(min(max(u, low), high)))

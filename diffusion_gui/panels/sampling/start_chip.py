@@ -72,12 +72,15 @@ class StartChip(QPushButton):
     @Slot()
     def _show_start(self) -> None:
         start, inpaint = self._starts.start, self._starts.inpaint
-        if start is None:
-            text = "from noise"
+        if start is None:  # short: there are many chips, and the row below says more
+            text = said = "from noise"
         else:
+            text = "from inversion" if start.inverted else "from picture"
             name = name_of(self._document, start.picture)
-            text = f"from {name}{' inverted' if start.inverted else ''} at t = {start.t}"
-        self.setText(text + (" · mask" if inpaint is not None else ""))
+            said = f"from {name}{' inverted' if start.inverted else ''} at t = {start.t}"
+        mask = " · mask" if inpaint is not None else ""
+        self.setText(text + mask)
+        self.setAccessibleName(said + mask)
         self.noise.setChecked(start is None)
         self.here.setChecked(start is not None and not start.inverted)
         self.inversion.setChecked(start is not None and start.inverted)

@@ -1,0 +1,43 @@
+"""How a run stands, and what a changed setting asks for, in a line each."""
+
+from __future__ import annotations
+
+from diffusion_gui.state.forecast import Forecaster, spoken
+from diffusion_gui.state.runs import Run
+from diffusion_gui.state.sampling import RunState, SamplingController
+
+
+def status(controller: SamplingController, run: Run | None) -> str:
+    """Return state, step, model calls, pace and time of the run on show."""
+    state = controller.shown_state
+    last = run.trajectory.last if run else None
+    if state is RunState.LOADING:
+        return "getting ready"
+    if run is None or last is None or state is RunState.FAILED:
+        return "failed" if state is RunState.FAILED else ""
+    total = run.trajectory.num_steps
+    parts = [] if state is RunState.RUNNING else [str(state)]
+    parts += [f"step {last.index} of {total}", f"NFE {run.calls[last.index]}"]
+    if last.index and last.seconds > 0.0:
+        rate = last.index / last.seconds
+        parts.append(f"{rate:.3g} steps/s")
+        left = (total - last.index) / rate
+        parts.append(f"{left:.1f} s left" if last.index < total else f"{last.seconds:.2f} s")
+    if total < run.experiment.sampling.steps:
+        parts.append(f"(at most {total} steps from there)")
+    if run.trajectory.stride > 1:
+        parts.append(f"1 of {run.trajectory.stride} steps kept")
+    return "   ".join(parts)
+
+
+def wish(controller: SamplingController, forecaster: Forecaster) -> str:
+    """Return what is to be done for pictures of the settings, before the forecast; "" for nothing.
+
+    It stands at the left, where it is not cut off. The time is told where the forecast has none.
+    """
+    if not controller.outdated or controller.state in (RunState.LOADING, RunState.RUNNING):
+        return ""
+    offered = None if forecaster.seconds else controller.offered
+    time = f" (about {spoken(offered)})" if offered else ""
+    press = "Stop, then Run" if controller.state is RunState.PAUSED else "Run"
+    return f"settings changed: press {press}{time}   "
