@@ -95,8 +95,8 @@ class SamplingPanel(Panel):
     def _bind(self) -> None:
         controller, shown = self._of.controller, self._of.shown
         self._of.starts.refused.connect(self.refuse)
-        for wish in (self.start.mask_wished, self.start_bar.paint_wished):
-            wish.connect(self.start_windows.paint_mask)
+        for wished in (self.start.mask_wished, self.start_bar.paint_wished):
+            wished.connect(self.start_windows.paint_mask)
         self.start.trip_wished.connect(self.start_windows.make_trips)
         self.tools.live_changed.connect(self._on_live)
         controller.state_changed.connect(self._show_state)
