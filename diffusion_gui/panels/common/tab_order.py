@@ -21,7 +21,7 @@ def in_order(widget: QWidget) -> Iterator[QWidget]:
 
 
 def order_tabs(widget: QWidget) -> None:
-    """Let Tab go through a widget in the order of its layouts; widgets built late come last else."""
+    """Let Tab go through a widget in the order of its layouts; what is built late is last."""
     for before, after in pairwise(in_order(widget)):
         QWidget.setTabOrder(before, after)
 

@@ -34,6 +34,8 @@ FLICKER_MS = 250
 KNOB = 7
 PART = "   "
 """Between the parts of a caption, the most telling first."""
+WORTH = 1.08
+"""How much larger pictures have to be for the areas to go to more rows."""
 EVEN = 0.8
 """How large pictures in whole rows are at least, beside the largest there is room for."""
 _SYMBOLS = {Quantity.X_T: "𝑥ₜ", Quantity.X0_HAT: "𝑥̂₀", Quantity.EPS_HAT: "ε̂"}
@@ -174,15 +176,15 @@ class CompareCanvas(QWidget):
         """
         number, group = max(len(self.areas), 1), max(self._group, 1)
         count = max((len(area.images) for area in self.areas), default=1)
-        best, found = -1, (1, 1)
-        for columns in range(1, number + 1):
+        best, found = 0.0, (1, 1)
+        for columns in range(number, 0, -1):
             if group % columns and columns % group:
                 continue
             rows = -(-number // columns)
             width, height = self._room(columns, rows)
             side = even_grid(max(count, 1), width, height - HEAD)[1]
-            if side > best:
-                best, found = side, (columns, rows)
+            if side > WORTH * best:
+                best, found = float(side), (columns, rows)
         width, height = self._room(*found)
         return [
             QRect(i % found[0] * (width + BETWEEN), i // found[0] * (height + GAP), width, height)

@@ -29,8 +29,8 @@ MEANING = (
     "sample, an image to see it large."
 )
 START = (
-    "<b>No map yet</b><br>While a run is made, the paths of its samples<br>are drawn over the images of the"
-    " set"
+    "<b>No map yet</b><br>While a run is made, the paths of its samples<br>"
+    "are drawn over the images of the set"
 )
 ALONE = "A map needs at least two images: one alone has no principal components"
 _SHOWN = {

@@ -34,7 +34,10 @@ WITHOUT = {
 """Why a model has no posterior over images."""
 CHART_LEAST, CHART_FROM = 72, 172
 """Height of the chart at least; height of the page from which on there is room for it."""
-START = "<b>No posterior yet</b><br>Run the Exact model to see which images<br>a sample may still become"
+START = (
+    "<b>No posterior yet</b><br>Run the Exact model to see which images<br>"
+    "a sample may still become"
+)
 
 
 class PosteriorPage(QWidget):

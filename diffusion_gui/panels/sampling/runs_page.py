@@ -131,8 +131,8 @@ class RunsPage(QWidget):
         delegate = RunsDelegate(self.model, self._shown, self._comparison, self._theme)
         self.tree.setItemDelegate(delegate)
         self._runs.removed.connect(delegate.forget)
-        self.empty = label("<b>No runs yet</b><br>Each is kept here with its settings,<br>to look at"
-                           " again, fork or compare", "caption")  # fmt: skip
+        self.empty = label("<b>No runs yet</b><br>Each is kept here with its settings,<br>"
+                           "to look at again, fork or compare", "caption")  # fmt: skip
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.details = RunDetails(self._runs, self._checks, self._theme)
         self._build_undo()

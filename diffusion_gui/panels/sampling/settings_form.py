@@ -19,8 +19,8 @@ from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox
 from diffusion_gui.session.library import captions
 from diffusion_gui.state.document import Document
 
-PARAMS, PARAM_SHARE = 4, 70
-"""Where in the row the sampler's parameters stand, and the share of the width of each."""
+PARAMS, PARAM_SHARE, PARAM_LEAST = 4, 70, 64
+"""Where in the row the sampler's parameters stand, and of each the share of the width, the least."""
 
 
 class SettingsForm(QWidget):
@@ -66,9 +66,13 @@ class SettingsForm(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Ask for the fields alone: the sampler's parameters are in the drawer as well."""
-        least = self._row.minimumSize()
-        params = self.params.minimumSizeHint().width() + GAP if self.params.isVisibleTo(self) else 0
-        return QSize(least.width() - params, least.height())
+        fields = [
+            item.widget().minimumSizeHint()
+            for place in range(self._row.count())
+            if place != PARAMS and (item := self._row.itemAt(place)) is not None
+        ]
+        wide = sum(field.width() for field in fields) + GAP * (len(fields) - 1)
+        return QSize(wide, max(field.height() for field in fields))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show the sampler's parameters where there is room for them."""
@@ -76,9 +80,9 @@ class SettingsForm(QWidget):
         self._show_params()
 
     def _show_params(self) -> None:
-        some = bool(SAMPLERS[self._document.experiment.sampling.sampler].params)
-        needed = self.minimumSizeHint().width() + GAP + self.params.minimumSizeHint().width()
-        self.params.setVisible(some and (needed <= self.width() or not self.isVisible()))
+        number = len(SAMPLERS[self._document.experiment.sampling.sampler].params)
+        needed = self.minimumSizeHint().width() + number * (PARAM_LEAST + GAP)
+        self.params.setVisible(number > 0 and (needed <= self.width() or not self.isVisible()))
 
     def _bind(self) -> None:
         self.model.activated.connect(self._on_model)
