@@ -1,4 +1,4 @@
-"""Steps of a run are written down beside the run, in a thread of its own, so that it need not wait."""
+"""Writes the steps of a run down beside it, in a thread of its own: the run need not wait."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from diffusion_gui.engine.errors import Cancelled
 
@@ -21,7 +21,7 @@ MOST_BYTES = 64 * 1024**2
 Note = TypeVar("Note")
 
 
-class Recording:
+class Recording(Generic[Note]):
     """Calls `write(step, note)` for every step put, in order; `finish()` after the last one.
 
     A context: its end waits until all is written, also what was put before a cancel. What `write`
@@ -43,7 +43,7 @@ class Recording:
         self._ended = False
         self._thread = threading.Thread(target=self._work, name="recording") if beside else None
 
-    def __enter__(self) -> Recording:
+    def __enter__(self) -> Recording[Note]:
         """Start the thread."""
         if self._thread is not None:
             self._thread.start()
