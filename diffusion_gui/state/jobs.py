@@ -9,6 +9,7 @@ dropped while running would abort the process.
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -196,8 +197,8 @@ class JobRunner(QObject):
             self.ended.emit()
 
 
-_MOST_BUSY_MS = 50.0
-"""More than this is the machine's fault, and no reason to show less."""
+_LONGEST = 0.1
+"""Seconds that a mailbox with a share lets pass at most, however busy the thread is."""
 
 
 class Mailbox(QObject):
@@ -205,8 +206,8 @@ class Mailbox(QObject):
 
     `arrived(values)` is emitted in the GUI thread at most once per `interval_ms`, with the list of
     what was put since the last time; with `newest_only` that list has just the newest value. With
-    `share` the next time comes later where what follows an arrival, painting included, would else
-    take more than that share of the GUI thread: what it does, it does to the work's cost.
+    `share` the next time comes later where the GUI thread has been busy for more than that share
+    of the time since: what it does, it does at the cost of the work that is shown.
     """
 
     arrived = Signal(object)
@@ -221,9 +222,8 @@ class Mailbox(QObject):
     ) -> None:
         super().__init__(parent)
         self._interval_ms, self._share = interval_ms, share
-        self._began = 0.0
-        self._settled = QTimer(self, singleShot=True, interval=0)
-        self._settled.timeout.connect(self._on_settled)
+        self._last = -math.inf, 0.0
+        """Wall clock and the thread's own time at the last delivery."""
         self._lock = threading.Lock()
         self._newest_only = newest_only
         self._values: list[Any] = []
@@ -249,7 +249,6 @@ class Mailbox(QObject):
         """Deliver nothing more of what has been put so far."""
         self._take()
         self._timer.stop()
-        self._settled.stop()
 
     def _take(self) -> list[Any]:
         with self._lock:
@@ -258,18 +257,25 @@ class Mailbox(QObject):
 
     @Slot()
     def _on_filled(self) -> None:
-        if not self._timer.isActive() and not self._settled.isActive():
+        if not self._timer.isActive():
             self._deliver()
 
     @Slot()
     def _deliver(self) -> None:
-        if values := self._take():
-            self._began = time.perf_counter()
+        if (left_ms := self._left_ms()) > 0:
+            self._timer.start(left_ms)
+        elif values := self._take():
+            self._last = time.perf_counter(), time.thread_time()
             self.arrived.emit(values)
-            self._settled.start()  # comes after what is waiting to be painted
+            self._timer.start(self._interval_ms)
 
-    @Slot()
-    def _on_settled(self) -> None:
-        busy_ms = min(1000.0 * (time.perf_counter() - self._began), _MOST_BUSY_MS)
-        rest = busy_ms * (1.0 / self._share - 1.0)
-        self._timer.start(round(max(self._interval_ms - busy_ms, rest, 0.0)))
+    def _left_ms(self) -> int:
+        """Return how long to wait, for what has been done since the last time not to be too much.
+
+        It is counted in the thread's own time: painting comes later than the arrival.
+        """
+        if self._share >= 1.0:
+            return 0
+        elapsed, busy = time.perf_counter() - self._last[0], time.thread_time() - self._last[1]
+        left = min(busy / self._share, _LONGEST) - elapsed
+        return math.ceil(1000.0 * left) if left > 0.001 else 0

@@ -14,8 +14,8 @@ from diffusion_gui.state.runs import Outcome, Runs
 MOST_FRAMES = 500
 """Of a longer run evenly spaced frames are compared: more than a chart has pixels."""
 REST_MS = 250
-"""A run that an edit started is looked at when no other has taken its place for so long: in a drag
-there are ten a second, and this would take their time."""
+"""A run that an edit started is looked at when no other has followed for so long: in a drag there
+are ten a second, and this would take their time."""
 
 
 class RunEndings(QObject):
@@ -25,7 +25,7 @@ class RunEndings(QObject):
 
     def __init__(self, shown: RunView, runs: Runs, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._shown = shown
+        self._shown, self._runs = shown, runs
         self._watchers = 0
         self._closed = False
         self._wanted: Survey | None = None
@@ -52,7 +52,11 @@ class RunEndings(QObject):
         run = self._shown.run
         if self._closed or not self._watchers:
             return
-        if run is not None and run.live:
+        if any(one.outcome is Outcome.RUNNING for one in self._runs):
+            self._rested.stop()
+            self._runner.cancel()
+            self._wanted = None
+        elif run is not None and run.live:
             self._rested.start()
         else:
             self._begin()

@@ -32,7 +32,7 @@ LIVE_SECONDS = 1.0
 """An edit samples again at once where that is expected to take less than this."""
 SETTLE_SECONDS = 0.4
 """A longer run that is under way starts again when no other edit has followed for this long."""
-PAINTING = 0.2
+PAINTING = 0.25
 """The share of the GUI thread that showing a run's progress may take: it shares the interpreter
 with the run."""
 HELD_SECONDS = 0.5

@@ -9,6 +9,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from diffusion_gui.state import jobs
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 
 
@@ -156,19 +157,32 @@ def test_a_flooded_mailbox_delivers_few_values_and_the_last_one(
     qtbot.waitUntil(lambda: not box._timer.isActive())
 
 
-def test_a_mailbox_with_a_share_waits_in_proportion_to_what_an_arrival_costs(
-    qapp: QApplication, qtbot: QtBot
+def test_a_mailbox_with_a_share_delivers_less_often_where_the_thread_is_busy(
+    qapp: QApplication, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rests = {}
-    for share in (1.0, 0.1):
-        box = Mailbox(interval_ms=5, share=share)
-        box.arrived.connect(lambda _values: threading.Event().wait(0.02))
-        box.put(1)
-        qtbot.waitUntil(box._timer.isActive)
-        rests[share] = box._timer.interval()
-        box.close()
-    assert rests[1.0] == 0, "the work has taken longer than the interval"
-    assert rests[0.1] >= 9 * 20
+    clock = [100.0, 0.0]
+    monkeypatch.setattr(jobs.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(jobs.time, "thread_time", lambda: clock[1])
+    box, delivered = Mailbox(interval_ms=0, share=0.25), []
+    box.arrived.connect(delivered.extend)
+    box._values.append("first")
+    box._deliver()
+    clock[0], clock[1] = clock[0] + 0.020, clock[1] + 0.010  # 10 ms of painting ask for 40 ms
+    box._values.append("early")
+    box._deliver()
+    assert delivered == ["first"]
+    assert box._timer.interval() in (20, 21)
+    clock[0] += 0.021
+    box._deliver()
+    assert delivered == ["first", "early"]
+    clock[0], clock[1] = (
+        clock[0] + 0.101,
+        clock[1] + 0.101,
+    )  # busy without a pause: still now and then
+    box._values.append("late")
+    box._deliver()
+    assert delivered == ["first", "early", "late"]
+    box.close()
 
 
 def test_a_mailbox_that_keeps_all_delivers_every_value_in_order(

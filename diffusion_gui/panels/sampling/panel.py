@@ -95,8 +95,8 @@ class SamplingPanel(Panel):
     def _bind(self) -> None:
         controller, shown = self._of.controller, self._of.shown
         self._of.starts.refused.connect(self.refuse)
-        for asked in (self.start.mask_wished, self.start_bar.paint_wished):
-            asked.connect(self.start_windows.paint_mask)
+        for wished in (self.start.mask_wished, self.start_bar.paint_wished):
+            wished.connect(self.start_windows.paint_mask)
         self.start.trip_wished.connect(self.start_windows.make_trips)
         self.tools.live_changed.connect(self._on_live)
         controller.state_changed.connect(self._show_state)
@@ -149,11 +149,10 @@ class SamplingPanel(Panel):
 
     @Slot()
     def _show_forecast(self) -> None:
-        forecaster = self._of.forecaster
-        problems = forecaster.problems
-        asked = "" if problems else wish(self._of.controller, forecaster.seconds)
-        self.forecast.setText(asked + forecaster.text)
-        role = "problem" if problems else "caption"
+        told = self._of.forecaster
+        ask = "" if told.problems else wish(self._of.controller, told)
+        self.forecast.setText(ask + told.text)
+        role = "problem" if told.problems else "caption"
         if self.forecast.property("role") != role:
             self.forecast.setProperty("role", role)
             self.forecast.style().polish(self.forecast)

@@ -1,8 +1,8 @@
-"""How a run stands, and what is to be done, in a line each."""
+"""How a run stands, and what a changed setting asks for, in a line each."""
 
 from __future__ import annotations
 
-from diffusion_gui.state.forecast import spoken
+from diffusion_gui.state.forecast import Forecaster, spoken
 from diffusion_gui.state.runs import Run
 from diffusion_gui.state.sampling import RunState, SamplingController
 
@@ -30,14 +30,14 @@ def status(controller: SamplingController, run: Run | None) -> str:
     return "   ".join(parts)
 
 
-def wish(controller: SamplingController, seconds: float | None) -> str:
-    """Return what is to be done for the pictures of the settings, "" where nothing is.
+def wish(controller: SamplingController, forecaster: Forecaster) -> str:
+    """Return what is to be done for pictures of the settings, before the forecast; "" for nothing.
 
-    `seconds` is what the forecast says already, None where it says nothing.
+    It stands at the left, where it is not cut off. The time is told where the forecast has none.
     """
     if not controller.outdated or controller.state in (RunState.LOADING, RunState.RUNNING):
         return ""
-    offered = None if seconds else controller.offered
+    offered = None if forecaster.seconds else controller.offered
     time = f" (about {spoken(offered)})" if offered else ""
     press = "Stop, then Run" if controller.state is RunState.PAUSED else "Run"
     return f"settings changed: press {press}{time}   "
