@@ -80,13 +80,15 @@ def test_the_distance_to_the_reference_is_that_of_its_own_run(
     checks.ask(Check.REFERENCE, *runs, by_hand)
     _wait(qtbot, checks)
     assert by_hand.distance is not None
-    assert by_hand.distance.mean == 0.0
+    assert by_hand.distance.rms == 0.0
     for run in (runs[0], runs[2]):
         assert run.distance is not None
         assert run.distance.reference == by_hand.experiment
         apart = np.sqrt(np.mean((run.result - by_hand.result) ** 2, axis=(1, 2, 3)))
         np.testing.assert_allclose(run.distance.each, apart, rtol=1e-5)
-    assert runs[0].distance.mean > 0.0
+        whole = np.sqrt(np.mean((run.result - by_hand.result) ** 2))
+        assert run.distance.rms == pytest.approx(whole, rel=1e-5)
+    assert runs[0].distance.rms > 0.0
     assert runs[1].distance.reference.sampling.model == "exact"
 
 
