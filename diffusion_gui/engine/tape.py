@@ -74,6 +74,11 @@ class Tape:
         return len(self._estimates)
 
     @property
+    def estimates(self) -> tuple[Tensor, ...]:
+        """What is on it: forks hold the very same tensors."""
+        return tuple(self._estimates)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the estimates; forks share those of their parent's tape."""
         return sum(map(_nbytes, self._estimates))
