@@ -137,7 +137,7 @@ class SettingsDrawer(QScrollArea):
         self.restart = QCheckBox("Go back up and solve again")
         self.restart.setObjectName("restartCheck")
         self.restart.setToolTip(
-            "Restart sampling (Xu et al. 2023): at σ min add noise up to σ max\n"
+            "Restart sampling (Xu et al. 2023): at one σ add noise up to another\n"
             "and solve the way down again: fewer errors, more model calls"
         )
         self.restart_params = ParamRows("restart")
