@@ -1,7 +1,7 @@
 """How long a model call takes, learnt from the runs there were. No torch.
 
-Asked in two ways: strictly, of the same model on the same data for as many pictures (what a
-forecast is shown from), and loosely, of the nearest there was (what live sampling goes by).
+Asked in two ways: strictly, of the same model on the same data for as many pictures, and loosely,
+of the nearest there was.
 """
 
 from __future__ import annotations
@@ -55,20 +55,23 @@ class Pace:
         """Return the seconds of a call as `experiment` makes them, None before there was one."""
         return self._strict.get(_strict(experiment, device))
 
-    def expected(self, experiment: Experiment, device: str) -> float | None:
-        """Return about how many seconds a run will take, its model built; None: nothing is known.
+    def nearest(self, experiment: Experiment, device: str) -> float | None:
+        """Return about how many seconds a call takes, None: nothing is known.
 
         Where there was no run of this model with these parameters, one with others serves, in
         proportion to the pixels.
         """
         each = self.per_call(experiment, device)
-        if each is None:
-            per_pixel = self._loose.get(_loose(experiment, device))
-            if per_pixel is None:
-                return None
+        per_pixel = self._loose.get(_loose(experiment, device))
+        if each is None and per_pixel is not None:
             each = per_pixel * _pixels(experiment)
+        return each
+
+    def expected(self, experiment: Experiment, device: str) -> float | None:
+        """Return about how many seconds a run will take, its model built; None: not known."""
+        each = self.nearest(experiment, device)
         try:
-            return each * _calls(experiment)
+            return each * _calls(experiment) if each is not None else None
         except EngineError:
             return None  # the run will be refused, which takes no time
 
