@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.experiment import EMOJI, Experiment
 from diffusion_gui.engine.forecast import Forecast, Problems, forecast
+from diffusion_gui.engine.schedules import SPACINGS
 from diffusion_gui.session import library
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import JobRunner
@@ -74,12 +75,24 @@ class Forecaster(QObject):
         if told is None:
             return next(iter(self.problems.values()), "")
         seconds = self.seconds
-        parts = [f"NFE {told.calls:,}"]
+        parts = [f"NFE {told.calls:,}", *self._fewer(told)]
         parts.append(f"about {spoken(seconds)}" if seconds else "time unknown until the first run")
         parts.append(f"keeps {told.kept:,} of {told.steps + 1:,} steps, {size(told.kept_bytes)}")
         if told.model_bytes is not None:
             parts.append(f"model {size(told.model_bytes)}")
         return "   ".join(parts)
+
+    def _fewer(self, told: Forecast) -> list[str]:
+        """Return, in a list, why a run makes fewer steps than were asked for."""
+        experiment = self._document.experiment
+        sampling, T = experiment.sampling, experiment.schedule.T
+        first = sampling.start.t if sampling.start is not None else T
+        row = SPACINGS.get(sampling.spacing)
+        counts = row is not None and not row.listed and experiment.fork is None
+        if not counts or sampling.steps <= first or told.steps >= sampling.steps:
+            return []
+        where = "T" if first == T else "t"
+        return [f"no more than {first:,} steps from {where} = {first:,}"]
 
     @Slot()
     def refresh(self) -> None:

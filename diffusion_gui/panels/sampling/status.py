@@ -35,6 +35,9 @@ def wish(controller: SamplingController, forecaster: Forecaster) -> str:
 
     It stands at the left, where it is not cut off. The time is told where the forecast has none.
     """
+    if armed := controller.armed:
+        run, step = armed
+        return f"fork at step {step} of {run.title}: change a setting, and it goes on from there   "
     if not controller.outdated or controller.state in (RunState.LOADING, RunState.RUNNING):
         return ""
     offered = None if forecaster.seconds else controller.offered
