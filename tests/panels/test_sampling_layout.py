@@ -207,7 +207,7 @@ def test_tab_goes_through_the_panel_as_one_reads(
         seen.append(focus.objectName())
         if focus is panel.transport.run:
             break
-    wanted = ("param_churn", "param_noise", "stepsSpin", "countSpin", "modelSection",
+    wanted = ("param_churn", "param_noise_scale", "stepsSpin", "countSpin", "modelSection",
               "guidanceCombo", "guidance_scale", "samplerSection", "sampler_churn",
               "picturesSection", "batchView", "runsTree", "runButton")  # fmt: skip
     assert set(wanted) <= set(seen), seen

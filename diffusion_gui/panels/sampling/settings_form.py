@@ -20,7 +20,11 @@ from diffusion_gui.session.library import captions
 from diffusion_gui.state.document import Document
 
 PARAMS, PARAM_SHARE, PARAM_LEAST = 4, 70, 64
-"""Where in the row the sampler's parameters stand, and of each the share of the width, the least."""
+"""Where in the row the sampler's parameters stand; of each the share of the width, the least."""
+SIZE = "Side of the model's square images, in pixels"
+COUNT = f"Pictures drawn at once, 1 to {MAX_COUNT}"
+DATA = "The images the model knows: the emoji, or all pictures in the tray of the image panel"
+KEPT = "A fork keeps the pictures of its run: take the fork away to set this"
 
 
 class SettingsForm(QWidget):
@@ -54,22 +58,24 @@ class SettingsForm(QWidget):
         spacing = "Which t are visited: trailing and linspace start at T, leading below it"
         for caption, control, tooltip, share in (
             ("Model", self.model, "\n".join(m.explanation for m in MODELS.values()), 96),
-            ("Data", self.data, "The images the model knows", 118),
-            ("Size", self.data_size, "Side of the model's square images, in pixels", 74),
+            ("Data", self.data, DATA, 118),
+            ("Size", self.data_size, SIZE, 74),
             ("Sampler", self.sampler, "How 𝑥ₜ is turned into x at the next level", 106),
             ("", self.params, "", 0),
             ("Steps", self.steps, "Number of model calls, at most T", 58),
             ("Spacing", self.spacing, spacing, 94),
-            ("Count", self.count, f"Pictures drawn at once, 1 to {MAX_COUNT}", 54),
+            ("Count", self.count, COUNT, 54),
         ):
             row.addWidget(Field(caption, control, tooltip) if caption else control, share)
 
     def minimumSizeHint(self) -> QSize:
         """Ask for the fields alone: the sampler's parameters are in the drawer as well."""
         fields = [
-            item.widget().minimumSizeHint()
+            control.minimumSizeHint()
             for place in range(self._row.count())
-            if place != PARAMS and (item := self._row.itemAt(place)) is not None
+            if (item := self._row.itemAt(place)) is not None
+            and (control := item.widget()) is not None
+            and control is not self.params
         ]
         wide = sum(field.width() for field in fields) + GAP * (len(fields) - 1)
         return QSize(wide, max(field.height() for field in fields))
@@ -104,7 +110,7 @@ class SettingsForm(QWidget):
         sampling = self._document.experiment.sampling
         pictures = len(self._document.experiment.pictures)
         self.data.setItemText(0, f"Emoji ({len(captions()):,})")
-        self.data.setItemText(1, f"My pictures ({pictures})")
+        self.data.setItemText(1, f"Tray ({pictures})")
         self._show_listed(sampling.spacing)
         for combo, value in (
             (self.model, sampling.model),
@@ -123,6 +129,10 @@ class SettingsForm(QWidget):
         self.params.show_values(sampler.params, sampling.params)
         self._row.setStretch(PARAMS, PARAM_SHARE * len(sampler.params))
         self._show_params()
+        forked = self._document.experiment.fork is not None
+        for control, tooltip in ((self.data_size, SIZE), (self.count, COUNT)):
+            control.setEnabled(not forked)
+            control.setToolTip(KEPT if forked else tooltip)
         largest = self.data_size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
         largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
 
