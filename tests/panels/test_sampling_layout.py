@@ -205,11 +205,11 @@ def test_tab_goes_through_the_panel_as_one_reads(
         focus = QApplication.focusWidget()
         assert focus is not None
         seen.append(focus.objectName())
-        if focus is panel.transport.run:
+        if focus is panel.transport.step_back:
             break
     wanted = ("param_churn", "param_noise_scale", "stepsSpin", "countSpin", "modelSection",
               "guidanceCombo", "guidance_scale", "samplerSection", "sampler_churn",
-              "picturesSection", "batchView", "runsTree", "runButton")  # fmt: skip
+              "picturesSection", "batchView", "runsTree", "stepBackButton")  # fmt: skip
     assert set(wanted) <= set(seen), seen
     places = [seen.index(name) for name in wanted]
     assert places == sorted(places), seen

@@ -156,6 +156,9 @@ class SamplingPanel(Panel):
 
             parts = self._of.document, self._of.forecaster, self._of.settings, self.theme
             self.drawer = SettingsDrawer(*parts)
+            changed = self._of.document.sampling_changed
+            changed.disconnect(self._order_tabs)  # to come after the drawer's own fields again
+            changed.connect(self._order_tabs)
         if self.drawer is not None:
             self.middle.set_drawer(self.drawer, wished)
             self._order_tabs()
