@@ -6,6 +6,7 @@ anyhow. On a CUDA device the notes travel as the frames do: see `recorder.py`.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor
 
 from diffusion_gui.engine.denoisers.exact import Exact, Glimpse
+from diffusion_gui.engine.denoisers.in_parts import release
+from diffusion_gui.engine.errors import ran_out_of_memory
 from diffusion_gui.engine.experiment import MAX_COUNT
 from diffusion_gui.engine.models import Built
 from diffusion_gui.engine.projection import Projector
@@ -41,8 +44,8 @@ class _Parcel:
 class Witness:
     """Takes notes of one run into `survey`.
 
-    `earlier(step)` is the posterior of a step whose estimate is not asked of a model, because a
-    parent's tape has it. `put` every step before the recorder gets it, and `take` a step when its
+    `earlier(step)` is the posterior of a step whose estimate is not asked of a model, because it is
+    on the tape of the run that this one goes on from. `put` every step before the recorder gets it, and `take` a step when its
     frame has arrived.
     """
 
@@ -74,25 +77,44 @@ class Witness:
         """Return the numbers of the newest `count` pictures; a batch may be asked in parts."""
         parts: list[Tensor] = []
         atlas: Atlas | None = None
-        while self._seen and sum(map(len, parts)) < count:
-            atlas, glimpse = self._seen.pop()
+        for newest, glimpse in reversed(self._seen):
+            if sum(map(len, parts)) >= count:
+                break
+            atlas = newest
             columns = (glimpse.indices.double(), glimpse.weights, glimpse.entropy[:, None])
             parts.insert(0, torch.cat(columns, dim=1))  # [part, 2 k + 1]
-        self._seen.clear()
         known = atlas is not None and sum(map(len, parts)) == count
         return (atlas, torch.cat(parts)) if atlas is not None and known else None
 
     @torch.no_grad()
     def put(self, step: Step) -> None:
-        """Note a step; at s = 0 no estimate is made, whatever was asked on the way there."""
-        seen = self._last_seen(len(step.x_t))
+        """Note a step; at s = 0 no estimate is made, whatever was asked on the way there.
+
+        Where memory is short a step has no notes, which is no reason to end the run.
+        """
+        for _ in range(2):
+            try:
+                parcel = self._parcel(step)
+            except Exception as error:
+                if not ran_out_of_memory(error):
+                    raise
+            else:
+                break
+            release()
+        else:
+            nowhere = torch.full((2, len(step.x_t), 2), math.nan)
+            parcel = _Parcel(step.index, nowhere, None, None)
+        self._seen.clear()
+        self._queue.append(parcel)
+
+    def _parcel(self, step: Step) -> _Parcel:
         shown = self._project(step.x_t, display_scale(step.a, step.s))
         places = _home(torch.stack([shown, self._project(step.x0_hat)]))
+        seen = self._last_seen(len(step.x_t))
         if seen is None or step.s == 0.0:
-            self._queue.append(_Parcel(step.index, places, None, None))
-            return
+            return _Parcel(step.index, places, None, None)
         atlas, numbers = seen
-        self._queue.append(_Parcel(step.index, places, _home(numbers), atlas))
+        return _Parcel(step.index, places, _home(numbers), atlas)
 
     def take(self, index: int) -> None:
         """Write the notes up to step `index`, which have arrived with its frame."""

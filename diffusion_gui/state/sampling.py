@@ -17,6 +17,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
+from diffusion_gui.engine.legs import shortest
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
@@ -54,6 +55,7 @@ class RunState(StrEnum):
 
 def plain(experiment: Experiment) -> Experiment:
     """Return the run that a fork without any other settings is the rest of; else the experiment."""
+    experiment = shortest(experiment)
     fork = experiment.fork
     if fork is None:
         return experiment
