@@ -94,7 +94,7 @@ class Leg:
         return self.first + len(self.marks) - 1 if self.end is None else self.end
 
     @property
-    def own_marks(self) -> list[Mark]:
+    def own_marks(self) -> tuple[Mark, ...]:
         """The steps that are the run's: the one at which the next leg takes over is not."""
         return self.marks if self.end is None else self.marks[: self.end - self.first]
 
@@ -206,7 +206,7 @@ def legs(experiment: Experiment) -> tuple[Leg, ...]:
     count = root.sampling.count
     if not 1 <= count <= MAX_COUNT:
         raise EngineError(f"count must be in 1..{MAX_COUNT}, got {count}")
-    ways = (Leg(root.sampling, _planned(root), (Owner(0, root),)),)
+    ways: tuple[Leg, ...] = (Leg(root.sampling, _planned(root), (Owner(0, root),)),)
     past = [(-1, root, ways)]  # the forks that are not gone back behind, each with its way
     for one in forks:
         step = cast("Fork", one.fork).step

@@ -1,4 +1,4 @@
-"""What a run has from the one it goes on from: a fork its first steps, a finished one all there were.
+"""What a run has from the one it goes on from: a fork its first steps, a finished one all made.
 
 One notion for everything that is not made a second time: estimates, frames, posteriors, and time.
 Imports torch only where the tape is asked for.

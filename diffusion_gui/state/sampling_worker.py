@@ -8,23 +8,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from diffusion_gui.engine.errors import Cancelled, OutOfMemoryError, ran_out_of_memory
+from diffusion_gui.engine.errors import Cancelled
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.torch_loading import import_torch
-from diffusion_gui.engine.trajectory import Frame, Trajectory
+from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session import library
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.jobs import Job, reason
 from diffusion_gui.state.predecessor import Predecessor, predecessors, tape_after
+from diffusion_gui.state.recording import Recording
 from diffusion_gui.state.runs import Run
 from diffusion_gui.state.surveyor import Surveyor
 
 if TYPE_CHECKING:
     import torch
 
-    from diffusion_gui.engine.recorder import Recorder
     from diffusion_gui.engine.reverse import Built, Inputs
     from diffusion_gui.engine.samplers import Step
     from diffusion_gui.engine.trips import Trip
@@ -56,7 +56,7 @@ class Estimate:
 
 
 class _Age:
-    """The age of a run: pauses and the building of models left out, what it goes on from counted."""
+    """The age of a run: with that of what it goes on from, without pauses and building models."""
 
     def __init__(self, job: Job, before: Predecessor | None) -> None:
         self._job, self._before = job, before
@@ -97,7 +97,7 @@ class SamplingWorker:
         """Run the experiment to its end."""
         import_torch()
         from diffusion_gui.engine import reverse
-        from diffusion_gui.engine.recorder import Recorder
+        from diffusion_gui.state.run_book import RunBook
 
         experiment = order.experiment
         target = self._begin(job, order.device)
@@ -114,25 +114,17 @@ class SamplingWorker:
         inherited = before.frames(experiment) if before is not None else {}
         known = max(before.steps if before else 0, experiment.fork.step if experiment.fork else 0)
         started(run)
-        recorder, self._age = Recorder(), _Age(job, before)
-
-        def keep(frames: list[Frame]) -> None:
-            for frame in frames:
-                if witness is not None:
-                    witness.take(frame.index)
-                run.trajectory.append(inherited.get(frame.index, frame))
-                grown(run.trajectory)
-
-        for step in reverse.walk(experiment, self, target, tape):
-            run.seconds = self._age.at(step.index)
-            if witness is not None:
-                witness.put(step)
-            keep(self._recorded(recorder, step, run))
-            if step.index < known:
-                job.poll()  # a run that is held does not hold at steps that were seen before
-            else:
+        book, self._age = RunBook(run, witness, inherited, grown), _Age(job, before)
+        with Recording(book.write, book.finish, beside=target.type == "cpu") as recording:
+            for step in reverse.walk(experiment, self, target, tape):
+                run.seconds = self._age.at(step.index)
+                recording.put(step, book.note())
+                if step.index < known:
+                    job.poll()  # a run that is held does not hold at steps that were seen before
+                    continue
+                if job.held:  # a single step is seen before the next
+                    recording.settle()
                 job.wait_turn()
-        keep(recorder.flush())
         run.result = step.x_t.cpu().numpy()
         return run
 
@@ -150,29 +142,6 @@ class SamplingWorker:
     def described(self) -> str:
         """The device of the newest job, in words."""
         return self._described
-
-    def _recorded(self, recorder: Recorder, step: Step, run: Run) -> list[Frame]:
-        """Record a step; where memory is short, at the cost of frames recorded before."""
-        from diffusion_gui.engine.denoisers.in_parts import release
-
-        while True:
-            try:
-                return recorder.put(step, run.seconds)
-            except Exception as error:
-                if not ran_out_of_memory(error):
-                    raise
-            if run.tape is not None:
-                run.tape.clear()
-                run.tape = None
-            elif run.trajectory.thin():
-                self._tell(
-                    f"not enough memory for every step: 1 of {run.trajectory.stride} is kept"
-                )
-            else:
-                raise OutOfMemoryError(
-                    f"not enough memory to record step {step.index}; lower the count or the size"
-                )
-            release()
 
     def _tell(self, line: str) -> None:
         """Say with the run what it has to do without."""

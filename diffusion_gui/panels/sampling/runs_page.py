@@ -131,6 +131,7 @@ class RunsPage(QWidget):
         delegate = RunsDelegate(self.model, self._shown, self._comparison, self._theme)
         self.tree.setItemDelegate(delegate)
         self._runs.removed.connect(delegate.forget)
+        self._runs.forgotten.connect(self._on_forgotten)
         self.empty = label("Every run is kept here, with its settings,\nto look at again, fork or"
                            " compare.\nPress Run to make the first one.", "caption")  # fmt: skip
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -266,8 +267,7 @@ class RunsPage(QWidget):
         self.empty.setVisible(count == 0)
         self._count.setText(f"{count} run{'s' * (count != 1)}" if count else "")
         if any(run in self._runs for run in self._deleted):
-            self._deleted = ()
-            self.undo.hide()
+            self._forget_deleted()
         if not self.chosen():
             self._show_shown()
         self.tree.doItemsLayout()  # a note makes a row higher
@@ -402,6 +402,16 @@ class RunsPage(QWidget):
         deleted, self._deleted = self._deleted, ()
         for run in deleted:
             self._runs.put_back(run)
+        self.undo.hide()
+
+    @Slot(object)
+    def _on_forgotten(self, run: Run) -> None:
+        """Offer nothing that newer runs have taken the memory of."""
+        if run in self._deleted:
+            self._forget_deleted()
+
+    def _forget_deleted(self) -> None:
+        self._deleted = ()
         self.undo.hide()
 
     @Slot()
