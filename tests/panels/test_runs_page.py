@@ -201,6 +201,10 @@ def test_runs_are_shown_named_noted_pinned_deleted_and_restored(
     qtbot.mouseClick(page.undo_button, LEFT)
     assert list(parts.sampling.runs) == [first, second]
     assert page.undo.isHidden()
+    page.actions_by_name["deleteRuns"].trigger()
+    assert page.undo.isVisible()
+    parts.sampling.runs.forgotten.emit(first)
+    assert page.undo.isHidden(), "nothing is offered whose memory is gone"
 
 
 def test_a_verified_run_says_so_below_the_list(
