@@ -6,12 +6,14 @@ Knows no Qt. Imports torch only where a run asks for its `Inputs`.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
+from diffusion_gui.engine import legs
+from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
+from diffusion_gui.engine.legs import lineage
 from diffusion_gui.session import library
 from diffusion_gui.session.format import encode
 from diffusion_gui.session.picture_store import PictureStore
@@ -27,16 +29,8 @@ _PACKED = 0.6
 
 def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
     """Return how pictures become squares: whether padded (else cropped), and on which colour."""
-    forward = experiment.forward
-    return forward.fit is Fit.PAD, colour(forward.background)
-
-
-def lineage(experiment: Experiment) -> Iterator[Experiment]:
-    """Yield an experiment, the run that it forks from, the one that forks from, and so on."""
-    one: Experiment | None = experiment
-    while one is not None:
-        yield one
-        one = one.fork.parent if one.fork is not None else None
+    padded, background = legs.arrangement(experiment)
+    return padded, colour(background)
 
 
 class RunInputs:

@@ -145,15 +145,24 @@ class Runs(QObject):
         alike = (one for one in older if one.experiment == fork.parent)
         return next(same, None) or next(alike, None)
 
+    @property
+    def fleeting(self) -> Run | None:
+        """The run whose place the next live one takes: the last, if an edit started it.
+
+        One that a person has touched, or forked, stays.
+        """
+        last = self._runs[-1] if self._runs else None
+        if last is None or not last.live or last.touched:
+            return None
+        return None if any(self.parent_of(one) is last for one in self._runs) else last
+
     def add(self, run: Run) -> None:
         """Add a run; it takes the place of the last one if both were started by edits."""
-        last = self._runs[-1] if self._runs else None
-        if last is not None and run.live and last.live and not last.touched:
-            forked = any(self.parent_of(one) is last for one in (*self._runs, run))
-            if not forked:
-                self._drop(last)
-                self._append(run, last.number)
-                return
+        last = self.fleeting
+        if last is not None and run.live and self.parent_of(run) is not last:
+            self._drop(last)
+            self._append(run, last.number)
+            return
         self._append(run, next(self._numbers))
 
     def replace(self, run: Run, other: Run) -> None:

@@ -114,7 +114,7 @@ def test_pictures_and_steps_are_what_the_dialog_says(
     assert dialog.fields.look.quantities == ("x_t",)
     _choose(dialog.fields.scale, 2)
     told = re.fullmatch(
-        "A picture of 70 × 70 px, about ([0-9.]+) kB; every PNG carries the settings",
+        "A picture of 70 × 70 px, about ([0-9.]+) kB\nEvery PNG carries the settings",
         dialog.summary.text(),
     )
     assert told is not None
@@ -175,7 +175,7 @@ def test_a_large_set_of_pictures_goes_along_once_in_a_folder(
     monkeypatch.setattr(run_folder, "MOST_CARRIED", 1000)
     dialog = _dialog(window, "exportRunPictures", RunPicturesDialog)
     dialog.way.setCurrentIndex(1)
-    assert "; every PNG carries the settings, one more the pictures of" in dialog.summary.text()
+    assert "Every PNG carries the settings, one more the pictures of" in dialog.summary.text()
     dialog.save.click()
     _done(window, qtbot)
     count = len(parts.document.experiment.pictures)

@@ -139,9 +139,8 @@ class RunPicturesDialog(_RunDialog):
             what = f"A picture of {width} × {height} px"
         need = self._pixels(wish.look, pictures) * max(wish.steps, 1)
         need += files * self._carried[0] + (1 if apart else files) * self._carried[1]
-        carries = "every PNG carries the settings"
-        carries += ", one more the pictures of its data" if apart else ""
-        self.summary.setText(f"{what}, about {size(need)}; {carries}")
+        more = ", one more the pictures of its data" if apart else ""
+        self.summary.setText(f"{what}, about {size(need)}\nEvery PNG carries the settings{more}")
 
     def _pixels(self, look: Look, pictures: int) -> float:
         """Return about how many bytes a step takes, from a few of its pictures."""
