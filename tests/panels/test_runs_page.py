@@ -225,6 +225,11 @@ def test_runs_are_shown_named_noted_pinned_deleted_and_restored(
     page.tree.setFocus()
     qtbot.keyClick(page.tree, Qt.Key.Key_Z, CTRL)
     assert parts.document.experiment != before, "with nothing deleted it is the document's"
+    click(page, first, qtbot)
+    qtbot.keyClick(page.tree, Qt.Key.Key_Delete)
+    assert page.deleted.isVisible()
+    parts.sampling.runs.forgotten.emit(first)
+    assert page.deleted.isHidden(), "nothing is offered whose memory is gone"
 
 
 def test_a_verified_run_says_so_below_the_list(
