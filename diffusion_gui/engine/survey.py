@@ -46,6 +46,12 @@ class Atlas:
         """The number of images."""
         return len(self.names)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pictures and the plane; all runs of a data set share one map."""
+        plane = self.plane
+        return self.pixels.nbytes + plane.mean.nbytes + plane.axes.nbytes + plane.points.nbytes
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Belief:
@@ -59,6 +65,11 @@ class Belief:
     indices: NDArray[np.int64]
     weights: Numbers
     entropy: Numbers
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the numbers, without the map."""
+        return self.indices.nbytes + self.weights.nbytes + self.entropy.nbytes
 
     @property
     def bits(self) -> Numbers:
@@ -102,15 +113,22 @@ class Survey:
         """What is known since the run has ended, once it is worked out."""
         self._places = np.full((2, num_steps + 1, count, 2), np.nan, np.float32)
         self._beliefs: list[Belief | None] = []
+        self._nbytes = self._places.nbytes
 
     def append(self, places: Numbers, belief: Belief | None) -> None:
         """Note a step: where x_t and x0_hat lie on the plane, [2, B, 2], and the posterior."""
         self._places[:, len(self._beliefs)] = places
+        self._nbytes += belief.nbytes if belief is not None else 0
         self._beliefs.append(belief)  # last: it says how many there are
 
     def __len__(self) -> int:
         """The number of steps noted."""
         return len(self._beliefs)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the notes, without the map; forks share some of them."""
+        return self._nbytes
 
     @property
     def x_t(self) -> Numbers:

@@ -21,7 +21,8 @@ class Tape:
 
     def __init__(self, estimates: Sequence[Tensor] = (), budget: int = TAPE_BUDGET) -> None:
         self._estimates = list(estimates)
-        self._room = budget - sum(map(_nbytes, self._estimates))
+        self._nbytes = sum(map(_nbytes, self._estimates))
+        self._room = budget - self._nbytes
         self._at = 0
 
     def play(self, ask: Callable[[], Tensor]) -> Tensor:
@@ -41,11 +42,12 @@ class Tape:
         self._room -= _nbytes(estimate)
         if self._room >= 0 and at == len(self._estimates):  # no gaps
             self._estimates.append(estimate)
+            self._nbytes += _nbytes(estimate)
         return estimate
 
     def clear(self) -> None:
         """Give up what is on the tape, and record nothing more."""
-        self._estimates, self._room = [], 0
+        self._estimates, self._room, self._nbytes = [], 0, 0
         release()
 
     def first(self, count: int) -> Tape:
@@ -59,7 +61,7 @@ class Tape:
     @property
     def nbytes(self) -> int:
         """Bytes of the estimates; forks share those of their parent's tape."""
-        return sum(map(_nbytes, self._estimates))
+        return self._nbytes
 
 
 def _nbytes(estimate: Tensor) -> int:

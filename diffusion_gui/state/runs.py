@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from diffusion_gui.engine.tape import Tape
 
 BUDGET = 768 * 1024**2
-"""Bytes of all runs' frames and tapes; beyond it the oldest ones keep only their ends."""
+"""Bytes of all runs' frames, tapes, notes and maps; beyond it the oldest ones keep only their ends,
+and where that is not enough no notes either."""
 MOST_RUNS = 200
 """Runs in the list; beyond it the oldest ones that are not pinned go."""
 
@@ -79,8 +80,9 @@ class Run:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its frames and its tape; forks share some of them."""
-        return self.trajectory.nbytes + (self.tape.nbytes if self.tape else 0)
+        """Bytes of its frames, tape and notes; forks share some of them, and many runs a map."""
+        notes = self.survey.nbytes if self.survey else 0
+        return self.trajectory.nbytes + (self.tape.nbytes if self.tape else 0) + notes
 
     @property
     def touched(self) -> bool:
@@ -220,7 +222,7 @@ class Runs(QObject):
         old = [run for run in self._runs[:-1] if not run.pinned]
         for run in old[: max(0, len(self._runs) - MOST_RUNS)]:
             self._drop(run)
-        total = sum(run.nbytes for run in self._runs)
+        total = self._nbytes()
         for run in old:
             if total <= BUDGET:
                 return
@@ -228,3 +230,12 @@ class Runs(QObject):
             run.tape = None
             run.trajectory.keep_ends()
             total += run.nbytes
+        for run in old:
+            if run.survey is not None:
+                if self._nbytes() <= BUDGET:
+                    return
+                run.survey = None
+
+    def _nbytes(self) -> int:
+        maps = {run.survey.atlas for run in self._runs if run.survey is not None}
+        return sum(run.nbytes for run in self._runs) + sum(one.nbytes for one in maps)

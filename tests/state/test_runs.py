@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import Experiment, Fork
+from diffusion_gui.engine.survey import Atlas, Belief, Plane, Survey
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.state import runs as runs_module
 from diffusion_gui.state.runs import Outcome, Run, Runs
@@ -128,3 +129,38 @@ def test_old_runs_keep_only_their_ends_when_memory_is_short(
     newest = made()
     runs.add(newest)
     assert list(runs) == [pinned, rest[-1], newest]
+
+
+def test_notes_and_maps_count_and_go_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    def noted(atlas: Atlas) -> Run:
+        run = made()
+        run.survey = Survey(atlas, 2, 1)
+        few = np.zeros((1, 4), np.float32)
+        run.survey.append(few.reshape(2, 1, 2), Belief(atlas, few.astype(np.int64), few, few[0]))
+        return run
+
+    def atlas() -> Atlas:
+        flat = np.zeros((2, 48), np.float32)
+        return Atlas(
+            np.zeros((9, 4, 4, 3), np.uint8),
+            ("",) * 9,
+            Plane(flat[0], flat, (0.5, 0.1), np.zeros((9, 2), np.float32)),
+        )
+
+    bare, notes = made().nbytes, 2 * 3 * 2 * 4 + 4 * (8 + 4) + 4 * 4
+    one, other = atlas(), atlas()
+    assert one.nbytes == 9 * 48 + 48 * 4 + 2 * 48 * 4 + 9 * 2 * 4
+    runs = Runs()
+    for where in (one, one, other, other):
+        runs.add(noted(where))
+    assert [run.nbytes for run in runs] == [bare + notes] * 4
+    ends = bare // 3 * 2
+    kept = bare + 3 * ends + 4 * notes + 2 * one.nbytes  # a map is counted once
+    monkeypatch.setattr(runs_module, "BUDGET", kept)
+    newest = next(reversed(list(runs)))
+    runs.end(newest, Outcome.DONE)
+    assert [len(run.trajectory) for run in runs] == [2, 2, 2, 3]
+    assert all(run.survey is not None for run in runs)
+    monkeypatch.setattr(runs_module, "BUDGET", kept - notes - 1)
+    runs.end(newest, Outcome.DONE)
+    assert [run.survey is None for run in runs] == [True, True, False, False]
