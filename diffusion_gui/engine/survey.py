@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +49,7 @@ class Atlas:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the pictures and the plane; all runs of a data set share one map."""
+        """Bytes of the pictures and of the plane."""
         plane = self.plane
         return self.pixels.nbytes + plane.mean.nbytes + plane.axes.nbytes + plane.points.nbytes
 
@@ -68,7 +69,7 @@ class Belief:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the numbers, without the map."""
+        """Bytes of the numbers, the atlas left out: many steps share it."""
         return self.indices.nbytes + self.weights.nbytes + self.entropy.nbytes
 
     @property
@@ -113,22 +114,15 @@ class Survey:
         """What is known since the run has ended, once it is worked out."""
         self._places = np.full((2, num_steps + 1, count, 2), np.nan, np.float32)
         self._beliefs: list[Belief | None] = []
-        self._nbytes = self._places.nbytes
 
     def append(self, places: Numbers, belief: Belief | None) -> None:
         """Note a step: where x_t and x0_hat lie on the plane, [2, B, 2], and the posterior."""
         self._places[:, len(self._beliefs)] = places
-        self._nbytes += belief.nbytes if belief is not None else 0
         self._beliefs.append(belief)  # last: it says how many there are
 
     def __len__(self) -> int:
         """The number of steps noted."""
         return len(self._beliefs)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the notes, without the map; forks share some of them."""
-        return self._nbytes
 
     @property
     def x_t(self) -> Numbers:
@@ -139,6 +133,19 @@ class Survey:
     def x0_hat(self) -> Numbers:
         """Where x0_hat lies on the plane at every step, [steps, B, 2]."""
         return self._places[1, : len(self)]
+
+    def parts(self) -> Iterator[tuple[object, int]]:
+        """Yield what is held here and its bytes; other surveys may hold some of it too."""
+        yield self, self._places.nbytes
+        yield self.atlas, self.atlas.nbytes
+        for belief in self._beliefs[: len(self)]:
+            if belief is not None:
+                yield belief, belief.nbytes
+                if belief.atlas is not self.atlas:
+                    yield belief.atlas, belief.atlas.nbytes
+        if (ending := self.ending) is not None:
+            numbers = ending.steps, ending.distances, ending.nearest, ending.since
+            yield ending, sum(one.nbytes for one in numbers)
 
     def belief(self, step: int) -> Belief | None:
         """Return the posterior of a step, None where the model has none or is not asked."""

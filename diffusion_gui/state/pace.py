@@ -1,7 +1,7 @@
 """How long a model call takes, learnt from the runs there were. No torch.
 
-Asked in two ways: strictly, of the same model on the same data for as many pictures (what a
-forecast is shown from), and loosely, of the nearest there was (what live sampling goes by).
+Asked in two ways: strictly, of the same model on the same data for as many pictures, and loosely,
+of the nearest there was.
 """
 
 from __future__ import annotations
@@ -38,8 +38,11 @@ class Pace:
         fork, last = run.experiment.fork, run.trajectory.last
         if last is None:
             return
-        begun = run.trajectory.at_step(fork.step) if fork is not None else None
-        before = (begun.seconds, run.calls[begun.index]) if begun is not None else (0.0, 0)
+        begun = run.trajectory.at_step(fork.step if fork is not None else 0)
+        if begun is not None and begun.index < last.index:  # the first call is slow: all is cold
+            before = begun.seconds, run.calls[begun.index]
+        else:
+            before = 0.0, 0
         seconds, calls = last.seconds - before[0], run.calls[last.index] - before[1]
         if calls <= 0 or seconds <= 0.0:
             return
@@ -52,20 +55,23 @@ class Pace:
         """Return the seconds of a call as `experiment` makes them, None before there was one."""
         return self._strict.get(_strict(experiment, device))
 
-    def expected(self, experiment: Experiment, device: str) -> float | None:
-        """Return about how many seconds a run will take, its model built; None: nothing is known.
+    def nearest(self, experiment: Experiment, device: str) -> float | None:
+        """Return about how many seconds a call takes, None: nothing is known.
 
         Where there was no run of this model with these parameters, one with others serves, in
         proportion to the pixels.
         """
         each = self.per_call(experiment, device)
-        if each is None:
-            per_pixel = self._loose.get(_loose(experiment, device))
-            if per_pixel is None:
-                return None
+        per_pixel = self._loose.get(_loose(experiment, device))
+        if each is None and per_pixel is not None:
             each = per_pixel * _pixels(experiment)
+        return each
+
+    def expected(self, experiment: Experiment, device: str) -> float | None:
+        """Return about how many seconds a run will take, its model built; None: not known."""
+        each = self.nearest(experiment, device)
         try:
-            return each * _calls(experiment)
+            return each * _calls(experiment) if each is not None else None
         except EngineError:
             return None  # the run will be refused, which takes no time
 
@@ -73,13 +79,14 @@ class Pace:
 def _calls(experiment: Experiment) -> float:
     """Return about how many model calls a run makes that a fork has not in common."""
     sampling = experiment.sampling
+    steps = min(sampling.steps, experiment.schedule.T)
     if experiment.fork is not None:
         return model_calls(experiment) - shared_calls(experiment)
     spacing = SPACINGS.get(sampling.spacing)
-    if sampling.steps <= _COUNTED_STEPS or spacing is None or spacing.listed:
+    if steps <= _COUNTED_STEPS or spacing is None or spacing.listed:
         return model_calls(experiment)
     fewer = replace(experiment, sampling=replace(sampling, steps=_COUNTED_STEPS))
-    return calls_by_step(fewer)[-1] * sampling.steps / _COUNTED_STEPS
+    return calls_by_step(fewer)[-1] * steps / _COUNTED_STEPS
 
 
 def _strict(experiment: Experiment, device: str) -> Any:

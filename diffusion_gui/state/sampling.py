@@ -17,9 +17,11 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
+from diffusion_gui.engine.forecast import obstacle
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
+from diffusion_gui.state.data_labels import DataLabels
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.pace import Pace
@@ -100,12 +102,13 @@ class SamplingController(QObject):
         self._document = document
         self._engine = SamplingWorker(store)
         self._device = device
-        self.live = live
+        self._live = live
         self.state = RunState.IDLE
         self.message = ""
         self.recorded: Run | None = None
         self.runs = Runs(self)
         self.pace = Pace()
+        self.labels = DataLabels()
         self.offered: float | None = None
         """The seconds that a run would take which `live` did not start by itself."""
         self._requested: Experiment | None = None
@@ -136,6 +139,22 @@ class SamplingController(QObject):
         return self.recorded.experiment if self.recorded else None
 
     @property
+    def live(self) -> bool:
+        """Whether an edit samples again."""
+        return self._live
+
+    @live.setter
+    def live(self, live: bool) -> None:
+        if live != self._live:
+            self._live = live
+            self.state_changed.emit()
+
+    @property
+    def fleeting(self) -> Run | None:
+        """The run whose place the next edit's takes, if there is one."""
+        return self.runs.fleeting if self._live else None
+
+    @property
     def active(self) -> bool:
         """True while a run is loading, running or paused."""
         return self.state in (RunState.LOADING, RunState.RUNNING, RunState.PAUSED)
@@ -153,6 +172,22 @@ class SamplingController(QObject):
             return False
         wanted = self._document.experiment
         return depends_on(plain(asked)) != depends_on(plain(wanted))
+
+    @property
+    def armed(self) -> tuple[Run, int] | None:
+        """The run and the step that a fork goes on from whose settings are no others yet."""
+        wanted = self._document.experiment
+        fork = wanted.fork
+        if fork is None or plain(wanted) is wanted or self.active:
+            return None
+        parent = self.runs.find(fork.parent)
+        return (parent, fork.step) if parent is not None else None
+
+    @property
+    def obstacle(self) -> str:
+        """Why the document's model, guidance or pictures allow no run; "" where they do."""
+        experiment = self._document.experiment
+        return obstacle(experiment, self.labels.of(experiment))
 
     @property
     def device(self) -> str:
@@ -273,7 +308,7 @@ class SamplingController(QObject):
 
     def shutdown(self) -> None:
         """End the run and the background thread; nothing is started afterwards."""
-        self.live = False
+        self._live = False
         self._later.stop()
         self._patience.stop()
         self._runner.shutdown()
@@ -310,7 +345,8 @@ class SamplingController(QObject):
         """Sample again where that is wanted: now if it is quick, else offer it."""
         self.offered = None
         held = self.state in (RunState.IDLE, RunState.PAUSED)
-        if held or not self.live or not self.outdated:
+        idle = held or not self.live or not self.outdated
+        if idle or self.armed or self.obstacle:
             self.state_changed.emit()
             return
         self._learn()
@@ -425,4 +461,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, EngineError) or ran_out_of_memory(error):
         return reason(error, "lower the count or the size of the samples")
     name, text = type(error).__name__, reason(error)
-    return f"{name}: {text}" if text != name else f"{name} in the model or the sampler"
+    what = f"{name}: {text}" if text != name else f"{name} in the model or the sampler"
+    return f"the run failed: press Run to try again, or choose another model or sampler. {what}"

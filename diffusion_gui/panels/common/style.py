@@ -60,6 +60,7 @@ QPushButton[role="chip"] {{
 QPushButton[role="chip"]:checked {{
     color: {accent}; background: {hover}; font-weight: 600;
 }}
+QPushButton[role="chip"]:disabled {{ color: {disabled}; background: transparent; }}
 QPushButton[role="section"], QPushButton[role="section"]:checked {{
     background: transparent; border: 1px solid transparent; color: {text}; font-weight: 600;
     text-align: left; padding: 0 4px 0 0; min-height: 20px; max-height: 20px;
@@ -95,7 +96,7 @@ QComboBox QLineEdit, QComboBox QLineEdit:focus {{
 }}
 QComboBox::drop-down {{ border: none; width: 22px; }}
 QComboBox::down-arrow {{ image: url("{chevron}"); width: 12px; height: 12px; }}
-QComboBox QAbstractItemView {{
+QComboBox QAbstractItemView, QListView[role="choices"] {{
     background: {panel}; color: {text}; border: 1px solid {hairline}; padding: 4px;
     selection-background-color: {hover}; selection-color: {text}; outline: none;
 }}
