@@ -6,7 +6,8 @@ forecast is shown from), and loosely, of the nearest there was (what live sampli
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 from diffusion_gui.engine.errors import EngineError
@@ -23,33 +24,64 @@ _COUNTED_STEPS = 50
 up to half a second."""
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The time of some model calls of a run."""
+
+    seconds: float
+    calls: int
+    shared: int
+    """Calls before those, which the run has from the one it forks from; 0 for a whole run."""
+    warm: bool
+    """False if the first call is among them, which is slow: all is cold."""
+
+
+def measured(run: Run) -> Measured | None:
+    """Return the time of a run's steps so far, but for those it has from the run it forks from."""
+    fork, last = run.experiment.fork, run.trajectory.last
+    begun = run.trajectory.at_step(fork.step if fork is not None else 0)
+    if last is None or begun is None:
+        return None
+    shared = run.calls[begun.index] if fork is not None else 0
+    warm = begun.index < last.index
+    before = (begun.seconds, run.calls[begun.index]) if warm else (0.0, 0)
+    seconds, calls = last.seconds - before[0], run.calls[last.index] - before[1]
+    return Measured(seconds, calls, shared, warm) if calls > 0 and seconds > 0.0 else None
+
+
 class Pace:
     """Seconds per model call, by what the calls were of."""
 
     def __init__(self) -> None:
         self._strict: dict[Any, float] = {}
         self._loose: dict[Any, float] = {}
+        self._slow: set[Any] = set()
+        self._rough: set[Any] = set()
+        """What is known from a moment only, and makes way for anything else."""
 
     def learn(self, run: Run, device: str) -> None:
         """Take the time of a run's steps so far, but for those it has from the run it forks from.
 
         `device` is the one that was wished for.
         """
-        fork, last = run.experiment.fork, run.trajectory.last
-        if last is None:
+        found = measured(run)
+        if found is None:
             return
-        begun = run.trajectory.at_step(fork.step if fork is not None else 0)
-        if begun is not None and begun.index < last.index:  # the first call is slow: all is cold
-            before = begun.seconds, run.calls[begun.index]
-        else:
-            before = 0.0, 0
-        seconds, calls = last.seconds - before[0], run.calls[last.index] - before[1]
-        if calls <= 0 or seconds <= 0.0:
-            return
-        key = _strict(run.experiment, device)
-        if seconds >= ENOUGH_SECONDS or key not in self._strict:
-            self._strict[key] = seconds / calls
-            self._loose[_loose(run.experiment, device)] = seconds / calls / _pixels(run.experiment)
+        key, each = _strict(run.experiment, device), found.seconds / found.calls
+        sure = found.warm and found.seconds >= ENOUGH_SECONDS
+        if sure or key in self._rough or key not in self._strict:
+            self._rough.discard(key) if sure else self._rough.add(key)
+            self._strict[key] = each
+            self._loose[_loose(run.experiment, device)] = each / _pixels(run.experiment)
+
+    def doubt(self, experiment: Experiment, device: str) -> None:
+        """Note that a run of this model was given up before there was any step to learn from."""
+        self._slow.add(_loose(experiment, device))
+
+    def knows(self, experiment: Experiment, device: str) -> bool:
+        """Return whether `expected` has something to go by; cheap."""
+        loose = _loose(experiment, device)
+        return loose in self._loose or loose in self._slow
 
     def per_call(self, experiment: Experiment, device: str) -> float | None:
         """Return the seconds of a call as `experiment` makes them, None before there was one."""
@@ -58,14 +90,14 @@ class Pace:
     def expected(self, experiment: Experiment, device: str) -> float | None:
         """Return about how many seconds a run will take, its model built; None: nothing is known.
 
-        Where there was no run of this model with these parameters, one with others serves, in
-        proportion to the pixels.
+        Infinity for a model that is in doubt. Where there was no run of this model with these
+        parameters, one with others serves, in proportion to the pixels.
         """
         each = self.per_call(experiment, device)
         if each is None:
             per_pixel = self._loose.get(_loose(experiment, device))
             if per_pixel is None:
-                return None
+                return math.inf if self.knows(experiment, device) else None
             each = per_pixel * _pixels(experiment)
         try:
             return each * _calls(experiment)
@@ -76,7 +108,8 @@ class Pace:
 def _calls(experiment: Experiment) -> float:
     """Return about how many model calls a run makes that a fork has not in common."""
     sampling = experiment.sampling
-    steps = min(sampling.steps, experiment.schedule.T)
+    first = sampling.start.t if sampling.start is not None else experiment.schedule.T
+    steps = min(sampling.steps, first)
     if experiment.fork is not None:
         return model_calls(experiment) - shared_calls(experiment)
     spacing = SPACINGS.get(sampling.spacing)

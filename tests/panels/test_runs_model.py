@@ -97,7 +97,9 @@ def test_a_row_says_what_differs_and_how_it_went() -> None:
     runs.add(fork)
     assert model.summary(fork) == "Exact, Heun churn 2, 10 steps, seed 3"
     assert forked(fork) == "from step 2"
-    assert "from step 2: Heun churn 2, 10 steps, seed 3" in model.index_of(fork).data(ROLE.ToolTipRole)
+    assert "from step 2: Heun churn 2, 10 steps, seed 3" in model.index_of(fork).data(
+        ROLE.ToolTipRole
+    )
     runs.end(first, Outcome.DONE)
     first.seconds = 0.123
     assert figures(first) == "0.123 s · NFE 4"

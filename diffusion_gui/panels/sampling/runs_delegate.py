@@ -44,8 +44,8 @@ from diffusion_gui.state.sampling import SamplingController
 
 Index = QModelIndex | QPersistentModelIndex
 SIDE = 44
-PAD = 6
-LINE = 16
+PAD = 4
+LINE = 15
 NOTE_LINE = 15
 BAR = 3
 """Width of the bar beside the run on show."""
