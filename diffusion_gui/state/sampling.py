@@ -34,7 +34,7 @@ LIVE_SECONDS = 1.0
 """An edit samples again at once where that is expected to take less than this."""
 SETTLE_SECONDS = 0.4
 """A longer run that is under way starts again when no other edit has followed for this long."""
-TRIAL_SECONDS = 2.0
+TRIAL_SECONDS = 3.0
 """A live run whose time nobody knows is given up if there is no second step after so long."""
 PAINTING = 0.25
 """The share of the GUI thread that showing a run's progress may take: it shares the interpreter
@@ -322,7 +322,7 @@ class SamplingController(QObject):
         self._mailbox.close()
 
     def _submit(self, paused: bool = False, live: bool = False) -> None:
-        before = self._requested
+        before = self._trial.before if self._trial is not None else self._requested
         experiment = self._requested = self._document.experiment
         if not live:
             self._patience.stop()
@@ -365,6 +365,8 @@ class SamplingController(QObject):
         expected = self.pace.expected(self._document.experiment, self._device) or 0.0
         if self.state is RunState.RUNNING:
             self._restart(expected >= LIVE_SECONDS)
+        elif expected >= LIVE_SECONDS and self._trial is not None:
+            self._withdraw(expected)
         elif expected >= LIVE_SECONDS and self.state is not RunState.LOADING:
             self.offered = expected
         else:
@@ -440,17 +442,23 @@ class SamplingController(QObject):
             self._take_in(trial.run)
 
     def _refuse(self, seconds: float) -> None:
-        """Leave all as it was before the trial, and offer the run."""
-        trial, self._trial = self._trial, None
+        """Give the trial up for what it has shown."""
+        trial = self._trial
         if trial is None:
             return
-        self._tried.stop()
-        self._patience.stop()
-        self._runner.cancel()
         if trial.run is not None and math.isfinite(seconds):
             self.pace.learn(trial.run, self._run_device)
         elif self._requested is not None:
             self.pace.doubt(self._requested, self._run_device)
+        self._withdraw(seconds)
+
+    def _withdraw(self, seconds: float) -> None:
+        """Leave all as it was before the trial, and offer a run that takes so many seconds."""
+        trial, self._trial = self._trial, None
+        assert trial is not None
+        self._tried.stop()
+        self._patience.stop()
+        self._runner.cancel()
         self._requested, self.offered = trial.before, seconds
         last = self.recorded
         ended = _ENDED.get(last.outcome) if last is not None else None

@@ -138,6 +138,12 @@ def test_a_model_of_unknown_pace_is_tried_out_of_sight_and_offered_where_it_is_s
     parts.document.replace_sampling("more", steps=5)
     assert controller.state is RunState.DONE, "known by now: offered at once"
 
+    controller._tried.setInterval(60_000)
+    parts.document.replace_sampling("not timed yet", model="stack")
+    assert controller.state is RunState.LOADING
+    parts.document.history.undo()
+    assert (controller.state, controller.offered is None) == (RunState.DONE, False)
+
     controller._tried.setInterval(0)
     parts.document.replace_sampling("not timed yet", model="smoothed")
     qtbot.waitUntil(lambda: controller.offered is not None, timeout=TIMEOUT)
