@@ -1,7 +1,7 @@
 """How long a model call takes, learnt from the runs there were. No torch.
 
-Asked in two ways: strictly, of the same model on the same data for as many pictures (what a
-forecast is shown from), and loosely, of the nearest there was (what live sampling goes by).
+Asked in two ways: strictly, of the same model on the same data for as many pictures, and loosely,
+of the nearest there was.
 """
 
 from __future__ import annotations
@@ -87,18 +87,26 @@ class Pace:
         """Return the seconds of a call as `experiment` makes them, None before there was one."""
         return self._strict.get(_strict(experiment, device))
 
-    def expected(self, experiment: Experiment, device: str) -> float | None:
-        """Return about how many seconds a run will take, its model built; None: nothing is known.
+    def nearest(self, experiment: Experiment, device: str) -> float | None:
+        """Return about how many seconds a call takes, None: nothing is known.
 
-        Infinity for a model that is in doubt. Where there was no run of this model with these
-        parameters, one with others serves, in proportion to the pixels.
+        Where there was no run of this model with these parameters, one with others serves, in
+        proportion to the pixels.
         """
         each = self.per_call(experiment, device)
-        if each is None:
-            per_pixel = self._loose.get(_loose(experiment, device))
-            if per_pixel is None:
-                return math.inf if self.knows(experiment, device) else None
+        per_pixel = self._loose.get(_loose(experiment, device))
+        if each is None and per_pixel is not None:
             each = per_pixel * _pixels(experiment)
+        return each
+
+    def expected(self, experiment: Experiment, device: str) -> float | None:
+        """Return about how many seconds a run will take, its model built; None: not known.
+
+        Infinity for a model that is in doubt.
+        """
+        each = self.nearest(experiment, device)
+        if each is None:
+            return math.inf if self.knows(experiment, device) else None
         try:
             return each * _calls(experiment)
         except EngineError:

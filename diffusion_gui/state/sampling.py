@@ -18,9 +18,11 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
+from diffusion_gui.engine.forecast import obstacle
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
+from diffusion_gui.state.data_labels import DataLabels
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.pace import Pace
@@ -117,6 +119,7 @@ class SamplingController(QObject):
         self.recorded: Run | None = None
         self.runs = Runs(self)
         self.pace = Pace()
+        self.labels = DataLabels()
         self.offered: float | None = None
         """The seconds that a run would take which `live` did not make; infinity: many, no more is
         known."""
@@ -194,6 +197,12 @@ class SamplingController(QObject):
             return None
         parent = self.runs.find(fork.parent)
         return (parent, fork.step) if parent is not None else None
+
+    @property
+    def obstacle(self) -> str:
+        """Why the document's model, guidance or pictures allow no run; "" where they do."""
+        experiment = self._document.experiment
+        return obstacle(experiment, self.labels.of(experiment))
 
     @property
     def device(self) -> str:
@@ -358,7 +367,8 @@ class SamplingController(QObject):
         """Sample again where that is wanted: now if it is quick, else offer it."""
         self.offered = None
         held = self.state in (RunState.IDLE, RunState.PAUSED)
-        if held or not self.live or not self.outdated or self.armed:
+        idle = held or not self.live or not self.outdated
+        if idle or self.armed or self.obstacle:
             self.state_changed.emit()
             return
         self._learn()
@@ -536,4 +546,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, EngineError) or ran_out_of_memory(error):
         return reason(error, "lower the count or the size of the samples")
     name, text = type(error).__name__, reason(error)
-    return f"{name}: {text}" if text != name else f"{name} in the model or the sampler"
+    what = f"{name}: {text}" if text != name else f"{name} in the model or the sampler"
+    return f"the run failed: press Run to try again, or choose another model or sampler. {what}"
