@@ -166,7 +166,7 @@ class RunsPage(QWidget):
         self.deleted = DeletedRuns(self._runs)
         self.compare = button("Compare", "", "chip")
         self.compare.setObjectName("compareRunsButton")
-        self.more = button("", "More to do with the chosen runs", "tool")
+        self.more = button("", "More to do with the chosen runs", "chip")
         self.more.setObjectName("runsMenuButton")
         self.more.setAccessibleName("More to do with the chosen runs")
         self._count = ElidedLabel("caption")
@@ -208,7 +208,6 @@ class RunsPage(QWidget):
             self._add_action(name, text, key, handler)
         self.actions_by_name["pinRun"].setCheckable(True)
         self.more.setMenu(self.menu)
-        self.more.setProperty("role", "menu")
 
     def _add_action(self, name: str, text: str, key: str, handler: Callable[[], None]) -> None:
         action = self.actions_by_name[name] = QAction(text, self)

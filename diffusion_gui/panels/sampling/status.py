@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from diffusion_gui.state.forecast import Forecaster, spoken
 from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling import RunState, SamplingController
@@ -43,6 +45,9 @@ def wish(controller: SamplingController, forecaster: Forecaster) -> str:
     if not controller.outdated or controller.state in (RunState.LOADING, RunState.RUNNING):
         return ""
     offered = None if forecaster.seconds else controller.offered
-    time = f" (about {spoken(offered)})" if offered else ""
+    time = ""
+    if offered is not None:
+        known = math.isfinite(offered)
+        time = f" (about {spoken(offered)})" if known else " (it takes a while)"
     press = "Stop, then Run" if controller.state is RunState.PAUSED else "Run"
     return f"settings changed: press {press}{time}   "
