@@ -114,7 +114,7 @@ def window(parts: Parts, qtbot: QtBot) -> Iterator[MainWindow]:
     main_window.show()
     qtbot.waitExposed(main_window)
     yield main_window
-    main_window.close()
+    main_window.leave()
     main_window.deleteLater()
     QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # else windows pile up
 

@@ -236,6 +236,14 @@ def test_what_a_config_does_not_hold_is_told(tmp_path):
         (["sample", "-o", "a.png", "--size", "33"], ["--size", "33", "32"]),
         (["sample", "-o", "a.png", "--size", "128"], ["size", "128", "64"]),
         (["sample", "-o", "a.png", "--spacing", "odd"], ["--spacing", "trailing"]),
+        (
+            ["sample", "-o", "a.png", "--spacing", "sigmas", "--levels", "9,nan,1"],
+            ["--levels", "'nan'", "3.9,0.9"],
+        ),
+        (
+            ["sample", "-o", "a.png", "--spacing", "times", "--levels", "9,-1"],
+            ["--levels", "'-1'"],
+        ),
         (["sample", "-o", "a.png", "--device", "tpu"], ["--device", "cpu"]),
         (["sample", "-o", "a.png", "--schedule", "magic"], ["magic", "cosine", ".csv"]),
         (["sample", "-o", "a.png", "--images", "none"], ["--images", "none"]),

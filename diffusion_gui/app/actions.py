@@ -32,7 +32,7 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("openImages", "File", "Open images…", ("Ctrl+O",)),
     ActionRow("openFolder", "File", "Open folder…", ("Ctrl+Shift+O",)),
     ActionRow("-", "File"),
-    ActionRow("saveGrid", "File", "Save grid as PNG…", ("Ctrl+S",)),
+    ActionRow("saveGrid", "File", "Save result as PNG…", ("Ctrl+S",)),
     ActionRow("-", "File"),
     ActionRow("quit", "File", "Quit", ("Ctrl+Q",)),
     ActionRow("undo", "Edit", "Undo", ("Ctrl+Z",)),

@@ -44,6 +44,7 @@ class MainWindow(QMainWindow):
     def __init__(self, parts: Parts) -> None:
         super().__init__()
         self._parts = parts
+        self._sure = False
         self.setWindowTitle("Diffusion GUI")
         self.setAcceptDrops(True)
         self.setMinimumSize(1100, 680)
@@ -216,6 +217,14 @@ class MainWindow(QMainWindow):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
+    def _ask_to_leave(self, titles: list[str]) -> None:
+        from diffusion_gui.app.leaving import LeaveQuestion
+
+        if self.findChild(LeaveQuestion) is None:
+            question = LeaveQuestion(titles, self)
+            question.accepted.connect(self.leave)
+            question.open()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Play by Space and move t by the arrows, wherever the focus has no use for them."""
         view, step = self._parts.view, _TIME_KEYS.get(Qt.Key(event.key()))
@@ -240,8 +249,21 @@ class MainWindow(QMainWindow):
         """Hand the drop to the image panel."""
         self.images.dropEvent(event)
 
+    def leave(self) -> None:
+        """Close without a question."""
+        self._sure = True
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember the layout and end the background threads before anything is destroyed."""
+        """Remember the layout and end the background threads before anything is destroyed.
+
+        Where runs would be lost that a person pinned, named or noted, ask first.
+        """
+        kept = [run for run in self._parts.sampling.runs if run.touched]
+        if kept and not self._sure:
+            event.ignore()
+            self._ask_to_leave([run.title for run in kept])
+            return
         settings = self._parts.settings
         settings.save_layout("window", self.saveGeometry())
         settings.save_layout("whole", self._whole.saveState())

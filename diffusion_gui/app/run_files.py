@@ -134,10 +134,21 @@ class RunFiles(QObject):
 
     @Slot()
     def _save_grid(self) -> None:
+        """Save the result: what the settings in the file draw, whichever step is on show.
+
+        Of a run that has not come to its end that is the newest step, and the file's name says so.
+        """
         if (found := self._on_show()) is None:
             return
-        run, frame = found
-        path = self._ask("Save grid as PNG", f"{_stem(run)}.png", _PNG_KIND)
+        run, last = found[0], found[0].trajectory.last
+        assert last is not None
+        total = run.trajectory.num_steps
+        if last.index == total:
+            title, name = f"Save the result of {run.title} as PNG", f"{_stem(run)}.png"
+        else:
+            title = f"Save x_t at step {last.index} of {total} of {run.title} as PNG"
+            name = f"{_stem(run)}-x_t-step-{last.index}.png"
+        path = self._ask(title, name, _PNG_KIND)
         if not path:
             return
 
@@ -145,8 +156,9 @@ class RunFiles(QObject):
             from diffusion_gui.session.export import save_grid
 
             kept = self._carried(run, watch)
-            save_grid(path, frame.x0_hat, kept.experiment, pictures=kept.pictures, poll=watch.poll)
-            return _left_out(kept)
+            save_grid(path, last.x_t, kept.experiment, pictures=kept.pictures, poll=watch.poll)
+            what = "" if last.index == total else f", x_t at step {last.index} of {total}"
+            return what + _left_out(kept)
 
         self._start(Path(path).name, write)
 

@@ -24,6 +24,8 @@ from diffusion_gui.engine.samplers import Step
 from diffusion_gui.engine.schedules.schedule import display_scale
 from diffusion_gui.engine.survey import Atlas, Belief, Survey
 
+Seen = list[tuple[Atlas, Glimpse]]
+"""What a model has told since the step before, the newest last."""
 TOP = 8
 """Most probable images that are kept of every posterior."""
 
@@ -42,8 +44,8 @@ class Witness:
     """Takes notes of one run into `survey`.
 
     `earlier(step)` is the posterior of a step whose estimate is not asked of a model, because a
-    parent's tape has it. `put` every step before the recorder gets it, and `take` a step when its
-    frame has arrived.
+    parent's tape has it. `put` every step, with what was `seen`, before the recorder gets it, and
+    `take` a step when its frame has arrived.
     """
 
     def __init__(
@@ -70,28 +72,22 @@ class Witness:
     def _note(self, atlas: Atlas, glimpse: Glimpse) -> None:
         self._seen.append((atlas, glimpse))
 
-    def _last_seen(self, count: int) -> tuple[Atlas, Tensor] | None:
-        """Return the numbers of the newest `count` pictures; a batch may be asked in parts."""
-        parts: list[Tensor] = []
-        atlas: Atlas | None = None
-        while self._seen and sum(map(len, parts)) < count:
-            atlas, glimpse = self._seen.pop()
-            columns = (glimpse.indices.double(), glimpse.weights, glimpse.entropy[:, None])
-            parts.insert(0, torch.cat(columns, dim=1))  # [part, 2 k + 1]
+    def seen(self) -> Seen:
+        """Return, once, what was seen on the way to a step: in the thread of the run."""
+        seen = list(self._seen)
         self._seen.clear()
-        known = atlas is not None and sum(map(len, parts)) == count
-        return (atlas, torch.cat(parts)) if atlas is not None and known else None
+        return seen
 
     @torch.no_grad()
-    def put(self, step: Step) -> None:
+    def put(self, step: Step, seen: Seen) -> None:
         """Note a step; at s = 0 no estimate is made, whatever was asked on the way there."""
-        seen = self._last_seen(len(step.x_t))
+        newest = _newest(seen, len(step.x_t)) if step.s > 0.0 else None
         shown = self._project(step.x_t, display_scale(step.a, step.s))
         places = _home(torch.stack([shown, self._project(step.x0_hat)]))
-        if seen is None or step.s == 0.0:
+        if newest is None:
             self._queue.append(_Parcel(step.index, places, None, None))
             return
-        atlas, numbers = seen
+        atlas, numbers = newest
         self._queue.append(_Parcel(step.index, places, _home(numbers), atlas))
 
     def take(self, index: int) -> None:
@@ -102,6 +98,24 @@ class Witness:
             if parcel.glimpse is not None and parcel.atlas is not None:
                 belief = _belief(parcel.atlas, parcel.glimpse)
             self.survey.append(parcel.places.numpy(), belief)
+
+
+def _newest(seen: Seen, count: int) -> tuple[Atlas, Tensor] | None:
+    """Return the numbers of the newest `count` pictures; a batch may be asked in parts."""
+    parts: list[Glimpse] = []
+    atlas: Atlas | None = None
+    for of, glimpse in reversed(seen):
+        if sum(map(len, parts)) >= count:
+            break
+        atlas = of
+        parts.insert(0, glimpse)
+    if atlas is None or sum(map(len, parts)) != count:
+        return None
+    return atlas, torch.cat([_columns(*part.summary()) for part in parts])
+
+
+def _columns(indices: Tensor, weights: Tensor, entropy: Tensor) -> Tensor:
+    return torch.cat((indices.double(), weights, entropy[:, None]), dim=1)  # [part, 2 k + 1]
 
 
 def _belief(atlas: Atlas, numbers: Tensor) -> Belief:

@@ -63,6 +63,8 @@ from diffusion_gui.engine.schedules.operations import (
 FORMAT = "diffusion-gui/1"
 MOST_FORKS = 64
 """A fork of a fork of a fork ... may be so long."""
+MOST_LEVEL = 1e12
+"""A listed level, t or sigma, is below this."""
 
 _T = TypeVar("_T")
 
@@ -246,8 +248,11 @@ def _check_guidance(path: str, guidance: Guidance) -> None:
 
 
 def _check_levels(path: str, levels: tuple[float, ...]) -> None:
-    if len(levels) > MAX_STEPS or not all(0.0 <= level < 1e12 for level in levels):
-        raise EngineError(f"{path}: give at most {MAX_STEPS} numbers from 0 on")
+    if len(levels) > MAX_STEPS:
+        raise EngineError(f"{path}: {len(levels)} levels; give at most {MAX_STEPS}")
+    wrong = next((level for level in levels if not 0.0 <= level < MOST_LEVEL), None)
+    if wrong is not None:
+        raise EngineError(f"{path}: {wrong} is not a level; give numbers from 0 to {MOST_LEVEL:g}")
 
 
 def _check_points(path: str, points: tuple[ControlPoint, ...]) -> None:

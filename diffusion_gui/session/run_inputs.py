@@ -5,12 +5,14 @@ Knows no Qt. Imports torch only where a run asks for its `Inputs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
+from diffusion_gui.engine import legs
+from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
+from diffusion_gui.engine.legs import lineage
 from diffusion_gui.session import library
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.png_parts import MOST_PICTURES, portable
@@ -22,16 +24,8 @@ if TYPE_CHECKING:
 
 def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
     """Return how pictures become squares: whether padded (else cropped), and on which colour."""
-    forward = experiment.forward
-    return forward.fit is Fit.PAD, colour(forward.background)
-
-
-def lineage(experiment: Experiment) -> Iterator[Experiment]:
-    """Yield an experiment, the run that it forks from, the one that forks from, and so on."""
-    one: Experiment | None = experiment
-    while one is not None:
-        yield one
-        one = one.fork.parent if one.fork is not None else None
+    padded, background = legs.arrangement(experiment)
+    return padded, colour(background)
 
 
 class RunInputs:

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.forecast import Forecast, Problems, forecast
+from diffusion_gui.engine.schedules import SPACINGS
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import JobRunner
 from diffusion_gui.state.sampling import SamplingController
@@ -74,7 +75,7 @@ class Forecaster(QObject):
         told = self.forecast
         if told is None:
             return self.problem
-        parts = [f"NFE {told.calls:,}", self._time()]
+        parts = [f"NFE {told.calls:,}", *self._fewer(told), self._time()]
         parts.append(f"keeps {told.kept:,} of {told.steps + 1:,} steps, {size(told.kept_bytes)}")
         if told.model_bytes is not None:
             parts.append(f"model {size(told.model_bytes)}")
@@ -86,6 +87,18 @@ class Forecaster(QObject):
             return "time unknown until the first run"
         like = controller.pace.per_call(self._document.experiment, controller.device)
         return f"{'about' if like else 'roughly'} {spoken(seconds)}"
+
+    def _fewer(self, told: Forecast) -> list[str]:
+        """Return, in a list, why a run makes fewer steps than were asked for."""
+        experiment = self._document.experiment
+        sampling, T = experiment.sampling, experiment.schedule.T
+        first = sampling.start.t if sampling.start is not None else T
+        row = SPACINGS.get(sampling.spacing)
+        counts = row is not None and not row.listed and experiment.fork is None
+        if not counts or sampling.steps <= first or told.steps >= sampling.steps:
+            return []
+        where = "T" if first == T else "t"
+        return [f"no more than {first:,} steps from {where} = {first:,}"]
 
     @Slot()
     def refresh(self) -> None:

@@ -38,8 +38,11 @@ class Pace:
         fork, last = run.experiment.fork, run.trajectory.last
         if last is None:
             return
-        begun = run.trajectory.at_step(fork.step) if fork is not None else None
-        before = (begun.seconds, run.calls[begun.index]) if begun is not None else (0.0, 0)
+        begun = run.trajectory.at_step(fork.step if fork is not None else 0)
+        if begun is not None and begun.index < last.index:  # the first call is slow: all is cold
+            before = begun.seconds, run.calls[begun.index]
+        else:
+            before = 0.0, 0
         seconds, calls = last.seconds - before[0], run.calls[last.index] - before[1]
         if calls <= 0 or seconds <= 0.0:
             return
@@ -76,13 +79,14 @@ class Pace:
 def _calls(experiment: Experiment) -> float:
     """Return about how many model calls a run makes that a fork has not in common."""
     sampling = experiment.sampling
+    steps = min(sampling.steps, experiment.schedule.T)
     if experiment.fork is not None:
         return model_calls(experiment) - shared_calls(experiment)
     spacing = SPACINGS.get(sampling.spacing)
-    if sampling.steps <= _COUNTED_STEPS or spacing is None or spacing.listed:
+    if steps <= _COUNTED_STEPS or spacing is None or spacing.listed:
         return model_calls(experiment)
     fewer = replace(experiment, sampling=replace(sampling, steps=_COUNTED_STEPS))
-    return calls_by_step(fewer)[-1] * sampling.steps / _COUNTED_STEPS
+    return calls_by_step(fewer)[-1] * steps / _COUNTED_STEPS
 
 
 def _strict(experiment: Experiment, device: str) -> Any:

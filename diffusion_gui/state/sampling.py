@@ -102,7 +102,7 @@ class SamplingController(QObject):
         self._document = document
         self._engine = SamplingWorker(store)
         self._device = device
-        self.live = live
+        self._live = live
         self.state = RunState.IDLE
         self.message = ""
         self.recorded: Run | None = None
@@ -139,6 +139,22 @@ class SamplingController(QObject):
         return self.recorded.experiment if self.recorded else None
 
     @property
+    def live(self) -> bool:
+        """Whether an edit samples again."""
+        return self._live
+
+    @live.setter
+    def live(self, live: bool) -> None:
+        if live != self._live:
+            self._live = live
+            self.state_changed.emit()
+
+    @property
+    def fleeting(self) -> Run | None:
+        """The run whose place the next edit's takes, if there is one."""
+        return self.runs.fleeting if self._live else None
+
+    @property
     def active(self) -> bool:
         """True while a run is loading, running or paused."""
         return self.state in (RunState.LOADING, RunState.RUNNING, RunState.PAUSED)
@@ -162,6 +178,16 @@ class SamplingController(QObject):
         """Why the document's model, guidance or pictures allow no run; "" where they do."""
         experiment = self._document.experiment
         return obstacle(experiment, self.labels.of(experiment))
+
+    @property
+    def armed(self) -> tuple[Run, int] | None:
+        """The run and the step that a fork goes on from whose settings are no others yet."""
+        wanted = self._document.experiment
+        fork = wanted.fork
+        if fork is None or plain(wanted) is wanted or self.active:
+            return None
+        parent = self.runs.find(fork.parent)
+        return (parent, fork.step) if parent is not None else None
 
     @property
     def device(self) -> str:
@@ -282,7 +308,7 @@ class SamplingController(QObject):
 
     def shutdown(self) -> None:
         """End the run and the background thread; nothing is started afterwards."""
-        self.live = False
+        self._live = False
         self._later.stop()
         self._patience.stop()
         self._runner.shutdown()
@@ -319,7 +345,7 @@ class SamplingController(QObject):
         """Sample again where that is wanted: now if it is quick, else offer it."""
         self.offered = None
         held = self.state in (RunState.IDLE, RunState.PAUSED)
-        if held or not self.live or not self.outdated or self.obstacle:
+        if held or not self.live or not self.outdated or self.armed or self.obstacle:
             self.state_changed.emit()
             return
         self._learn()
@@ -358,7 +384,9 @@ class SamplingController(QObject):
 
     @Slot()
     def _on_later(self) -> None:
-        if self.live and self.outdated and self.state is not RunState.PAUSED:
+        if not self.live or not self.outdated or self.state is RunState.PAUSED:
+            return
+        if not self.obstacle:
             self._submit(live=True)
 
     @Slot(object, object)

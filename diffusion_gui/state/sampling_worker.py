@@ -17,6 +17,7 @@ from diffusion_gui.session import library
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.jobs import Job, reason
+from diffusion_gui.state.recording import Recording
 from diffusion_gui.state.runs import Run
 from diffusion_gui.state.surveyor import Surveyor
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from diffusion_gui.engine.reverse import Built, Inputs
     from diffusion_gui.engine.samplers import Step
     from diffusion_gui.engine.trips import Trip
+    from diffusion_gui.engine.witness import Seen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,15 +124,24 @@ class SamplingWorker:
                 run.trajectory.append(inherited.get(frame.index, frame))
                 grown(run.trajectory)
 
-        for step in reverse.walk(experiment, self, target, tape):
-            run.seconds = time.perf_counter() - begin - job.waited
-            witness.put(step)
-            keep(self._recorded(recorder, step, run))
-            if step.index < known:
-                job.poll()
-            else:
+        def write(step: Step, note: tuple[float, Seen]) -> None:
+            seconds, seen = note
+            witness.put(step, seen)
+            keep(self._recorded(recorder, step, run, seconds))
+
+        def finish() -> None:
+            keep(recorder.flush())
+
+        with Recording(write, finish, beside=target.type == "cpu") as recording:
+            for step in reverse.walk(experiment, self, target, tape):
+                run.seconds = time.perf_counter() - begin - job.waited
+                recording.put(step, (run.seconds, witness.seen()))
+                if step.index < known:
+                    job.poll()
+                    continue
+                if job.held:  # a single step is seen before the next
+                    recording.settle()
                 job.wait_turn()
-        keep(recorder.flush())
         run.result = step.x_t.cpu().numpy()
         return run
 
@@ -149,13 +160,13 @@ class SamplingWorker:
         """The device of the newest job, in words."""
         return self._described
 
-    def _recorded(self, recorder: Recorder, step: Step, run: Run) -> list[Frame]:
+    def _recorded(self, recorder: Recorder, step: Step, run: Run, seconds: float) -> list[Frame]:
         """Record a step; where memory is short, at the cost of frames recorded before."""
         from diffusion_gui.engine.denoisers.in_parts import release
 
         while True:
             try:
-                return recorder.put(step, run.seconds)
+                return recorder.put(step, seconds)
             except Exception as error:
                 if not ran_out_of_memory(error):
                     raise

@@ -11,7 +11,7 @@ from pytestqt.modeltest import ModelTester
 from diffusion_gui.engine.experiment import Experiment, Fork
 from diffusion_gui.engine.run_distance import ReferenceDistance, Verdict
 from diffusion_gui.engine.trajectory import Frame, Trajectory
-from diffusion_gui.panels.sampling.runs_model import RUN, RunsModel, figures
+from diffusion_gui.panels.sampling.runs_model import RUN, RunsModel, figures, forked
 from diffusion_gui.state.runs import Outcome, Run, Runs
 
 ROLE = Qt.ItemDataRole
@@ -90,12 +90,16 @@ def test_a_row_says_what_differs_and_how_it_went() -> None:
     runs.add(first)
     runs.add(again)
     assert model.summary(first) == "Exact, DDIM, 20 steps, Trailing, Cosine, seed 0"
-    assert model.summary(again) == "same settings"
+    assert model.summary(again) == "Exact, DDIM, 20 steps"
     sampling = replace(Experiment().sampling, sampler="heun", steps=10, params=(("churn", 2.0),))
     fork = made(steps=1)
     fork.experiment = Experiment(sampling=sampling, seed=3, fork=Fork(first.experiment, 2))
     runs.add(fork)
-    assert model.summary(fork) == "from step 2: Heun churn 2, 10 steps, seed 3"
+    assert model.summary(fork) == "Exact, Heun churn 2, 10 steps, seed 3"
+    assert forked(fork) == "from step 2"
+    assert "from step 2: Heun churn 2, 10 steps, seed 3" in model.index_of(fork).data(
+        ROLE.ToolTipRole
+    )
     runs.end(first, Outcome.DONE)
     first.seconds = 0.123
     assert figures(first) == "0.123 s · NFE 4"
@@ -108,7 +112,7 @@ def test_a_row_says_what_differs_and_how_it_went() -> None:
     runs.judge(first, ReferenceDistance((0.25, 0.75), first.experiment, 1000))
     tip = index.data(ROLE.ToolTipRole)
     assert "largest difference 0 (identical in all 4 frames)" in tip
-    assert "To 1,000 Heun steps from the same noise: rms 0.5 on average, 0.25 to 0.75" in tip
+    assert "To 1,000 Heun steps from the same noise: rms 0.559 over the batch, 0.25 to 0.75" in tip
     runs.judge(first, Verdict(0.5, 3, 4, "CUDA"))
     tip = index.data(ROLE.ToolTipRole)
     assert "difference 0.5 (identical in 3 of 4 frames), on CUDA instead of CPU" in tip

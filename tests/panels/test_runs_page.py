@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -81,7 +81,13 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     parts.run_view.set_step(2)
     qtbot.mouseClick(button, LEFT)
     assert parts.document.experiment.fork == Fork(parent.experiment, 2)
-    assert chip.text().startswith(f"from step 2 of {parent.title}")
+    assert chip.words.text() == f"from step 2 of {parent.title}"
+    armed = f"fork at step 2 of {parent.title}: change a setting, and it goes on from there   "
+    assert panel.forecast.text().startswith(armed)
+    parts.run_view.set_step(4)
+    qtbot.mouseClick(chip.words, LEFT)
+    assert parts.document.experiment.fork is not None, "only the cross takes it away"
+    assert (parts.run_view.run, parts.run_view.step) == (parent, 2)
     assert panel.start.isHidden()
     same = finish()
     for one, other in zip(parent.trajectory.frames, same.trajectory.frames, strict=True):
@@ -91,7 +97,9 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     [mark] = panel.transport.timeline.marks()
     share = mark / panel.transport.timeline.width()
     assert share == pytest.approx(2 / 6, abs=0.02)
+    assert panel.forecast.text().startswith(armed)
     other = finish(sampler="heun")
+    assert "fork at step" not in panel.forecast.text()
     np.testing.assert_array_equal(other.trajectory.frames[2].x_t, parent.trajectory.frames[2].x_t)
     assert not np.array_equal(other.result, parent.result)
     page = open_page(panel, qtbot)
@@ -102,10 +110,11 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     assert "set count and size back, or take the fork away" in panel.bar.text
     parts.document.history.undo()
     parts.sampling.runs.delete(parent)
-    assert "a deleted run" in chip.text()
+    assert chip.words.text() == "from step 2 of a deleted run"
+    assert not chip.words.isEnabled()
     alone = finish()
     np.testing.assert_array_equal(alone.result, other.result)
-    qtbot.mouseClick(chip, LEFT)
+    qtbot.mouseClick(chip.remove, LEFT)
     assert parts.document.experiment.fork is None
     assert chip.isHidden()
     assert not panel.start.isHidden()
@@ -183,6 +192,8 @@ def test_runs_are_shown_named_noted_pinned_deleted_and_restored(
     qtbot.keyClicks(page.details.note, "good")
     assert first.note == "good"
     qtbot.waitUntil(lambda: page.tree.visualRect(page.model.index_of(first)).height() > low)
+    qtbot.keyClick(page.details.note, Qt.Key.Key_Return)
+    assert page.tree.hasFocus()
     page.actions_by_name["pinRun"].trigger()
     assert first.pinned
     before = parts.document.experiment
@@ -194,13 +205,26 @@ def test_runs_are_shown_named_noted_pinned_deleted_and_restored(
     click(page, first, qtbot)
     click(page, second, qtbot, CTRL)
     assert page.chosen() == [first, second]
-    page.actions_by_name["deleteRuns"].trigger()
+    qtbot.keyClick(page.tree, Qt.Key.Key_Delete)
+    assert list(parts.sampling.runs) == [first], "what is pinned stays"
+    assert panel.bar.text == "the first is pinned: let go of the pin (P), then delete"
+    assert page.chosen() == [first]
+    qtbot.keyClick(page.tree, Qt.Key.Key_P)
+    qtbot.keyClick(page.tree, Qt.Key.Key_Delete)
     assert len(parts.sampling.runs) == 0
-    assert page._undo_text.text() == "2 runs deleted"
-    assert page.undo.isVisible()
-    qtbot.mouseClick(page.undo_button, LEFT)
+    assert page.deleted.text.text() == "the first deleted, 1 deletion before"
+    steps = parts.document.history.count
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Z, CTRL)
+    assert list(parts.sampling.runs) == [first]
+    assert page.deleted.text.text() == f"{second.title} deleted"
+    qtbot.mouseClick(page.deleted.undo, LEFT)
     assert list(parts.sampling.runs) == [first, second]
-    assert page.undo.isHidden()
+    assert page.deleted.isHidden()
+    assert parts.document.history.count == steps
+    assert parts.document.experiment == before
+    page.tree.setFocus()
+    qtbot.keyClick(page.tree, Qt.Key.Key_Z, CTRL)
+    assert parts.document.experiment != before, "with nothing deleted it is the document's"
 
 
 def test_a_verified_run_says_so_below_the_list(
@@ -211,16 +235,20 @@ def test_a_verified_run_says_so_below_the_list(
     page.actions_by_name["verifyRun"].trigger()
     qtbot.waitUntil(lambda: run.verdict is not None, timeout=TIMEOUT)
     found = "Run again: largest difference 0 (identical in all 7 frames)"
-    assert page.details.found.text() == found
+    assert page.details.verdict.text() == found
     page.actions_by_name["measureRun"].trigger()
-    assert page.details.work.isVisible()
-    assert f"drawing the reference of {run.title}" in page.details.progress.format()
-    qtbot.mouseClick(page.details.cancel, LEFT)
-    assert page.details.work.isHidden()
+    assert page.progress.isVisible()
+    assert page._count.isHidden(), "in its place: the list keeps its rows"
+    assert page.progress.bar.toolTip() == f"drawing the reference of {run.title}"
+    qtbot.mouseClick(page.progress.cancel, LEFT)
+    assert page.progress.isHidden()
+    assert page._count.isVisible()
     assert run.distance is None
     page.actions_by_name["measureRun"].trigger()
     qtbot.waitUntil(lambda: run.distance is not None, timeout=TIMEOUT)
-    assert "it draws fresh noise, the reference does not" in page.details.found.text()
+    assert "it draws fresh noise, the reference does not" in page.details.distance.text()
+    one_line = page.details.verdict.sizeHint().height()
+    assert page.details.height() <= 2 * (one_line + 2) + page.details.note.height()
 
 
 def test_two_runs_are_compared_pixel_by_pixel(

@@ -60,6 +60,7 @@ QPushButton[role="chip"] {{
 QPushButton[role="chip"]:checked {{
     color: {accent}; background: {hover}; font-weight: 600;
 }}
+QPushButton[role="chip"]:disabled {{ color: {disabled}; background: transparent; }}
 QPushButton[role="section"], QPushButton[role="section"]:checked {{
     background: transparent; border: 1px solid transparent; color: {text}; font-weight: 600;
     text-align: left; padding: 0 4px 0 0; min-height: 20px; max-height: 20px;

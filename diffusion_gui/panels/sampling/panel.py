@@ -60,7 +60,8 @@ class SamplingPanel(Panel):
         parts = self._of.document, self._of.view, self._of.starts, self.theme
         self.start_windows = StartWindows(*parts, self)
         self.tools = HeadTools(self._of.shown, self._of.controller.live, self.theme)
-        self.fork = ForkChip(self._of.document, self._of.controller, self.start)
+        of = self._of
+        self.fork = ForkChip(of.document, of.controller, of.shown, self.start, self.theme)
         self.head.addWidget(self.start)
         self.head.addWidget(self.fork)
         self.head.addWidget(self.tools)
@@ -106,6 +107,7 @@ class SamplingPanel(Panel):
         shown.shown_changed.connect(self._show_page)
         shown.shown_changed.connect(self._show_frame)
         self._of.forecaster.changed.connect(self._show_forecast)
+        controller.runs.changed.connect(self._show_forecast)
         self.tools.settings.toggled.connect(self._on_settings)
 
     @property

@@ -15,6 +15,7 @@ from PySide6.QtCore import (
 )
 
 from diffusion_gui.engine import run_words
+from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import is_random
 from diffusion_gui.state.runs import Outcome, Run, Runs
@@ -88,7 +89,9 @@ class RunsModel(QAbstractItemModel):
         if role == ROLE.ToolTipRole:
             return "\n".join(self.lines(run))
         if role == ROLE.AccessibleTextRole:
-            return ", ".join((run.title, self.summary(run), figures(run)))
+            return ", ".join(
+                (run.title, *filter(None, (forked(run), self.summary(run))), figures(run))
+            )
         return None
 
     def setData(self, index: Index, value: Any, role: int = ROLE.EditRole) -> bool:
@@ -117,20 +120,27 @@ class RunsModel(QAbstractItemModel):
         return QModelIndex() if node is None else self._index(node)
 
     def summary(self, run: Run) -> str:
-        """Return how a run differs from the one it forks from, or from that before it."""
+        """Return model, sampler and steps, then what else differs from the run before it.
+
+        Of a fork that is the one it goes on from.
+        """
         fork = run.experiment.fork
         if fork is not None:
-            return f"from step {fork.step}: {run_words.changed(run.experiment, fork.parent)}"
-        older = [one for one in self._runs if one.number < run.number and not one.experiment.fork]
-        if not older:
-            return run_words.said(run.experiment)
-        return run_words.changed(run.experiment, older[-1].experiment)
+            before: Experiment | None = fork.parent
+        else:
+            older = (one for one in reversed(list(self._runs)) if one.number < run.number)
+            whole = (one.experiment for one in older if one.experiment.fork is None)
+            before = next(whole, None)
+        more = run_words.beside(run.experiment, before)
+        return ", ".join(filter(None, (run_words.core(run.experiment), more)))
 
     def lines(self, run: Run) -> list[str]:
         """Return all that is known of a run."""
         known = [run.title, run_words.said(run.experiment), figures(run), run.device]
-        if run.forked_at is not None:
-            known.insert(1, self.summary(run))
+        fork = run.experiment.fork
+        if fork is not None:
+            differs = run_words.changed(run.experiment, fork.parent)
+            known.insert(1, f"{forked(run)}: {differs}")
         return [*known, *filter(None, (verdict_text(run), distance_text(run), run.note))]
 
     @Slot()
@@ -206,6 +216,11 @@ def _number(node: _Node) -> int:
     return node.run.number if node.run else 0
 
 
+def forked(run: Run) -> str:
+    """Return at which step a run goes on from another, "" for one from the beginning."""
+    return f"from step {run.forked_at}" if run.forked_at is not None else ""
+
+
 def figures(run: Run) -> str:
     """Return a run's end, steps, time and NFE in a few words."""
     last = run.trajectory.last
@@ -241,4 +256,4 @@ def distance_text(run: Run) -> str:
     span = f", {spelled(min(each))} to {spelled(max(each))}" if len(each) > 1 else ""
     noisy = "; it draws fresh noise, the reference does not" if is_random(run.experiment) else ""
     what = f"{found.steps:,} Heun steps from the same noise"
-    return f"To {what}: rms {spelled(found.mean)} on average{span}{noisy}"
+    return f"To {what}: rms {spelled(found.rms)} over the batch{span}{noisy}"

@@ -17,7 +17,8 @@ def status(controller: SamplingController, run: Run | None) -> str:
     if run is None or last is None or failed:
         return "failed" if failed else ""
     total = run.trajectory.num_steps
-    parts = [] if state is RunState.RUNNING else [str(state)]
+    mended = state is RunState.FAILED  # the settings are others: it is not they that failed
+    parts = [] if state is RunState.RUNNING else [str(run.outcome if mended else state)]
     parts += [f"step {last.index} of {total}", f"NFE {run.calls[last.index]}"]
     if last.index and last.seconds > 0.0:
         rate = last.index / last.seconds
@@ -37,6 +38,9 @@ def wish(controller: SamplingController, forecaster: Forecaster) -> str:
 
     It stands at the left, where it is not cut off. The time is told where the forecast has none.
     """
+    if armed := controller.armed:
+        run, step = armed
+        return f"fork at step {step} of {run.title}: change a setting, and it goes on from there   "
     if not controller.outdated or controller.state in (RunState.LOADING, RunState.RUNNING):
         return ""
     offered = None if forecaster.seconds else controller.offered
