@@ -81,13 +81,6 @@ class Forecaster(QObject):
             parts.append(f"model {size(told.model_bytes)}")
         return "   ".join(parts)
 
-    def _time(self) -> str:
-        controller, seconds = self._controller, self.seconds
-        if not seconds:
-            return "time unknown until the first run"
-        like = controller.pace.per_call(self._document.experiment, controller.device)
-        return f"{'about' if like else 'roughly'} {spoken(seconds)}"
-
     def _fewer(self, told: Forecast) -> list[str]:
         """Return, in a list, why a run makes fewer steps than were asked for."""
         experiment = self._document.experiment
@@ -99,6 +92,13 @@ class Forecaster(QObject):
             return []
         where = "T" if first == T else "t"
         return [f"no more than {first:,} steps from {where} = {first:,}"]
+
+    def _time(self) -> str:
+        controller, seconds = self._controller, self.seconds
+        if not seconds:
+            return "time unknown until the first run"
+        like = controller.pace.per_call(self._document.experiment, controller.device)
+        return f"{'about' if like else 'roughly'} {spoken(seconds)}"
 
     @Slot()
     def refresh(self) -> None:

@@ -174,12 +174,6 @@ class SamplingController(QObject):
         return depends_on(plain(asked)) != depends_on(plain(wanted))
 
     @property
-    def obstacle(self) -> str:
-        """Why the document's model, guidance or pictures allow no run; "" where they do."""
-        experiment = self._document.experiment
-        return obstacle(experiment, self.labels.of(experiment))
-
-    @property
     def armed(self) -> tuple[Run, int] | None:
         """The run and the step that a fork goes on from whose settings are no others yet."""
         wanted = self._document.experiment
@@ -188,6 +182,12 @@ class SamplingController(QObject):
             return None
         parent = self.runs.find(fork.parent)
         return (parent, fork.step) if parent is not None else None
+
+    @property
+    def obstacle(self) -> str:
+        """Why the document's model, guidance or pictures allow no run; "" where they do."""
+        experiment = self._document.experiment
+        return obstacle(experiment, self.labels.of(experiment))
 
     @property
     def device(self) -> str:
@@ -345,7 +345,8 @@ class SamplingController(QObject):
         """Sample again where that is wanted: now if it is quick, else offer it."""
         self.offered = None
         held = self.state in (RunState.IDLE, RunState.PAUSED)
-        if held or not self.live or not self.outdated or self.armed or self.obstacle:
+        idle = held or not self.live or not self.outdated
+        if idle or self.armed or self.obstacle:
             self.state_changed.emit()
             return
         self._learn()

@@ -107,7 +107,7 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     parts.document.replace_sampling("count", count=3)
     qtbot.mouseClick(panel.transport.run, LEFT)
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.FAILED, timeout=TIMEOUT)
-    assert "set count and size back, or take the fork away" in panel.bar.text
+    assert "set count and size back, or take it away" in panel.bar.text
     parts.document.history.undo()
     parts.sampling.runs.delete(parent)
     assert chip.words.text() == "from step 2 of a deleted run"

@@ -19,6 +19,7 @@ from diffusion_gui.engine.denoisers.exact import Exact
 from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.engine.params import pack
 from diffusion_gui.panels.sampling.panel import SamplingPanel
+from diffusion_gui.state.forecast import sentence
 from diffusion_gui.state.runs import Outcome
 from diffusion_gui.state.sampling import RunState
 
@@ -93,7 +94,7 @@ def test_a_model_without_room_for_the_batch_is_asked_in_parts_and_that_is_said(
     assert made[0].asked == [16, 8, *[4] * 20]  # of 6 steps, the last has no estimate
     line = "Not enough memory for 16 pictures at once: the model is asked for 4 at a time"
     assert panel.bar.text == line
-    assert run.message == line
+    assert sentence(run.message) == line
     for one, other in zip(run.trajectory.frames, plain.trajectory.frames, strict=True):
         np.testing.assert_array_equal(one.x_t, other.x_t)
     _run(qtbot, panel, parts)  # what was found out is kept

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -63,6 +64,17 @@ def best_grid(count: int, width: int, height: int) -> tuple[int, int]:
         if side > best[1]:
             best = (columns, side)
     return best
+
+
+@lru_cache(maxsize=16)
+def grid_cells(left: int, top: int, width: int, height: int, count: int) -> tuple[int, list[QRect]]:
+    """Return the columns of `best_grid`, and where in a room its cells lie."""
+    columns, side = best_grid(count, width, height)
+    step = side + gap(count)
+    return columns, [
+        QRect(left + i % columns * step, top + i // columns * step, side, side)
+        for i in range(count)
+    ]
 
 
 class BatchView(QWidget):
@@ -150,7 +162,7 @@ class BatchView(QWidget):
     def cell(self, quantity: Quantity, image: int) -> QRect:
         """Return where a picture of a grid lies in the widget."""
         area = dict(zip(self._pictures, self.areas(), strict=True))[quantity]
-        return self._cells(area, self._count)[1][image]
+        return QRect(self._cells(area, self._count)[1][image])
 
     def at(self, place: QPoint) -> tuple[Quantity, int] | None:
         """Return the grid and the picture at a place in the widget, or None between them."""
@@ -162,13 +174,7 @@ class BatchView(QWidget):
 
     def _cells(self, area: QRect, count: int) -> tuple[int, list[QRect]]:
         """Return the number of columns, and where the pictures of a grid lie."""
-        columns, side = best_grid(count, area.width(), area.height() - HEAD)
-        step = side + gap(count)
-        corner = area.topLeft() + QPoint(0, HEAD)
-        return columns, [
-            QRect(corner + QPoint(i % columns, i // columns) * step, QSize(side, side))
-            for i in range(count)
-        ]
+        return grid_cells(area.left(), area.top() + HEAD, area.width(), area.height() - HEAD, count)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave to what stands beside them the room that the pictures cannot use."""
@@ -222,14 +228,12 @@ class BatchView(QWidget):
         if atlas is None or atlas.batch is not batch or atlas.columns != columns:
             atlas = self._atlases[quantity] = Atlas(batch, columns)
         to_device = painter.deviceTransform()
-        size = max(
-            math.floor(cells[0].width() * to_device.m11()), 1
-        )  # one size for all: scaled once
+        # one size for all: scaled once
+        side = max(math.floor(cells[0].width() * to_device.m11()), 1)
         painter.save()
         painter.setTransform(to_device.inverted()[0])
-        for image, cell in enumerate(cells):
-            corner = to_device.map(QPoint(cell.left(), cell.top()))
-            atlas.draw(painter, image, QRect(corner, QSize(size, size)))
+        corners = [to_device.map(cell.topLeft()) for cell in cells]
+        atlas.draw(painter, corners, QSize(side, side))
         painter.restore()
         if self._image is not None and self._image < len(batch):
             ring = QRectF(cells[self._image])  # inside: at the edge there is no room around it
