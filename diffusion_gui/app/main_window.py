@@ -106,11 +106,11 @@ class MainWindow(QMainWindow):
         for speaker in (
             self.schedule_files,
             self.picture_files,
-            self.run_files,
-            self.sample_drags,
             self.schedule.operations,
         ):  # fmt: skip
             speaker.said.connect(self.toolbar.say)
+        for of_runs in (self.run_files, self.sample_drags):
+            of_runs.said.connect(self.sampling.told.say)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
         p, history = self._parts, self._parts.document.history
@@ -269,6 +269,7 @@ class MainWindow(QMainWindow):
         settings.save_layout("whole", self._whole.saveState())
         settings.save_layout("right", self._right.saveState())
         settings.sync()
+        self.sampling.told.forget()
         self.hide()  # a worker that is loading torch can take a second to end
         self.schedule_files.shutdown()
         self.picture_files.shutdown()

@@ -432,7 +432,9 @@ class SamplingController(QObject):
 
     @Slot()
     def _on_later(self) -> None:
-        if self.live and self._edited and self.state is not RunState.PAUSED:
+        if not self.live or not self._edited or self.state is RunState.PAUSED:
+            return
+        if not self.obstacle:
             self._submit(live=True)
 
     @Slot(object, object)

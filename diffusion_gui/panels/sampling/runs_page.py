@@ -62,6 +62,9 @@ class RunsTree(QTreeView):
         super().__init__()
         self.setObjectName("runsTree")
         self.setAccessibleName("Runs")
+        self.setToolTip(
+            "Click: look at a run. Ctrl or Shift: choose several. Double click: rename it"
+        )
         self.setProperty("role", "runs")
         self.setHeaderHidden(True)
         self.setIndentation(INDENT)
