@@ -33,7 +33,7 @@ from diffusion_gui.panels.schedule.editor import ScheduleEditor
 from diffusion_gui.state.run_view import SamplingPage
 
 MARGIN = 10
-_WIDTHS, _HALVES = (35, 65), (1, 1)
+_WIDTHS, _HALVES = (35, 65), (12, 13)
 """Shares of the schedule editor and what is right of it; of the image and the sampling panel."""
 _TIME_KEYS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
@@ -137,7 +137,7 @@ class MainWindow(QMainWindow):
             "stop": p.sampling.stop,
             "forkRun": self.sampling.transport.fork.fork,
             "unforkRun": p.sampling.unfork,
-            "showRuns": lambda: p.run_view.set_page(SamplingPage.RUNS),
+            "showRuns": lambda: self.sampling.show_page(SamplingPage.RUNS),
             "denoiseFromHere": p.starts.from_here,
             "startInverted": p.starts.inverted,
             "startFromNoise": p.starts.from_noise,

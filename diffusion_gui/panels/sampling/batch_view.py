@@ -41,6 +41,12 @@ NAMES = {
 }
 CLEAN = "No noise is left at t = 0"
 """Of ε̂ = (𝑥ₜ − a 𝑥̂₀) / s: there s is 0."""
+SHORT = {
+    Quantity.X_T: "𝑥ₜ   where it stands",
+    Quantity.X0_HAT: "𝑥̂₀   what it sees",
+    Quantity.EPS_HAT: f"ε̂   ±{EPS_SHOWN:g}",
+}
+"""The names where there is less room; the symbol alone where there is hardly any."""
 _LEFT = Qt.MouseButton.LeftButton
 _KEYS = (
     Qt.Key.Key_Left,
@@ -112,7 +118,7 @@ class BatchView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(200, 120)
+        self.setMinimumSize(200, 48)
         theme.changed.connect(self.update)
 
     @property
@@ -137,7 +143,7 @@ class BatchView(QWidget):
             self.update()
 
     def set_message(self, message: str) -> None:
-        """Show a line instead of pictures while there are none."""
+        """Show a title and a line below it instead of pictures while there are none."""
         self._message = message
         self.update()
 
@@ -217,18 +223,29 @@ class BatchView(QWidget):
         secondary = QColor(self._theme.tokens.secondary)
         painter.setPen(secondary)
         if not self._pictures:
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, self._message)
+            self._write_message(painter)
             return
         for area, quantity in zip(self.areas(), self._pictures, strict=True):
-            text = painter.fontMetrics().elidedText(
-                NAMES[quantity], Qt.TextElideMode.ElideRight, area.width()
-            )
+            fit = painter.fontMetrics().horizontalAdvance
+            names = NAMES[quantity], SHORT[quantity], SHORT[quantity].split()[0]
+            text = next((name for name in names if fit(name) <= area.width()), names[-1])
             painter.setPen(secondary)
             painter.drawText(area, Qt.AlignmentFlag.AlignLeft, text)
             self._draw_grid(painter, area, quantity)
         if self.hasFocus() and self._image is None:
             painter.setPen(QPen(QColor(self._theme.tokens.accent), 1))
             painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+
+    def _write_message(self, painter: QPainter) -> None:
+        """Write what is to be said in place of the pictures: its first line stands out."""
+        title, _, text = self._message.partition("\n")
+        high, middle = painter.fontMetrics().height(), self.rect().center().y()
+        font = painter.font()
+        for bold, line, top in ((True, title, middle - high), (False, text, middle + 2)):
+            font.setBold(bold)
+            painter.setFont(font)
+            room = QRect(0, top, self.width(), high)
+            painter.drawText(room, Qt.AlignmentFlag.AlignCenter, line)
 
     def _draw_grid(self, painter: QPainter, area: QRect, quantity: Quantity) -> None:
         batch = self._pictures[quantity]

@@ -28,7 +28,10 @@ MEANING = (
     "The wheel zooms, a drag pans, a double click shows the whole. Press a path to choose its\n"
     "sample, an image to see it large."
 )
-START = "The paths of the samples are drawn here over the images of the set while a run is made"
+START = (
+    "<b>No map yet</b><br>While a run is made, the paths of its samples<br>"
+    "are drawn over the images of the set"
+)
 LET_GO = "Its paths were given up for the memory of newer runs: run it again to see them"
 ALONE = "A map needs at least two images: one alone has no principal components"
 _SHOWN = {

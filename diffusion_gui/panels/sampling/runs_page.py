@@ -161,8 +161,8 @@ class RunsPage(QWidget):
         delegate = RunsDelegate(self.model, *parts)
         self.tree.setItemDelegate(delegate)
         self._runs.removed.connect(delegate.forget)
-        self.empty = label("Every run is kept here, with its settings,\nto look at again, fork or"
-                           " compare.\nPress Run to make the first one.", "caption")  # fmt: skip
+        self.empty = label("<b>No runs yet</b><br>Each is kept here with its settings,<br>"
+                           "to look at again, fork or compare", "caption")  # fmt: skip
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.details = RunDetails(self._runs, self._checks)
         self.progress = CheckProgress(self._checks, self._theme)
