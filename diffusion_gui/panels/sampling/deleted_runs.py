@@ -39,8 +39,9 @@ class DeletedRuns(QWidget):
 
     def delete(self, chosen: Sequence[Run]) -> None:
         """Take runs out of the list, as one deletion."""
-        for run in chosen:
-            self._runs.delete(run)
+        with self._runs.together():
+            for run in chosen:
+                self._runs.delete(run)
         self._deletions.append(tuple(chosen))
         total = sum(run.nbytes for deletion in self._deletions for run in deletion)
         while len(self._deletions) > 1 and total > MOST_BYTES:
@@ -51,8 +52,9 @@ class DeletedRuns(QWidget):
     def put_back(self) -> None:
         """Put back the runs that were deleted last."""
         if self._deletions:
-            for run in self._deletions.pop():
-                self._runs.put_back(run)
+            with self._runs.together():
+                for run in self._deletions.pop():
+                    self._runs.put_back(run)
             self._show()
 
     @Slot()
