@@ -24,6 +24,7 @@ from diffusion_gui.app.run_files import RunFiles
 from diffusion_gui.app.sample_drags import SampleDrags
 from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
+from diffusion_gui.app.warming import Warming
 from diffusion_gui.engine.image_files import SUFFIXES
 from diffusion_gui.panels.common.dropping import PNG, image_from, paths_from
 from diffusion_gui.panels.images.panel import ImagePanel, Sources
@@ -58,6 +59,7 @@ class MainWindow(QMainWindow):
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
         self._bind()
+        self.warming = Warming(parts.sampling, self)
         self._restore_layout()
         self.toolbar.slider.setFocus()
 
@@ -271,6 +273,7 @@ class MainWindow(QMainWindow):
         settings.sync()
         self.sampling.told.forget()
         self.hide()  # a worker that is loading torch can take a second to end
+        self.warming.shutdown()
         self.schedule_files.shutdown()
         self.picture_files.shutdown()
         self.sample_drags.shutdown()
