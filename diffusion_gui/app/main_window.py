@@ -24,6 +24,7 @@ from diffusion_gui.app.run_files import RunFiles
 from diffusion_gui.app.sample_drags import SampleDrags
 from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
+from diffusion_gui.app.warming import Warming
 from diffusion_gui.engine.image_files import SUFFIXES
 from diffusion_gui.panels.common.dropping import PNG, image_from, paths_from
 from diffusion_gui.panels.images.panel import ImagePanel, Sources
@@ -58,6 +59,7 @@ class MainWindow(QMainWindow):
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
         self._bind()
+        self.warming = Warming(parts.sampling, self)
         self._restore_layout()
         self.toolbar.slider.setFocus()
 
@@ -106,11 +108,11 @@ class MainWindow(QMainWindow):
         for speaker in (
             self.schedule_files,
             self.picture_files,
-            self.run_files,
-            self.sample_drags,
             self.schedule.operations,
         ):  # fmt: skip
             speaker.said.connect(self.toolbar.say)
+        for of_runs in (self.run_files, self.sample_drags):
+            of_runs.said.connect(self.sampling.told.say)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
         p, history = self._parts, self._parts.document.history
@@ -269,7 +271,9 @@ class MainWindow(QMainWindow):
         settings.save_layout("whole", self._whole.saveState())
         settings.save_layout("right", self._right.saveState())
         settings.sync()
+        self.sampling.told.forget()
         self.hide()  # a worker that is loading torch can take a second to end
+        self.warming.shutdown()
         self.schedule_files.shutdown()
         self.picture_files.shutdown()
         self.sample_drags.shutdown()

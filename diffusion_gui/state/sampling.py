@@ -6,6 +6,7 @@ other side of it is `sampling_worker.py`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,8 +17,9 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
-from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
+from diffusion_gui.engine.experiment import EMOJI, MOST_FORKS, Experiment, Fork
 from diffusion_gui.engine.forecast import obstacle
+from diffusion_gui.engine.legs import lineage, shortest
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
@@ -27,6 +29,7 @@ from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.pace import Pace
 from diffusion_gui.state.runs import Outcome, Run, Runs
 from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker
+from diffusion_gui.state.trial import Trial
 
 __all__ = ["Estimate", "Run", "RunState", "SamplingController", "depends_on"]
 
@@ -34,6 +37,8 @@ LIVE_SECONDS = 1.0
 """An edit samples again at once where that is expected to take less than this."""
 SETTLE_SECONDS = 0.4
 """A longer run that is under way starts again when no other edit has followed for this long."""
+TRIAL_SECONDS = 3.0
+"""A live run whose time nobody knows is given up if there is no second step after so long."""
 PAINTING = 0.25
 """The share of the GUI thread that showing a run's progress may take: it shares the interpreter
 with the run."""
@@ -54,8 +59,16 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
+_ENDED = {
+    Outcome.DONE: RunState.DONE,
+    Outcome.STOPPED: RunState.STOPPED,
+    Outcome.FAILED: RunState.FAILED,
+}
+
+
 def plain(experiment: Experiment) -> Experiment:
     """Return the run that a fork without any other settings is the rest of; else the experiment."""
+    experiment = shortest(experiment)
     fork = experiment.fork
     if fork is None:
         return experiment
@@ -80,7 +93,7 @@ class SamplingController(QObject):
     `state_changed` when `state`, `message` or `outdated` changed, `frames_changed` when a
     trajectory grew, `estimated` and `answered` with what was asked for. With `live`, a change of
     what a run depends on samples again, latest wins; where that would take long it is `offered`
-    instead.
+    instead. Where nobody knows, the first steps tell, out of sight (`Trial`).
     """
 
     state_changed = Signal()
@@ -110,14 +123,20 @@ class SamplingController(QObject):
         self.pace = Pace()
         self.labels = DataLabels()
         self.offered: float | None = None
-        """The seconds that a run would take which `live` did not start by itself."""
+        """The seconds that a run would take which `live` did not make; infinity: many, no more is
+        known."""
         self._requested: Experiment | None = None
+        self._answered: Experiment | None = None
+        """The document's experiment at the last order: what came after it are edits."""
         self._run_device = device
         self._stopped: Run | None = None
+        self._trial: Trial | None = None
         self._asked: Job | None = None
         self._began = 0.0
         self._patience = QTimer(self, singleShot=True, interval=round(1000.0 * HELD_SECONDS))
         self._patience.timeout.connect(self._show_progress)
+        self._tried = QTimer(self, singleShot=True, interval=round(1000.0 * TRIAL_SECONDS))
+        self._tried.timeout.connect(self._give_up)
         self._runner = JobRunner("sampling", self)
         self._runner.done.connect(self._on_done)
         self._runner.failed.connect(self._on_failed)
@@ -167,11 +186,16 @@ class SamplingController(QObject):
     @property
     def outdated(self) -> bool:
         """True if the document asks for other samples than the last run was asked for."""
-        asked = self._requested
-        if asked is None:
-            return False
+        return self._is_other(self._requested)
+
+    @property
+    def _edited(self) -> bool:
+        """True if `live` has something to sample: edits since the last order, and not yet seen."""
+        return self.outdated and self._is_other(self._answered)
+
+    def _is_other(self, asked: Experiment | None) -> bool:
         wanted = self._document.experiment
-        return depends_on(plain(asked)) != depends_on(plain(wanted))
+        return asked is not None and depends_on(plain(asked)) != depends_on(plain(wanted))
 
     @property
     def armed(self) -> tuple[Run, int] | None:
@@ -198,7 +222,12 @@ class SamplingController(QObject):
         """Use another device from the next run on; a run in progress starts again there."""
         if device != self._device:
             self._device = device
-            if self.active:
+            if self.active and self._stopped is not None:
+                begun = self.recorded is not None and self.recorded.outcome is Outcome.RUNNING
+                finishing = self.recorded if begun and self.recorded else self._stopped
+                self.stop()
+                self.finish(finishing)
+            elif self.active:
                 self.run()
 
     def run(self) -> None:
@@ -209,8 +238,13 @@ class SamplingController(QObject):
         """Go on from a step of a run with the document's settings, as an undoable step.
 
         Size and count become those of the run. A run that is held is stopped. Nothing is sampled
-        yet, unless settings are others and `live` does.
+        yet, unless settings are others and `live` does. A run that is the last of as many forks as
+        there may be is not forked: `message` says so.
         """
+        if sum(1 for _ in lineage(run.experiment)) > MOST_FORKS:
+            line = f"{run.title} is the last of {MOST_FORKS} forks in a row; fork an earlier one"
+            self._set_state(self.state, line)
+            return
         if self.state is RunState.PAUSED:
             self.stop()
         had, wish = run.experiment.sampling, self._document.experiment
@@ -227,6 +261,8 @@ class SamplingController(QObject):
         if run.outcome is Outcome.STOPPED:
             fork = run.experiment.fork
             parent = self.runs.find(fork.parent) if fork is not None else None
+            self._requested, self._answered = run.experiment, self._document.experiment
+            self._patience.stop()
             self._order(Order(run.experiment, self._device, run.live, parent, run))
 
     def ask(self, work: Callable[[Job, SamplingWorker], object]) -> Job | None:
@@ -262,15 +298,15 @@ class SamplingController(QObject):
         job = self._runner.job
         if self.state is RunState.PAUSED and job is not None:
             job.allow_step()
-        elif self.state is RunState.RUNNING:
+        elif self.active:
             self.pause()
-        elif self.state is not RunState.LOADING:
+        else:
             self._submit(paused=True)
 
     def pause(self) -> None:
-        """Hold the run before its next step."""
+        """Hold the run before its next step, one that is loading before its first."""
         job = self._runner.job
-        if self.state is RunState.RUNNING and job is not None:
+        if self.state in (RunState.LOADING, RunState.RUNNING) and job is not None:
             job.pause()
             self._set_state(RunState.PAUSED)
 
@@ -282,11 +318,14 @@ class SamplingController(QObject):
             job.resume()
 
     def stop(self) -> None:
-        """End the run now; the frames made so far are kept."""
+        """End the run now; the frames made so far are kept, and the run stays in the list."""
         self._later.stop()
         self._patience.stop()
         if self.active:
+            self._end_trial()
             self._runner.cancel()
+            if self.recorded is not None and self.recorded.outcome is Outcome.RUNNING:
+                self.runs.keep(self.recorded)
             self._end(Outcome.STOPPED)
             self._set_state(RunState.STOPPED)
 
@@ -309,13 +348,14 @@ class SamplingController(QObject):
     def shutdown(self) -> None:
         """End the run and the background thread; nothing is started afterwards."""
         self._live = False
-        self._later.stop()
-        self._patience.stop()
+        for timer in (self._later, self._patience, self._tried):
+            timer.stop()
         self._runner.shutdown()
         self._mailbox.close()
 
     def _submit(self, paused: bool = False, live: bool = False) -> None:
-        experiment = self._requested = self._document.experiment
+        before = self._trial.before if self._trial is not None else self._requested
+        experiment = self._requested = self._answered = self._document.experiment
         if not live:
             self._patience.stop()
         elif self.state is RunState.DONE:
@@ -323,11 +363,16 @@ class SamplingController(QObject):
         fork = experiment.fork
         parent = self.runs.find(fork.parent) if fork is not None else None
         self._order(Order(experiment, self._device, live, parent), paused)
+        if live and not self.pace.knows(experiment, self._device):
+            self._trial = Trial(before)
+            self._tried.start()
 
     def _order(self, order: Order, paused: bool = False) -> None:
         if self.active:
             self._end(Outcome.STOPPED)
         self._run_device, self.offered = order.device, None
+        self._trial = None
+        self._tried.stop()
         self._later.stop()
         self._stopped, mailbox = order.stopped, self._mailbox
 
@@ -345,7 +390,7 @@ class SamplingController(QObject):
         """Sample again where that is wanted: now if it is quick, else offer it."""
         self.offered = None
         held = self.state in (RunState.IDLE, RunState.PAUSED)
-        idle = held or not self.live or not self.outdated
+        idle = held or not self.live or not self._edited
         if idle or self.armed or self.obstacle:
             self.state_changed.emit()
             return
@@ -353,6 +398,8 @@ class SamplingController(QObject):
         expected = self.pace.expected(self._document.experiment, self._device) or 0.0
         if self.state is RunState.RUNNING:
             self._restart(expected >= LIVE_SECONDS)
+        elif expected >= LIVE_SECONDS and self._trial is not None:
+            self._withdraw(expected)
         elif expected >= LIVE_SECONDS and self.state is not RunState.LOADING:
             self.offered = expected
         else:
@@ -385,27 +432,88 @@ class SamplingController(QObject):
 
     @Slot()
     def _on_later(self) -> None:
-        if self.live and self.outdated and self.state is not RunState.PAUSED:
+        if not self.live or not self._edited or self.state is RunState.PAUSED:
+            return
+        if not self.obstacle:
             self._submit(live=True)
 
     @Slot(object, object)
     def _on_started(self, job: Job, run: Run) -> None:
         if job is not self._runner.job:
             return  # late news of a run that was superseded
+        self.device_known.emit(run.device)
+        if self._trial is not None:
+            self._trial.run = run
+        else:
+            self._take_in(run)
+
+    def _take_in(self, run: Run) -> None:
         self.recorded = run
         if self._stopped is not None:
             self.runs.replace(self._stopped, run)
         else:
             self.runs.add(run)
         self._began = time.monotonic()
-        self.device_known.emit(run.device)
         if self.state is RunState.LOADING:
             self._set_state(RunState.RUNNING)
 
+    # --- a run whose time nobody knows ------------------------------------------------------
+
+    def _judge(self) -> None:
+        """Make a trial a run like others if it is quick, else offer it."""
+        seconds = self._trial.expected if self._trial is not None else None
+        if seconds is None:
+            return
+        if seconds < LIVE_SECONDS:
+            self._end_trial()
+        else:
+            self._refuse(seconds)
+
+    def _end_trial(self) -> None:
+        """Take what was tried into the list, as far as it has come."""
+        trial, self._trial = self._trial, None
+        self._tried.stop()
+        if trial is not None and trial.run is not None:
+            self._take_in(trial.run)
+
+    def _refuse(self, seconds: float) -> None:
+        """Give the trial up for what it has shown."""
+        trial = self._trial
+        if trial is None:
+            return
+        if trial.run is not None and math.isfinite(seconds):
+            self.pace.learn(trial.run, self._run_device)
+        elif self._requested is not None:
+            self.pace.doubt(self._requested, self._run_device)
+        self._withdraw(seconds)
+
+    def _withdraw(self, seconds: float) -> None:
+        """Leave all as it was before the trial, and offer a run that takes so many seconds."""
+        trial, self._trial = self._trial, None
+        assert trial is not None
+        self._tried.stop()
+        self._patience.stop()
+        self._runner.cancel()
+        self._requested, self.offered = trial.before, seconds
+        last = self.recorded
+        ended = _ENDED.get(last.outcome) if last is not None else None
+        self._set_state(ended or RunState.STOPPED, last.message if last is not None else "")
+
+    @Slot()
+    def _give_up(self) -> None:
+        self._judge()
+        self._refuse(math.inf)
+
+    # --- what the thread tells --------------------------------------------------------------
+
     @Slot(list)
     def _on_frames(self, newest: list[Trajectory]) -> None:
+        trial = self._trial.run if self._trial is not None else None
+        if trial is not None and newest[-1] is trial.trajectory:
+            self._judge()
         run = self.recorded
         if run is not None and newest[-1] is run.trajectory:
+            self._learn()
             if not self._patience.isActive():
                 self.frames_changed.emit()
             if self.active and run.message != self.message:
@@ -428,17 +536,19 @@ class SamplingController(QObject):
             self.state_changed.emit()
 
     def _on_run_done(self, run: Run) -> None:
+        self._end_trial()
         self._learn()
         self._patience.stop()
         self.runs.end(run, Outcome.DONE)
         self.frames_changed.emit()
         self._set_state(RunState.DONE, run.message)
-        if self.live and self.outdated:
+        if self.live and self._edited:
             self._on_document()
 
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
         line = _why(error)
+        self._end_trial()
         self._patience.stop()
         self._end(Outcome.FAILED, line)
         self.frames_changed.emit()

@@ -61,6 +61,10 @@ QPushButton[role="chip"]:checked {{
     color: {accent}; background: {hover}; font-weight: 600;
 }}
 QPushButton[role="chip"]:disabled {{ color: {disabled}; background: transparent; }}
+QPushButton[role="chip"]::menu-indicator {{ image: none; width: 0; }}
+QLineEdit[role="low"] {{
+    min-height: 20px; max-height: 20px; padding: 0 6px; font-size: 11px;
+}}
 QPushButton[role="section"], QPushButton[role="section"]:checked {{
     background: transparent; border: 1px solid transparent; color: {text}; font-weight: 600;
     text-align: left; padding: 0 4px 0 0; min-height: 20px; max-height: 20px;

@@ -99,6 +99,7 @@ class _BarText(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self.whole = ""
+        self.setObjectName("messageText")
         self.setWordWrap(True)
         narrow = self.sizePolicy()
         narrow.setHorizontalPolicy(QSizePolicy.Policy.Ignored)  # a long word widens no panel

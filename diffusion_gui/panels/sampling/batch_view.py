@@ -39,6 +39,8 @@ NAMES = {
     Quantity.X0_HAT: "𝑥̂₀   what the model sees",
     Quantity.EPS_HAT: f"ε̂   shown from −{EPS_SHOWN:g} to {EPS_SHOWN:g}",
 }
+CLEAN = "No noise is left at t = 0"
+"""Of ε̂ = (𝑥ₜ − a 𝑥̂₀) / s: there s is 0."""
 SHORT = {
     Quantity.X_T: "𝑥ₜ   where it stands",
     Quantity.X0_HAT: "𝑥̂₀   what it sees",
@@ -111,6 +113,7 @@ class BatchView(QWidget):
         self._image: int | None = None
         self._pressed: tuple[QPoint, Quantity, int] | None = None
         self._message = ""
+        self._clean = False
         self._sharing = True
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
@@ -143,6 +146,12 @@ class BatchView(QWidget):
         """Show a title and a line below it instead of pictures while there are none."""
         self._message = message
         self.update()
+
+    def set_clean(self, clean: bool) -> None:
+        """Say whether the step is the clean end: then there is no ε̂, which would be plain grey."""
+        if clean != self._clean:
+            self._clean = clean
+            self.update()
 
     def set_sharing(self, sharing: bool) -> None:
         """Say whether something stands beside the pictures that takes what room they leave."""
@@ -241,6 +250,10 @@ class BatchView(QWidget):
     def _draw_grid(self, painter: QPainter, area: QRect, quantity: Quantity) -> None:
         batch = self._pictures[quantity]
         columns, cells = self._cells(area, len(batch))
+        if quantity is Quantity.EPS_HAT and self._clean:
+            room = area.adjusted(0, HEAD, 0, 0)
+            painter.drawText(room, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, CLEAN)
+            return
         atlas = self._atlases.get(quantity)
         if atlas is None or atlas.batch is not batch or atlas.columns != columns:
             atlas = self._atlases[quantity] = Atlas(batch, columns)

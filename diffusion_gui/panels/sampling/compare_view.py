@@ -179,7 +179,7 @@ class CompareView(QWidget):
         if not self._comparison.on:
             return
         self._shown.show(self._comparison.runs[0])
-        self._shown.set_step(step)
+        self._shown.scrub(step)
 
     @Slot()
     def _show(self) -> None:

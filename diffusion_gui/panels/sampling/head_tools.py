@@ -100,8 +100,9 @@ class HeadTools(Rigid):
         self.live = QCheckBox("Live")
         self.live.setObjectName("liveCheck")
         self.live.setToolTip(
-            "Sample again when the schedule or a setting changes: at once while a run takes\n"
-            "less than a second, else when the change is done. A paused run is left alone."
+            "Sample again when the schedule or a setting changes, while a run takes less than\n"
+            "a second; a longer one is offered. Of a model not timed yet the first steps tell.\n"
+            "The next change replaces the run, unless you pin, name or note it."
         )
         self.live.setChecked(live)
         self.live.toggled.connect(self.live_changed)

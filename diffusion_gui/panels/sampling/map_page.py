@@ -188,8 +188,9 @@ class MapPage(QWidget):
         if scene is None:
             return ("",)
         if image is None:
-            said = f"{len(survey.atlas):,} images, {scene.count} paths"
-            return f"{said}: press a path to choose it", said, f"{scene.count} paths"
+            paths = f"{scene.count} path{'s' * (scene.count != 1)}"
+            said = f"{len(survey.atlas):,} images, {paths}"
+            return f"{said}: press a path to choose it", said, paths
         who, newest = f"picture {image + 1}", survey.newest_belief(len(survey))
         since = -1 if scene.settled is None else int(scene.settled[image])
         if since < 0:

@@ -25,6 +25,7 @@ from diffusion_gui.panels.sampling.start_bar import StartBar
 from diffusion_gui.panels.sampling.start_chip import StartChip
 from diffusion_gui.panels.sampling.start_windows import StartWindows
 from diffusion_gui.panels.sampling.status import status, wish
+from diffusion_gui.panels.sampling.told import Told
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.forecast import sentence
 from diffusion_gui.state.run_view import SamplingPage
@@ -47,6 +48,7 @@ class SamplingPanel(Panel):
         super().__init__("samplingPanel", "Sampling", theme)
         self._of = sources
         self._said = ""
+        self.told = Told(self)
         self._ordered: tuple[object, ...] = ()
         self.drawer: SettingsDrawer | None = None
         self._build_head()
@@ -107,6 +109,7 @@ class SamplingPanel(Panel):
         self.start.trip_wished.connect(self.start_windows.make_trips)
         self.tools.live_changed.connect(self._on_live)
         controller.state_changed.connect(self._show_state)
+        self.told.changed.connect(self._show_state)
         shown.run_changed.connect(self._show_state)
         shown.grown.connect(self._show_state)
         shown.step_changed.connect(self._show_frame)
@@ -226,14 +229,16 @@ class SamplingPanel(Panel):
     @Slot()
     def _show_frame(self) -> None:
         frame, wanted = self._of.shown.frame, self._of.shown.quantities
+        self.batch.set_clean(frame is not None and frame.t == 0)
         self.batch.set_pictures({q: getattr(frame, q) for q in wanted} if frame else {})
 
     @Slot()
     def _show_state(self) -> None:
         state = self._of.controller.shown_state
         self.tools.export.setEnabled(self._of.shown.run is not None)
-        self.caption.setText(status(self._of.controller, self._of.shown.run))
-        self.caption.setVisible(bool(self.caption.text()))
+        said = self.told.text or status(self._of.controller, self._of.shown.run)
+        self.caption.setText(said)
+        self.caption.setVisible(bool(said))
         failed = state is RunState.FAILED
         mended = failed and self._of.controller.outdated
         if self._of.controller.message and not mended:

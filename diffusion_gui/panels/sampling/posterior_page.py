@@ -68,7 +68,7 @@ class PosteriorPage(QWidget):
         self.list = BeliefList(self._theme)
         kind = KINDS[StepNumber.ENTROPY]
         plot = StepPlot(self._theme, "posterior", kind.names[0], kind.token, kind.log)
-        plot.step_dragged.connect(self._shown.set_step)
+        plot.step_dragged.connect(self._shown.scrub)
         plot.hovered.connect(self._on_hovered)
         self.chart = StepCard(plot, kind.names, kind.tooltip)
         self.chart.setMinimumHeight(CHART_LEAST)

@@ -162,7 +162,7 @@ class StepCharts(QWidget):
     def _made(self, number: StepNumber) -> StepCard:
         kind = KINDS[number]
         plot = StepPlot(self._theme, number, kind.names[0], kind.token, kind.log, kind.zero)
-        plot.step_dragged.connect(self._shown.set_step)
+        plot.step_dragged.connect(self._shown.scrub)
         plot.hovered.connect(self._on_hovered)
         card = StepCard(plot, kind.names, kind.tooltip)
         card.setMinimumHeight(CARD_HEIGHT)

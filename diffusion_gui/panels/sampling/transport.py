@@ -110,7 +110,8 @@ class Transport(QWidget):
 
     @Slot(int)
     def _on_scrub(self, step: int) -> None:
-        self._shown.set_step(step)
+        look = self._shown.scrub if self.timeline.isSliderDown() else self._shown.set_step
+        look(step)
         self._show_step()  # beyond the newest step there is nothing to go to
 
     @Slot()
