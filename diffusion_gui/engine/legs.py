@@ -71,8 +71,6 @@ class Leg:
     owners: tuple[Owner, ...]
     first: int = 0
     end: int | None = field(default=None)
-    goes_on: bool = False
-    """Whether it begins with the x_t of a leg before, as it is."""
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -152,8 +150,8 @@ class _Traces:
         inpaint = sampling.inpaint
         paint = (inpaint.method, inpaint.params) if inpaint is not None else None
         way = sampling.sampler, sampling.params, sampling.restart, paint
-        values = levels.t.tobytes(), levels.a.tobytes(), levels.s.tobytes(), levels.run_length
-        key = *way, *values
+        values = levels.t.tobytes(), levels.a.tobytes(), levels.s.tobytes()
+        key = *way, *values, levels.run_length, levels.goes_on
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -235,9 +233,10 @@ def _forked(
             return (*earlier, replace(leg, levels=bent, owners=owners, end=None))
     mark = leg.marks[local]
     here = Levels(np.array([float(mark.t)]), np.array([mark.a]), np.array([mark.s]))
-    rest = replace(_joined(here, leg.T, planned, experiment.schedule.T), whole=planned.run_length)
+    rest = _joined(here, leg.T, planned, experiment.schedule.T)
+    rest = replace(rest, whole=planned.run_length, goes_on=True)
     owner = Owner(step, experiment)
-    taken = Leg(experiment.sampling, rest, (owner,), step, goes_on=True)
+    taken = Leg(experiment.sampling, rest, (owner,), step)
     return (*earlier, replace(leg, end=step), taken) if step else (taken,)
 
 
@@ -265,13 +264,11 @@ def in_time(t: float, T: int, other: int) -> int:
     return round(t) if other == T else round(t * other / T)
 
 
-def walk_of(
-    sampling: Sampling, known: tuple[Tensor, Tensor] | None = None, goes_on: bool = False
-) -> Walk:
+def walk_of(sampling: Sampling, known: tuple[Tensor, Tensor] | None = None) -> Walk:
     """Return the sampler with its parameters, Restart or RePaint around it if there is one.
 
     `known` are RePaint's picture [C, H, W] and mask [H, W]; without them it takes its way and
-    pastes nothing. With `goes_on` it leaves the x_t it begins with as it is. Raises EngineError for
+    pastes nothing. Raises EngineError for
     an unknown sampler and parameters out of range.
     """
     if sampling.sampler not in SAMPLERS:
@@ -288,7 +285,7 @@ def walk_of(
         picture, where = known
         return lambda denoise, x, levels, noise: inpainting.repaint(
             row, denoise, x, levels, noise,
-            picture=picture, known=where, values=values, goes_on=goes_on, **paint,
+            picture=picture, known=where, values=values, **paint,
         )  # fmt: skip
     if not sampling.restart:
         return lambda denoise, x, levels, noise: row.walk(denoise, x, levels, noise, **values)
@@ -397,4 +394,5 @@ def _joined(head: Levels, T: int, planned: Levels, other: int) -> Levels:
         np.r_[t, planned.t[cleaner]],
         np.r_[head.a, planned.a[cleaner]],
         np.r_[head.s, planned.s[cleaner]],
+        goes_on=head.goes_on,
     )
