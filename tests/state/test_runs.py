@@ -448,7 +448,7 @@ def test_of_a_long_fork_the_calls_are_about_right_and_not_counted_through() -> N
         late = replace(root, sampling=replace(sampling, steps=500), fork=Fork(fork, 600))
         for run in (root, fork, late):
             exact = model_calls(run) - shared_calls(run)
-            assert pace._calls(run) == pytest.approx(exact, rel=0.15)
+            assert pace._calls(run) == pytest.approx(exact, rel=0.25)
     counted: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pace, "model_calls", lambda run: counted.append(run.sampling.steps) or 1)
