@@ -148,7 +148,7 @@ class Screenshot(QObject):
         if not self._window.grab().save(self._path, "PNG"):
             print(f"{self._path}: cannot be written", file=sys.stderr)  # noqa: T201
             self.code = 1
-        self._window.close()
+        self._window.leave()
 
 
 if __name__ == "__main__":

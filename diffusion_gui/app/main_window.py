@@ -24,6 +24,7 @@ from diffusion_gui.app.run_files import RunFiles
 from diffusion_gui.app.sample_drags import SampleDrags
 from diffusion_gui.app.schedule_files import ScheduleFiles
 from diffusion_gui.app.toolbar import Toolbar
+from diffusion_gui.app.warming import Warming
 from diffusion_gui.engine.image_files import SUFFIXES
 from diffusion_gui.panels.common.dropping import PNG, image_from, paths_from
 from diffusion_gui.panels.images.panel import ImagePanel, Sources
@@ -33,7 +34,7 @@ from diffusion_gui.panels.schedule.editor import ScheduleEditor
 from diffusion_gui.state.run_view import SamplingPage
 
 MARGIN = 10
-_WIDTHS, _HALVES = (35, 65), (1, 1)
+_WIDTHS, _HALVES = (35, 65), (12, 13)
 """Shares of the schedule editor and what is right of it; of the image and the sampling panel."""
 _TIME_KEYS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
@@ -44,6 +45,7 @@ class MainWindow(QMainWindow):
     def __init__(self, parts: Parts) -> None:
         super().__init__()
         self._parts = parts
+        self._sure = False
         self.setWindowTitle("Diffusion GUI")
         self.setAcceptDrops(True)
         self.setMinimumSize(1100, 680)
@@ -57,6 +59,7 @@ class MainWindow(QMainWindow):
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
         self._bind()
+        self.warming = Warming(parts.sampling, self)
         self._restore_layout()
         self.toolbar.slider.setFocus()
 
@@ -105,11 +108,11 @@ class MainWindow(QMainWindow):
         for speaker in (
             self.schedule_files,
             self.picture_files,
-            self.run_files,
-            self.sample_drags,
             self.schedule.operations,
         ):  # fmt: skip
             speaker.said.connect(self.toolbar.say)
+        for of_runs in (self.run_files, self.sample_drags):
+            of_runs.said.connect(self.sampling.told.say)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
         p, history = self._parts, self._parts.document.history
@@ -136,7 +139,7 @@ class MainWindow(QMainWindow):
             "stop": p.sampling.stop,
             "forkRun": self.sampling.transport.fork.fork,
             "unforkRun": p.sampling.unfork,
-            "showRuns": lambda: p.run_view.set_page(SamplingPage.RUNS),
+            "showRuns": lambda: self.sampling.show_page(SamplingPage.RUNS),
             "denoiseFromHere": p.starts.from_here,
             "startInverted": p.starts.inverted,
             "startFromNoise": p.starts.from_noise,
@@ -216,6 +219,14 @@ class MainWindow(QMainWindow):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
+    def _ask_to_leave(self, titles: list[str]) -> None:
+        from diffusion_gui.app.leaving import LeaveQuestion
+
+        if self.findChild(LeaveQuestion) is None:
+            question = LeaveQuestion(titles, self)
+            question.accepted.connect(self.leave)
+            question.open()
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Play by Space and move t by the arrows, wherever the focus has no use for them."""
         view, step = self._parts.view, _TIME_KEYS.get(Qt.Key(event.key()))
@@ -240,14 +251,29 @@ class MainWindow(QMainWindow):
         """Hand the drop to the image panel."""
         self.images.dropEvent(event)
 
+    def leave(self) -> None:
+        """Close without a question."""
+        self._sure = True
+        self.close()
+
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember the layout and end the background threads before anything is destroyed."""
+        """Remember the layout and end the background threads before anything is destroyed.
+
+        Where runs would be lost that a person pinned, named or noted, ask first.
+        """
+        kept = [run for run in self._parts.sampling.runs if run.touched]
+        if kept and not self._sure:
+            event.ignore()
+            self._ask_to_leave([run.title for run in kept])
+            return
         settings = self._parts.settings
         settings.save_layout("window", self.saveGeometry())
         settings.save_layout("whole", self._whole.saveState())
         settings.save_layout("right", self._right.saveState())
         settings.sync()
+        self.sampling.told.forget()
         self.hide()  # a worker that is loading torch can take a second to end
+        self.warming.shutdown()
         self.schedule_files.shutdown()
         self.picture_files.shutdown()
         self.sample_drags.shutdown()

@@ -81,7 +81,7 @@ def _window(app: QApplication) -> str:
                 raise RuntimeError("nothing was painted")
             return f"painted {picture.width()} x {picture.height()} pixels"
         finally:
-            window.close()
+            window.leave()
 
 
 def _say(line: str) -> None:

@@ -349,12 +349,19 @@ def _check_fork(experiment: Experiment, parent: Experiment, step: int, leg: Leg)
     last = leg.first + len(leg.marks) - 1
     if not 0 <= step < last:
         raise EngineError(f"a fork must be at a step in 0..{last - 1} of its run, got {step}")
-    wish, had = experiment.sampling, parent.sampling
-    if (wish.count, wish.size) != (had.count, had.size):
-        raise EngineError(
-            f"a fork keeps the {had.count} pictures of {had.size} px of its run; set count and"
-            " size back, or take the fork away"
-        )
+    if line := fork_refusal(experiment):
+        raise EngineError(line)
+
+
+def fork_refusal(experiment: Experiment) -> str:
+    """Return why a fork is refused for its pictures, "" if they are those of its run."""
+    if experiment.fork is None:
+        return ""
+    wish, had = experiment.sampling, experiment.fork.parent.sampling
+    if (wish.count, wish.size) == (had.count, had.size):
+        return ""
+    pictures = f"{had.count} picture{'s' * (had.count != 1)} of {had.size} px"
+    return f"a fork keeps the {pictures} of its run; set count and size back, or take it away"
 
 
 def _goes_on_alike(before: Experiment, after: Experiment) -> bool:

@@ -1,6 +1,7 @@
 """What a run was asked for, in a few words. No torch.
 
-Of two runs only what differs is said, the newer's way: "Heun, 10 steps, seed 3".
+Of two runs only what differs is said, the newer's way: "Heun, 10 steps, seed 3"; in a list every
+run says its model, sampler and steps besides.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ class _Facet:
     say: Callable[[Experiment], str]
     always: bool = True
     """True if it is said of a run that is compared with none."""
+    core: bool = False
+    """True for model, sampler and steps."""
 
 
 def said(experiment: Experiment) -> str:
@@ -37,6 +40,24 @@ def changed(experiment: Experiment, before: Experiment) -> str:
     """Return in one line how a run differs from another, "same settings" if it does not."""
     facets = [facet for facet in _FACETS if facet.value(experiment) != facet.value(before)]
     return ", ".join(_texts(facet.say(experiment) for facet in facets)) or "same settings"
+
+
+def core(experiment: Experiment) -> str:
+    """Return the model, the sampler and the steps of a run: "Exact, DDIM, 20 steps"."""
+    return ", ".join(_texts(facet.say(experiment) for facet in _FACETS if facet.core))
+
+
+def beside(experiment: Experiment, before: Experiment | None) -> str:
+    """Return what differs from another run beyond the `core`, "" for nothing.
+
+    Of a run that is compared with none, what `said` says beyond it.
+    """
+    facets = [
+        facet for facet in _FACETS
+        if not facet.core
+        and (facet.always if before is None else facet.value(experiment) != facet.value(before))
+    ]  # fmt: skip
+    return ", ".join(_texts(facet.say(experiment) for facet in facets))
 
 
 def _texts(texts: Iterator[str]) -> Iterator[str]:
@@ -133,11 +154,11 @@ def _label(sampling: Sampling) -> str:
 
 
 _FACETS: tuple[_Facet, ...] = (
-    _Facet(lambda e: (e.sampling.model, e.sampling.model_params), _model),
+    _Facet(lambda e: (e.sampling.model, e.sampling.model_params), _model, core=True),
     _Facet(_pictures, _data, always=False),
     _Facet(_of("label"), lambda e: _label(e.sampling), always=False),
-    _Facet(lambda e: (e.sampling.sampler, e.sampling.params), _sampler),
-    _Facet(_of("steps"), lambda e: f"{e.sampling.steps} steps"),
+    _Facet(lambda e: (e.sampling.sampler, e.sampling.params), _sampler, core=True),
+    _Facet(_of("steps"), lambda e: f"{e.sampling.steps} steps", core=True),
     _Facet(lambda e: (e.sampling.spacing, e.sampling.spacing_params, e.sampling.levels), _spacing),
     _Facet(_of("guidance"), _guidance, always=False),
     _Facet(_of("restart"), _restart, always=False),

@@ -5,6 +5,7 @@ Knows no Qt. Imports torch only where a run asks for its `Inputs`.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -14,12 +15,16 @@ from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
 from diffusion_gui.engine.legs import lineage
 from diffusion_gui.session import library
+from diffusion_gui.session.format import encode
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.png_parts import MOST_PICTURES, portable
 from diffusion_gui.session.shared import needed, shared
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.reverse import Inputs
+
+_PACKED = 0.6
+"""About how much smaller a PNG of a small photograph is than its pixels."""
 
 
 def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
@@ -134,6 +139,13 @@ class _Load:
     def _unused(self, picture_id: str) -> str:
         """Return an id that no picture goes along under."""
         return f"{picture_id}-0" if picture_id in self.pictures else picture_id
+
+
+def carried_bytes(experiment: Experiment) -> tuple[float, float]:
+    """Return about how many bytes the settings take in a file, and the pictures with them."""
+    ids = {picture_id for one in lineage(experiment) for picture_id in needed(one)}
+    pictures = min(len(ids), MOST_PICTURES) * 3 * experiment.sampling.size**2 * _PACKED
+    return len(zlib.compress(encode(shared(experiment, ())).encode())), pictures
 
 
 def _with_names(experiment: Experiment, names: dict[str, str]) -> Experiment:

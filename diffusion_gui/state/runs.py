@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -108,6 +109,7 @@ class Runs(QObject):
         super().__init__(parent)
         self._runs: list[Run] = []
         self._numbers = itertools.count(1)
+        self._together = False
         self._parents: dict[Run, Run | None] = {}
         """What `parent_of` has found: experiments are long to compare, and it is asked often."""
         self._memory = RunMemory()
@@ -145,15 +147,24 @@ class Runs(QObject):
         alike = (one for one in older if one.experiment == fork.parent)
         return next(same, None) or next(alike, None)
 
+    @property
+    def fleeting(self) -> Run | None:
+        """The run whose place the next live one takes: the last, if an edit started it.
+
+        One that a person has touched, or forked, stays.
+        """
+        last = self._runs[-1] if self._runs else None
+        if last is None or not last.live or last.touched:
+            return None
+        return None if any(self.parent_of(one) is last for one in self._runs) else last
+
     def add(self, run: Run) -> None:
         """Add a run; it takes the place of the last one if both were started by edits."""
-        last = self._runs[-1] if self._runs else None
-        if last is not None and run.live and last.live and not last.touched:
-            forked = any(self.parent_of(one) is last for one in (*self._runs, run))
-            if not forked:
-                self._drop(last)
-                self._append(run, last.number)
-                return
+        last = self.fleeting
+        if last is not None and run.live and self.parent_of(run) is not last:
+            self._drop(last)
+            self._append(run, last.number)
+            return
         self._append(run, next(self._numbers))
 
     def replace(self, run: Run, other: Run) -> None:
@@ -201,13 +212,13 @@ class Runs(QObject):
     def pin(self, run: Run, pinned: bool) -> None:
         """Keep a run, with all its frames, until it is deleted by hand."""
         run.pinned = pinned
-        self.changed.emit()
+        self._tell()
 
     def delete(self, run: Run) -> None:
         """Take a run out of the list; `put_back` returns it."""
         self._drop(run)
         self._deleted.add(run)
-        self.changed.emit()
+        self._tell()
 
     def put_back(self, run: Run) -> None:
         """Return a deleted run to its place."""
@@ -216,6 +227,20 @@ class Runs(QObject):
             self._deleted.discard(run)
             self._runs.append(run)
             self._runs.sort(key=lambda one: one.number)
+            self._tell()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Tell only once, at the end, of all that is pinned, deleted and put back within."""
+        self._together = True
+        try:
+            yield
+        finally:
+            self._together = False
+            self.changed.emit()
+
+    def _tell(self) -> None:
+        if not self._together:
             self.changed.emit()
 
     def _append(self, run: Run, number: int) -> None:

@@ -7,11 +7,12 @@ from dataclasses import replace
 import numpy as np
 from PySide6.QtCore import QPersistentModelIndex, Qt
 from pytestqt.modeltest import ModelTester
+from pytestqt.qtbot import QtBot
 
 from diffusion_gui.engine.experiment import Experiment, Fork
 from diffusion_gui.engine.run_distance import ReferenceDistance, Verdict
 from diffusion_gui.engine.trajectory import Frame, Trajectory
-from diffusion_gui.panels.sampling.runs_model import RUN, RunsModel, figures
+from diffusion_gui.panels.sampling.runs_model import RUN, RunsModel, figures, forked
 from diffusion_gui.state.runs import Outcome, Run, Runs
 
 ROLE = Qt.ItemDataRole
@@ -73,6 +74,35 @@ def test_forks_stand_below_their_parents_and_move_up_when_those_go(
     qtmodeltester.check(model, force_py=True)
 
 
+def test_many_rows_come_and_go_at_once_and_none_are_kept_while_no_one_looks(
+    qtmodeltester: ModelTester, qtbot: QtBot
+) -> None:
+    runs = Runs()
+    model = RunsModel(runs)
+    qtmodeltester.check(model, force_py=True)
+    made_runs = [made(seed) for seed in range(12)]
+    made_runs.append(made(3, Fork(made_runs[3].experiment, 1)))
+    for run in made_runs:
+        runs.add(run)
+    whole = titles(model)
+    with qtbot.waitSignal(model.modelReset), runs.together():
+        for run in made_runs[1:]:
+            runs.delete(run)
+    assert titles(model) == ["Run 1"]
+    with runs.together():
+        for run in made_runs[1:]:
+            runs.put_back(run)
+    assert titles(model) == whole
+    model.set_watched(False)
+    assert titles(model) == whole, "as long as nothing changes"
+    runs.delete(made_runs[0])
+    assert model.rowCount() == 0
+    runs.rename(made_runs[1], "a")
+    model.set_watched(True)
+    assert titles(model) == [*whole[:-2], "a"]
+    assert model.parent(model.index_of(made_runs[-1])) == model.index_of(made_runs[3])
+
+
 def test_live_runs_that_replace_one_another_leave_one_row(qtmodeltester: ModelTester) -> None:
     runs = Runs()
     model = RunsModel(runs)
@@ -90,12 +120,16 @@ def test_a_row_says_what_differs_and_how_it_went() -> None:
     runs.add(first)
     runs.add(again)
     assert model.summary(first) == "Exact, DDIM, 20 steps, Trailing, Cosine, seed 0"
-    assert model.summary(again) == "same settings"
+    assert model.summary(again) == "Exact, DDIM, 20 steps"
     sampling = replace(Experiment().sampling, sampler="heun", steps=10, params=(("churn", 2.0),))
     fork = made(steps=1)
     fork.experiment = Experiment(sampling=sampling, seed=3, fork=Fork(first.experiment, 2))
     runs.add(fork)
-    assert model.summary(fork) == "from step 2: Heun churn 2, 10 steps, seed 3"
+    assert model.summary(fork) == "Exact, Heun churn 2, 10 steps, seed 3"
+    assert forked(fork) == "from step 2"
+    assert "from step 2: Heun churn 2, 10 steps, seed 3" in model.index_of(fork).data(
+        ROLE.ToolTipRole
+    )
     runs.end(first, Outcome.DONE)
     first.seconds = 0.123
     assert figures(first) == "0.123 s · NFE 4"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit, QStyleOptionViewItem
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -81,7 +81,13 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     parts.run_view.set_step(2)
     qtbot.mouseClick(button, LEFT)
     assert parts.document.experiment.fork == Fork(parent.experiment, 2)
-    assert chip.text().startswith(f"from step 2 of {parent.title}")
+    assert chip.words.text() == f"from step 2 of {parent.title}"
+    armed = f"fork at step 2 of {parent.title}: change a setting, and it goes on from there   "
+    assert panel.forecast.text().startswith(armed)
+    parts.run_view.set_step(4)
+    qtbot.mouseClick(chip.words, LEFT)
+    assert parts.document.experiment.fork is not None, "only the cross takes it away"
+    assert (parts.run_view.run, parts.run_view.step) == (parent, 2)
     assert panel.start.isHidden()
     same = finish()
     for one, other in zip(parent.trajectory.frames, same.trajectory.frames, strict=True):
@@ -91,7 +97,9 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     [mark] = panel.transport.timeline.marks()
     share = mark / panel.transport.timeline.width()
     assert share == pytest.approx(2 / 6, abs=0.02)
+    assert panel.forecast.text().startswith(armed)
     other = finish(sampler="heun")
+    assert "fork at step" not in panel.forecast.text()
     np.testing.assert_array_equal(other.trajectory.frames[2].x_t, parent.trajectory.frames[2].x_t)
     assert not np.array_equal(other.result, parent.result)
     page = open_page(panel, qtbot)
@@ -99,13 +107,14 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     parts.document.replace_sampling("count", count=3)
     qtbot.mouseClick(panel.transport.run, LEFT)
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.FAILED, timeout=TIMEOUT)
-    assert "set count and size back, or take the fork away" in panel.bar.text
+    assert "set count and size back, or take it away" in panel.bar.text
     parts.document.history.undo()
     parts.sampling.runs.delete(parent)
-    assert "a deleted run" in chip.text()
+    assert chip.words.text() == "from step 2 of a deleted run"
+    assert not chip.words.isEnabled()
     alone = finish()
     np.testing.assert_array_equal(alone.result, other.result)
-    qtbot.mouseClick(chip, LEFT)
+    qtbot.mouseClick(chip.remove, LEFT)
     assert parts.document.experiment.fork is None
     assert chip.isHidden()
     assert not panel.start.isHidden()
@@ -180,9 +189,14 @@ def test_runs_are_shown_named_noted_pinned_deleted_and_restored(
     qtbot.waitUntil(lambda: first.title == "the first")
     low = page.tree.visualRect(page.model.index_of(first)).height()
     page.details.note.setFocus()
-    qtbot.keyClicks(page.details.note, "good")
-    assert first.note == "good"
+    qtbot.keyClicks(page.details.note, "good one, this")
+    assert first.note == "good one, this"
+    for left in ("good one, ", "good "):
+        qtbot.keyClick(page.details.note, Qt.Key.Key_Z, CTRL)
+        assert first.note == left, "a word at a time"
     qtbot.waitUntil(lambda: page.tree.visualRect(page.model.index_of(first)).height() > low)
+    qtbot.keyClick(page.details.note, Qt.Key.Key_Return)
+    assert page.tree.hasFocus()
     page.actions_by_name["pinRun"].trigger()
     assert first.pinned
     before = parts.document.experiment
@@ -194,13 +208,118 @@ def test_runs_are_shown_named_noted_pinned_deleted_and_restored(
     click(page, first, qtbot)
     click(page, second, qtbot, CTRL)
     assert page.chosen() == [first, second]
-    page.actions_by_name["deleteRuns"].trigger()
+    qtbot.keyClick(page.tree, Qt.Key.Key_Delete)
+    assert list(parts.sampling.runs) == [first], "what is pinned stays"
+    assert panel.bar.text == "the first is pinned: let go of the pin (P), then delete"
+    assert page.chosen() == [first]
+    qtbot.keyClick(page.tree, Qt.Key.Key_P)
+    qtbot.keyClick(page.tree, Qt.Key.Key_Delete)
     assert len(parts.sampling.runs) == 0
-    assert page._undo_text.text() == "2 runs deleted"
-    assert page.undo.isVisible()
-    qtbot.mouseClick(page.undo_button, LEFT)
+    assert page.deleted.text.text() == "the first deleted, 1 deletion before"
+    steps = parts.document.history.count
+    qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Z, CTRL)
+    assert list(parts.sampling.runs) == [first]
+    assert page.deleted.text.text() == f"{second.title} deleted"
+    qtbot.mouseClick(page.deleted.undo, LEFT)
     assert list(parts.sampling.runs) == [first, second]
-    assert page.undo.isHidden()
+    assert page.deleted.isHidden()
+    assert parts.document.history.count == steps
+    assert parts.document.experiment == before
+    page.tree.setFocus()
+    qtbot.keyClick(page.tree, Qt.Key.Key_Z, CTRL)
+    assert parts.document.experiment != before, "with nothing deleted it is the document's"
+    click(page, first, qtbot)
+    qtbot.keyClick(page.tree, Qt.Key.Key_Delete)
+    assert page.deleted.isVisible()
+    parts.sampling.runs.forgotten.emit(first)
+    assert page.deleted.isHidden(), "nothing is offered whose memory is gone"
+
+
+def test_what_the_next_change_replaces_says_so_and_a_click_keeps_it(
+    panel: SamplingPanel, parts: Parts, finish: Callable[..., Run], qtbot: QtBot
+) -> None:
+    page, runs = open_page(panel, qtbot), parts.sampling.runs
+    first = finish()
+
+    def height(run: Run) -> int:
+        return page.tree.visualRect(page.model.index_of(run)).height()
+
+    def edit(steps: int) -> Run:
+        before = parts.sampling.recorded
+        parts.document.replace_sampling("steps", steps=steps)
+        qtbot.waitUntil(
+            lambda: parts.sampling.recorded is not before and not parts.sampling.active,
+            timeout=TIMEOUT,
+        )
+        assert parts.sampling.recorded is not None
+        return parts.sampling.recorded
+
+    low = height(first)
+    parts.sampling.live = True
+    assert parts.sampling.fleeting is None, "it was asked for by hand"
+    live = edit(4)
+    assert parts.sampling.fleeting is live
+    qtbot.waitUntil(lambda: height(live) > low)
+    assert page.chosen() == [live]
+    parts.sampling.live = False
+    qtbot.waitUntil(lambda: height(live) == low)
+    parts.sampling.live = True
+    qtbot.waitUntil(lambda: height(live) > low)
+    delegate, option = page.tree.itemDelegate(), QStyleOptionViewItem()
+    option.rect = page.tree.visualRect(page.model.index_of(live))
+    qtbot.mouseClick(page.tree.viewport(), LEFT, pos=delegate.pin_rect(option).center())
+    assert live.pinned
+    assert parts.sampling.fleeting is None
+    qtbot.waitUntil(lambda: height(live) == low)
+    newest = edit(5)
+    assert list(runs) == [first, live, newest]
+    parts.sampling.live = False
+
+
+def test_what_is_chosen_is_what_is_on_show_when_a_comparison_ends(
+    panel: SamplingPanel, parts: Parts, finish: Callable[..., Run], qtbot: QtBot
+) -> None:
+    page = open_page(panel, qtbot)
+    first, second = finish(), finish(steps=4)
+    assert not page.compare.isEnabled()
+    assert page._count.text() == "2 runs: choose 2 to 4 to compare"
+    click(page, first, qtbot)
+    click(page, second, qtbot, CTRL)
+    assert page._count.text() == "2 runs, 2 chosen"
+    qtbot.mouseClick(page.compare, LEFT)
+    third = finish(steps=5)
+    assert not parts.run_comparison.on
+    assert parts.run_view.run is third
+    assert page.chosen() == [third], "Del is meant for what is seen"
+    click(page, first, qtbot)
+    click(page, second, qtbot, CTRL)
+    qtbot.mouseClick(page.compare, LEFT)
+    qtbot.mouseClick(page.compare, LEFT)
+    assert not parts.run_comparison.on
+    assert page.chosen() == [parts.run_view.run]
+
+
+def test_a_hidden_page_takes_in_what_happened_when_it_is_on_show_again(
+    panel: SamplingPanel, parts: Parts, finish: Callable[..., Run], qtbot: QtBot
+) -> None:
+    page = open_page(panel, qtbot)
+    first, second = finish(), finish(steps=4)
+    click(page, first, qtbot)
+    click(page, second, qtbot, CTRL)
+    parts.run_view.set_page(SamplingPage.CURVES)
+    parts.sampling.runs.annotate(first, "kept")
+    assert page.model.rowCount() == 0, "hidden, it does nothing"
+    parts.run_view.set_page(SamplingPage.RUNS)
+    assert page.model.rowCount() == 2
+    assert page.chosen() == [first, second]
+    heights = [page.tree.visualRect(page.model.index_of(run)).height() for run in (first, second)]
+    assert heights[0] > heights[1]
+    parts.run_view.set_page(None)
+    third = finish(steps=3)
+    parts.sampling.runs.delete(first)
+    parts.sampling.runs.delete(second)
+    parts.run_view.set_page(SamplingPage.RUNS)
+    assert page.chosen() == [third]
 
 
 def test_a_verified_run_says_so_below_the_list(
@@ -211,16 +330,20 @@ def test_a_verified_run_says_so_below_the_list(
     page.actions_by_name["verifyRun"].trigger()
     qtbot.waitUntil(lambda: run.verdict is not None, timeout=TIMEOUT)
     found = "Run again: largest difference 0 (identical in all 7 frames)"
-    assert page.details.found.text() == found
+    assert page.details.verdict.text() == found
     page.actions_by_name["measureRun"].trigger()
-    assert page.details.work.isVisible()
-    assert f"drawing the reference of {run.title}" in page.details.progress.format()
-    qtbot.mouseClick(page.details.cancel, LEFT)
-    assert page.details.work.isHidden()
+    assert page.progress.isVisible()
+    assert page._count.isHidden(), "in its place: the list keeps its rows"
+    assert page.progress.bar.toolTip() == f"drawing the reference of {run.title}"
+    qtbot.mouseClick(page.progress.cancel, LEFT)
+    assert page.progress.isHidden()
+    assert page._count.isVisible()
     assert run.distance is None
     page.actions_by_name["measureRun"].trigger()
     qtbot.waitUntil(lambda: run.distance is not None, timeout=TIMEOUT)
-    assert "it draws fresh noise, the reference does not" in page.details.found.text()
+    assert "it draws fresh noise, the reference does not" in page.details.distance.text()
+    one_line = page.details.verdict.sizeHint().height()
+    assert page.details.height() <= 2 * (one_line + 2) + page.details.note.height()
 
 
 def test_two_runs_are_compared_pixel_by_pixel(

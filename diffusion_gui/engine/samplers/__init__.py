@@ -68,7 +68,7 @@ class Sampler:
 
 
 def _share(default: float, tooltip: str) -> tuple[Param, ...]:
-    return (Param("eta", "η", default, 0.0, 1.0, tooltip, 2),)
+    return (Param("eta", "η", default, 0.0, 1.0, tooltip, 2, words="fresh noise η"),)
 
 
 def _order(default: float, minimum: float, maximum: float, tooltip: str) -> tuple[Param, ...]:
@@ -123,7 +123,7 @@ SAMPLERS: dict[str, Sampler] = {
             ),
             Param(
                 "noise_scale", "noise", 1.0, 0.9, 1.1,
-                "Factor on the churn's noise. Range 0.9 to 1.1.", 3,
+                "Factor on the churn's noise. Range 0.9 to 1.1.", 3, words="noise factor",
             ),
         ),
         walk=heun,
@@ -231,15 +231,17 @@ SAMPLERS: dict[str, Sampler] = {
         params=(
             Param(
                 "predictor_order", "predictor", 3.0, 1.0, 3.0,
-                "Estimates the prediction uses, 1 to 3. No unit.", 0,
+                "Estimates the prediction uses, 1 to 3. No unit.", 0, words="predictor order",
             ),
             Param(
                 "corrector_order", "corrector", 4.0, 0.0, 4.0,
                 "Estimates the correction uses, 1 to 4; 0 is no correction.", 0,
+                words="corrector order",
             ),
             Param(
                 "tau", "τ", 1.0, 0.0, 2.0,
                 "Fresh noise at σ 0.72 to 25.8: 0 is none, 1 the reverse SDE. Range 0 to 2.", 2,
+                words="fresh noise τ",
             ),
         ),
         walk=sa_solver,
@@ -252,7 +254,10 @@ SAMPLERS: dict[str, Sampler] = {
         source="Permenter & Yuan 2023",
         explanation="Euler along a direction pushed away from the one before.",
         params=(
-            Param("gamma", "γ", 2.0, 1.0, 3.0, "1 is Euler; the paper takes 2. Range 1 to 3.", 2),
+            Param(
+                "gamma", "γ", 2.0, 1.0, 3.0, "1 is Euler; the paper takes 2. Range 1 to 3.", 2,
+                words="push γ",
+            ),
         ),
         walk=gradient_estimation,
     ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PySide6.QtCore import QPoint, QRect, QSize
 from PySide6.QtGui import QImage, QPainter
@@ -16,38 +18,56 @@ class Atlas:
     def __init__(self, batch: Pixels, columns: int) -> None:
         self.batch = batch
         self.columns = columns
-        self._scaled: tuple[QSize, QImage] | None = None
+        self._scaled: tuple[QSize, QImage, list[QRect]] | None = None
 
-    def draw(self, painter: QPainter, index: int, place: QRect) -> None:
-        """Draw a picture of the batch into `place`, in pixels of the screen.
+    def draw(self, painter: QPainter, corners: Sequence[QPoint], cell: QSize) -> None:
+        """Draw the pictures of the batch, `cell` large each, at their corners.
 
-        Pixels stay sharp where they are enlarged by `SHARP_FROM` and more, are interpolated below
-        that, and averaged by area where they shrink.
+        In pixels of the screen. Pixels of a picture stay sharp where they are enlarged by
+        `SHARP_FROM` and more, are interpolated below that, and averaged by area where they shrink.
         """
-        count, _, width = self.batch.shape[:3]
-        assert 0 <= index < count
-        row, column = divmod(index, self.columns)
-        if width < place.width() < SHARP_FROM * width:
+        assert len(corners) == len(self.batch)
+        width = self.batch.shape[2]
+        if width < cell.width() < SHARP_FROM * width:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(place, to_qimage(self.batch[index]))
+            for corner, pixels in zip(corners, self.batch, strict=True):
+                painter.drawImage(QRect(corner, cell), to_qimage(pixels))
             return
-        corner = QPoint(column * place.width(), row * place.height())
-        painter.drawImage(place.topLeft(), self._at(place.size()), QRect(corner, place.size()))
+        image, sources = self._at(cell)
+        for corner, source in zip(corners, sources, strict=True):
+            painter.drawImage(corner, image, source)
 
-    def _at(self, cell: QSize) -> QImage:
-        """Return the sheet with cells of a size."""
+    def _at(self, cell: QSize) -> tuple[QImage, list[QRect]]:
+        """Return the sheet with cells of a size, and where on it the pictures are."""
         if self._scaled is None or self._scaled[0] != cell:
-            rows = -(-len(self.batch) // self.columns)
-            whole = QRect(0, 0, self.columns * cell.width(), rows * cell.height())
-            if cell.width() < self.batch.shape[2]:
-                image = seen_part(_sheet(self.batch, self.columns), whole, whole, smooth=True)[1]
-            else:
-                image = _sharp(_sheet(self.batch, self.columns), whole.size())
-            self._scaled = cell, image
-        return self._scaled[1]
+            rows, columns = -(-len(self.batch) // self.columns), self.columns
+            size = QSize(columns * cell.width(), rows * cell.height())
+            scaled = _averaged if cell.width() < self.batch.shape[2] else _sharp
+            image = scaled(_sheet(self.batch, columns), size, rows)
+            corners = (
+                QPoint(i % columns * cell.width(), i // columns * cell.height())
+                for i in range(len(self.batch))
+            )
+            self._scaled = cell, image, [QRect(corner, cell) for corner in corners]
+        return self._scaled[1:]
 
 
-def _sharp(sheet: Pixels, size: QSize) -> QImage:
+def _averaged(sheet: Pixels, size: QSize, rows: int) -> QImage:
+    """Return the sheet averaged by area, row by row of pictures: none mixes with the one below.
+
+    Qt shares a larger image among threads, and waits for them while the cores are taken.
+    """
+    image = QImage(size, QImage.Format.Format_RGB32)
+    painter = QPainter(image)
+    place = QRect(0, 0, size.width(), size.height() // rows)
+    for row, pixels in enumerate(np.split(sheet, rows)):
+        part = seen_part(pixels, place, place, smooth=True)[1]
+        painter.drawImage(0, row * place.height(), part)
+    painter.end()
+    return image
+
+
+def _sharp(sheet: Pixels, size: QSize, _rows: int) -> QImage:
     """Return the sheet enlarged, each pixel of the screen showing the one its middle lies in.
 
     In Qt's own layout, in which copying to the screen is quickest.

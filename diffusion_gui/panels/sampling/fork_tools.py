@@ -6,15 +6,18 @@ from collections.abc import Iterator
 
 from PySide6.QtCore import QRectF, Qt, Slot
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
-from PySide6.QtWidgets import QPushButton, QStyle, QStyleOptionSlider, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStyle, QStyleOptionSlider, QWidget
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import Chip, JumpSlider
+from diffusion_gui.panels.common.widgets import JumpSlider, button
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.sampling import SamplingController
+from diffusion_gui.state.sampling import Run, SamplingController
+
+MOST_LETTERS = 18
+"""Of a run's name that the chip shows."""
 
 
 class ForkButton(QPushButton):
@@ -28,9 +31,9 @@ class ForkButton(QPushButton):
         self.setObjectName("forkButton")
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setToolTip(
-            "Go on from the step on show with other settings (F8): the pictures up to there stay,\n"
-            "and from there on sampler, steps, schedule, guidance, model and seed are those that\n"
-            "you set. With nothing changed, every picture is the same to the last bit."
+            "Go on from the step on show with other settings (F8). First fork, then change\n"
+            "sampler, steps, schedule, guidance, model or seed: the pictures up to there stay.\n"
+            "With nothing changed, every picture is the same to the last bit."
         )
         self.clicked.connect(self.fork)
         shown.run_changed.connect(self._show)
@@ -58,36 +61,78 @@ class ForkButton(QPushButton):
         set_icon(self, "git-fork", tokens.text, tokens.disabled)
 
 
-class ForkChip(Chip):
+class ForkChip(QWidget):
     """Says which step of which run the document goes on from, in place of what a run starts from.
 
-    A press takes the fork away.
+    A press of its words shows that step, the × beside them takes the fork away.
     """
 
-    def __init__(self, document: Document, controller: SamplingController, start: QWidget) -> None:
+    def __init__(
+        self,
+        document: Document,
+        controller: SamplingController,
+        shown: RunView,
+        start: QWidget,
+        theme: Theme,
+    ) -> None:
         super().__init__()
         self._document = document
         self._controller = controller
+        self._shown = shown
         self._start = start
+        self._theme = theme
         self.setObjectName("forkChip")
-        self.setProperty("role", "chip")
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setToolTip("Press to sample from the beginning again")
-        self.clicked.connect(controller.unfork)
+        self.words = button("", "Where runs go on from", "chip")
+        self.words.setObjectName("forkWords")
+        self.remove = button("", "Sample from the beginning again", "chip")
+        self.remove.setObjectName("removeFork")
+        self.remove.setAccessibleName("Take the fork away: sample from the beginning again")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(2)
+        row.addWidget(self.words)
+        row.addWidget(self.remove)
+        self.words.clicked.connect(self._look)
+        self.remove.clicked.connect(controller.unfork)
         document.changed.connect(self._show)
         controller.runs.changed.connect(self._show)
+        theme.changed.connect(self._tint)
         self._show()
+        self._tint()
+
+    @property
+    def _parent_run(self) -> Run | None:
+        """The run that the document goes on from, if it is in the list."""
+        fork = self._document.experiment.fork
+        return self._controller.runs.find(fork.parent) if fork is not None else None
+
+    @Slot()
+    def _look(self) -> None:
+        """Show the step of the run that is forked."""
+        fork, parent = self._document.experiment.fork, self._parent_run
+        if fork is not None and parent is not None:
+            self._shown.show(parent)
+            self._shown.set_step(fork.step)
 
     @Slot()
     def _show(self) -> None:
-        fork = self._document.experiment.fork
+        fork, parent = self._document.experiment.fork, self._parent_run
         self.setVisible(fork is not None)
         self._start.setVisible(fork is None)
         if fork is not None:
-            parent = self._controller.runs.find(fork.parent)
             title = parent.title if parent is not None else "a deleted run"
-            self.setText(f"from step {fork.step} of {title}  ✕")
-            self.setAccessibleName(f"From step {fork.step} of {title}: take the fork away")
+            short = title if len(title) <= MOST_LETTERS else f"{title[: MOST_LETTERS - 1]}…"
+            self.words.setText(f"from step {fork.step} of {short}")
+            self.words.setAccessibleName(f"From step {fork.step} of {title}: show that step")
+            self.words.setToolTip(
+                f"Runs go on from step {fork.step} of {title}: press to look at that step"
+            )
+            self.words.setEnabled(parent is not None)
+
+    @Slot()
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        set_icon(self.remove, "x", tokens.text, tokens.disabled)
 
 
 class Timeline(JumpSlider):

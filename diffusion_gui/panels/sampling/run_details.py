@@ -1,16 +1,15 @@
-"""Below the list of runs: the note of the chosen one, what was found out about it, what goes on."""
+"""Below the list of runs: the note of the chosen one, and what was found out about it."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Slot
-from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, Signal, Slot
+from PySide6.QtGui import QPaintEvent
+from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.run_distance import is_random
-from diffusion_gui.panels.common.icons import set_icon
-from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import button, label
+from diffusion_gui.panels.common.widgets import ElidedLabel
 from diffusion_gui.panels.sampling.runs_model import distance_text, verdict_text
-from diffusion_gui.state.run_checks import Check, RunChecks
+from diffusion_gui.state.run_checks import RunChecks
 from diffusion_gui.state.runs import Run, Runs
 
 ABOUT_REFERENCE = (
@@ -22,53 +21,70 @@ ABOUT_RANDOM = (
     "\nThis run draws fresh noise on its way, so no number of steps brings it to the reference:\n"
     "the distance says how far that noise has led away, not how good the sampler is."
 )
-_DOING = {Check.VERIFY: "verifying", Check.REFERENCE: "drawing the reference of"}
+
+
+class NoteLine(QLineEdit):
+    """A line of text in which Ctrl+Z takes back the last word, not all that was typed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.textEdited.connect(self._part)
+
+    @Slot(str)
+    def _part(self, text: str) -> None:
+        """End the step of undo where a word ends: moving the cursor does so."""
+        place = self.cursorPosition()
+        if place > 1 and text[place - 1 : place].isspace() and not text[place - 2].isspace():
+            self.setCursorPosition(place - 1)
+            self.setCursorPosition(place)
+
+
+class FoundLine(ElidedLabel):
+    """One line of what was found out; the tooltip has the whole of it, and what it means."""
+
+    about = ""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw it, and keep the tooltip."""
+        super().paintEvent(event)
+        self.setToolTip("\n".join(filter(None, (self.toolTip(), self.about))))
 
 
 class RunDetails(QWidget):
-    """Follows the run it is given, and the checks."""
+    """Follows the run it is given, and the checks; `left` when its note is written.
 
-    def __init__(self, runs: Runs, checks: RunChecks, theme: Theme) -> None:
+    What was found out has a line each, the whole of it in a tooltip.
+    """
+
+    left = Signal()
+
+    def __init__(self, runs: Runs, checks: RunChecks) -> None:
         super().__init__()
         self._runs = runs
         self._checks = checks
-        self._theme = theme
         self._run: Run | None = None
-        self.note = QLineEdit()
+        self.note = NoteLine()
         self.note.setObjectName("runNote")
+        self.note.setProperty("role", "low")
         self.note.setAccessibleName("Note on the run")
         self.note.setPlaceholderText("Note on this run")
         self.note.setToolTip("A note on the chosen run: kept with it, and keeps it in the list")
-        self.found = label("", "caption")
-        self.found.setObjectName("runFindings")
-        self.found.setWordWrap(True)
-        self._build_progress()
+        self.message, self.verdict, self.distance = (FoundLine("caption") for _ in range(3))
+        for shown, name in (
+            (self.message, "checkMessage"), (self.verdict, "runVerdict"),
+            (self.distance, "runDistance"),
+        ):  # fmt: skip
+            shown.setObjectName(name)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addWidget(self.work)
-        column.addWidget(self.found)
-        column.addWidget(self.note)
+        for widget in (self.message, self.verdict, self.distance, self.note):
+            column.addWidget(widget)
         self.note.textEdited.connect(self._on_note)
-        self.cancel.clicked.connect(checks.cancel)
+        self.note.returnPressed.connect(self.left)
         checks.changed.connect(self._show)
         runs.changed.connect(self._show)
-        theme.changed.connect(self._tint)
-        self._tint()
         self._show()
-
-    def _build_progress(self) -> None:
-        self.work = QWidget()
-        self.progress = QProgressBar()
-        self.progress.setRange(0, 1000)
-        self.progress.setObjectName("checkProgress")
-        self.cancel = button("", "Give it up", "tool")
-        self.cancel.setAccessibleName("Give the check up")
-        self.cancel.setObjectName("cancelCheck")
-        row = QHBoxLayout(self.work)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self.progress, 1)
-        row.addWidget(self.cancel)
 
     def set_run(self, run: Run | None) -> None:
         """Tell of a run, or of none."""
@@ -82,26 +98,17 @@ class RunDetails(QWidget):
 
     @Slot()
     def _show(self) -> None:
-        run, checks = self._run, self._checks
+        run = self._run
         self.note.setVisible(run is not None)
         if run is not None and self.note.text() != run.note:
             with QSignalBlocker(self.note):
                 self.note.setText(run.note)
-        told = [checks.message]
-        if run is not None:
-            told += [verdict_text(run), distance_text(run)]
-        self.found.setText("\n".join(filter(None, told)))
-        self.found.setVisible(any(told))
-        measured = run is not None and run.distance is not None
+        for shown, text in (
+            (self.message, self._checks.message),
+            (self.verdict, verdict_text(run) if run is not None else ""),
+            (self.distance, distance_text(run) if run is not None else ""),
+        ):
+            shown.setText(text)
+            shown.setVisible(bool(text))
         random = run is not None and is_random(run.experiment)
-        tip = ABOUT_REFERENCE + (ABOUT_RANDOM if random else "")
-        self.found.setToolTip(tip if measured else "")
-        doing = checks.check is not None and checks.run is not None
-        self.work.setVisible(doing)
-        if checks.check is not None and checks.run is not None:
-            self.progress.setFormat(f"{_DOING[checks.check]} {checks.run.title}  %p %")
-            self.progress.setValue(round(1000 * checks.progress))
-
-    @Slot()
-    def _tint(self) -> None:
-        set_icon(self.cancel, "x", self._theme.tokens.text, self._theme.tokens.disabled)
+        self.distance.about = ABOUT_REFERENCE + (ABOUT_RANDOM if random else "")

@@ -1,17 +1,32 @@
-"""How a run is painted in the list: its pictures, its name, what it was told, how it went."""
+"""How a run is painted in the list: its pictures, its name, what it was told, how it went.
+
+The last run of live sampling says that the next change replaces it, and has a pin to press.
+"""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRect, QSize, Qt, Slot
-from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPixmap
+from PySide6.QtCore import (
+    QAbstractItemModel,
+    QEvent,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+    Slot,
+)
+from PySide6.QtGui import QColor, QFont, QHelpEvent, QIcon, QMouseEvent, QPainter, QPixmap
 from PySide6.QtWidgets import (
+    QAbstractItemView,
     QLineEdit,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
+    QToolTip,
     QWidget,
 )
 
@@ -21,21 +36,25 @@ from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.sampling.runs_model import RUN, RunsModel, figures
+from diffusion_gui.panels.sampling.runs_model import RUN, RunsModel, figures, forked
 from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.runs import Outcome, Run
+from diffusion_gui.state.sampling import SamplingController
 
 Index = QModelIndex | QPersistentModelIndex
 SIDE = 44
-PAD = 6
-LINE = 16
+PAD = 4
+LINE = 15
 NOTE_LINE = 15
 BAR = 3
 """Width of the bar beside the run on show."""
 LETTERS = "ABCD"
 SHOWN = 2
 """Pictures per side of a thumbnail, at most."""
+FLEETING = "live: the next change replaces it"
+SIGN = 13
+"""Side of the pin."""
 _ELIDE = Qt.TextElideMode.ElideRight
 _LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
 _RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -45,10 +64,16 @@ class RunsDelegate(QStyledItemDelegate):
     """Paints the rows of a `RunsModel`, and gives the name its editor."""
 
     def __init__(
-        self, model: RunsModel, shown: RunView, comparison: RunComparison, theme: Theme
+        self,
+        model: RunsModel,
+        controller: SamplingController,
+        shown: RunView,
+        comparison: RunComparison,
+        theme: Theme,
     ) -> None:
         super().__init__(model)
         self._model = model
+        self._controller = controller
         self._shown = shown
         self._comparison = comparison
         self._theme = theme
@@ -58,7 +83,7 @@ class RunsDelegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         """Leave room for a note where there is one."""
         run = index.data(RUN)
-        note = NOTE_LINE if run is not None and run.note else 0
+        note = NOTE_LINE if run is not None and (run.note or self._fleets(run)) else 0
         return QSize(0, max(3 * LINE + note, SIDE) + 2 * PAD)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
@@ -74,6 +99,46 @@ class RunsDelegate(QStyledItemDelegate):
             painter.drawPixmap(place, ready)
         self._draw_lines(painter, option, run)
         painter.restore()
+
+    def pin_rect(self, option: QStyleOptionViewItem) -> QRect:
+        """Return where the pin of a run that is replaced soon is, in the view's pixels."""
+        rect = self._text_rect(option)
+        return QRect(rect.right() - SIGN, rect.top() + 3 * LINE, SIGN, SIGN)
+
+    def editorEvent(
+        self, event: QEvent, model: QAbstractItemModel, option: QStyleOptionViewItem, index: Index
+    ) -> bool:
+        """Pin a run whose pin is pressed."""
+        run = index.data(RUN)
+        pressed = event.type() is QEvent.Type.MouseButtonPress and isinstance(event, QMouseEvent)
+        if run is not None and pressed and self._fleets(run):
+            assert isinstance(event, QMouseEvent)
+            left = event.button() is Qt.MouseButton.LeftButton
+            if left and self._on_pin(option, event.position().toPoint()):
+                self._controller.runs.pin(run, True)
+                return True
+        return super().editorEvent(event, model, option, index)
+
+    def helpEvent(
+        self,
+        event: QHelpEvent,
+        view: QAbstractItemView,
+        option: QStyleOptionViewItem,
+        index: Index,
+    ) -> bool:
+        """Say what the pin is for; of the rest of a row, what its run was told."""
+        run = index.data(RUN)
+        if run is not None and self._fleets(run) and self._on_pin(option, event.pos()):
+            QToolTip.showText(event.globalPos(), "Keep this run: pin it", view)
+            return True
+        return super().helpEvent(event, view, option, index)
+
+    def _on_pin(self, option: QStyleOptionViewItem, place: QPoint) -> bool:
+        return self.pin_rect(option).adjusted(-4, -4, 4, 4).contains(place)
+
+    def _fleets(self, run: Run) -> bool:
+        """Return whether the next change replaces a run."""
+        return run.live and not run.touched and run is self._controller.fleeting
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
         """Return a line to write the name in."""
@@ -133,17 +198,22 @@ class RunsDelegate(QStyledItemDelegate):
         self._write(painter, line, self._model.summary(run), tokens.text)
         line.translate(0, LINE)
         self._write(painter, line, _end(run), self._colour(run))
-        if run.note:
+        line.translate(0, LINE)
+        if self._fleets(run):
+            pin = self.pin_rect(option)
+            icon("pin", tokens.accent).paint(painter, pin, mode=QIcon.Mode.Normal)
+            self._write(painter, line.adjusted(0, 0, -SIGN - 4, 0), FLEETING, tokens.secondary)
+        elif run.note:
             small.setItalic(True)
             painter.setFont(small)
-            self._write(painter, line.translated(0, LINE), run.note, tokens.secondary)
+            self._write(painter, line, run.note, tokens.secondary)
 
     def _draw_title(
         self, painter: QPainter, option: QStyleOptionViewItem, run: Run, line: QRect
     ) -> None:
         tokens, right = self._theme.tokens, line.right()
         if run.pinned:
-            place = QRect(right - 12, line.top() + 1, 13, 13)
+            place = QRect(right - 12, line.top() + 1, SIGN, SIGN)
             icon("pin", tokens.accent).paint(painter, place, mode=QIcon.Mode.Normal)
             right -= 18
         painter.setFont(_font(option, 11, QFont.Weight.DemiBold))
@@ -158,8 +228,12 @@ class RunsDelegate(QStyledItemDelegate):
             painter.drawText(QRect(right - 60, line.top(), 61, LINE), _RIGHT, "on show")
             right -= 64
         painter.setFont(_font(option, 12, QFont.Weight.DemiBold))
-        self._write(painter, QRect(line.topLeft(), QSize(right - line.left(), LINE)), run.title,
-                    tokens.text)  # fmt: skip
+        place = QRect(line.topLeft(), QSize(right - line.left(), LINE))
+        self._write(painter, place, run.title, tokens.text)
+        place.setLeft(place.left() + painter.fontMetrics().horizontalAdvance(run.title) + PAD)
+        if place.width() > 2 * LINE:
+            painter.setFont(_font(option, 11))
+            self._write(painter, place, forked(run), tokens.secondary)
 
     def _write(self, painter: QPainter, rect: QRect, text: str, colour: str) -> None:
         painter.setPen(QColor(colour))

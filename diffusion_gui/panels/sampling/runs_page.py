@@ -4,8 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QItemSelectionModel, QModelIndex, QPoint, QRect, Qt, Signal, Slot
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence, QMouseEvent, QPainter, QPen
+from PySide6.QtCore import (
+    QEvent,
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QPoint,
+    QRect,
+    Qt,
+    Signal,
+    Slot,
+)
+from PySide6.QtGui import (
+    QAction,
+    QHideEvent,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QPainter,
+    QPen,
+    QResizeEvent,
+    QShowEvent,
+)
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -19,6 +39,8 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.panels.common.icons import icon, set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import ElidedLabel, button, label
+from diffusion_gui.panels.sampling.check_progress import CheckProgress
+from diffusion_gui.panels.sampling.deleted_runs import DeletedRuns
 from diffusion_gui.panels.sampling.run_details import RunDetails
 from diffusion_gui.panels.sampling.runs_delegate import RunsDelegate
 from diffusion_gui.panels.sampling.runs_model import Index, RunsModel
@@ -43,6 +65,9 @@ class RunsTree(QTreeView):
         super().__init__()
         self.setObjectName("runsTree")
         self.setAccessibleName("Runs")
+        self.setToolTip(
+            "Click: look at a run. Ctrl or Shift: choose several. Double click: rename it"
+        )
         self.setProperty("role", "runs")
         self.setHeaderHidden(True)
         self.setIndentation(INDENT)
@@ -71,6 +96,12 @@ class RunsTree(QTreeView):
         held = event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
         if event.key() in keys and held == PLAIN:
             self._pick(self.currentIndex())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the row in sight that is chosen."""
+        super().resizeEvent(event)
+        if self.currentIndex().isValid():
+            self.scrollTo(self.currentIndex())
 
     def drawBranches(self, painter: QPainter, rect: QRect, index: Index) -> None:
         """Join a fork to the run that it goes on from; Qt would colour the room of a chosen one."""
@@ -113,11 +144,16 @@ class RunsPage(QWidget):
         self._comparison = comparison
         self._checks = checks
         self._theme = theme
-        self._deleted: tuple[Run, ...] = ()
+        self._away = False
+        """True while another page is on show: what happens is taken in when this one is again."""
+        self._kept: frozenset[int] = frozenset()
+        """Numbers of the runs that were chosen before all rows were made anew."""
+        self._heights: object = None
         self.model = RunsModel(self._runs, self)
         self._build()
         self._build_actions()
         self._bind()
+        self._compared = comparison.on
         self.tree.expandAll()
         self._show_shown()
         self._show_list()
@@ -128,44 +164,36 @@ class RunsPage(QWidget):
     def _build(self) -> None:
         self.tree = RunsTree()
         self.tree.setModel(self.model)
-        delegate = RunsDelegate(self.model, self._shown, self._comparison, self._theme)
+        parts = self._controller, self._shown, self._comparison, self._theme
+        delegate = RunsDelegate(self.model, *parts)
         self.tree.setItemDelegate(delegate)
         self._runs.removed.connect(delegate.forget)
-        self._runs.forgotten.connect(self._on_forgotten)
-        self.empty = label("Every run is kept here, with its settings,\nto look at again, fork or"
-                           " compare.\nPress Run to make the first one.", "caption")  # fmt: skip
+        self.empty = label("<b>No runs yet</b><br>Each is kept here with its settings,<br>"
+                           "to look at again, fork or compare", "caption")  # fmt: skip
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.details = RunDetails(self._runs, self._checks, self._theme)
-        self._build_undo()
+        self.details = RunDetails(self._runs, self._checks)
+        self.progress = CheckProgress(self._checks, self._theme)
+        self.deleted = DeletedRuns(self._runs)
         self.compare = button("Compare", "", "chip")
         self.compare.setObjectName("compareRunsButton")
-        self.more = button("", "More to do with the chosen runs", "tool")
+        self.more = button("", "More to do with the chosen runs", "chip")
         self.more.setObjectName("runsMenuButton")
         self.more.setAccessibleName("More to do with the chosen runs")
         self._count = ElidedLabel("caption")
         head = QHBoxLayout()
         head.setContentsMargins(0, 0, 0, 0)
         head.addWidget(self._count, 1)
+        head.addWidget(self.progress, 1)
         head.addWidget(self.compare)
         head.addWidget(self.more)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
         column.addLayout(head)
-        for widget, stretch in ((self.undo, 0), (self.tree, 1), (self.empty, 1), (self.details, 0)):
+        column.addWidget(self.deleted)
+        for widget, stretch in ((self.tree, 1), (self.empty, 1), (self.details, 0)):
             column.addWidget(widget, stretch)
         self.setMinimumWidth(250)
-
-    def _build_undo(self) -> None:
-        self.undo = QWidget()
-        self._undo_text = ElidedLabel("caption")
-        self.undo_button = button("Undo", "Put back what was deleted", "link")
-        self.undo_button.setObjectName("undoDeleteRun")
-        row = QHBoxLayout(self.undo)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.addWidget(self._undo_text, 1)
-        row.addWidget(self.undo_button)
-        self.undo.hide()
 
     def _build_actions(self) -> None:
         self.menu = QMenu(self)
@@ -190,7 +218,6 @@ class RunsPage(QWidget):
             self._add_action(name, text, key, handler)
         self.actions_by_name["pinRun"].setCheckable(True)
         self.more.setMenu(self.menu)
-        self.more.setProperty("role", "menu")
 
     def _add_action(self, name: str, text: str, key: str, handler: Callable[[], None]) -> None:
         action = self.actions_by_name[name] = QAction(text, self)
@@ -209,12 +236,15 @@ class RunsPage(QWidget):
         self.tree.customContextMenuRequested.connect(self._show_menu)
         self.tree.selectionModel().selectionChanged.connect(self._show_chosen)
         self.model.rowsInserted.connect(self._on_rows)
+        self.model.modelAboutToBeReset.connect(self._keep_chosen)
+        self.model.modelReset.connect(self._choose_kept)
         self.compare.clicked.connect(self._on_compare)
-        self.undo_button.clicked.connect(self.put_back)
+        self.details.left.connect(self.tree.setFocus)
         self._runs.changed.connect(self._show_list)
         self._shown.run_changed.connect(self._show_shown)
         self._shown.grown.connect(self._on_grown)
-        self._comparison.changed.connect(self._show_list)
+        self._comparison.changed.connect(self._on_comparison)
+        self._checks.changed.connect(self._show_chosen)
         self._controller.state_changed.connect(self._show_chosen)
         self._theme.changed.connect(self._tint)
 
@@ -244,13 +274,60 @@ class RunsPage(QWidget):
         self.tree.expand(parent)
 
     @Slot()
+    def _keep_chosen(self) -> None:
+        if self.model.rowCount():
+            self._kept = frozenset(run.number for run in self.chosen())
+
+    @Slot()
+    def _choose_kept(self) -> None:
+        """Choose again what was chosen, when all rows have been made anew."""
+        self.tree.expandAll()
+        chosen = QItemSelection()
+        for run in self._runs:
+            index = self.model.index_of(run)
+            if run.number in self._kept and index.isValid():
+                chosen.select(index, index)
+        if chosen.indexes():
+            choice = self.tree.selectionModel()
+            choice.setCurrentIndex(chosen.indexes()[0], QItemSelectionModel.SelectionFlag.NoUpdate)
+            choice.select(chosen, CHOOSE)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take in what has happened meanwhile."""
+        super().showEvent(event)
+        if self._away:
+            self._away = False
+            self.model.set_watched(True)
+            self._show_shown()
+            self._on_comparison()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Let the list be."""
+        super().hideEvent(event)
+        self._away = True
+        self.model.set_watched(False)
+
+    @Slot()
     def _show_shown(self) -> None:
-        """Choose the row of the run on show, unless several are chosen."""
-        index = self.model.index_of(self._shown.run)
-        if index.isValid() and len(self.chosen()) < 2:
+        """Choose the row of the run on show, unless it is one of several."""
+        if self._away:
+            return
+        index, chosen = self.model.index_of(self._shown.run), self.chosen()
+        if index.isValid() and (len(chosen) < 2 or self._shown.run not in chosen):
             self.tree.selectionModel().setCurrentIndex(index, CHOOSE)
             self.tree.scrollTo(index)
         self.tree.viewport().update()
+
+    @Slot()
+    def _on_comparison(self) -> None:
+        """Choose the run on show alone when a comparison ends: Del is meant for what is seen."""
+        if self._away:
+            return
+        index = self.model.index_of(self._shown.run)
+        if not self._comparison.on and self._compared and index.isValid():
+            self.tree.selectionModel().setCurrentIndex(index, CHOOSE)
+        self._compared = self._comparison.on
+        self._show_list()
 
     @Slot()
     def _on_grown(self) -> None:
@@ -259,23 +336,34 @@ class RunsPage(QWidget):
 
     @Slot()
     def _show_list(self) -> None:
+        if self._away:
+            return
         count = len(self._runs)
         self.tree.setVisible(count > 0)
         self.details.setVisible(count > 0)
         self.compare.setVisible(count > 0)
         self.more.setVisible(count > 0)
         self.empty.setVisible(count == 0)
-        self._count.setText(f"{count} run{'s' * (count != 1)}" if count else "")
-        if any(run in self._runs for run in self._deleted):
-            self._forget_deleted()
         if not self.chosen():
             self._show_shown()
-        self.tree.doItemsLayout()  # a note makes a row higher
         self._show_chosen()
+
+    def _fit_rows(self) -> None:
+        """Lay the rows out anew where one is higher than it was: a note, or what is said of it."""
+        noted = frozenset(run.number for run in self._runs if run.note)
+        fleeting = self._controller.fleeting
+        heights = noted, fleeting.number if fleeting is not None else 0
+        if heights != self._heights:
+            self._heights = heights
+            self.tree.scheduleDelayedItemsLayout()
 
     @Slot()
     def _show_chosen(self) -> None:
-        chosen, one = self.chosen(), self._one
+        if self._away:
+            return
+        self._fit_rows()
+        chosen = self.chosen()
+        one = chosen[0] if len(chosen) == 1 else None
         parent = self._runs.parent_of(one) if one is not None else None
         on = self._comparison.on
         able = {
@@ -301,6 +389,18 @@ class RunsPage(QWidget):
             f"choose 2 to {MOST_RUNS} with Ctrl or Shift"
         )  # fmt: skip
         self.details.set_run(one)
+        self._show_count(len(chosen))
+
+    def _show_count(self, chosen: int) -> None:
+        """Say how many runs there are, and what Compare waits for."""
+        count, checking = len(self._runs), self._checks.check is not None
+        text = f"{count} run{'s' * (count != 1)}" if count else ""
+        if count > 1 and not self.compare.isEnabled():
+            text += f": choose 2 to {MOST_RUNS} to compare"
+        elif chosen > 1 and not self._comparison.on:
+            text += f", {chosen} chosen"
+        self._count.setText(text)
+        self._count.setVisible(not checking)
 
     @Slot(QPoint)
     def _show_menu(self, place: QPoint) -> None:
@@ -373,46 +473,43 @@ class RunsPage(QWidget):
         """Pin the chosen runs, or let them go if all of them are pinned."""
         chosen = self.chosen()
         pinned = not all(run.pinned for run in chosen)
-        for run in chosen:
-            self._runs.pin(run, pinned)
+        with self._runs.together():
+            for run in chosen:
+                self._runs.pin(run, pinned)
 
     @Slot()
     def delete(self) -> None:
-        """Delete the chosen runs; a bar offers to put them back."""
-        chosen = self.chosen()
+        """Delete the chosen runs but for those that are pinned; a line offers to put them back."""
+        pinned = [run for run in self.chosen() if run.pinned]
+        chosen = [run for run in self.chosen() if not run.pinned]
+        if pinned:
+            told = f"{pinned[0].title} is" if len(pinned) == 1 else f"{len(pinned)} runs are"
+            self.refused.emit(f"{told} pinned: let go of the pin (P), then delete")
         if not chosen:
             return
         if self._controller.recorded in chosen and self._controller.state in (
             RunState.RUNNING, RunState.PAUSED,
         ):  # fmt: skip
             self._controller.stop()
-        for run in chosen:
-            self._runs.delete(run)
-        self._deleted = tuple(chosen)
-        what = chosen[0].title if len(chosen) == 1 else f"{len(chosen)} runs"
-        self._undo_text.setText(f"{what} deleted")
-        self.undo.show()
+        self.deleted.delete(chosen)
         left = list(self._runs)
+        if not left:
+            self.deleted.undo.setFocus()  # so that Ctrl+Z stays with the list
         if self._shown.run in chosen and left:
             self._shown.show(left[-1])
 
-    @Slot()
-    def put_back(self) -> None:
-        """Put back the runs that were deleted last."""
-        deleted, self._deleted = self._deleted, ()
-        for run in deleted:
-            self._runs.put_back(run)
-        self.undo.hide()
-
-    @Slot(object)
-    def _on_forgotten(self, run: Run) -> None:
-        """Offer nothing that newer runs have taken the memory of."""
-        if run in self._deleted:
-            self._forget_deleted()
-
-    def _forget_deleted(self) -> None:
-        self._deleted = ()
-        self.undo.hide()
+    def event(self, event: QEvent) -> bool:
+        """Undo the last deletion by Ctrl+Z in the list; where there is none, leave it be."""
+        asked = event.type() in (QEvent.Type.ShortcutOverride, QEvent.Type.KeyPress)
+        if asked and isinstance(event, QKeyEvent) and event.matches(QKeySequence.StandardKey.Undo):
+            if event.type() is QEvent.Type.ShortcutOverride and self.deleted.any:
+                event.accept()
+                return True
+            if event.type() is QEvent.Type.KeyPress and self.deleted.any:
+                self.deleted.put_back()
+                self.tree.setFocus()
+                return True
+        return super().event(event)
 
     @Slot()
     def _tint(self) -> None:

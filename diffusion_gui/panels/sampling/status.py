@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+
 from diffusion_gui.state.forecast import Forecaster, spoken
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling import RunState, SamplingController
 
 
@@ -13,16 +15,19 @@ def status(controller: SamplingController, run: Run | None) -> str:
     last = run.trajectory.last if run else None
     if state is RunState.LOADING:
         return "getting ready"
-    if run is None or last is None or state is RunState.FAILED:
-        return "failed" if state is RunState.FAILED else ""
+    failed = state is RunState.FAILED and not controller.outdated
+    if run is None or last is None or failed:
+        return "failed" if failed else ""
     total = run.trajectory.num_steps
-    parts = [] if state is RunState.RUNNING else [str(state)]
+    mended = state is RunState.FAILED  # the settings are others: it is not they that failed
+    parts = [] if state is RunState.RUNNING else [str(run.outcome if mended else state)]
     parts += [f"step {last.index} of {total}", f"NFE {run.calls[last.index]}"]
     if last.index and last.seconds > 0.0:
         rate = last.index / last.seconds
         parts.append(f"{rate:.3g} steps/s")
+        goes_on = last.index < total and run.outcome is Outcome.RUNNING
         left = (total - last.index) / rate
-        parts.append(f"{left:.1f} s left" if last.index < total else f"{last.seconds:.2f} s")
+        parts.append(f"{left:.1f} s left" if goes_on else f"{last.seconds:.2f} s")
     if total < run.experiment.sampling.steps:
         parts.append(f"(at most {total} steps from there)")
     if run.trajectory.stride > 1:
@@ -35,9 +40,15 @@ def wish(controller: SamplingController, forecaster: Forecaster) -> str:
 
     It stands at the left, where it is not cut off. The time is told where the forecast has none.
     """
+    if armed := controller.armed:
+        run, step = armed
+        return f"fork at step {step} of {run.title}: change a setting, and it goes on from there   "
     if not controller.outdated or controller.state in (RunState.LOADING, RunState.RUNNING):
         return ""
     offered = None if forecaster.seconds else controller.offered
-    time = f" (about {spoken(offered)})" if offered else ""
+    time = ""
+    if offered is not None:
+        known = math.isfinite(offered)
+        time = f" (about {spoken(offered)})" if known else " (it takes a while)"
     press = "Stop, then Run" if controller.state is RunState.PAUSED else "Run"
     return f"settings changed: press {press}{time}   "
