@@ -208,7 +208,7 @@ def legs(experiment: Experiment) -> tuple[Leg, ...]:
     past = [(-1, root, ways)]  # the forks that are not gone back behind, each with its way
     for one in forks:
         step = cast("Fork", one.fork).step
-        _check_fork(one, past[-1][1], step, past[-1][2][-1])
+        _check_fork(one, step, past[-1][2][-1])
         while step <= past[-1][0]:
             past.pop()
         past.append((step, one, _forked(one, step, root, *past[-1][1:])))
@@ -345,10 +345,12 @@ def _until(ways: tuple[Leg, ...], step: int) -> tuple[Leg, ...]:
     return tuple(leg for leg in ways if leg.first < step or leg.first == 0)
 
 
-def _check_fork(experiment: Experiment, parent: Experiment, step: int, leg: Leg) -> None:
-    last = leg.first + len(leg.marks) - 1
-    if not 0 <= step < last:
-        raise EngineError(f"a fork must be at a step in 0..{last - 1} of its run, got {step}")
+def _check_fork(experiment: Experiment, step: int, leg: Leg) -> None:
+    """Raise EngineError unless the run whose last leg is `leg` can be forked at `step`."""
+    if not 0 <= step < leg.first + len(leg.levels):  # else it is: every level is stepped on
+        last = leg.first + len(leg.marks) - 1
+        if not 0 <= step < last:
+            raise EngineError(f"a fork must be at a step in 0..{last - 1} of its run, got {step}")
     if line := fork_refusal(experiment):
         raise EngineError(line)
 

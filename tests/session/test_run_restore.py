@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
     PICTURES,
     Experiment,
@@ -22,7 +23,6 @@ from diffusion_gui.engine.experiment import (
     Sampling,
     Start,
 )
-from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.images import Picture, Pixels, read_picture
 from diffusion_gui.engine.masks import MASK_SIDE, encode
 from diffusion_gui.engine.recorder import record, to_pixels
