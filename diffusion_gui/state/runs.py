@@ -178,6 +178,11 @@ class Runs(QObject):
         self.replaced.emit(run, other)
         self.changed.emit()
 
+    def keep(self, run: Run) -> None:
+        """Note that a person has had to do with a run: no run of an edit takes its place."""
+        run.live = False
+        self.changed.emit()
+
     def judge(self, run: Run, told: Verdict | ReferenceDistance) -> None:
         """Note what was found out about a run."""
         if isinstance(told, Verdict):
