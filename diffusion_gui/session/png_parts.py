@@ -67,8 +67,8 @@ def png_info(
 ) -> PngInfo:
     """Return texts and pictures as Pillow writes them into a PNG, pictures behind the pixels.
 
-    `packed` texts are smaller, and no longer legible in the file as it lies.
-    Raises EngineError for more text than would be read again.
+    `packed` texts are smaller, and no longer legible in the file as it lies. Raises EngineError
+    for more text than would be read again.
     """
     size = sum(len(value.encode()) for value in texts.values())
     if size > MOST_TEXT:

@@ -104,13 +104,6 @@ def carriage(
     return Carriage(shared(_joined(line), set(kept)), kept, left_out)
 
 
-def carried_bytes(experiment: Experiment) -> tuple[float, float]:
-    """Return about how many bytes the settings take in a file, and the pictures with them."""
-    ids = {picture_id for one in lineage(experiment) for picture_id in needed(one)}
-    pictures = min(len(ids), MOST_PICTURES) * 3 * experiment.sampling.size**2 * _PACKED
-    return len(zlib.compress(encode(shared(experiment, ())).encode())), pictures
-
-
 class _Load:
     """Pictures for a file, each one once; `left_out` are those that there is no room for."""
 
@@ -146,6 +139,13 @@ class _Load:
     def _unused(self, picture_id: str) -> str:
         """Return an id that no picture goes along under."""
         return f"{picture_id}-0" if picture_id in self.pictures else picture_id
+
+
+def carried_bytes(experiment: Experiment) -> tuple[float, float]:
+    """Return about how many bytes the settings take in a file, and the pictures with them."""
+    ids = {picture_id for one in lineage(experiment) for picture_id in needed(one)}
+    pictures = min(len(ids), MOST_PICTURES) * 3 * experiment.sampling.size**2 * _PACKED
+    return len(zlib.compress(encode(shared(experiment, ())).encode())), pictures
 
 
 def _with_names(experiment: Experiment, names: dict[str, str]) -> Experiment:
