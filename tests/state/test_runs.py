@@ -257,6 +257,7 @@ def test_three_hundred_large_runs_stay_within_the_budget(
         del there, one, run
     assert 0.9 * runs_module.BUDGET < most <= budget
     assert len(runs) > 30
+    assert runs._memory.held(runs) == RunMemory().held(runs), "as if counted anew"
 
 
 def test_a_deleted_run_takes_memory_until_it_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
