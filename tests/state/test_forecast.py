@@ -38,7 +38,8 @@ def test_the_forecast_follows_the_settings_and_the_runs(parts: Parts, qtbot: QtB
     assert told.seconds == pytest.approx(8 * per_call)
     assert "about" in told.text
     parts.document.replace_sampling("another count", count=3)
-    assert told.seconds is None, "of this count there is no run yet"
+    assert told.seconds == pytest.approx(8 * per_call * 3 / 2), "in proportion to the pixels"
+    assert "roughly" in told.text
 
 
 def test_steps_beyond_T_are_counted_the_same_everywhere_and_said(

@@ -46,7 +46,7 @@ def test_a_run_that_would_take_long_is_offered_and_one_click_makes_it(
     qtbot.waitUntil(lambda: "   NFE 1,000   about " in panel.forecast.text(), timeout=TIMEOUT)
     assert panel.forecast.text().startswith("settings changed: press Run   NFE")
     parts.document.replace_sampling("of another count", count=3)
-    qtbot.waitUntil(lambda: "press Run (about " in panel.forecast.text(), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: "   roughly " in panel.forecast.text(), timeout=TIMEOUT)
     assert controller.recorded is made
     parts.document.history.undo()
     parts.document.replace_schedule(ScheduleSpec("linear"), "preset")
@@ -127,15 +127,15 @@ def test_a_model_of_unknown_pace_is_tried_out_of_sight_and_offered_where_it_is_s
     parts.run_view.run_changed.connect(lambda: seen.append(parts.run_view.run))
 
     monkeypatch.setattr(sampling, "LIVE_SECONDS", 1e-9)
-    parts.document.replace_sampling("not timed yet", model="gaussian")
+    parts.document.replace_sampling("not timed yet", model="gaussian", steps=600)
     assert controller.state is RunState.LOADING
     qtbot.waitUntil(lambda: controller.offered is not None, timeout=TIMEOUT)
     assert 0.0 < controller.offered < 60.0
     assert (controller.state, controller.recorded, list(controller.runs)) == (
         RunState.DONE, made, [made],
     )  # fmt: skip
-    assert panel.forecast.text().startswith("settings changed: press Run   NFE 4   about ")
-    parts.document.replace_sampling("more", steps=5)
+    assert panel.forecast.text().startswith("settings changed: press Run   NFE 600   about ")
+    parts.document.replace_sampling("fewer", steps=5)
     assert controller.state is RunState.DONE, "known by now: offered at once"
 
     controller._tried.setInterval(60_000)
