@@ -447,12 +447,12 @@ def test_an_animation_may_have_any_ending(tmp_path, name):
 def test_a_trajectory_that_the_disk_has_no_room_for_is_refused_before_the_run(
     tmp_path, monkeypatch
 ):
-    from diffusion_gui.session import trajectory_export
+    from diffusion_gui.session import files
 
     class Disk:
         free = 10_000_000
 
-    monkeypatch.setattr(trajectory_export.shutil, "disk_usage", lambda _: Disk)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: Disk)
     base = ("sample", "--size", 32, "--count", 64, "--steps", 50, "-o", tmp_path / "g.png")
     for name in ("t.npz", "t.safetensors"):
         line = _refused(*base, "--trajectory", tmp_path / name)

@@ -18,6 +18,7 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.run_copies import COPIES, RunCopies, on_show
 from diffusion_gui.app.schedule_files import ask_target
 from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.format_combo import ANIMATIONS, file_kinds
 from diffusion_gui.panels.sampling.export_row import ExportRow
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.state.exporting import Exporter
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
     from diffusion_gui.session.run_inputs import Carriage
 
 FILES = ("saveGrid", "exportRunPictures", "exportRunAnimation", "exportTrajectory", "exportNumbers")
-_ANIMATIONS = ";;".join(
-    (
-        "GIF, plays everywhere (*.gif)",
-        "WebP, small (*.webp)",
-        "APNG, without loss (*.apng)",
-        "MP4 video (*.mp4)",
-    )
-)
 _FLOATS = "NumPy arrays (*.npz);;safetensors (*.safetensors)"
 
 
@@ -167,10 +160,12 @@ class RunFiles(QObject):
         if (found := self._on_show()) is None:
             return
         from diffusion_gui.panels.sampling.export_dialogs import RunPicturesDialog
+        from diffusion_gui.session.run_inputs import carried_bytes
 
         run, frame = found
         recorded = len(run.trajectory.frames)
-        dialog = RunPicturesDialog(frame, recorded, self._fields(frame), self._panel)
+        carried = carried_bytes(run.experiment)
+        dialog = RunPicturesDialog(frame, recorded, self._fields(frame), self._panel, carried)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.wished.connect(lambda wish: self._export_pictures(run, frame, wish))
         dialog.open()
@@ -191,16 +186,17 @@ class RunFiles(QObject):
         def write(watch: Watch) -> str:
             kept = self._carried(run, watch)
             if wish.numbered and wish.steps:
-                count = export.save_steps(place, stem, frames, wish.look, kept, watch)
+                made = export.save_steps(place, stem, frames, wish.look, kept, watch)
             elif wish.numbered:
-                count = export.save_images(place, stem, frame, wish.look, kept, watch)
+                made = export.save_images(place, stem, frame, wish.look, kept, watch)
             elif wish.steps:
                 export.save_sheet(place, frames, wish.look, kept, watch)
                 return f", {len(frames)} steps{_left_out(kept)}"
             else:
                 export.save_step(place, frame, wish.look, kept, watch)
                 return _left_out(kept)
-            return f", {count} file{'s' * (count > 1)}{_left_out(kept)}"
+            several = f", {made.files} file{'s' * (made.files > 1)}"
+            return f"{several}{_apart(kept, made.keeper)}{_left_out(kept)}"
 
         self._start(Path(place).name, write)
 
@@ -223,20 +219,22 @@ class RunFiles(QObject):
         run, frame = found
         recorded, motion = len(run.trajectory.frames), self._motion or RunMotion()
         fields = self._fields(frame)
-        dialog = RunAnimationDialog(frame, recorded, fields, motion, self._panel)
+        dialog = RunAnimationDialog(frame, recorded, fields, motion, self._ending, self._panel)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.wished.connect(lambda wish: self._export_animation(run, wish))
+        dialog.wished.connect(lambda wish: self._export_animation(run, wish, dialog.format.ending))
         dialog.open()
 
-    def _export_animation(self, run: Run, motion: RunMotion) -> None:
+    def _export_animation(self, run: Run, motion: RunMotion, ending: str) -> None:
         from diffusion_gui.session.run_export import save_run_animation
 
-        self._motion = motion
+        self._motion, self._ending = motion, ending
         frames = run.trajectory.frames
-        path = self._ask("Export animation of the run", f"{_stem(run)}{self._ending}", _ANIMATIONS)
+        path = self._ask(
+            "Export animation of the run", f"{_stem(run)}{self._ending}", file_kinds(self._ending)
+        )
         if not path:
             return
-        if f"*{Path(path).suffix.lower()})" in _ANIMATIONS:
+        if Path(path).suffix.lower() in ANIMATIONS:
             self._ending = Path(path).suffix.lower()
 
         def write(watch: Watch) -> str:
@@ -287,6 +285,11 @@ def _stem(run: Run) -> str:
     from diffusion_gui.session.forward_export import file_stem
 
     return file_stem(run.name) if run.name else "samples"
+
+
+def _apart(kept: Carriage, keeper: str) -> str:
+    """Say where the pictures are that would have been too many for every file."""
+    return f"; {keeper} alone carries its {len(kept.pictures):,} pictures" if keeper else ""
 
 
 def _left_out(kept: Carriage) -> str:

@@ -94,7 +94,7 @@ class Leg:
         return self.first + len(self.marks) - 1 if self.end is None else self.end
 
     @property
-    def own_marks(self) -> list[Mark]:
+    def own_marks(self) -> tuple[Mark, ...]:
         """The steps that are the run's: the one at which the next leg takes over is not."""
         return self.marks if self.end is None else self.marks[: self.end - self.first]
 
@@ -206,7 +206,7 @@ def legs(experiment: Experiment) -> tuple[Leg, ...]:
     count = root.sampling.count
     if not 1 <= count <= MAX_COUNT:
         raise EngineError(f"count must be in 1..{MAX_COUNT}, got {count}")
-    ways = (Leg(root.sampling, _planned(root), (Owner(0, root),)),)
+    ways: tuple[Leg, ...] = (Leg(root.sampling, _planned(root), (Owner(0, root),)),)
     past = [(-1, root, ways)]  # the forks that are not gone back behind, each with its way
     for one in forks:
         step = cast("Fork", one.fork).step
@@ -230,8 +230,8 @@ def _forked(
         T = experiment.schedule.T
         if leg.T == T and _same(planned, _planned(_alone(parent, root))):
             return (*earlier, replace(leg, owners=owners, end=None))
-        if not _counts_steps(experiment.sampling) and not _goes_up(experiment.sampling):
-            bent = _joined(leg.levels.part(0, local), leg.T, planned, T)
+        bent = _joined(leg.levels.part(0, local), leg.T, planned, T)
+        if _bends(experiment.sampling, len(leg.levels) - local, len(bent) - local):
             return (*earlier, replace(leg, levels=bent, owners=owners, end=None))
     mark = leg.marks[local]
     here = Levels(np.array([float(mark.t)]), np.array([mark.a]), np.array([mark.s]))
@@ -380,14 +380,14 @@ def arrangement(experiment: Experiment) -> tuple[bool, str]:
     return experiment.forward.fit is Fit.PAD, experiment.forward.background
 
 
-def _goes_up(sampling: Sampling) -> bool:
-    """Return whether a run goes back up to levels it has left."""
-    return bool(sampling.restart) or repaints(sampling)
+def _bends(sampling: Sampling, before: int, after: int) -> bool:
+    """Return whether a sampler comes to a step alike with `before` and `after` transitions to go.
 
-
-def _counts_steps(sampling: Sampling) -> bool:
-    """Return whether what a step does depends on how many there are, as EDM's churn has it."""
-    return dict(sampling.params).get("churn", 0.0) > 0.0
+    One that goes back up does not, nor does EDM's churn, whose share depends on their number.
+    """
+    if sampling.restart or repaints(sampling) or dict(sampling.params).get("churn", 0.0) > 0.0:
+        return False
+    return before == after or min(before, after) + 1 >= SAMPLERS[sampling.sampler].foresight
 
 
 def _same(one: Levels, other: Levels) -> bool:

@@ -31,9 +31,10 @@ class Tape:
         An estimate that was made on another `device` is asked for again, and so are those after it.
         """
         at, self._at = self._at, self._at + 1
-        if at < len(self._estimates):
-            if self._estimates[at].device == device:
-                return self._estimates[at]
+        kept = self._estimates  # another thread may give them up
+        if at < len(kept):
+            if kept[at].device == device:
+                return kept[at]
             self._cut(at)
         try:
             estimate = ask()

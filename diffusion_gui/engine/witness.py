@@ -6,6 +6,7 @@ anyhow. On a CUDA device the notes travel as the frames do: see `recorder.py`.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor
 
 from diffusion_gui.engine.denoisers.exact import Exact, Glimpse
+from diffusion_gui.engine.denoisers.in_parts import release
+from diffusion_gui.engine.errors import ran_out_of_memory
 from diffusion_gui.engine.experiment import MAX_COUNT
 from diffusion_gui.engine.models import Built
 from diffusion_gui.engine.projection import Projector
@@ -43,9 +46,9 @@ class _Parcel:
 class Witness:
     """Takes notes of one run into `survey`.
 
-    `earlier(step)` is the posterior of a step whose estimate is not asked of a model, because a
-    parent's tape has it. `put` every step, with what was `seen`, before the recorder gets it, and
-    `take` a step when its frame has arrived.
+    `earlier(step)` is the posterior of a step whose estimate is not asked of a model, because it is
+    on the tape of the run that this one goes on from. `put` every step, with what was `seen`,
+    before the recorder gets it, and `take` a step when its frame has arrived.
     """
 
     def __init__(
@@ -80,15 +83,32 @@ class Witness:
 
     @torch.no_grad()
     def put(self, step: Step, seen: Seen) -> None:
-        """Note a step; at s = 0 no estimate is made, whatever was asked on the way there."""
-        newest = _newest(seen, len(step.x_t)) if step.s > 0.0 else None
+        """Note a step; at s = 0 no estimate is made, whatever was asked on the way there.
+
+        Where memory is short a step has no notes, which is no reason to end the run.
+        """
+        for _ in range(2):
+            try:
+                parcel = self._parcel(step, seen)
+            except Exception as error:
+                if not ran_out_of_memory(error):
+                    raise
+            else:
+                break
+            release()
+        else:
+            nowhere = torch.full((2, len(step.x_t), 2), math.nan)
+            parcel = _Parcel(step.index, nowhere, None, None)
+        self._queue.append(parcel)
+
+    def _parcel(self, step: Step, seen: Seen) -> _Parcel:
+        newest = _newest(list(seen), len(step.x_t)) if step.s > 0.0 else None
         shown = self._project(step.x_t, display_scale(step.a, step.s))
         places = _home(torch.stack([shown, self._project(step.x0_hat)]))
         if newest is None:
-            self._queue.append(_Parcel(step.index, places, None, None))
-            return
+            return _Parcel(step.index, places, None, None)
         atlas, numbers = newest
-        self._queue.append(_Parcel(step.index, places, _home(numbers), atlas))
+        return _Parcel(step.index, places, _home(numbers), atlas)
 
     def take(self, index: int) -> None:
         """Write the notes up to step `index`, which have arrived with its frame."""

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.forecast import Forecast, Problems, forecast
+from diffusion_gui.engine.numerals import size
 from diffusion_gui.engine.schedules import SPACINGS
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import JobRunner
@@ -156,15 +157,3 @@ def spoken(seconds: float) -> str:
     if seconds < 120.0:
         return f"{seconds:.1f} s" if seconds < 10.0 else f"{seconds:.0f} s"
     return f"{seconds / 60.0:.0f} min"
-
-
-def size(nbytes: float) -> str:
-    """Return a size with sensible digits: 41 kB, 3.9 MB, 2.1 GB."""
-    for unit, each in (("GB", 1e9), ("MB", 1e6)):
-        if nbytes >= each:
-            return (
-                f"{nbytes / each:.1f} {unit}"
-                if nbytes < 10 * each
-                else f"{nbytes / each:.0f} {unit}"
-            )
-    return f"{nbytes / 1e3:.0f} kB"

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import EMOJI, Experiment
-from diffusion_gui.engine.legs import shared_calls
-from diffusion_gui.engine.planning import calls_by_step, model_calls
+from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
+from diffusion_gui.engine.legs import lineage, shared_calls, shortest
+from diffusion_gui.engine.planning import model_calls, transitions
 from diffusion_gui.engine.schedules import SPACINGS
 from diffusion_gui.state.runs import Run
 
@@ -115,16 +115,46 @@ class Pace:
 
 def _calls(experiment: Experiment) -> float:
     """Return about how many model calls a run makes that a fork has not in common."""
+    experiment = shortest(experiment)
+    longest = max(map(_length, lineage(experiment)))
+    share = min(1.0, _COUNTED_STEPS / longest)
+    fewer = _shortened(experiment, share) if share < 1.0 else experiment
+    return (model_calls(fewer) - shared_calls(fewer)) / share
+
+
+def _length(experiment: Experiment) -> int:
+    """Return the steps that a run is told to make, its way up again left out."""
+    sampling = experiment.sampling
+    spacing = SPACINGS.get(sampling.spacing)
+    listed = spacing is not None and spacing.listed
+    return len(sampling.levels) if listed else _steps(experiment)
+
+
+def _steps(experiment: Experiment) -> int:
+    """Return how many of the steps that are asked for there is room for below T, or the start."""
     sampling = experiment.sampling
     first = sampling.start.t if sampling.start is not None else experiment.schedule.T
-    steps = min(sampling.steps, first)
-    if experiment.fork is not None:
-        return model_calls(experiment) - shared_calls(experiment)
-    spacing = SPACINGS.get(sampling.spacing)
-    if steps <= _COUNTED_STEPS or spacing is None or spacing.listed:
-        return model_calls(experiment)
-    fewer = replace(experiment, sampling=replace(sampling, steps=_COUNTED_STEPS))
-    return calls_by_step(fewer)[-1] * steps / _COUNTED_STEPS
+    return min(sampling.steps, first)
+
+
+def _shortened(experiment: Experiment, share: float) -> Experiment:
+    """Return a run with about a share of the steps, its forks at the same share of their runs."""
+    *younger, root = lineage(experiment)
+    short = _fewer(root, share)
+    for one in reversed(younger):
+        assert one.fork is not None
+        least = short.fork.step + 1 if short.fork is not None else 0
+        step = max(round(one.fork.step * share), least)
+        step = min(step, transitions(short) - 1)
+        short = replace(_fewer(one, share), fork=Fork(short, step))
+    return short
+
+
+def _fewer(experiment: Experiment, share: float) -> Experiment:
+    sampling = experiment.sampling
+    steps = max(round(_steps(experiment) * share), 1)
+    levels = sampling.levels[:: max(round(1.0 / share), 1)]
+    return replace(experiment, sampling=replace(sampling, steps=steps, levels=levels))
 
 
 def _strict(experiment: Experiment, device: str) -> Any:

@@ -5,15 +5,20 @@ The step on show and the time cursor of the other panels lead one another: see `
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from enum import StrEnum
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.state.sampling import Run, RunState, SamplingController
 from diffusion_gui.state.view_state import ViewState
+
+SECONDS_BETWEEN = 0.04
+"""While steps are scrubbed the time cursor follows this often: all panels show it, and together
+they take longer than a frame of the screen has."""
 
 
 class Quantity(StrEnum):
@@ -38,13 +43,14 @@ class RunView(QObject):
 
     `run_changed` when another run is on show, `grown` when it has got more steps, `step_changed`
     when another recorded step is on show, `shown_changed` when the quantities, the chosen image,
-    whether it is enlarged, or the page changed.
+    whether it is enlarged, or the page changed. `led` when the time cursor was moved to the step.
     """
 
     run_changed = Signal()
     step_changed = Signal()
     grown = Signal()
     shown_changed = Signal()
+    led = Signal()
 
     def __init__(
         self, controller: SamplingController, view: ViewState, parent: QObject | None = None
@@ -60,6 +66,9 @@ class RunView(QObject):
         self._emptied = False
         """Whether the run on show was deleted, with all others."""
         self._linking = False
+        self._led_at = 0.0
+        self._soon = QTimer(self, singleShot=True)
+        self._soon.timeout.connect(self._lead_time)
         self._quantities: tuple[Quantity, ...] = (Quantity.X_T, Quantity.X0_HAT)
         self._image: int | None = None
         self._enlarged = False
@@ -130,6 +139,7 @@ class RunView(QObject):
             return
         if not run.live or self._run is None:
             self._following = True
+        self._soon.stop()
         self._run = run
         self._step = last.index if self._following else min(self._step, run.trajectory.num_steps)
         self._frame = run.trajectory.at_step(self._step)
@@ -143,14 +153,32 @@ class RunView(QObject):
 
     def set_step(self, step: int) -> None:
         """Look at a step, and move the time cursor there; at the newest one, follow the run."""
+        if self._go(step):
+            self._lead_time()
+
+    def scrub(self, step: int) -> None:
+        """Look at a step on the way to others; the time cursor comes along, but not at each."""
+        left = SECONDS_BETWEEN - (time.monotonic() - self._led_at)
+        if left > 0.0 and not self._soon.isActive():
+            self._soon.start(round(1000.0 * left) + 1)
+        if self._go(step) and not self.lags:
+            self._lead_time()
+
+    @property
+    def lags(self) -> bool:
+        """True while the time cursor has not yet come to the step that was scrubbed to."""
+        return self._soon.isActive()
+
+    def _go(self, step: int) -> bool:
+        """Look at a step, if there is any."""
         last = self._run.trajectory.last if self._run else None
         if last is None:
-            return
+            return False
         step = min(max(step, 0), last.index)
         self._following = step == last.index
         self._step = step
         self._look()
-        self._lead_time()
+        return True
 
     @Slot()
     def earlier(self) -> None:
@@ -207,6 +235,7 @@ class RunView(QObject):
         grows = self._controller.state is RunState.RUNNING and self._following
         if run is None or self._linking or grows:
             return
+        self._soon.stop()
         nearest = run.trajectory.at_time(self._view.t * run.experiment.schedule.T / self._view.T)
         if nearest is not None:
             self._following = False
@@ -290,13 +319,17 @@ class RunView(QObject):
             self._frame = frame
             self.step_changed.emit()
 
+    @Slot()
     def _lead_time(self) -> None:
+        self._soon.stop()
+        self._led_at = time.monotonic()
         run, frame = self._run, self._frame
         if run is None or frame is None:
             return
         self._linking = True
         self._view.set_t(round(frame.t * self._view.T / run.experiment.schedule.T))
         self._linking = False
+        self.led.emit()
 
     def _indices(self) -> list[int]:
         return [frame.index for frame in self._run.trajectory.frames] if self._run else []

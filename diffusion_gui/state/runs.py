@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -108,6 +109,7 @@ class Runs(QObject):
         super().__init__(parent)
         self._runs: list[Run] = []
         self._numbers = itertools.count(1)
+        self._together = False
         self._parents: dict[Run, Run | None] = {}
         """What `parent_of` has found: experiments are long to compare, and it is asked often."""
         self._memory = RunMemory()
@@ -178,6 +180,11 @@ class Runs(QObject):
         self.replaced.emit(run, other)
         self.changed.emit()
 
+    def keep(self, run: Run) -> None:
+        """Note that a person has had to do with a run: no run of an edit takes its place."""
+        run.live = False
+        self.changed.emit()
+
     def judge(self, run: Run, told: Verdict | ReferenceDistance) -> None:
         """Note what was found out about a run."""
         if isinstance(told, Verdict):
@@ -205,13 +212,13 @@ class Runs(QObject):
     def pin(self, run: Run, pinned: bool) -> None:
         """Keep a run, with all its frames, until it is deleted by hand."""
         run.pinned = pinned
-        self.changed.emit()
+        self._tell()
 
     def delete(self, run: Run) -> None:
         """Take a run out of the list; `put_back` returns it."""
         self._drop(run)
         self._deleted.add(run)
-        self.changed.emit()
+        self._tell()
 
     def put_back(self, run: Run) -> None:
         """Return a deleted run to its place."""
@@ -220,6 +227,20 @@ class Runs(QObject):
             self._deleted.discard(run)
             self._runs.append(run)
             self._runs.sort(key=lambda one: one.number)
+            self._tell()
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Tell only once, at the end, of all that is pinned, deleted and put back within."""
+        self._together = True
+        try:
+            yield
+        finally:
+            self._together = False
+            self.changed.emit()
+
+    def _tell(self) -> None:
+        if not self._together:
             self.changed.emit()
 
     def _append(self, run: Run, number: int) -> None:

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from diffusion_gui.app.actions import ACTIONS, shortcut_lines
+from diffusion_gui.app.actions import ACTIONS, shortcut_groups
 from diffusion_gui.app.key_list import KeyList
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
@@ -141,9 +141,12 @@ class Folder:
 
 
 def test_the_list_of_keys_has_those_of_menus_and_of_what_has_the_focus() -> None:
-    lines = dict(shortcut_lines())
+    groups = shortcut_groups()
+    lines = {keys: text for group in groups.values() for keys, text in group}
     assert {"F5", "Ctrl+Z", "Del", "D", "Ctrl+A", "+, −, 0", "Alt+Arrows"} <= lines.keys()
     assert not any("\t" in text for text in lines.values())
+    assert {"P", "N", "F2", "C", "Del"} <= dict(groups["List of runs"]).keys()
+    assert list(groups)[:2] == ["File", "Edit"]
 
 
 @pytest.mark.qt_log_ignore("plugin does not support", extend=True)

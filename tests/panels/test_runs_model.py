@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from PySide6.QtCore import QPersistentModelIndex, Qt
 from pytestqt.modeltest import ModelTester
+from pytestqt.qtbot import QtBot
 
 from diffusion_gui.engine.experiment import Experiment, Fork
 from diffusion_gui.engine.run_distance import ReferenceDistance, Verdict
@@ -71,6 +72,35 @@ def test_forks_stand_below_their_parents_and_move_up_when_those_go(
     assert kept.data(RUN) is finished
     assert titles(model) == ["b", "a", ["e", "c", ["d"]]]
     qtmodeltester.check(model, force_py=True)
+
+
+def test_many_rows_come_and_go_at_once_and_none_are_kept_while_no_one_looks(
+    qtmodeltester: ModelTester, qtbot: QtBot
+) -> None:
+    runs = Runs()
+    model = RunsModel(runs)
+    qtmodeltester.check(model, force_py=True)
+    made_runs = [made(seed) for seed in range(12)]
+    made_runs.append(made(3, Fork(made_runs[3].experiment, 1)))
+    for run in made_runs:
+        runs.add(run)
+    whole = titles(model)
+    with qtbot.waitSignal(model.modelReset), runs.together():
+        for run in made_runs[1:]:
+            runs.delete(run)
+    assert titles(model) == ["Run 1"]
+    with runs.together():
+        for run in made_runs[1:]:
+            runs.put_back(run)
+    assert titles(model) == whole
+    model.set_watched(False)
+    assert titles(model) == whole, "as long as nothing changes"
+    runs.delete(made_runs[0])
+    assert model.rowCount() == 0
+    runs.rename(made_runs[1], "a")
+    model.set_watched(True)
+    assert titles(model) == [*whole[:-2], "a"]
+    assert model.parent(model.index_of(made_runs[-1])) == model.index_of(made_runs[3])
 
 
 def test_live_runs_that_replace_one_another_leave_one_row(qtmodeltester: ModelTester) -> None:

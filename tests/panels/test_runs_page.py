@@ -228,6 +228,11 @@ def test_runs_are_shown_named_noted_pinned_deleted_and_restored(
     page.tree.setFocus()
     qtbot.keyClick(page.tree, Qt.Key.Key_Z, CTRL)
     assert parts.document.experiment != before, "with nothing deleted it is the document's"
+    click(page, first, qtbot)
+    qtbot.keyClick(page.tree, Qt.Key.Key_Delete)
+    assert page.deleted.isVisible()
+    parts.sampling.runs.forgotten.emit(first)
+    assert page.deleted.isHidden(), "nothing is offered whose memory is gone"
 
 
 def test_what_the_next_change_replaces_says_so_and_a_click_keeps_it(
@@ -292,6 +297,29 @@ def test_what_is_chosen_is_what_is_on_show_when_a_comparison_ends(
     qtbot.mouseClick(page.compare, LEFT)
     assert not parts.run_comparison.on
     assert page.chosen() == [parts.run_view.run]
+
+
+def test_a_hidden_page_takes_in_what_happened_when_it_is_on_show_again(
+    panel: SamplingPanel, parts: Parts, finish: Callable[..., Run], qtbot: QtBot
+) -> None:
+    page = open_page(panel, qtbot)
+    first, second = finish(), finish(steps=4)
+    click(page, first, qtbot)
+    click(page, second, qtbot, CTRL)
+    parts.run_view.set_page(SamplingPage.CURVES)
+    parts.sampling.runs.annotate(first, "kept")
+    assert page.model.rowCount() == 0, "hidden, it does nothing"
+    parts.run_view.set_page(SamplingPage.RUNS)
+    assert page.model.rowCount() == 2
+    assert page.chosen() == [first, second]
+    heights = [page.tree.visualRect(page.model.index_of(run)).height() for run in (first, second)]
+    assert heights[0] > heights[1]
+    parts.run_view.set_page(None)
+    third = finish(steps=3)
+    parts.sampling.runs.delete(first)
+    parts.sampling.runs.delete(second)
+    parts.run_view.set_page(SamplingPage.RUNS)
+    assert page.chosen() == [third]
 
 
 def test_a_verified_run_says_so_below_the_list(

@@ -46,7 +46,7 @@ def test_a_run_that_would_take_long_is_offered_and_one_click_makes_it(
     qtbot.waitUntil(lambda: "   NFE 1,000   about " in panel.forecast.text(), timeout=TIMEOUT)
     assert panel.forecast.text().startswith("settings changed: press Run   NFE")
     parts.document.replace_sampling("of another count", count=3)
-    qtbot.waitUntil(lambda: "   roughly " in panel.forecast.text(), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: "NFE 1,000   roughly " in panel.forecast.text(), timeout=TIMEOUT)
     assert controller.recorded is made
     parts.document.history.undo()
     parts.document.replace_schedule(ScheduleSpec("linear"), "preset")

@@ -78,6 +78,34 @@ def test_steps_are_walked_and_lead_the_time_cursor(parts: Parts, run: Callable[.
     assert not shown.following
 
 
+def test_the_time_cursor_comes_along_while_steps_are_scrubbed_but_not_at_each(
+    parts: Parts, run: Callable[..., Run], qtbot: QtBot
+) -> None:
+    shown, moved, led = parts.run_view, [], []
+    shown.scrub(3)  # nothing to look at yet, nothing happens
+    run(steps=50)
+    parts.view.t_changed.connect(moved.append)
+    shown.led.connect(lambda: led.append(shown.step))
+    for step in range(30):
+        shown.scrub(step)
+        assert shown.step == step, "the step itself is never late"
+    assert shown.lags
+    qtbot.waitUntil(lambda: not shown.lags)
+    assert shown.frame is not None
+    assert parts.view.t == moved[-1] == shown.frame.t
+    assert led[-1] == 29
+    assert len(moved) < 30
+    assert not shown.following
+    shown.scrub(40)
+    shown.scrub(41)
+    shown.set_step(42)
+    assert (shown.lags, parts.view.t) == (False, shown.frame.t), "one step alone is told at once"
+    shown.scrub(43)
+    assert shown.lags
+    parts.view.set_t(999)
+    assert (shown.lags, shown.step) == (False, 0), "whoever moves the cursor now is right"
+
+
 def test_a_time_of_another_length_is_scaled(parts: Parts, run: Callable[..., Run]) -> None:
     run()
     parts.document.replace_schedule(ScheduleSpec("cosine", 100), "T")

@@ -140,6 +140,25 @@ def test_names_pins_notes_and_deletion_are_told_and_can_be_taken_back() -> None:
     assert len(told) == 5
 
 
+def test_many_changes_are_told_once() -> None:
+    runs, told = Runs(), []
+    many = [made() for _ in range(5)]
+    for run in many:
+        runs.add(run)
+    runs.changed.connect(lambda: told.append(len(runs)))
+    with runs.together():
+        for run in many[1:]:
+            runs.pin(run, True)
+            runs.delete(run)
+    assert told == [1]
+    with runs.together():
+        for run in many[1:]:
+            runs.put_back(run)
+    assert told == [1, 5]
+    runs.pin(many[0], True)
+    assert told == [1, 5, 5]
+
+
 def test_old_runs_let_go_of_tapes_then_frames_then_notes_and_then_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

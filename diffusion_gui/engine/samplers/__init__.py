@@ -47,7 +47,8 @@ class Sampler:
 
     `order` is its order of convergence (with fresh noise the weak one, of the variance), `calls`
     the model calls a step makes (the last one step makes one), `stochastic` whether it draws fresh
-    noise with its default parameters.
+    noise with its default parameters. `foresight` is how many transitions, itself included, a step
+    must have before it so that it does not depend on how many there are: 0 for any.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Sampler:
     order: int = 1
     calls: int = 1
     stochastic: bool = False
+    foresight: int = 0
 
     def evaluations(self, index: int, num_steps: int) -> int:
         """Return the model calls made when step `index` of `num_steps` is there."""
@@ -211,6 +213,7 @@ SAMPLERS: dict[str, Sampler] = {
         params=_order(2.0, 2.0, 3.0, "Estimates a prediction uses, 2 or 3; more for a small step."),
         walk=unipc,
         order=3,
+        foresight=3,
     ),
     "er_sde": Sampler(
         title="ER-SDE",
@@ -244,6 +247,7 @@ SAMPLERS: dict[str, Sampler] = {
         walk=sa_solver,
         order=2,
         stochastic=True,
+        foresight=3,
     ),
     "gradient_estimation": Sampler(
         title="Gradient estimation",

@@ -73,7 +73,7 @@ QPushButton[role="section"]:hover {{ background: {hover}; }}
 QPushButton[role="section"]:focus {{ border: 1px solid {accent}; }}
 QScrollArea[role="drawer"], QWidget[role="drawer"] {{ background: transparent; border: none; }}
 QPushButton[role="choice"] {{
-    padding: 0 20px 0 7px; min-height: 20px; max-height: 20px; font-size: 11px;
+    padding: 0 20px 0 7px; min-height: 20px; max-height: 20px; min-width: 32px; font-size: 11px;
     color: {secondary};
 }}
 QPushButton[role="choice"]::menu-indicator {{
@@ -99,6 +99,8 @@ QComboBox QLineEdit, QComboBox QLineEdit:focus {{
     background: transparent; border: none; padding: 0; min-height: 0;
 }}
 QComboBox::drop-down {{ border: none; width: 22px; }}
+QComboBox[role="close"] {{ padding-left: 7px; padding-right: 0; }}
+QComboBox[role="close"]::drop-down {{ width: 19px; }}
 QComboBox::down-arrow {{ image: url("{chevron}"); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView, QListView[role="choices"] {{
     background: {panel}; color: {text}; border: 1px solid {hairline}; padding: 4px;

@@ -37,8 +37,9 @@ class DeletedRuns(QWidget):
 
     def delete(self, chosen: Sequence[Run]) -> None:
         """Take runs out of the list, as one deletion."""
-        for run in chosen:
-            self._runs.delete(run)
+        with self._runs.together():
+            for run in chosen:
+                self._runs.delete(run)
         self._deletions.append(tuple(chosen))
         self._show()
 
@@ -46,8 +47,9 @@ class DeletedRuns(QWidget):
     def put_back(self) -> None:
         """Put back the runs that were deleted last."""
         if self._deletions:
-            for run in self._deletions.pop():
-                self._runs.put_back(run)
+            with self._runs.together():
+                for run in self._deletions.pop():
+                    self._runs.put_back(run)
             self._show()
 
     @Slot()

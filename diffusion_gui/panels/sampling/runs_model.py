@@ -21,10 +21,13 @@ from diffusion_gui.engine.run_distance import is_random
 from diffusion_gui.state.runs import Outcome, Run, Runs
 
 Index = QModelIndex | QPersistentModelIndex
+MANY = 8
+"""Rows that come or go; where there are more at a time all of them are made anew."""
 ROLE = Qt.ItemDataRole
 RUN = ROLE.UserRole
 """The role of the run itself."""
 NOWHERE = QModelIndex()
+_ROW = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
 _ENDED = {Outcome.STOPPED: "stopped", Outcome.FAILED: "failed", Outcome.RUNNING: "running"}
 
 
@@ -35,12 +38,25 @@ class _Node:
     run: Run | None
     above: _Node | None = None
     below: list[_Node] = field(default_factory=list)
+    place: int = 0
+    """Where it was last found below the row above."""
+
+    @property
+    def row(self) -> int:
+        """Where it stands below the row above."""
+        assert self.above is not None
+        rows = self.above.below
+        if self.place >= len(rows) or rows[self.place] is not self:
+            self.place = rows.index(self)
+        return self.place
 
 
 class RunsModel(QAbstractItemModel):
     """One row for each run, known by its number; it is renamed here, all else is up to `Runs`.
 
-    A change of the list removes, inserts and repaints rows, so what is chosen and open stays so.
+    A change of the list removes, inserts and repaints rows, so what is chosen and open stays so;
+    one of many rows is a reset. While no one is watching the rows are none, from the first change
+    on: they keep no run that is gone, and cost nothing.
     """
 
     def __init__(self, runs: Runs, parent: QObject | None = None) -> None:
@@ -48,6 +64,8 @@ class RunsModel(QAbstractItemModel):
         self._runs = runs
         self._root = _Node(None)
         self._nodes: dict[int, _Node] = {}
+        self._watched = True
+        self._stale = False
         runs.changed.connect(self.take_in)
         self.take_in()
 
@@ -106,7 +124,7 @@ class RunsModel(QAbstractItemModel):
         """Every run can be chosen and renamed."""
         if not index.isValid():
             return Qt.ItemFlag.NoItemFlags
-        return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
+        return _ROW
 
     # --- what the page asks -----------------------------------------------------------------
 
@@ -143,14 +161,29 @@ class RunsModel(QAbstractItemModel):
             known.insert(1, f"{forked(run)}: {differs}")
         return [*known, *filter(None, (verdict_text(run), distance_text(run), run.note))]
 
+    def set_watched(self, watched: bool) -> None:
+        """Say that someone begins, or ends, to look at the rows."""
+        self._watched = watched
+        if watched and self._stale:
+            self.take_in()
+
     @Slot()
     def take_in(self) -> None:
         """Bring the rows to what the list of runs is now."""
+        if not self._watched:
+            if not self._stale:
+                self._stale = True
+                self._reset({})
+            return
+        stale, self._stale = self._stale, False
         below: dict[int, list[Run]] = {}
-        for run in self._runs:
+        for run in reversed(list(self._runs)):
             parent = self._runs.parent_of(run)
-            below.setdefault(parent.number if parent else 0, []).insert(0, run)
+            below.setdefault(parent.number if parent else 0, []).append(run)
         places = {run.number: above for above, runs in below.items() for run in runs}
+        if stale or len(self._nodes.keys() ^ places.keys()) > MANY:
+            self._reset(below)
+            return
         self._remove(self._root, places)
         self._fill(self._root, below)
         self._repaint(self._root)
@@ -170,7 +203,20 @@ class RunsModel(QAbstractItemModel):
     def _index(self, node: _Node) -> QModelIndex:
         if node.run is None or node.above is None:
             return QModelIndex()
-        return self.createIndex(node.above.below.index(node), 0, node.run.number)
+        return self.createIndex(node.row, 0, node.run.number)
+
+    def _reset(self, below: dict[int, list[Run]]) -> None:
+        self.beginResetModel()
+        self._root = _Node(None)
+        self._nodes = {}
+        self._grow(self._root, below)
+        self.endResetModel()
+
+    def _grow(self, node: _Node, below: dict[int, list[Run]]) -> None:
+        for place, run in enumerate(below.get(_number(node), [])):
+            child = self._nodes[run.number] = _Node(run, node, place=place)
+            node.below.append(child)
+            self._grow(child, below)
 
     def _remove(self, node: _Node, places: dict[int, int]) -> None:
         """Remove the rows that are gone, or stand below another now."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from PySide6.QtCore import (
     QEvent,
+    QItemSelection,
     QItemSelectionModel,
     QModelIndex,
     QPoint,
@@ -16,12 +17,14 @@ from PySide6.QtCore import (
 )
 from PySide6.QtGui import (
     QAction,
+    QHideEvent,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
     QPainter,
     QPen,
     QResizeEvent,
+    QShowEvent,
 )
 from PySide6.QtWidgets import (
     QAbstractItemView,
@@ -62,6 +65,9 @@ class RunsTree(QTreeView):
         super().__init__()
         self.setObjectName("runsTree")
         self.setAccessibleName("Runs")
+        self.setToolTip(
+            "Click: look at a run. Ctrl or Shift: choose several. Double click: rename it"
+        )
         self.setProperty("role", "runs")
         self.setHeaderHidden(True)
         self.setIndentation(INDENT)
@@ -138,12 +144,16 @@ class RunsPage(QWidget):
         self._comparison = comparison
         self._checks = checks
         self._theme = theme
+        self._away = False
+        """True while another page is on show: what happens is taken in when this one is again."""
+        self._kept: frozenset[int] = frozenset()
+        """Numbers of the runs that were chosen before all rows were made anew."""
+        self._heights: object = None
         self.model = RunsModel(self._runs, self)
         self._build()
         self._build_actions()
         self._bind()
         self._compared = comparison.on
-        self._fleeting = controller.fleeting
         self.tree.expandAll()
         self._show_shown()
         self._show_list()
@@ -158,8 +168,8 @@ class RunsPage(QWidget):
         delegate = RunsDelegate(self.model, *parts)
         self.tree.setItemDelegate(delegate)
         self._runs.removed.connect(delegate.forget)
-        self.empty = label("Every run is kept here, with its settings,\nto look at again, fork or"
-                           " compare.\nPress Run to make the first one.", "caption")  # fmt: skip
+        self.empty = label("<b>No runs yet</b><br>Each is kept here with its settings,<br>"
+                           "to look at again, fork or compare", "caption")  # fmt: skip
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.details = RunDetails(self._runs, self._checks)
         self.progress = CheckProgress(self._checks, self._theme)
@@ -226,6 +236,8 @@ class RunsPage(QWidget):
         self.tree.customContextMenuRequested.connect(self._show_menu)
         self.tree.selectionModel().selectionChanged.connect(self._show_chosen)
         self.model.rowsInserted.connect(self._on_rows)
+        self.model.modelAboutToBeReset.connect(self._keep_chosen)
+        self.model.modelReset.connect(self._choose_kept)
         self.compare.clicked.connect(self._on_compare)
         self.details.left.connect(self.tree.setFocus)
         self._runs.changed.connect(self._show_list)
@@ -262,8 +274,44 @@ class RunsPage(QWidget):
         self.tree.expand(parent)
 
     @Slot()
+    def _keep_chosen(self) -> None:
+        if self.model.rowCount():
+            self._kept = frozenset(run.number for run in self.chosen())
+
+    @Slot()
+    def _choose_kept(self) -> None:
+        """Choose again what was chosen, when all rows have been made anew."""
+        self.tree.expandAll()
+        chosen = QItemSelection()
+        for run in self._runs:
+            index = self.model.index_of(run)
+            if run.number in self._kept and index.isValid():
+                chosen.select(index, index)
+        if chosen.indexes():
+            choice = self.tree.selectionModel()
+            choice.setCurrentIndex(chosen.indexes()[0], QItemSelectionModel.SelectionFlag.NoUpdate)
+            choice.select(chosen, CHOOSE)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take in what has happened meanwhile."""
+        super().showEvent(event)
+        if self._away:
+            self._away = False
+            self.model.set_watched(True)
+            self._show_shown()
+            self._on_comparison()
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Let the list be."""
+        super().hideEvent(event)
+        self._away = True
+        self.model.set_watched(False)
+
+    @Slot()
     def _show_shown(self) -> None:
         """Choose the row of the run on show, unless it is one of several."""
+        if self._away:
+            return
         index, chosen = self.model.index_of(self._shown.run), self.chosen()
         if index.isValid() and (len(chosen) < 2 or self._shown.run not in chosen):
             self.tree.selectionModel().setCurrentIndex(index, CHOOSE)
@@ -273,6 +321,8 @@ class RunsPage(QWidget):
     @Slot()
     def _on_comparison(self) -> None:
         """Choose the run on show alone when a comparison ends: Del is meant for what is seen."""
+        if self._away:
+            return
         index = self.model.index_of(self._shown.run)
         if not self._comparison.on and self._compared and index.isValid():
             self.tree.selectionModel().setCurrentIndex(index, CHOOSE)
@@ -286,6 +336,8 @@ class RunsPage(QWidget):
 
     @Slot()
     def _show_list(self) -> None:
+        if self._away:
+            return
         count = len(self._runs)
         self.tree.setVisible(count > 0)
         self.details.setVisible(count > 0)
@@ -294,15 +346,24 @@ class RunsPage(QWidget):
         self.empty.setVisible(count == 0)
         if not self.chosen():
             self._show_shown()
-        self.tree.doItemsLayout()  # a note makes a row higher
         self._show_chosen()
+
+    def _fit_rows(self) -> None:
+        """Lay the rows out anew where one is higher than it was: a note, or what is said of it."""
+        noted = frozenset(run.number for run in self._runs if run.note)
+        fleeting = self._controller.fleeting
+        heights = noted, fleeting.number if fleeting is not None else 0
+        if heights != self._heights:
+            self._heights = heights
+            self.tree.scheduleDelayedItemsLayout()
 
     @Slot()
     def _show_chosen(self) -> None:
-        if self._fleeting is not self._controller.fleeting:
-            self._fleeting = self._controller.fleeting
-            self.tree.doItemsLayout()  # what is said of it makes a row higher
-        chosen, one = self.chosen(), self._one
+        if self._away:
+            return
+        self._fit_rows()
+        chosen = self.chosen()
+        one = chosen[0] if len(chosen) == 1 else None
         parent = self._runs.parent_of(one) if one is not None else None
         on = self._comparison.on
         able = {
@@ -412,8 +473,9 @@ class RunsPage(QWidget):
         """Pin the chosen runs, or let them go if all of them are pinned."""
         chosen = self.chosen()
         pinned = not all(run.pinned for run in chosen)
-        for run in chosen:
-            self._runs.pin(run, pinned)
+        with self._runs.together():
+            for run in chosen:
+                self._runs.pin(run, pinned)
 
     @Slot()
     def delete(self) -> None:

@@ -19,7 +19,8 @@ def status(controller: SamplingController, run: Run | None) -> str:
     if run is None or last is None or failed:
         return "failed" if failed else ""
     total = run.trajectory.num_steps
-    parts = [] if state is RunState.RUNNING else [str(state)]
+    mended = state is RunState.FAILED  # the settings are others: it is not they that failed
+    parts = [] if state is RunState.RUNNING else [str(run.outcome if mended else state)]
     parts += [f"step {last.index} of {total}", f"NFE {run.calls[last.index]}"]
     if last.index and last.seconds > 0.0:
         rate = last.index / last.seconds

@@ -26,6 +26,7 @@ class LitStep(QObject):
         self._soon = QTimer(self, singleShot=True, interval=BETWEEN_MS)
         self._soon.timeout.connect(self.show_step)
         shown.step_changed.connect(self._on_step)
+        shown.led.connect(self.show_step)
         document.schedule_changed.connect(self.show_step)
         document.sampling_changed.connect(self.show_step)
         plots.installEventFilter(self)
@@ -40,6 +41,8 @@ class LitStep(QObject):
     @Slot()
     def _on_step(self) -> None:
         run = self._shown.run
+        if self._shown.lags:
+            return  # it moves with the time cursor: one repaint of the curves for both
         if run is None or run.trajectory.finished or not self._shown.following:
             self.show_step()
         elif not self._soon.isActive() and self._plots.isVisible():
