@@ -236,6 +236,14 @@ def test_what_a_config_does_not_hold_is_told(tmp_path):
         (["sample", "-o", "a.png", "--size", "33"], ["--size", "33", "32"]),
         (["sample", "-o", "a.png", "--size", "128"], ["size", "128", "64"]),
         (["sample", "-o", "a.png", "--spacing", "odd"], ["--spacing", "trailing"]),
+        (
+            ["sample", "-o", "a.png", "--spacing", "sigmas", "--levels", "9,nan,1"],
+            ["--levels", "'nan'", "3.9,0.9"],
+        ),
+        (
+            ["sample", "-o", "a.png", "--spacing", "times", "--levels", "9,-1"],
+            ["--levels", "'-1'"],
+        ),
         (["sample", "-o", "a.png", "--device", "tpu"], ["--device", "cpu"]),
         (["sample", "-o", "a.png", "--schedule", "magic"], ["magic", "cosine", ".csv"]),
         (["sample", "-o", "a.png", "--images", "none"], ["--images", "none"]),
@@ -439,12 +447,12 @@ def test_an_animation_may_have_any_ending(tmp_path, name):
 def test_a_trajectory_that_the_disk_has_no_room_for_is_refused_before_the_run(
     tmp_path, monkeypatch
 ):
-    from diffusion_gui.session import trajectory_export
+    from diffusion_gui.session import files
 
     class Disk:
         free = 10_000_000
 
-    monkeypatch.setattr(trajectory_export.shutil, "disk_usage", lambda _: Disk)
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda _: Disk)
     base = ("sample", "--size", 32, "--count", 64, "--steps", 50, "-o", tmp_path / "g.png")
     for name in ("t.npz", "t.safetensors"):
         line = _refused(*base, "--trajectory", tmp_path / name)

@@ -107,6 +107,7 @@ def build_parts(
     preview = ForwardPreview(document, view, store, comparison, app)
     player = Player(view, settings, app)
     sampling = SamplingController(document, store, device or settings.device, settings.live, app)
+    preview.gives_way = lambda: sampling.live and sampling.active
     run_view = RunView(sampling, view, app)
     film = Film(document, view, store, comparison, preview, app)
     loader = PictureLoader(document, view, store, app)

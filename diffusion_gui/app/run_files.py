@@ -167,10 +167,12 @@ class RunFiles(QObject):
         if (found := self._on_show()) is None:
             return
         from diffusion_gui.panels.sampling.export_dialogs import RunPicturesDialog
+        from diffusion_gui.session.run_inputs import carried_bytes
 
         run, frame = found
         recorded = len(run.trajectory.frames)
-        dialog = RunPicturesDialog(frame, recorded, self._fields(frame), self._panel)
+        carried = carried_bytes(run.experiment)
+        dialog = RunPicturesDialog(frame, recorded, self._fields(frame), self._panel, carried)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.wished.connect(lambda wish: self._export_pictures(run, frame, wish))
         dialog.open()
@@ -191,16 +193,17 @@ class RunFiles(QObject):
         def write(watch: Watch) -> str:
             kept = self._carried(run, watch)
             if wish.numbered and wish.steps:
-                count = export.save_steps(place, stem, frames, wish.look, kept, watch)
+                made = export.save_steps(place, stem, frames, wish.look, kept, watch)
             elif wish.numbered:
-                count = export.save_images(place, stem, frame, wish.look, kept, watch)
+                made = export.save_images(place, stem, frame, wish.look, kept, watch)
             elif wish.steps:
                 export.save_sheet(place, frames, wish.look, kept, watch)
                 return f", {len(frames)} steps{_left_out(kept)}"
             else:
                 export.save_step(place, frame, wish.look, kept, watch)
                 return _left_out(kept)
-            return f", {count} file{'s' * (count > 1)}{_left_out(kept)}"
+            several = f", {made.files} file{'s' * (made.files > 1)}"
+            return f"{several}{_apart(kept, made.keeper)}{_left_out(kept)}"
 
         self._start(Path(place).name, write)
 
@@ -287,6 +290,11 @@ def _stem(run: Run) -> str:
     from diffusion_gui.session.forward_export import file_stem
 
     return file_stem(run.name) if run.name else "samples"
+
+
+def _apart(kept: Carriage, keeper: str) -> str:
+    """Say where the pictures are that would have been too many for every file."""
+    return f"; {keeper} alone carries its {len(kept.pictures):,} pictures" if keeper else ""
 
 
 def _left_out(kept: Carriage) -> str:

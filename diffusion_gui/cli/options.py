@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
     DATA_SIZES,
+    DEVICES,
     MAX_COUNT,
     MAX_OFFSET,
     MAX_SEED,
@@ -37,10 +39,10 @@ from diffusion_gui.session import export
 from diffusion_gui.session.animation import KINDS
 from diffusion_gui.session.diffusers_export import EXPORTED_CLASSES
 from diffusion_gui.session.diffusers_schedules import IMAGE_SIZES
+from diffusion_gui.session.format import MOST_LEVEL
 from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
 from diffusion_gui.session.trajectory_export import ENDINGS
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 _MOST_TIMES, _MOST_DIGITS = 64, 20
 
 
@@ -258,10 +260,21 @@ def read_levels(text: str | None, spacing: str) -> tuple[float, ...]:
     listed = [name for name, row in SPACINGS.items() if row.listed]
     if text is not None and spacing not in listed:
         raise EngineError(f"--levels goes with --spacing {' or '.join(listed)}; leave it out")
+    return tuple(_level(part.strip()) for part in (text or "").split(",") if part.strip())
+
+
+def _level(text: str) -> float:
+    """Return one number of --levels; raises EngineError, naming it, for anything else."""
     try:
-        return tuple(float(part) for part in (text or "").split(",") if part.strip())
+        level = float(text)
     except ValueError:
-        raise EngineError(f"--levels: {text!r} is not a list of numbers; write 3.9,0.9") from None
+        level = math.nan
+    if not 0.0 <= level < MOST_LEVEL:
+        shown = repr(text if len(text) <= _MOST_DIGITS else f"{text[:_MOST_DIGITS]}...")
+        raise EngineError(
+            f"--levels: {shown} is not a level; give numbers from 0 on, as in 3.9,0.9"
+        )
+    return level
 
 
 def read_times(text: str | None, T: int) -> list[int]:

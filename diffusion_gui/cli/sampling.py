@@ -18,6 +18,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Pixels, read_picture, square
+from diffusion_gui.engine.legs import lineage
 from diffusion_gui.engine.planning import transitions
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library
@@ -28,7 +29,7 @@ from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.png_parts import portable
 from diffusion_gui.session.restore import read_experiment, renamed
 from diffusion_gui.session.run_export import Look, RunMotion, save_run_animation
-from diffusion_gui.session.run_inputs import Carriage, RunInputs, carriage, lineage
+from diffusion_gui.session.run_inputs import Carriage, RunInputs, carriage
 from diffusion_gui.session.shared import needed, shared
 from diffusion_gui.session.trajectory_export import ENDINGS, check_trajectory, save_trajectory
 

@@ -65,6 +65,11 @@ def leave_a_core_free() -> None:
     torch.set_num_threads(max(1, min(cores, int(wish)) if wish.isdecimal() else cores))
 
 
+def keep_to_one_core() -> None:
+    """Let torch work in the calling thread alone: small work beside a run that has the others."""
+    torch.set_num_threads(1)
+
+
 def describe(device: torch.device) -> str:
     """Return the device in a few words, e.g. "CPU (2 cores)" or "NVIDIA H100"."""
     if device.type == "cuda":

@@ -20,6 +20,8 @@ WORKING_SIZES = (32, 64, 128, 256, 512, 1024, 0)
 MAX_OFFSET = 1.0
 MAX_COUNT = 256
 MAX_SEED = 2**31 - 1
+MOST_FORKS = 64
+"""A fork of a fork of a fork ... may be so long."""
 DEVICES = ("auto", "cpu", "cuda", "mps")
 """What a user may wish to run on; `device.choose` says what there is."""
 

@@ -14,7 +14,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment, Sampling
 from diffusion_gui.engine.guidance import check
 from diffusion_gui.engine.labels import members
-from diffusion_gui.engine.legs import walk_of
+from diffusion_gui.engine.legs import fork_refusal, walk_of
 from diffusion_gui.engine.params import resolve
 from diffusion_gui.engine.planning import calls_by_step, plan
 from diffusion_gui.engine.trajectory import DEFAULT_BUDGET
@@ -32,6 +32,7 @@ class Part(StrEnum):
     SAMPLER = "sampler"
     SPACING = "spacing"
     RESTART = "restart"
+    PICTURES = "pictures"
 
 
 Problems = dict[Part, str]
@@ -79,6 +80,8 @@ def forecast(experiment: Experiment, labels: Sequence[str]) -> tuple[Forecast | 
         Part.SPACING: lambda: plan(bare),
     }
     found = {part: line for part, test in checks.items() if (line := _refusal(test))}
+    if line := fork_refusal(experiment):
+        return None, found | {Part.PICTURES: line}
     if Part.SAMPLER in found or Part.SPACING in found:
         return None, found
     try:
@@ -92,6 +95,19 @@ def forecast(experiment: Experiment, labels: Sequence[str]) -> tuple[Forecast | 
     frame = sampling.count * sampling.size**2 * _FRAME_BYTES
     kept, memory = frames_kept(len(made) - 1, frame), _memory(sampling, images, len(labels))
     return Forecast(len(made) - 1, made[-1], kept, kept * frame, memory), found
+
+
+def obstacle(experiment: Experiment, labels: Sequence[str]) -> str:
+    """Return in one line what in model, guidance and pictures refuses a run; "" if nothing does.
+
+    It costs next to nothing, unlike `forecast`, which also counts the model calls.
+    """
+    sampling = experiment.sampling
+    checks: tuple[Callable[[], object], ...] = (
+        lambda: _check_model(sampling, labels),
+        lambda: check(sampling.guidance, sampling.label),
+    )
+    return next((line for test in checks if (line := _refusal(test))), fork_refusal(experiment))
 
 
 def _refusal(check: Callable[[], object]) -> str:

@@ -49,15 +49,17 @@ def _apg(main: Denoiser, against: Denoiser, **values: Any) -> Denoiser:
 _SCALE = Param(
     "scale", "w", 2.0, 0.0, 20.0,
     "How far to go past the second model: 0 is that model, 1 the first. Range 0 to 20.", 2,
+    words="scale w",
 )  # fmt: skip
 _INTERVAL = (
     Param(
         "low", "σ low", 0.0, 0.0, 10.0,
-        "Guide only above this noise-to-signal ratio. Range 0 to 10.", 2,
+        "Guide only above this noise-to-signal ratio. Range 0 to 10.", 2, words="from σ",
     ),
     Param(
         "high", "σ high", UNBOUNDED, 0.05, UNBOUNDED,
         "Guide only up to this noise-to-signal ratio; 1000 is no limit. Range 0.05 to 1000.", 2,
+        words="to σ",
     ),
 )  # fmt: skip
 
@@ -66,6 +68,7 @@ GUIDANCE_PARAMS: tuple[Param, ...] = (
     Param(
         "rescale", "φ", 0.0, 0.0, 1.0,
         "Pull the contrast back to the first model's; the paper takes 0.7. Range 0 to 1.", 2,
+        words="rescale φ",
     ),
     *_INTERVAL,
 )  # fmt: skip
@@ -76,14 +79,17 @@ APG_PARAMS: tuple[Param, ...] = (
     Param(
         "eta", "η", 0.0, 0.0, 1.0,
         "Share of the push along the picture itself, which saturates colours. Range 0 to 1.", 2,
+        words="parallel η",
     ),
     Param(
         "momentum", "β", -0.5, -0.95, 0.95,
         "Share of the push before; below 0 it is taken back. Range -0.95 to 0.95.", 2,
+        words="momentum β",
     ),
     Param(
         "norm", "r", 2.5, 0.0, 100.0,
         "Longest push (L2 norm of a picture); 0 is no limit. Range 0 to 100.", 2,
+        words="longest push r",
     ),
     *_INTERVAL,
 )  # fmt: skip

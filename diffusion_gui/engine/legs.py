@@ -12,16 +12,25 @@ that are cleaner than the fork's.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from diffusion_gui.engine import inpainting
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import MAX_COUNT, Experiment, Sampling
+from diffusion_gui.engine.experiment import (
+    MAX_COUNT,
+    MOST_FORKS,
+    Experiment,
+    Fit,
+    Fork,
+    Sampling,
+)
 from diffusion_gui.engine.params import resolve
 from diffusion_gui.engine.samplers import SAMPLERS, Levels
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS, Walk, restart
@@ -62,29 +71,22 @@ class Leg:
     owners: tuple[Owner, ...]
     first: int = 0
     end: int | None = field(default=None)
+    goes_on: bool = False
+    """Whether it begins with the x_t of a leg before, as it is."""
 
     @property
-    def marks(self) -> list[Mark]:
+    def marks(self) -> tuple[Mark, ...]:
         """Every step of the whole leg, also beyond `end`."""
-        return self._trace[0]
+        return self._trace.marks
 
     @property
-    def estimates(self) -> list[tuple[float, float]]:
+    def estimates(self) -> tuple[tuple[float, float], ...]:
         """The level (a, s) of every estimate of the whole leg, in the order they are made."""
-        return self._trace[1]
+        return self._trace.estimates
 
     @cached_property
-    def _trace(self) -> tuple[list[Mark], list[tuple[float, float]]]:
-        """Run the sampler on the number 0: exact for all of them, and too quick to notice."""
-        asked: list[tuple[float, float]] = []
-
-        def note(x: Tensor, a: float, s: float) -> Tensor:
-            asked.append((a, s))
-            return x
-
-        zero = cast("Tensor", 0.0)
-        steps = walk_of(self.sampling)(note, zero, self.levels, lambda i: zero)
-        return [Mark(step.t, step.a, step.s, len(asked)) for step in steps], asked
+    def _trace(self) -> _Trace:
+        return _traces.of(self.sampling, self.levels)
 
     @property
     def last(self) -> int:
@@ -92,7 +94,7 @@ class Leg:
         return self.first + len(self.marks) - 1 if self.end is None else self.end
 
     @property
-    def own_marks(self) -> list[Mark]:
+    def own_marks(self) -> tuple[Mark, ...]:
         """The steps that are the run's: the one at which the next leg takes over is not."""
         return self.marks if self.end is None else self.marks[: self.end - self.first]
 
@@ -110,31 +112,133 @@ class Leg:
         return [0, *taken]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trace:
+    """What a leg visits and asks, to the end of its levels."""
+
+    marks: tuple[Mark, ...]
+    estimates: tuple[tuple[float, float], ...]
+
+    @classmethod
+    def of(cls, sampling: Sampling, levels: Levels) -> _Trace:
+        """Run the sampler on the number 0: exact for all of them, 2 us a step."""
+        asked: list[tuple[float, float]] = []
+
+        def note(x: Tensor, a: float, s: float) -> Tensor:
+            asked.append((a, s))
+            return x
+
+        zero = cast("Tensor", 0.0)
+        steps = walk_of(sampling)(note, zero, levels, lambda i: zero)
+        marks = tuple(Mark(step.t, step.a, step.s, len(asked)) for step in steps)
+        return cls(marks, tuple(asked))
+
+    def __len__(self) -> int:
+        return len(self.marks) + len(self.estimates)
+
+
+class _Traces:
+    """The newest traces: a chain of forks has most of its legs in common with the run before."""
+
+    MOST = 500_000
+    """Marks and estimates of all that are kept, some 150 bytes each; the newest one always is."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Any, _Trace] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, sampling: Sampling, levels: Levels) -> _Trace:
+        """Return the trace of a sampler over levels."""
+        inpaint = sampling.inpaint
+        paint = (inpaint.method, inpaint.params) if inpaint is not None else None
+        way = sampling.sampler, sampling.params, sampling.restart, paint
+        values = levels.t.tobytes(), levels.a.tobytes(), levels.s.tobytes(), levels.run_length
+        key = *way, *values
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        trace = _Trace.of(sampling, levels)
+        with self._lock:
+            self._kept[key] = trace
+            while len(self._kept) > 1 and sum(map(len, self._kept.values())) > self.MOST:
+                self._kept.popitem(last=False)
+        return trace
+
+
+_traces = _Traces()
+
+
+def origin(experiment: Experiment) -> Experiment:
+    """Return the run without a fork that a run goes back to: that one makes the first x_t."""
+    while experiment.fork is not None:
+        experiment = experiment.fork.parent
+    return experiment
+
+
+def lineage(experiment: Experiment) -> Iterator[Experiment]:
+    """Yield an experiment, the run that it forks from, the one that forks from, and so on."""
+    yield experiment
+    while experiment.fork is not None:
+        experiment = experiment.fork.parent
+        yield experiment
+
+
+def shortest(experiment: Experiment) -> Experiment:
+    """Return the same run without forks that it goes back behind.
+
+    A fork of a fork at a step before that one, or at it, has nothing of its settings: it is a fork
+    of the run before.
+    """
+    fork = experiment.fork
+    while fork is not None and fork.parent.fork is not None:
+        if fork.step > fork.parent.fork.step:
+            break
+        fork = replace(fork, parent=fork.parent.fork.parent)
+    return experiment if fork is experiment.fork else replace(experiment, fork=fork)
+
+
 def legs(experiment: Experiment) -> tuple[Leg, ...]:
     """Return the legs of a run, in their order. Raises EngineError on bad settings."""
-    sampling, fork = experiment.sampling, experiment.fork
-    if fork is None:
-        if not 1 <= sampling.count <= MAX_COUNT:
-            raise EngineError(f"count must be in 1..{MAX_COUNT}, got {sampling.count}")
-        return (Leg(sampling, _planned(experiment), (Owner(0, experiment),)),)
-    before = _until(legs(fork.parent), fork.step)
-    _check_fork(experiment, fork.parent, fork.step, before[-1])
-    *earlier, leg = before
-    planned = _planned(_alone(experiment))
-    local = fork.step - leg.first
-    owners = tuple(owner for owner in leg.owners if owner.step < fork.step)
-    owners = (*owners, Owner(fork.step, experiment))
-    if _goes_on_alike(leg.sampling, sampling):
-        if _same(planned, _planned(_alone(leg.owners[-1].experiment))):
+    root, *forks = reversed(list(lineage(experiment)))
+    if len(forks) > MOST_FORKS:
+        raise EngineError(f"more than {MOST_FORKS} forks in a row; start from an earlier run")
+    count = root.sampling.count
+    if not 1 <= count <= MAX_COUNT:
+        raise EngineError(f"count must be in 1..{MAX_COUNT}, got {count}")
+    ways: tuple[Leg, ...] = (Leg(root.sampling, _planned(root), (Owner(0, root),)),)
+    past = [(-1, root, ways)]  # the forks that are not gone back behind, each with its way
+    for one in forks:
+        step = cast("Fork", one.fork).step
+        _check_fork(one, past[-1][1], step, past[-1][2][-1])
+        while step <= past[-1][0]:
+            past.pop()
+        past.append((step, one, _forked(one, step, root, *past[-1][1:])))
+    return past[-1][2]
+
+
+def _forked(
+    experiment: Experiment, step: int, root: Experiment, parent: Experiment, ways: tuple[Leg, ...]
+) -> tuple[Leg, ...]:
+    """Return the legs of a fork at a step at which `parent` owns the run."""
+    *earlier, leg = _until(ways, step)
+    planned = _planned(_alone(experiment, root))
+    local = step - leg.first
+    owners = tuple(owner for owner in leg.owners if owner.step < step)
+    owners = (*owners, Owner(step, experiment))
+    if _goes_on_alike(parent, experiment):
+        T = experiment.schedule.T
+        if leg.T == T and _same(planned, _planned(_alone(parent, root))):
             return (*earlier, replace(leg, owners=owners, end=None))
-        if not sampling.restart and not _repaints(sampling):
-            bent = _joined(leg.levels.part(0, local), leg.T, planned, experiment.schedule.T)
-            return (*earlier, Leg(sampling, bent, owners, leg.first))
+        bent = _joined(leg.levels.part(0, local), leg.T, planned, T)
+        if _bends(experiment.sampling, len(leg.levels) - local, len(bent) - local):
+            return (*earlier, replace(leg, levels=bent, owners=owners, end=None))
     mark = leg.marks[local]
     here = Levels(np.array([float(mark.t)]), np.array([mark.a]), np.array([mark.s]))
-    rest = _joined(here, leg.T, planned, experiment.schedule.T)
-    taken = Leg(sampling, rest, (Owner(fork.step, experiment),), fork.step)
-    return (*earlier, replace(leg, end=fork.step), taken) if fork.step else (taken,)
+    rest = replace(_joined(here, leg.T, planned, experiment.schedule.T), whole=planned.run_length)
+    owner = Owner(step, experiment)
+    taken = Leg(experiment.sampling, rest, (owner,), step, goes_on=True)
+    return (*earlier, replace(leg, end=step), taken) if step else (taken,)
 
 
 def visited(experiment: Experiment) -> Iterator[Mark]:
@@ -161,11 +265,14 @@ def in_time(t: float, T: int, other: int) -> int:
     return round(t) if other == T else round(t * other / T)
 
 
-def walk_of(sampling: Sampling, known: tuple[Tensor, Tensor] | None = None) -> Walk:
+def walk_of(
+    sampling: Sampling, known: tuple[Tensor, Tensor] | None = None, goes_on: bool = False
+) -> Walk:
     """Return the sampler with its parameters, Restart or RePaint around it if there is one.
 
     `known` are RePaint's picture [C, H, W] and mask [H, W]; without them it takes its way and
-    pastes nothing. Raises EngineError for an unknown sampler and parameters out of range.
+    pastes nothing. With `goes_on` it leaves the x_t it begins with as it is. Raises EngineError for
+    an unknown sampler and parameters out of range.
     """
     if sampling.sampler not in SAMPLERS:
         names = ", ".join(SAMPLERS)
@@ -173,7 +280,7 @@ def walk_of(sampling: Sampling, known: tuple[Tensor, Tensor] | None = None) -> W
     row = SAMPLERS[sampling.sampler]
     values = resolve(row.params, sampling.params, row.title)
     paint = inpainting.values_of(sampling.inpaint) if sampling.inpaint is not None else {}
-    if _repaints(sampling):
+    if repaints(sampling):
         if sampling.restart:
             raise EngineError("Restart and RePaint both go back up; choose one of them")
         if known is None:
@@ -181,7 +288,7 @@ def walk_of(sampling: Sampling, known: tuple[Tensor, Tensor] | None = None) -> W
         picture, where = known
         return lambda denoise, x, levels, noise: inpainting.repaint(
             row, denoise, x, levels, noise,
-            picture=picture, known=where, values=values, **paint,
+            picture=picture, known=where, values=values, goes_on=goes_on, **paint,
         )  # fmt: skip
     if not sampling.restart:
         return lambda denoise, x, levels, noise: row.walk(denoise, x, levels, noise, **values)
@@ -190,7 +297,7 @@ def walk_of(sampling: Sampling, known: tuple[Tensor, Tensor] | None = None) -> W
     return lambda denoise, x, levels, noise: restart(plain, denoise, x, levels, noise, **back)
 
 
-def _repaints(sampling: Sampling) -> bool:
+def repaints(sampling: Sampling) -> bool:
     """Return whether RePaint goes around the sampler."""
     return sampling.inpaint is not None and sampling.inpaint.method == inpainting.REPAINT
 
@@ -230,11 +337,8 @@ def _times_from(schedule: Schedule, sampling: Sampling, first: int) -> Array:
     return times
 
 
-def _alone(experiment: Experiment) -> Experiment:
+def _alone(experiment: Experiment, root: Experiment) -> Experiment:
     """Return an experiment without its fork, starting where the run it forks from started."""
-    root = experiment
-    while root.fork is not None:
-        root = root.fork.parent
     start = root.sampling.start if root.schedule == experiment.schedule else None
     return replace(experiment, fork=None, sampling=replace(experiment.sampling, start=start))
 
@@ -248,18 +352,42 @@ def _check_fork(experiment: Experiment, parent: Experiment, step: int, leg: Leg)
     last = leg.first + len(leg.marks) - 1
     if not 0 <= step < last:
         raise EngineError(f"a fork must be at a step in 0..{last - 1} of its run, got {step}")
-    wish, had = experiment.sampling, parent.sampling
-    if (wish.count, wish.size) != (had.count, had.size):
-        raise EngineError(
-            f"a fork keeps the {had.count} pictures of {had.size} px of its run; set count and"
-            " size back, or take the fork away"
-        )
+    if line := fork_refusal(experiment):
+        raise EngineError(line)
 
 
-def _goes_on_alike(before: Sampling, after: Sampling) -> bool:
+def fork_refusal(experiment: Experiment) -> str:
+    """Return why a fork is refused for its pictures, "" if they are those of its run."""
+    if experiment.fork is None:
+        return ""
+    wish, had = experiment.sampling, experiment.fork.parent.sampling
+    if (wish.count, wish.size) == (had.count, had.size):
+        return ""
+    pictures = f"{had.count} picture{'s' * (had.count != 1)} of {had.size} px"
+    return f"a fork keeps the {pictures} of its run; set count and size back, or take it away"
+
+
+def _goes_on_alike(before: Experiment, after: Experiment) -> bool:
     """Return whether the sampler can go on, remembering what it saw."""
     names = ("sampler", "params", "restart", "inpaint")
-    return all(getattr(before, name) == getattr(after, name) for name in names)
+    one, other = before.sampling, after.sampling
+    alike = all(getattr(one, name) == getattr(other, name) for name in names)
+    return alike and (other.inpaint is None or arrangement(before) == arrangement(after))
+
+
+def arrangement(experiment: Experiment) -> tuple[bool, str]:
+    """Return how pictures become squares: whether padded, else cropped, and on which colour."""
+    return experiment.forward.fit is Fit.PAD, experiment.forward.background
+
+
+def _bends(sampling: Sampling, before: int, after: int) -> bool:
+    """Return whether a sampler comes to a step alike with `before` and `after` transitions to go.
+
+    One that goes back up does not, nor does EDM's churn, whose share depends on their number.
+    """
+    if sampling.restart or repaints(sampling) or dict(sampling.params).get("churn", 0.0) > 0.0:
+        return False
+    return before == after or min(before, after) + 1 >= SAMPLERS[sampling.sampler].foresight
 
 
 def _same(one: Levels, other: Levels) -> bool:

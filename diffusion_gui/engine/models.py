@@ -106,16 +106,20 @@ def build_model(
     return Built(main, _model(sampling.model, sampling.model_params, data, device, poll))
 
 
-def guided(experiment: Experiment, built: Built) -> Denoiser:
+def guided(
+    experiment: Experiment, built: Built, spare: Callable[[], bool] = lambda: False
+) -> Denoiser:
     """Return the denoiser of one run: guidance may remember what it saw earlier in it.
 
-    Its models are asked in parts where memory is short, see `in_parts.py`.
+    Where memory is short, `spare` is given up first, then its models are asked in parts: see
+    `in_parts.py`.
     """
-    guidance, main = experiment.sampling.guidance, InParts(built.main, built.at_once)
+    guidance = experiment.sampling.guidance
+    main = InParts(built.main, built.at_once, spare)
     if not guidance.method or built.against is None:
         return main
     values = values_of(guidance)
-    against = InParts(built.against, built.at_once)
+    against = InParts(built.against, built.at_once, spare)
     return GUIDANCE[guidance.method].build(main, against, **values)
 
 

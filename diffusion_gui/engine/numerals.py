@@ -21,3 +21,15 @@ def spelled(value: float, digits: int = 3) -> str:
 def plain_exponent(text: str) -> str:
     """Return a number in Python's spelling without what an exponent can do without."""
     return _EXPONENT.sub(lambda found: f"e{found[1].replace('+', '')}{found[2]}", text)
+
+
+def size(nbytes: float) -> str:
+    """Return a size with sensible digits: 41 kB, 3.9 MB, 2.1 GB."""
+    for unit, each in (("GB", 1e9), ("MB", 1e6)):
+        if nbytes >= each:
+            return (
+                f"{nbytes / each:.1f} {unit}"
+                if nbytes < 10 * each
+                else f"{nbytes / each:.0f} {unit}"
+            )
+    return f"{nbytes / 1e3:.0f} kB"

@@ -27,6 +27,13 @@ class Param:
     decimals: int = 4
     choices: tuple[str, ...] = ()
     """Names of the values 0, 1, 2, ...; when given, the parameter is a choice, not a number."""
+    words: str = ""
+    """What it is in words with its symbol, where the symbol alone does not say it."""
+
+    @property
+    def caption(self) -> str:
+        """Its name where there is room for words."""
+        return self.words or self.symbol
 
     def clamp(self, value: float) -> float:
         """Return `value` moved into [minimum, maximum]."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from diffusion_gui.engine.experiment import EMOJI, Experiment
 from diffusion_gui.engine.guidance import calls_at
-from diffusion_gui.engine.legs import Leg, legs, visited
+from diffusion_gui.engine.legs import Leg, legs, origin, visited
 from diffusion_gui.engine.samplers import Levels
 
 
@@ -40,7 +40,7 @@ def calls_by_step(experiment: Experiment) -> list[int]:
     within its interval; the calls of an inversion come first. Nothing is computed but the number.
     """
     ways = legs(experiment)
-    before, found = _inversion_calls(ways[0]), list[int]()
+    before, found = _inversion_calls(origin(experiment)), list[int]()
     for leg in ways:
         made = [before, *(before + np.cumsum(_costs(leg))).tolist()]
         found += [made[mark.calls] for mark in leg.own_marks]
@@ -73,12 +73,12 @@ def _costs(leg: Leg) -> list[int]:
     ]
 
 
-def _inversion_calls(first: Leg) -> int:
+def _inversion_calls(root: Experiment) -> int:
     """Return the model calls that are made before the first step, see `inversion.invert`."""
-    experiment = first.owners[0].experiment
-    start, guidance = experiment.sampling.start, experiment.sampling.guidance
+    start, guidance = root.sampling.start, root.sampling.guidance
     if start is None or not start.inverted:
         return 0
-    levels = zip(first.levels.a.tolist(), first.levels.s.tolist(), strict=True)
+    way = legs(root)[0].levels
+    levels = zip(way.a.tolist(), way.s.tolist(), strict=True)
     costs = [calls_at(guidance, a, s) for a, s in levels][:-1]  # none at the clean picture
     return sum(costs) + start.iterations * sum(costs[:-1])

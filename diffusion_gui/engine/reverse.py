@@ -17,14 +17,23 @@ from torch import Tensor
 from diffusion_gui.engine import images
 from diffusion_gui.engine.denoisers import Denoiser
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Experiment, Inpaint, Sampling
+from diffusion_gui.engine.experiment import Experiment, Inpaint
 from diffusion_gui.engine.forward import Process
 from diffusion_gui.engine.guidance import GUIDANCE, values_of
 from diffusion_gui.engine.images import Pixels
-from diffusion_gui.engine.inpainting import EXACT, REPAINT
+from diffusion_gui.engine.inpainting import EXACT, REPAINT, begun
 from diffusion_gui.engine.inversion import evaluations, invert
 from diffusion_gui.engine.labels import members
-from diffusion_gui.engine.legs import Leg, in_time, legs, shared_calls, walk_of
+from diffusion_gui.engine.legs import (
+    Leg,
+    arrangement,
+    in_time,
+    legs,
+    origin,
+    repaints,
+    shared_calls,
+    walk_of,
+)
 from diffusion_gui.engine.models import (
     Built,
     Inputs,
@@ -132,15 +141,18 @@ def walk(
     Models and pictures are asked of `source` when they are needed. With a `tape`, estimates that
     are on it are not asked of a model, and others are recorded. Raises EngineError on bad settings.
     """
-    ways = legs(experiment)
+    ways, root = legs(experiment), origin(experiment)
     for leg in ways:
         _check(leg)
-    seeds, models = Seeds(experiment.sampling, device), _Guided(source)
+    seeds = Seeds(root, device)
     tape = Tape(budget=0) if tape is None else tape
+    models = _Guided(source, tape)
     asked = [_Asked(leg, models, tape) for leg in ways]
-    seeds.take(ways[0])
     samplers = [_sampler(leg, source, device) for leg in ways]
-    x = _first(ways[0], asked[0].first, seeds, source)
+    x = _first(root, models, tape, seeds, source)
+    if ways[0].goes_on and repaints(root.sampling):
+        level = float(ways[0].levels.a[0]), float(ways[0].levels.s[0])
+        x = begun(x, level, *_kept(root, source, device), seeds.root)
     steps = _follow(list(zip(ways, samplers, asked, strict=True)), x, seeds)
     T = experiment.schedule.T
     return (replace(step, t=in_time(step.t, was, T)) for step, was in steps)
@@ -155,19 +167,24 @@ def _check(leg: Leg) -> None:
 
 
 @torch.no_grad()
-def _first(leg: Leg, denoise: Denoiser, seed: Seeds, source: Source) -> Tensor:
-    """Return x [count, 3, size, size] at the first level of a run."""
-    [first, *_] = leg.owners
-    experiment, levels = first.experiment, leg.levels
-    start = experiment.sampling.start
+def _first(root: Experiment, models: _Guided, tape: Tape, seeds: Seeds, source: Source) -> Tensor:
+    """Return x [count, 3, size, size] at the first level of the run `root`, and of all its forks.
+
+    What a fork changes is nothing of it, not even at step 0.
+    """
+    levels, start = legs(root)[0].levels, root.sampling.start
     a, s = float(levels.a[0]), float(levels.s[0])
     if start is None:
-        return seed.noise(START) * float(np.hypot(a, s))
-    picture = _picture(experiment, source.start(experiment), seed.device)
+        return seeds.start() * float(np.hypot(a, s))
+    picture = _picture(root, source.start(root), seeds.device)
     if not start.inverted:
-        return a * picture + s * seed.noise(START)
+        return a * picture + s * seeds.start()
+
+    def denoise(x: Tensor, a: float, s: float) -> Tensor:
+        return tape.play(lambda: models.of(root)(x, a, s), x.device)
+
     *_, top = invert(denoise, picture, levels, iterations=start.iterations)
-    return top.x_t.expand(experiment.sampling.count, -1, -1, -1).contiguous()
+    return top.x_t.expand(root.sampling.count, -1, -1, -1).contiguous()
 
 
 def _follow(
@@ -186,16 +203,25 @@ def _follow(
 
 
 def _sampler(leg: Leg, source: Source, device: torch.device) -> Walk:
-    """Return the leg's sampler; RePaint gets its picture and its mask."""
+    """Return the leg's sampler; RePaint gets its picture and its mask.
+
+    All owners of a leg keep the same part of one picture, arranged alike.
+    """
     inpaint = leg.sampling.inpaint
     if inpaint is None:
         return walk_of(leg.sampling)
-    experiment = leg.owners[-1].experiment
-    picture = _picture(experiment, source.inpaint(experiment), device)[0]
-    known = torch.from_numpy(known_mask(inpaint, leg.sampling.size)).to(device)
+    picture, known = _kept(leg.owners[-1].experiment, source, device)
     if inpaint.method == REPAINT:
-        return walk_of(leg.sampling, (picture, known))
+        return walk_of(leg.sampling, (picture, known), leg.goes_on)
     return _ending_with(walk_of(leg.sampling), picture, known)
+
+
+def _kept(experiment: Experiment, source: Source, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the picture [3, size, size] that a run keeps a part of, and the mask of that part."""
+    inpaint = cast("Inpaint", experiment.sampling.inpaint)
+    picture = _picture(experiment, source.inpaint(experiment), device)[0]
+    known = torch.from_numpy(known_mask(inpaint, experiment.sampling.size)).to(device)
+    return picture, known
 
 
 def _ending_with(walk: Walk, picture: Tensor, known: Tensor) -> Walk:
@@ -223,52 +249,75 @@ def _picture(experiment: Experiment, pixels: Pixels | None, device: torch.device
 
 
 class Seeds:
-    """The noise of a run: it follows the seed of the experiment that owns the step."""
+    """The noise of a run: it follows the seed of the experiment that owns the step.
 
-    def __init__(self, sampling: Sampling, device: torch.device) -> None:
+    What is drawn before the first step is the root's.
+    """
+
+    def __init__(self, root: Experiment, device: torch.device) -> None:
         self.device = device
-        self.step = 0
-        self._images = range(sampling.count)
-        self._shape = (sampling.size, sampling.size, 3)
+        self.step = -1
+        self._images = range(root.sampling.count)
+        self._shape = (root.sampling.size, root.sampling.size, 3)
+        self._root = root
         self._leg: Leg | None = None
 
     def take(self, leg: Leg) -> None:
         """Begin a leg."""
-        self._leg, self.step = leg, leg.first
+        self._leg, self.step = leg, leg.first or -1
 
-    def noise(self, number: int) -> Tensor:
-        """Return noise `number` of the step's owner, [count, 3, size, size]."""
-        owners = cast("Leg", self._leg).owners
-        seed = next(o.experiment.seed for o in reversed(owners) if o.step <= self.step)
-        return to_batch(gaussian_batch(seed, self._images, number, self._shape), self.device)
+    def start(self) -> Tensor:
+        """Return the noise that the run begins with, [count, 3, size, size]."""
+        return self._noise(self._root.seed, START)
+
+    def root(self, index: int) -> Tensor:
+        """Return the noise of transition `index` of the run that it goes back to."""
+        return self._noise(self._root.seed, START + 1 + index)
 
     def transition(self, index: int) -> Tensor:
-        """Return the noise of the leg's transition `index`."""
-        return self.noise(START + 1 + cast("Leg", self._leg).first + index)
+        """Return the noise of the leg's transition `index`, by the step's owner."""
+        leg = cast("Leg", self._leg)
+        owners = (o.experiment for o in reversed(leg.owners) if o.step <= self.step)
+        return self._noise(next(owners, self._root).seed, START + 1 + leg.first + index)
+
+    def _noise(self, seed: int, number: int) -> Tensor:
+        return to_batch(gaussian_batch(seed, self._images, number, self._shape), self.device)
 
 
 class _Guided:
-    """The denoisers of a run, one for each way to ask; they are built when they are asked."""
+    """The denoiser of a run's owner, built when it is asked; that of the last one is kept."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, tape: Tape) -> None:
         self._source = source
-        self._made: dict[Any, Denoiser] = {}
+        self._tape = tape
+        self._owner: Experiment | None = None
+        self._newest: tuple[Any, Denoiser] | None = None
 
-    def of(self, experiment: Experiment) -> Denoiser:
-        """Return the experiment's model under its guidance."""
-        key = model_key(experiment), experiment.sampling.guidance, _knows(experiment)
-        if key not in self._made:
-            self._made.clear()  # a model may be large
-            picture = self._source.inpaint(experiment) if _knows(experiment) else None
-            built = conditioned(experiment, self._source.model(experiment), picture)
-            self._made[key] = guided(experiment, built)
-        return self._made[key]
+    def of(self, owner: Experiment) -> Denoiser:
+        """Return the experiment's model under its guidance.
+
+        With owners alike the same one goes on: guidance may remember what it saw.
+        """
+        if self._newest is None or self._owner is not owner:
+            key = model_key(owner), owner.sampling.guidance, _knows(owner)
+            if self._newest is None or self._newest[0] != key:
+                self._newest = None  # a model may be large
+                self._newest = key, self._built(owner)
+            self._owner = owner  # by its identity: a key may be ten thousand pictures long
+        return self._newest[1]
+
+    def _built(self, owner: Experiment) -> Denoiser:
+        picture = self._source.inpaint(owner) if _knows(owner) else None
+        built = conditioned(owner, self._source.model(owner), picture)
+        built.at_once.try_more()
+        return guided(owner, built, self._tape.give_up)
 
 
-def _knows(experiment: Experiment) -> Inpaint | None:
-    """Return what the model itself is told of the picture, if anything."""
+def _knows(experiment: Experiment) -> tuple[Inpaint, tuple[bool, str]] | None:
+    """Return what the model itself is told of the picture, and how that is arranged."""
     inpaint = experiment.sampling.inpaint
-    return inpaint if inpaint is not None and inpaint.method == EXACT else None
+    told = inpaint is not None and inpaint.method == EXACT
+    return (inpaint, arrangement(experiment)) if inpaint is not None and told else None
 
 
 class _Asked:
@@ -285,11 +334,7 @@ class _Asked:
         """Return x0_hat [B, C, H, W]."""
         owner = self._owners[bisect_right(self._taken, self._made) - 1]
         self._made += 1
-        return self._tape.play(lambda: self._models.of(owner)(x, a, s))
-
-    def first(self, x: Tensor, a: float, s: float) -> Tensor:
-        """Return x0_hat by the first owner, before the leg begins."""
-        return self._tape.play(lambda: self._models.of(self._owners[0])(x, a, s))
+        return self._tape.play(lambda: self._models.of(owner)(x, a, s), x.device)
 
 
 def tape_for(experiment: Experiment, parent: Tape | None) -> Tape:
@@ -298,15 +343,13 @@ def tape_for(experiment: Experiment, parent: Tape | None) -> Tape:
     Guidance with a memory must see the whole run: then the tape is blank, and stays so.
     """
     line = [owner.experiment for leg in legs(experiment) for owner in leg.owners]
-    methods = {one.sampling.guidance.method for one in line} - {""}
+    root = origin(experiment)
+    methods = {one.sampling.guidance.method for one in (root, *line)} - {""}
     if any(GUIDANCE[method].remembers for method in methods):
         return Tape(budget=0)
     if parent is None:
         return Tape()
-    start = experiment
-    while start.fork is not None:
-        start = start.fork.parent
-    return parent.first(shared_calls(experiment) + _climbs(start))
+    return parent.first(shared_calls(experiment) + _climbs(root))
 
 
 def estimate(

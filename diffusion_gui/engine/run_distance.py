@@ -7,11 +7,12 @@ as equal.
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment
@@ -19,7 +20,8 @@ from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.inpainting import REPAINT
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.schedules import SPACINGS, build
-from diffusion_gui.engine.trajectory import Frame, Numbers, Trajectory
+from diffusion_gui.engine.schedules.schedule import Array
+from diffusion_gui.engine.trajectory import Frame, Numbers, Trajectory, over_batch
 
 REFERENCE_STEPS = 1000
 REFERENCE_SAMPLER = "heun"
@@ -66,9 +68,9 @@ class ReferenceDistance:
     """How many steps the reference took: fewer than 1000 where t has no more to visit."""
 
     @property
-    def mean(self) -> float:
-        """The mean over the batch."""
-        return math.fsum(self.each) / len(self.each)
+    def rms(self) -> float:
+        """The rms difference over the whole batch."""
+        return over_batch(np.array(self.each, np.float32))
 
 
 def reference_of(experiment: Experiment) -> Experiment:
@@ -78,7 +80,8 @@ def reference_of(experiment: Experiment) -> Experiment:
     Heun's second order (fewer where t has no more), without fresh noise: what the probability-flow
     ODE draws from this seed, nearly. A fork
     takes its own settings all the way, from the noise of the run that it goes back to. Raises
-    EngineError where there is no such thing.
+    EngineError where there is no such thing: after an inversion a run starts from noise that
+    depends on its own levels, and another number of steps would take it from other noise.
     """
     root = experiment
     while root.fork is not None:
@@ -88,6 +91,11 @@ def reference_of(experiment: Experiment) -> Experiment:
         raise EngineError(
             "RePaint draws fresh noise each time it goes back up: such a run has no reference;"
             " measure one without a mask, or with exact conditioning"
+        )
+    if root.sampling.start is not None and root.sampling.start.inverted:
+        raise EngineError(
+            "inverting the picture in 1000 steps ends at other noise than this run began with, so"
+            " it has no reference; measure a run from noise, or from a picture that is noised"
         )
     if root.sampling.start is not None and root.schedule != experiment.schedule:
         raise EngineError(
@@ -165,17 +173,39 @@ def matched(frame: Frame, trajectory: Trajectory, matching: Matching) -> Frame |
 
     By noise level, the nearest in log sigma; at the clean end the last one if it is clean too.
     """
+    return next(iter(all_matched([frame], trajectory, matching)), None)
+
+
+def all_matched(wanted: Sequence[Frame], trajectory: Trajectory, matching: Matching) -> list[Frame]:
+    """Return what `matched` says of each of `wanted`; of a run without a step, nothing.
+
+    It is made for thousands of steps: none is looked at twice.
+    """
+    frames = trajectory.frames
+    if not frames:
+        return []
     if matching is Matching.STEP:
-        return trajectory.at_step(frame.index)
-    wanted = log_sigma(frame)
-    return min(trajectory.frames, key=lambda one: abs(log_sigma(one) - wanted), default=None)
+        found = (trajectory.at_step(frame.index) for frame in wanted)
+        return [frame for frame in found if frame is not None]
+    places = _nearest(_log_sigmas(frames), _log_sigmas(wanted))
+    return [frames[place] for place in places.tolist()]
 
 
-def log_sigma(frame: Frame) -> float:
+def _nearest(values: Array, wanted: Array) -> NDArray[np.int64]:
+    """Return where the value nearest to each of `wanted` is; of equally near ones the first."""
+    levels, first = np.unique(values, return_index=True)
+    right = np.clip(np.searchsorted(levels, wanted), 0, len(levels) - 1)
+    left = np.maximum(right - 1, 0)
+    over, under = np.abs(levels[right] - wanted), np.abs(levels[left] - wanted)
+    earlier = (over == under) & (first[left] < first[right])
+    return first[np.where((under < over) | earlier, left, right)]
+
+
+def _log_sigmas(frames: Sequence[Frame]) -> Array:
     """Return ln sigma, within -20..20: also where there is no noise, or no signal."""
-    if frame.sigma <= 0.0:
-        return -20.0
-    return min(max(math.log(frame.sigma), -20.0), 20.0) if math.isfinite(frame.sigma) else 20.0
+    sigmas = np.array([frame.sigma for frame in frames], float)
+    with np.errstate(divide="ignore"):
+        return np.clip(np.log(np.maximum(sigmas, 0.0)), -20.0, 20.0)
 
 
 def natural_matching(one: Trajectory, other: Trajectory) -> Matching:

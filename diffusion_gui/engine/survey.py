@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,12 @@ class Atlas:
         """The number of images."""
         return len(self.names)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the pictures and of the plane."""
+        plane = self.plane
+        return self.pixels.nbytes + plane.mean.nbytes + plane.axes.nbytes + plane.points.nbytes
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Belief:
@@ -59,6 +66,11 @@ class Belief:
     indices: NDArray[np.int64]
     weights: Numbers
     entropy: Numbers
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the numbers, the atlas left out: many steps share it."""
+        return self.indices.nbytes + self.weights.nbytes + self.entropy.nbytes
 
     @property
     def bits(self) -> Numbers:
@@ -121,6 +133,19 @@ class Survey:
     def x0_hat(self) -> Numbers:
         """Where x0_hat lies on the plane at every step, [steps, B, 2]."""
         return self._places[1, : len(self)]
+
+    def parts(self) -> Iterator[tuple[object, int]]:
+        """Yield what is held here and its bytes; other surveys may hold some of it too."""
+        yield self, self._places.nbytes
+        yield self.atlas, self.atlas.nbytes
+        for belief in self._beliefs[: len(self)]:
+            if belief is not None:
+                yield belief, belief.nbytes
+                if belief.atlas is not self.atlas:
+                    yield belief.atlas, belief.atlas.nbytes
+        if (ending := self.ending) is not None:
+            numbers = ending.steps, ending.distances, ending.nearest, ending.since
+            yield ending, sum(one.nbytes for one in numbers)
 
     def belief(self, step: int) -> Belief | None:
         """Return the posterior of a step, None where the model has none or is not asked."""

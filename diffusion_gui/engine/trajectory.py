@@ -41,12 +41,17 @@ class Frame:
     @property
     def change(self) -> float:
         """The rms difference of x0_hat to the step before over the whole batch."""
-        return float(np.sqrt(np.mean(np.square(self.changes, dtype=np.float64))))
+        return over_batch(self.changes)
 
     @property
     def nbytes(self) -> int:
         """Bytes of the pictures."""
         return self.x_t.nbytes + self.x0_hat.nbytes + self.eps_hat.nbytes
+
+
+def over_batch(each: Numbers) -> float:
+    """Return the rms over all pixels of a batch, given that of each picture, [B]."""
+    return float(np.sqrt(np.mean(np.square(each, dtype=np.float64))))
 
 
 class Trajectory:

@@ -6,6 +6,7 @@ anyhow. On a CUDA device the notes travel as the frames do: see `recorder.py`.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor
 
 from diffusion_gui.engine.denoisers.exact import Exact, Glimpse
+from diffusion_gui.engine.denoisers.in_parts import release
+from diffusion_gui.engine.errors import ran_out_of_memory
 from diffusion_gui.engine.experiment import MAX_COUNT
 from diffusion_gui.engine.models import Built
 from diffusion_gui.engine.projection import Projector
@@ -24,6 +27,8 @@ from diffusion_gui.engine.samplers import Step
 from diffusion_gui.engine.schedules.schedule import display_scale
 from diffusion_gui.engine.survey import Atlas, Belief, Survey
 
+Seen = list[tuple[Atlas, Glimpse]]
+"""What a model has told since the step before, the newest last."""
 TOP = 8
 """Most probable images that are kept of every posterior."""
 
@@ -41,9 +46,9 @@ class _Parcel:
 class Witness:
     """Takes notes of one run into `survey`.
 
-    `earlier(step)` is the posterior of a step whose estimate is not asked of a model, because a
-    parent's tape has it. `put` every step before the recorder gets it, and `take` a step when its
-    frame has arrived.
+    `earlier(step)` is the posterior of a step whose estimate is not asked of a model, because it is
+    on the tape of the run that this one goes on from. `put` every step, with what was `seen`,
+    before the recorder gets it, and `take` a step when its frame has arrived.
     """
 
     def __init__(
@@ -70,29 +75,40 @@ class Witness:
     def _note(self, atlas: Atlas, glimpse: Glimpse) -> None:
         self._seen.append((atlas, glimpse))
 
-    def _last_seen(self, count: int) -> tuple[Atlas, Tensor] | None:
-        """Return the numbers of the newest `count` pictures; a batch may be asked in parts."""
-        parts: list[Tensor] = []
-        atlas: Atlas | None = None
-        while self._seen and sum(map(len, parts)) < count:
-            atlas, glimpse = self._seen.pop()
-            columns = (glimpse.indices.double(), glimpse.weights, glimpse.entropy[:, None])
-            parts.insert(0, torch.cat(columns, dim=1))  # [part, 2 k + 1]
+    def seen(self) -> Seen:
+        """Return, once, what was seen on the way to a step: in the thread of the run."""
+        seen = list(self._seen)
         self._seen.clear()
-        known = atlas is not None and sum(map(len, parts)) == count
-        return (atlas, torch.cat(parts)) if atlas is not None and known else None
+        return seen
 
     @torch.no_grad()
-    def put(self, step: Step) -> None:
-        """Note a step; at s = 0 no estimate is made, whatever was asked on the way there."""
-        seen = self._last_seen(len(step.x_t))
+    def put(self, step: Step, seen: Seen) -> None:
+        """Note a step; at s = 0 no estimate is made, whatever was asked on the way there.
+
+        Where memory is short a step has no notes, which is no reason to end the run.
+        """
+        for _ in range(2):
+            try:
+                parcel = self._parcel(step, seen)
+            except Exception as error:
+                if not ran_out_of_memory(error):
+                    raise
+            else:
+                break
+            release()
+        else:
+            nowhere = torch.full((2, len(step.x_t), 2), math.nan)
+            parcel = _Parcel(step.index, nowhere, None, None)
+        self._queue.append(parcel)
+
+    def _parcel(self, step: Step, seen: Seen) -> _Parcel:
+        newest = _newest(list(seen), len(step.x_t)) if step.s > 0.0 else None
         shown = self._project(step.x_t, display_scale(step.a, step.s))
         places = _home(torch.stack([shown, self._project(step.x0_hat)]))
-        if seen is None or step.s == 0.0:
-            self._queue.append(_Parcel(step.index, places, None, None))
-            return
-        atlas, numbers = seen
-        self._queue.append(_Parcel(step.index, places, _home(numbers), atlas))
+        if newest is None:
+            return _Parcel(step.index, places, None, None)
+        atlas, numbers = newest
+        return _Parcel(step.index, places, _home(numbers), atlas)
 
     def take(self, index: int) -> None:
         """Write the notes up to step `index`, which have arrived with its frame."""
@@ -102,6 +118,24 @@ class Witness:
             if parcel.glimpse is not None and parcel.atlas is not None:
                 belief = _belief(parcel.atlas, parcel.glimpse)
             self.survey.append(parcel.places.numpy(), belief)
+
+
+def _newest(seen: Seen, count: int) -> tuple[Atlas, Tensor] | None:
+    """Return the numbers of the newest `count` pictures; a batch may be asked in parts."""
+    parts: list[Glimpse] = []
+    atlas: Atlas | None = None
+    for of, glimpse in reversed(seen):
+        if sum(map(len, parts)) >= count:
+            break
+        atlas = of
+        parts.insert(0, glimpse)
+    if atlas is None or sum(map(len, parts)) != count:
+        return None
+    return atlas, torch.cat([_columns(*part.summary()) for part in parts])
+
+
+def _columns(indices: Tensor, weights: Tensor, entropy: Tensor) -> Tensor:
+    return torch.cat((indices.double(), weights, entropy[:, None]), dim=1)  # [part, 2 k + 1]
 
 
 def _belief(atlas: Atlas, numbers: Tensor) -> Belief:

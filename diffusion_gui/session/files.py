@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
+import shutil
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +34,14 @@ def check_target(path: AnyPath, endings: Collection[str] = ()) -> Path:
             f"{target}: there is no folder {str(target.parent)!r}; make it first, or choose another"
         )
     return target
+
+
+def free_bytes(folder: AnyPath) -> float:
+    """Return how many bytes the disk of a folder has room for, infinity where it does not tell."""
+    try:
+        return float(shutil.disk_usage(folder).free)
+    except OSError:
+        return math.inf
 
 
 def atomic_write(

@@ -27,6 +27,7 @@ from diffusion_gui.engine.experiment import (
     MAX_COUNT,
     MAX_OFFSET,
     MAX_SEED,
+    MOST_FORKS,
     PICTURES,
     WORKING_SIZES,
     Experiment,
@@ -39,7 +40,7 @@ from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.inpainting import INPAINTING
 from diffusion_gui.engine.inversion import INVERSION_PARAMS
-from diffusion_gui.engine.legs import legs
+from diffusion_gui.engine.legs import legs, lineage
 from diffusion_gui.engine.masks import decode as decode_mask
 from diffusion_gui.engine.params import Param, Values, resolve
 from diffusion_gui.engine.samplers import SAMPLERS
@@ -61,8 +62,8 @@ from diffusion_gui.engine.schedules.operations import (
 )
 
 FORMAT = "diffusion-gui/1"
-MOST_FORKS = 64
-"""A fork of a fork of a fork ... may be so long."""
+MOST_LEVEL = 1e12
+"""A listed level, t or sigma, is below this."""
 
 _T = TypeVar("_T")
 
@@ -152,22 +153,25 @@ def check(experiment: Experiment) -> None:
 def _check_fork(experiment: Experiment) -> None:
     """Check the runs it forks from, the nearest first, and that every fork is one of their steps.
 
-    That the legs can be built says all of it at once; a chain of forks has an end, so has this.
+    That its legs can be built says all of it at once; a chain of forks has an end, so has this.
     """
-    path, one = "experiment.fork", experiment
-    for _ in range(MOST_FORKS):
+    line: list[tuple[str, Experiment]] = []
+    path = "experiment.fork"
+    for one in lineage(experiment):
         if one.fork is None:
-            return
-        parent = one.fork.parent
-        _under(path, partial(_check_one_fork, one, parent))
-        path, one = f"{path}.parent.fork", parent
-    raise EngineError(f"{path}: more than {MOST_FORKS} forks; start from an earlier run")
-
-
-def _check_one_fork(experiment: Experiment, parent: Experiment) -> None:
-    check(replace(parent, fork=None))
-    if parent.fork is None:
-        legs(experiment)
+            break
+        if len(line) == MOST_FORKS:
+            raise EngineError(f"{path}: more than {MOST_FORKS} forks; start from an earlier run")
+        _under(path, partial(check, replace(one.fork.parent, fork=None)))
+        line.append((path, one))
+        path = f"{path}.parent.fork"
+    try:
+        if line:
+            legs(experiment)
+    except EngineError:
+        for path, one in reversed(line):  # which of them is the first that cannot be
+            _under(path, partial(legs, one))
+        raise
 
 
 def check_schedule(spec: ScheduleSpec, path: str = "experiment.schedule") -> None:
@@ -246,8 +250,11 @@ def _check_guidance(path: str, guidance: Guidance) -> None:
 
 
 def _check_levels(path: str, levels: tuple[float, ...]) -> None:
-    if len(levels) > MAX_STEPS or not all(0.0 <= level < 1e12 for level in levels):
-        raise EngineError(f"{path}: give at most {MAX_STEPS} numbers from 0 on")
+    if len(levels) > MAX_STEPS:
+        raise EngineError(f"{path}: {len(levels)} levels; give at most {MAX_STEPS}")
+    wrong = next((level for level in levels if not 0.0 <= level < MOST_LEVEL), None)
+    if wrong is not None:
+        raise EngineError(f"{path}: {wrong} is not a level; give numbers from 0 to {MOST_LEVEL:g}")
 
 
 def _check_points(path: str, points: tuple[ControlPoint, ...]) -> None:

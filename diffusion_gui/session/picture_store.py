@@ -227,7 +227,7 @@ class PictureStore:
         Raises EngineError as `get` does, and where there are no pictures.
         """
         if not pictures:
-            raise EngineError("there are no pictures to sample from; drop some, or choose Emoji")
+            raise EngineError("there are no pictures to learn from: drop some, or choose Emoji")
         data = np.empty((len(pictures), size, size, 3), np.uint8)
         for row, ref in zip(data, pictures, strict=True):
             poll()

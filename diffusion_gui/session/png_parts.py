@@ -62,11 +62,24 @@ def portable(pictures: Mapping[str, Pixels]) -> dict[str, Pixels]:
     return kept
 
 
-def png_info(texts: Mapping[str, str], pictures: Mapping[str, Pixels]) -> PngInfo:
-    """Return texts and pictures as Pillow writes them into a PNG, pictures behind the pixels."""
+def png_info(
+    texts: Mapping[str, str], pictures: Mapping[str, Pixels], packed: bool = False
+) -> PngInfo:
+    """Return texts and pictures as Pillow writes them into a PNG, pictures behind the pixels.
+
+    `packed` texts are smaller, and no longer legible in the file as it lies. Raises EngineError
+    for more text than would be read again.
+    """
+    size = sum(len(value.encode()) for value in texts.values())
+    if size > MOST_TEXT:
+        raise EngineError(
+            f"what is told of this run, and of those that it forks from, takes {size / 1e6:.0f} MB:"
+            f" a picture carries {MOST_TEXT / 1e6:.0f} MB at most; fork an earlier run, or sample"
+            " over fewer pictures"
+        )
     info = PngInfo()
     for key, value in texts.items():
-        info.add_itxt(key, value)
+        info.add_itxt(key, value, zip=packed)
     for picture_id, pixels in pictures.items():
         content = io.BytesIO()
         Image.fromarray(pixels).save(content, format="PNG")

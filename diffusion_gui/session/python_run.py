@@ -20,12 +20,13 @@ from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import PICTURES, Experiment, Forward, PictureRef, Sampling
 from diffusion_gui.engine.images import MAX_SIDE
+from diffusion_gui.engine.legs import lineage
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.python_values import WIDTH, Call, Raw, call, names_in, of, written
 from diffusion_gui.session.restore import BUNDLED
-from diffusion_gui.session.run_inputs import arrangement, lineage, squares
+from diffusion_gui.session.run_inputs import arrangement, squares
 from diffusion_gui.session.shared import begun_with, needed
 
 MOST_EMBEDDED = 48 * 1024

@@ -12,11 +12,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import BinaryIO
 
 import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.images import Pixels, contact_sheet
@@ -27,8 +24,8 @@ from diffusion_gui.session.files import AnyPath, atomic_write, check_target
 from diffusion_gui.session.format import View, encode
 from diffusion_gui.session.forward_export import IDLE, Shot, Watch
 from diffusion_gui.session.frame_sheet import Layout, Row, draw_rows
-from diffusion_gui.session.numbered import numbers, write_all
-from diffusion_gui.session.png_parts import png_info
+from diffusion_gui.session.numbered import numbers
+from diffusion_gui.session.run_folder import Folder, Written, write_folder
 from diffusion_gui.session.run_inputs import Carriage
 
 QUANTITIES = ("x_t", "x0_hat", "eps_hat")
@@ -114,6 +111,11 @@ def image_names(stem: str, look: Look, count: int) -> list[str]:
     return [f"{stem}-{n}{kind}.png" for n in numbers(chosen, count) for kind in kinds]
 
 
+def keeper_name(stem: str) -> str:
+    """Return the name of the file that carries the pictures for all others of its folder."""
+    return f"{stem}-run.png"
+
+
 def step_names(stem: str, frames: Sequence[Frame], last: int) -> list[str]:
     """Return the names of files of single steps of 0..`last`."""
     return [f"{stem}-step-{n}.png" for n in numbers([frame.index for frame in frames], last)]
@@ -121,24 +123,21 @@ def step_names(stem: str, frames: Sequence[Frame], last: int) -> list[str]:
 
 def save_images(
     folder: AnyPath, stem: str, frame: Frame, look: Look, carried: Carriage, watch: Watch = IDLE
-) -> int:
-    """Write every chosen picture of a step into a file of its own; return how many."""
+) -> Written:
+    """Write every chosen picture of a step into a file of its own, see `run_folder.py`."""
     count = len(frame.x_t)
-    names = image_names(stem, look, count)
-    info = png_info(texts(carried), carried.pictures)
     single = [
         replace(look, quantities=(quantity,), images=(image,))
         for image in look.images or range(count)
         for quantity in look.quantities
     ]
-    write_all(
-        folder,
-        names,
-        lambda index, file: _png(file, single[index].drawn(frame), info),
-        watch.poll,
-        watch.progress,
+    files = Folder(
+        image_names(stem, look, count),
+        lambda index: single[index].drawn(frame),
+        keeper_name(stem),
+        lambda: replace(look, images=(), cell=CELL).drawn(frame),
     )
-    return len(names)
+    return write_folder(folder, files, texts(carried), carried.pictures, watch)
 
 
 def save_steps(
@@ -148,22 +147,15 @@ def save_steps(
     look: Look,
     carried: Carriage,
     watch: Watch = IDLE,
-) -> int:
-    """Write every one of `frames` into a file of its own; return how many."""
-    names = step_names(stem, frames, frames[-1].index)
-    info = png_info(texts(carried), carried.pictures)
-    write_all(
-        folder,
-        names,
-        lambda index, file: _png(file, look.drawn(frames[index]), info),
-        watch.poll,
-        watch.progress,
+) -> Written:
+    """Write every one of `frames` into a file of its own, see `run_folder.py`."""
+    files = Folder(
+        step_names(stem, frames, frames[-1].index),
+        lambda index: look.drawn(frames[index]),
+        keeper_name(stem),
+        lambda: replace(look, images=(), cell=CELL).drawn(frames[-1]),
     )
-    return len(names)
-
-
-def _png(file: BinaryIO, pixels: Pixels, info: PngInfo) -> None:
-    Image.fromarray(pixels).save(file, format="PNG", pnginfo=info)
+    return write_folder(folder, files, texts(carried), carried.pictures, watch)
 
 
 def save_sheet(

@@ -5,13 +5,17 @@ Knows no Qt. Imports torch only where a run asks for its `Inputs`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from diffusion_gui.engine.experiment import EMOJI, Experiment, Fit, PictureRef
+from diffusion_gui.engine import legs
+from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
+from diffusion_gui.engine.legs import lineage
 from diffusion_gui.session import library
+from diffusion_gui.session.format import encode
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.png_parts import MOST_PICTURES, portable
 from diffusion_gui.session.shared import needed, shared
@@ -19,19 +23,14 @@ from diffusion_gui.session.shared import needed, shared
 if TYPE_CHECKING:
     from diffusion_gui.engine.reverse import Inputs
 
+_PACKED = 0.6
+"""About how much smaller a PNG of a small photograph is than its pixels."""
+
 
 def arrangement(experiment: Experiment) -> tuple[bool, Colour]:
     """Return how pictures become squares: whether padded (else cropped), and on which colour."""
-    forward = experiment.forward
-    return forward.fit is Fit.PAD, colour(forward.background)
-
-
-def lineage(experiment: Experiment) -> Iterator[Experiment]:
-    """Yield an experiment, the run that it forks from, the one that forks from, and so on."""
-    one: Experiment | None = experiment
-    while one is not None:
-        yield one
-        one = one.fork.parent if one.fork is not None else None
+    padded, background = legs.arrangement(experiment)
+    return padded, colour(background)
 
 
 class RunInputs:
@@ -98,30 +97,55 @@ def carriage(
     """
     if not any(map(needed, lineage(experiment))):
         return Carriage(shared(experiment, ()), {})
-    pictures: dict[str, Pixels] = {}
-    line = []
-    left_out = 0
-    for one in lineage(experiment):
-        ids = needed(one)
-        taken = ids[: max(MOST_PICTURES - len(pictures), 0)]
-        left_out += len(ids) - len(taken)
-        refs = tuple(PictureRef(picture_id, "") for picture_id in taken)
-        found = squares(store, one, refs, poll) if refs else ()
-        names = {i: _named(pictures, i, pixels) for i, pixels in zip(taken, found, strict=True)}
-        line.append(_with_names(one, names))
-    kept = portable(pictures)
-    left_out += len(pictures) - len(kept)
+    load = _Load(store, poll)
+    line = [_with_names(one, load.names(one)) for one in lineage(experiment)]
+    kept = portable(load.pictures)
+    left_out = len(load.left_out) + len(load.pictures) - len(kept)
     return Carriage(shared(_joined(line), set(kept)), kept, left_out)
 
 
-def _named(pictures: dict[str, Pixels], picture_id: str, pixels: Pixels) -> str:
-    """Put a picture among the others, under another id where that one is taken; return it."""
-    name, number = picture_id, 1
-    while name in pictures and pictures[name].tobytes() != pixels.tobytes():
-        number += 1
-        name = f"{picture_id}-{number}"
-    pictures[name] = pixels
-    return name
+class _Load:
+    """Pictures for a file, each one once; `left_out` are those that there is no room for."""
+
+    def __init__(self, store: PictureStore, poll: Callable[[], None]) -> None:
+        self._store, self._poll = store, poll
+        self.pictures: dict[str, Pixels] = {}
+        self.left_out: set[Any] = set()
+        self._names: dict[Any, str] = {}
+
+    def names(self, experiment: Experiment) -> dict[str, str]:
+        """Take in what a run needs; return under which ids, one by one."""
+        how = experiment.sampling.size, arrangement(experiment)
+        ids = needed(experiment)
+        missing = [one for one in ids if (one, how) not in self._names]
+        while missing and (room := MOST_PICTURES - len(self.pictures)) > 0:
+            some, missing = missing[:room], missing[room:]
+            refs = tuple(PictureRef(one, "") for one in some)
+            found = squares(self._store, experiment, refs, self._poll)
+            for one, pixels in zip(some, found, strict=True):
+                self._names[one, how] = self._put(one, pixels)
+        self.left_out.update((one, how) for one in missing)
+        return {one: self._names.get((one, how)) or self._unused(one) for one in ids}
+
+    def _put(self, picture_id: str, pixels: Pixels) -> str:
+        """Put a picture among the others, under another id where that one is taken; return it."""
+        name, number = picture_id, 1
+        while name in self.pictures and self.pictures[name].tobytes() != pixels.tobytes():
+            number += 1
+            name = f"{picture_id}-{number}"
+        self.pictures[name] = pixels
+        return name
+
+    def _unused(self, picture_id: str) -> str:
+        """Return an id that no picture goes along under."""
+        return f"{picture_id}-0" if picture_id in self.pictures else picture_id
+
+
+def carried_bytes(experiment: Experiment) -> tuple[float, float]:
+    """Return about how many bytes the settings take in a file, and the pictures with them."""
+    ids = {picture_id for one in lineage(experiment) for picture_id in needed(one)}
+    pictures = min(len(ids), MOST_PICTURES) * 3 * experiment.sampling.size**2 * _PACKED
+    return len(zlib.compress(encode(shared(experiment, ())).encode())), pictures
 
 
 def _with_names(experiment: Experiment, names: dict[str, str]) -> Experiment:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import shutil
 import struct
 import tempfile
 import zipfile
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment
-from diffusion_gui.session.files import AnyPath, WatchedFile, atomic_write, check_target
+from diffusion_gui.session.files import AnyPath, WatchedFile, atomic_write, check_target, free_bytes
 from diffusion_gui.session.format import encode
 from diffusion_gui.session.forward_export import IDLE, Watch
 
@@ -71,10 +70,7 @@ def check_trajectory(path: AnyPath, experiment: Experiment, count: int) -> Path:
     sampling = experiment.sampling
     one = count * sampling.count * 3 * sampling.size**2 * 4
     need = one * (3 if target.suffix.lower() == ".npz" else 2)  # x0_hat waits beside an archive
-    try:
-        free = shutil.disk_usage(target.parent).free
-    except OSError:  # a system that does not tell
-        return target
+    free = free_bytes(target.parent)
     if need > free:
         fewer = "steps, the rounds of Restart," if sampling.restart else "steps,"
         raise EngineError(

@@ -1,17 +1,18 @@
 """What the next run will cost, kept up with the settings: model calls, time, memory, obstacles.
 
 The time is that of the last run with the same model, data, size, count and device, by the model
-call. Nothing here waits for torch: the counting is done on numbers alone.
+call; where there was none, of one of another size or count. Nothing here waits for torch: the
+counting is done on numbers alone.
 """
 
 from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
-from diffusion_gui.engine.experiment import EMOJI, Experiment
+from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.forecast import Forecast, Problems, forecast
+from diffusion_gui.engine.numerals import size
 from diffusion_gui.engine.schedules import SPACINGS
-from diffusion_gui.session import library
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import JobRunner
 from diffusion_gui.state.sampling import SamplingController
@@ -32,7 +33,6 @@ class Forecaster(QObject):
         super().__init__(parent)
         self._document = document
         self._controller = controller
-        self._labels: tuple[object, tuple[str, ...]] = ((), ())
         self.forecast: Forecast | None = None
         self.problems: Problems = {}
         self._runner = JobRunner("forecast", self)
@@ -53,30 +53,30 @@ class Forecaster(QObject):
     @property
     def labels(self) -> tuple[str, ...]:
         """The label of each image that the document's model learns from."""
-        experiment = self._document.experiment
-        pictures = () if experiment.sampling.data == EMOJI else experiment.pictures
-        if experiment.sampling.data == EMOJI:
-            return library.captions()
-        if self._labels[0] is not pictures:
-            self._labels = pictures, library.labels(pictures)
-        return self._labels[1]
+        return self._controller.labels.of(self._document.experiment)
 
     @property
     def seconds(self) -> float | None:
-        """The time of a run with the document's settings, None before there is one like it."""
+        """The time of a run with the document's settings, None before there is one to go by.
+
+        Of another size, count or parameters it is in proportion to the pixels.
+        """
         controller = self._controller
-        each = controller.pace.per_call(self._document.experiment, controller.device)
+        each = controller.pace.nearest(self._document.experiment, controller.device)
         return each * self.forecast.calls if self.forecast and each else None
+
+    @property
+    def problem(self) -> str:
+        """The first thing that stands in a run's way, as a sentence; "" if there is none."""
+        return sentence(next(iter(self.problems.values()), ""))
 
     @property
     def text(self) -> str:
         """The forecast in one line, or what stands in the run's way."""
         told = self.forecast
         if told is None:
-            return next(iter(self.problems.values()), "")
-        seconds = self.seconds
-        parts = [f"NFE {told.calls:,}", *self._fewer(told)]
-        parts.append(f"about {spoken(seconds)}" if seconds else "time unknown until the first run")
+            return self.problem
+        parts = [f"NFE {told.calls:,}", *self._fewer(told), self._time()]
         parts.append(f"keeps {told.kept:,} of {told.steps + 1:,} steps, {size(told.kept_bytes)}")
         if told.model_bytes is not None:
             parts.append(f"model {size(told.model_bytes)}")
@@ -93,6 +93,13 @@ class Forecaster(QObject):
             return []
         where = "T" if first == T else "t"
         return [f"no more than {first:,} steps from {where} = {first:,}"]
+
+    def _time(self) -> str:
+        controller, seconds = self._controller, self.seconds
+        if not seconds:
+            return "time unknown until the first run"
+        like = controller.pace.per_call(self._document.experiment, controller.device)
+        return f"{'about' if like else 'roughly'} {spoken(seconds)}"
 
     @Slot()
     def refresh(self) -> None:
@@ -129,6 +136,11 @@ def _quick(experiment: Experiment) -> bool:
     return sampling.steps < MANY_STEPS and not again
 
 
+def sentence(line: str) -> str:
+    """Return what the engine says with a capital, as a line on its own."""
+    return line[:1].upper() + line[1:]
+
+
 def spoken(seconds: float) -> str:
     """Return a time with sensible digits: 40 ms, 1.2 s, 3 min."""
     if seconds < 1.0:
@@ -136,15 +148,3 @@ def spoken(seconds: float) -> str:
     if seconds < 120.0:
         return f"{seconds:.1f} s" if seconds < 10.0 else f"{seconds:.0f} s"
     return f"{seconds / 60.0:.0f} min"
-
-
-def size(nbytes: float) -> str:
-    """Return a size with sensible digits: 41 kB, 3.9 MB, 2.1 GB."""
-    for unit, each in (("GB", 1e9), ("MB", 1e6)):
-        if nbytes >= each:
-            return (
-                f"{nbytes / each:.1f} {unit}"
-                if nbytes < 10 * each
-                else f"{nbytes / each:.0f} {unit}"
-            )
-    return f"{nbytes / 1e3:.0f} kB"

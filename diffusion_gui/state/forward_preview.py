@@ -9,8 +9,11 @@ whole of it follows from the background (`large_pictures`).
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import numpy as np
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.forward import Moment, Process
 from diffusion_gui.engine.images import FloatImage, Picture, Pixels
@@ -22,6 +25,9 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.large_pictures import LargePictures, Sizes, as_kept, needs_opening
 from diffusion_gui.state.tiles import Scene, Tiles, render
 from diffusion_gui.state.view_state import ViewState
+
+SECONDS_BETWEEN = 0.05
+"""So often a schedule that is being changed is told of while others need the interpreter more."""
 
 
 class ForwardPreview(QObject):
@@ -58,6 +64,12 @@ class ForwardPreview(QObject):
         """Why the picture is shown as it is kept, or as its thumbnail."""
         self._unrendered = ""
         """Why only every n-th pixel is shown, until something changes."""
+        self.gives_way: Callable[[], bool] = lambda: False
+        """Whether a live run is being made: in a drag most of the GUI thread's time goes to this
+        picture and would be the run's, which shares the interpreter with it."""
+        self._told = 0.0
+        self._soon = QTimer(self, singleShot=True)
+        self._soon.timeout.connect(self._on_change)
         self._large = LargePictures(store, self)
         self._load()
         self._bind()
@@ -71,13 +83,14 @@ class ForwardPreview(QObject):
         self._view.picture_changed.connect(self._on_picture)
         self._view.display_changed.connect(self._on_display)
         self._comparison.sides_changed.connect(self._on_sides)
-        self._document.schedule_changed.connect(self._on_change)
+        self._document.schedule_changed.connect(self._on_schedule)
         self._document.seed_changed.connect(self._on_seed)
         self._document.pictures_changed.connect(self._on_pictures)
         self._document.forward_changed.connect(self._on_forward)
 
     def shutdown(self) -> None:
         """Stop the background threads."""
+        self._soon.stop()
         self._large.shutdown()
 
     @property
@@ -298,8 +311,18 @@ class ForwardPreview(QObject):
             self.tiles_changed.emit()
 
     @Slot()
+    def _on_schedule(self) -> None:
+        left = self._told + SECONDS_BETWEEN - time.monotonic()
+        if left <= 0.0 or not self.gives_way():
+            self._on_change()
+        elif not self._soon.isActive():
+            self._soon.start(round(1000.0 * left) + 1)
+
+    @Slot()
     def _on_change(self) -> None:
         """Show every n-th pixel of a large picture while something changes."""
+        self._soon.stop()
+        self._told = time.monotonic()
         self._large.drop()
         self._frames = None
         self._unrendered = ""

@@ -40,6 +40,11 @@ class Job:
         """True once `cancel` was called."""
         return self._cancelled.is_set()
 
+    @property
+    def held(self) -> bool:
+        """True while the work may not go on freely."""
+        return self._allowed is not None
+
     def cancel(self) -> None:
         """Ask the work to stop; wakes it if it is paused."""
         with self._turn:

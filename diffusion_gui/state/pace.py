@@ -1,7 +1,7 @@
 """How long a model call takes, learnt from the runs there were. No torch.
 
-Asked in two ways: strictly, of the same model on the same data for as many pictures (what a
-forecast is shown from), and loosely, of the nearest there was (what live sampling goes by).
+Asked in two ways: strictly, of the same model on the same data for as many pictures, and loosely,
+of the nearest there was.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import EMOJI, Experiment
-from diffusion_gui.engine.legs import shared_calls
-from diffusion_gui.engine.planning import calls_by_step, model_calls
+from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
+from diffusion_gui.engine.legs import lineage, shared_calls, shortest
+from diffusion_gui.engine.planning import model_calls, transitions
 from diffusion_gui.engine.schedules import SPACINGS
 from diffusion_gui.state.runs import Run
 
@@ -55,35 +55,62 @@ class Pace:
         """Return the seconds of a call as `experiment` makes them, None before there was one."""
         return self._strict.get(_strict(experiment, device))
 
-    def expected(self, experiment: Experiment, device: str) -> float | None:
-        """Return about how many seconds a run will take, its model built; None: nothing is known.
+    def nearest(self, experiment: Experiment, device: str) -> float | None:
+        """Return about how many seconds a call takes, None: nothing is known.
 
         Where there was no run of this model with these parameters, one with others serves, in
         proportion to the pixels.
         """
         each = self.per_call(experiment, device)
-        if each is None:
-            per_pixel = self._loose.get(_loose(experiment, device))
-            if per_pixel is None:
-                return None
+        per_pixel = self._loose.get(_loose(experiment, device))
+        if each is None and per_pixel is not None:
             each = per_pixel * _pixels(experiment)
+        return each
+
+    def expected(self, experiment: Experiment, device: str) -> float | None:
+        """Return about how many seconds a run will take, its model built; None: not known."""
+        each = self.nearest(experiment, device)
         try:
-            return each * _calls(experiment)
+            return each * _calls(experiment) if each is not None else None
         except EngineError:
             return None  # the run will be refused, which takes no time
 
 
 def _calls(experiment: Experiment) -> float:
     """Return about how many model calls a run makes that a fork has not in common."""
+    experiment = shortest(experiment)
+    longest = max(map(_length, lineage(experiment)))
+    share = min(1.0, _COUNTED_STEPS / longest)
+    fewer = _shortened(experiment, share) if share < 1.0 else experiment
+    return (model_calls(fewer) - shared_calls(fewer)) / share
+
+
+def _length(experiment: Experiment) -> int:
+    """Return the steps that a run is told to make, its way up again left out."""
     sampling = experiment.sampling
-    steps = min(sampling.steps, experiment.schedule.T)
-    if experiment.fork is not None:
-        return model_calls(experiment) - shared_calls(experiment)
     spacing = SPACINGS.get(sampling.spacing)
-    if steps <= _COUNTED_STEPS or spacing is None or spacing.listed:
-        return model_calls(experiment)
-    fewer = replace(experiment, sampling=replace(sampling, steps=_COUNTED_STEPS))
-    return calls_by_step(fewer)[-1] * steps / _COUNTED_STEPS
+    listed = spacing is not None and spacing.listed
+    return len(sampling.levels) if listed else min(sampling.steps, experiment.schedule.T)
+
+
+def _shortened(experiment: Experiment, share: float) -> Experiment:
+    """Return a run with about a share of the steps, its forks at the same share of their runs."""
+    *younger, root = lineage(experiment)
+    short = _fewer(root, share)
+    for one in reversed(younger):
+        assert one.fork is not None
+        least = short.fork.step + 1 if short.fork is not None else 0
+        step = max(round(one.fork.step * share), least)
+        step = min(step, transitions(short) - 1)
+        short = replace(_fewer(one, share), fork=Fork(short, step))
+    return short
+
+
+def _fewer(experiment: Experiment, share: float) -> Experiment:
+    sampling = experiment.sampling
+    steps = max(round(min(sampling.steps, experiment.schedule.T) * share), 1)
+    levels = sampling.levels[:: max(round(1.0 / share), 1)]
+    return replace(experiment, sampling=replace(sampling, steps=steps, levels=levels))
 
 
 def _strict(experiment: Experiment, device: str) -> Any:

@@ -28,8 +28,8 @@ from diffusion_gui.state.runs import Outcome, Run, Runs
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.sampling_worker import SamplingWorker
 
-MOST_REFERENCES = 8
-"""Results of references that are kept: other runs of the same seed are measured at once."""
+REFERENCE_BYTES = 64 * 1024**2
+"""Of the results of references that are kept: other runs of the same seed are measured at once."""
 MEND = "lower the count or the size of the samples"
 
 
@@ -38,6 +38,9 @@ class Check(StrEnum):
 
     VERIFY = "verify"
     REFERENCE = "reference"
+
+
+_DOING = {Check.VERIFY: "verify it", Check.REFERENCE: "measure it"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +88,11 @@ class RunChecks(QObject):
 
     def refusal(self, check: Check, run: Run) -> str:
         """Return why a check of a run cannot be made, "" if it can."""
+        if run.let_go:
+            return (
+                "its exact result was given up for the memory of newer runs; run it again to"
+                f" {_DOING[check]} (pin a run to keep it)"
+            )
         if run.outcome is not Outcome.DONE or run.result is None:
             return "only a run that has come to its end can be checked; finish it first"
         if self._controller.active:
@@ -147,6 +155,13 @@ class RunChecks(QObject):
         self.runs.judge(run, ReferenceDistance(each, reference, transitions(reference)))
         return True
 
+    def _remember(self, reference: Experiment, drawn: FloatImage) -> None:
+        """Keep the result of a reference, and of those before as many as there is room for."""
+        self._references[reference] = drawn
+        kept = self._references
+        while len(kept) > 1 and sum(one.nbytes for one in kept.values()) > REFERENCE_BYTES:
+            del kept[next(iter(kept))]
+
     def _work(self, check: Check, run: Run) -> Callable[[Job, SamplingWorker], Answer]:
         wish, told = self._controller.device, self._mailbox.put
         work = _verify if check is Check.VERIFY else _draw_reference
@@ -175,9 +190,7 @@ class RunChecks(QObject):
         if answer.problem:
             self.message = f"{run.title}: {answer.problem}"
         elif answer.drawn is not None:
-            while len(self._references) >= MOST_REFERENCES:
-                del self._references[next(iter(self._references))]
-            self._references[reference_of(run.experiment)] = answer.drawn
+            self._remember(reference_of(run.experiment), answer.drawn)
             self._measure(run)
         elif answer.told is not None:
             self.runs.judge(run, answer.told)

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.run_distance import Matching, matched, natural_matching, rms
-from diffusion_gui.engine.trajectory import Frame, Numbers
+from diffusion_gui.engine.run_distance import (
+    Matching,
+    all_matched,
+    matched,
+    natural_matching,
+    rms,
+)
+from diffusion_gui.engine.trajectory import Frame, Trajectory, over_batch
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.runs import Run, Runs
 
@@ -22,6 +27,9 @@ GAINS = (1.0, 2.0, 4.0, 8.0, 16.0)
 MOST_POINTS = 200
 """Steps whose distance is measured; of longer runs evenly chosen ones."""
 SLICE_SECONDS = 0.006
+
+_Pair = tuple[Frame, Frame]
+_Stand = tuple[Matching, tuple[int, int, Frame | None], tuple[int, int, Frame | None]]
 
 
 class CompareMode(StrEnum):
@@ -63,6 +71,8 @@ class RunComparison(QObject):
         self._compared: tuple[Run, ...] = ()
         self._matching: Matching | None = None
         self._known: dict[tuple[int, int, int], float] = {}
+        self._paired: dict[tuple[Run, Run], tuple[_Stand, list[_Pair]]] = {}
+        """What `_pairs` has found, and of what: it is asked in every slice."""
         self.mode = CompareMode.SIDE
         self.gain = 4.0
         self.divider = 0.5
@@ -121,7 +131,7 @@ class RunComparison(QObject):
             told = " and ".join(map(str, sizes))
             raise EngineError(f"pictures of {told} px cannot be compared; choose runs of one size")
         self._compared, self._matching = tuple(runs), None
-        self._known.clear()
+        self._forget()
         if self._shown.run not in self._compared:
             self._shown.show(self._compared[-1])
         self._tell()
@@ -131,7 +141,7 @@ class RunComparison(QObject):
         """Look at one run again."""
         if self.on:
             self._compared = ()
-            self._known.clear()
+            self._forget()
             self._tell()
 
     def set_mode(self, mode: CompareMode) -> None:
@@ -144,7 +154,7 @@ class RunComparison(QObject):
         """Let steps go together by their number, or by noise level."""
         if matching is not self.matching:
             self._matching = matching
-            self._known.clear()
+            self._forget()
             self._tell()
 
     def set_gain(self, gain: float) -> None:
@@ -171,32 +181,30 @@ class RunComparison(QObject):
         return tuple(self._distances(first, other) for other in others)
 
     def _distances(self, first: Run, other: Run) -> Distances:
-        pairs = [(one.index, self._known.get(_key(one, other, two))) for one, two in
-                 self._pairs(first, other)]  # fmt: skip
+        pairs = [
+            (one.index, self._known.get(_key(one, other, two)))
+            for one, two in self._pairs(first, other)
+        ]
         found = [(index, value) for index, value in pairs if value is not None]
         final = None
         if first.result is not None and other.result is not None:
-            final = _over_batch(rms(first.result, other.result))
+            final = over_batch(rms(first.result, other.result))
         return Distances(
             other, tuple(i for i, _ in found), tuple(value for _, value in found), final
         )
 
-    def _pairs(self, first: Run, other: Run) -> list[tuple[Frame, Frame]]:
+    def _pairs(self, first: Run, other: Run) -> list[_Pair]:
         """Return the steps of two runs that go together; beyond the end of one there are none."""
-        frames, last = first.trajectory.frames, other.trajectory.last
-        chosen = frames[:: -(-len(frames) // MOST_POINTS) or 1]
-        if frames and chosen[-1] is not frames[-1]:
-            chosen = (*chosen, frames[-1])
-        by, pairs = self.matching, []
-        for one in chosen:
-            if last is None or (by is Matching.STEP and one.index > last.index):
-                continue
-            if by is Matching.LEVEL and one.sigma < last.sigma:
-                continue
-            two = matched(one, other.trajectory, by)
-            if two is not None:
-                pairs.append((one, two))
-        return pairs
+        by = self.matching
+        stand = by, _steps_of(first.trajectory), _steps_of(other.trajectory)
+        found = self._paired.get((first, other))
+        if found is None or found[0] != stand:
+            found = self._paired[first, other] = stand, _paired(first, other, by)
+        return found[1]
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._paired.clear()
 
     @Slot()
     def _measure(self) -> None:
@@ -211,7 +219,7 @@ class RunComparison(QObject):
                     self._measuring.start()
                     self.measured.emit()
                     return
-                self._known[key] = _over_batch(rms(one.x0_hat, two.x0_hat))
+                self._known[key] = over_batch(rms(one.x0_hat, two.x0_hat))
         self.measured.emit()
 
     # --- following --------------------------------------------------------------------------
@@ -277,12 +285,31 @@ class RunComparison(QObject):
             self.end()
             return
         self._compared = runs
-        self._known.clear()
+        self._forget()
         self._tell()
 
     def shutdown(self) -> None:
         """Measure nothing more; safe to call twice."""
         self._measuring.stop()
+
+
+def _steps_of(trajectory: Trajectory) -> tuple[int, int, Frame | None]:
+    """Return what is another when steps came to a trajectory, or went."""
+    return len(trajectory), trajectory.stride, trajectory.last
+
+
+def _paired(first: Run, other: Run, by: Matching) -> list[_Pair]:
+    frames, last = first.trajectory.frames, other.trajectory.last
+    chosen = frames[:: -(-len(frames) // MOST_POINTS) or 1]
+    if frames and chosen[-1] is not frames[-1]:
+        chosen = (*chosen, frames[-1])
+    if last is None:
+        return []
+    if by is Matching.STEP:
+        within = [one for one in chosen if one.index <= last.index]
+    else:
+        within = [one for one in chosen if one.sigma >= last.sigma]
+    return list(zip(within, all_matched(within, other.trajectory, by), strict=True))
 
 
 def _key(one: Frame, other: Run, two: Frame) -> tuple[int, int, int]:
@@ -292,8 +319,3 @@ def _key(one: Frame, other: Run, two: Frame) -> tuple[int, int, int]:
 def _sizes(runs: Sequence[Run]) -> list[int]:
     """Return the sizes of the runs' pictures, as far as they have any."""
     return sorted({last.x_t.shape[1] for run in runs if (last := run.trajectory.last)})
-
-
-def _over_batch(each: Numbers) -> float:
-    """Return the rms over the batch of each picture's rms."""
-    return float(np.sqrt(np.mean(np.square(each, dtype=np.float64))))

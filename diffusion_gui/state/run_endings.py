@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from diffusion_gui.engine.errors import ran_out_of_memory
 from diffusion_gui.engine.run_measures import distances, nearest_since
 from diffusion_gui.engine.survey import Ending, Survey
 from diffusion_gui.engine.trajectory import Frame
@@ -31,6 +32,7 @@ class RunEndings(QObject):
         self._wanted: Survey | None = None
         self._runner = JobRunner("run endings", self)
         self._runner.done.connect(self._on_done)
+        self._runner.failed.connect(self._on_failed)
         self._rested = QTimer(self, singleShot=True, interval=REST_MS)
         self._rested.timeout.connect(self._begin)
         shown.run_changed.connect(self._look)
@@ -82,6 +84,13 @@ class RunEndings(QObject):
         survey.ending = ending
         self._wanted = None
         self.changed.emit()
+
+    @Slot(object)
+    def _on_failed(self, error: Exception) -> None:
+        """Let it be tried again at the next look: memory may be there by then."""
+        self._wanted = None
+        if not ran_out_of_memory(error):
+            raise error
 
 
 def _worked_out(job: Job, survey: Survey, frames: tuple[Frame, ...]) -> tuple[Survey, Ending]:

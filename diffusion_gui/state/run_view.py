@@ -63,6 +63,8 @@ class RunView(QObject):
         self._frame: Frame | None = None
         self._step = 0
         self._following = True
+        self._emptied = False
+        """Whether the run on show was deleted, with all others."""
         self._linking = False
         self._led_at = 0.0
         self._soon = QTimer(self, singleShot=True)
@@ -72,6 +74,7 @@ class RunView(QObject):
         self._enlarged = False
         self._page: SamplingPage | None = SamplingPage.CURVES
         controller.frames_changed.connect(self._on_frames)
+        controller.runs.changed.connect(self._on_runs)
         view.t_changed.connect(self.show_time)
 
     @property
@@ -286,6 +289,21 @@ class RunView(QObject):
         elif run is self._run:
             self.grown.emit()
             self._keep_up()
+
+    @Slot()
+    def _on_runs(self) -> None:
+        """Show nothing when the last run has been deleted; one that was put back is shown."""
+        runs = self._controller.runs
+        if self._run is None:
+            for run in runs if self._emptied else ():
+                self.show(run)
+            self._emptied = self._emptied and self._run is None
+        elif not len(runs):
+            self._run, self._newest, self._frame, self._step = None, None, None, 0
+            self._image, self._enlarged, self._emptied, self._following = None, False, True, True
+            self.run_changed.emit()
+            self.step_changed.emit()
+            self.shown_changed.emit()
 
     def _keep_up(self) -> None:
         """Look at the newest step, if that is followed."""

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from PySide6.QtCore import QObject, Signal
 
@@ -16,12 +17,13 @@ from diffusion_gui.engine.images import FloatImage
 from diffusion_gui.engine.run_distance import ReferenceDistance, Verdict
 from diffusion_gui.engine.survey import Survey
 from diffusion_gui.engine.trajectory import Trajectory
+from diffusion_gui.state.run_memory import RunMemory, pieces
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.tape import Tape
 
 BUDGET = 768 * 1024**2
-"""Bytes of all runs' frames and tapes; beyond it the oldest ones keep only their ends."""
+"""Bytes of all that the runs hold, see `run_memory.py`; beyond it the oldest let go of it."""
 MOST_RUNS = 200
 """Runs in the list; beyond it the oldest ones that are not pinned go."""
 
@@ -35,7 +37,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class Run:
     """A run and what it was asked for: the two never part. Changed through `Runs` alone."""
 
@@ -56,9 +58,11 @@ class Run:
     seconds: float = 0.0
     """Of the steps so far, pauses left out."""
     result: FloatImage | None = None
-    """The samples as float32 [B, 3, H, W], once it is done."""
+    """The samples as float32 [B, 3, H, W], once it is done and unless they were `let_go`."""
     survey: Survey | None = None
     """Where its steps lie on the map of the data set, and their posteriors."""
+    let_go: bool = False
+    """True once result and survey were given up for the memory of newer runs."""
     name: str = ""
     note: str = ""
     pinned: bool = False
@@ -80,8 +84,8 @@ class Run:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of its frames and its tape; forks share some of them."""
-        return self.trajectory.nbytes + (self.tape.nbytes if self.tape else 0)
+        """Bytes of all that it holds; forks share some of it."""
+        return sum(pieces(self).values())
 
     @property
     def touched(self) -> bool:
@@ -92,12 +96,14 @@ class Run:
 class Runs(QObject):
     """All runs, oldest first; `changed` when the list, or what is said in it, changed.
 
-    `removed(run)` when one has left it, `replaced(run, other)` when another goes on in its place.
+    `removed(run)` when one has left it, `replaced(run, other)` when another goes on in its place,
+    `forgotten(run)` when one that was deleted cannot be put back any more.
     """
 
     changed = Signal()
     removed = Signal(object)
     replaced = Signal(object, object)
+    forgotten = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -106,6 +112,9 @@ class Runs(QObject):
         self._together = False
         self._parents: dict[Run, Run | None] = {}
         """What `parent_of` has found: experiments are long to compare, and it is asked often."""
+        self._memory = RunMemory()
+        self._deleted: WeakSet[Run] = WeakSet()
+        """Those that may be put back: so long they take memory too."""
 
     def __iter__(self) -> Iterator[Run]:
         """Oldest first."""
@@ -167,8 +176,13 @@ class Runs(QObject):
         other.name, other.note, other.pinned = run.name, run.note, run.pinned
         self._runs[self._runs.index(run)] = other
         self._parents.clear()
-        self._keep_within()
+        self._keep_within(other)
         self.replaced.emit(run, other)
+        self.changed.emit()
+
+    def keep(self, run: Run) -> None:
+        """Note that a person has had to do with a run: no run of an edit takes its place."""
+        run.live = False
         self.changed.emit()
 
     def judge(self, run: Run, told: Verdict | ReferenceDistance) -> None:
@@ -182,7 +196,7 @@ class Runs(QObject):
     def end(self, run: Run, outcome: Outcome, message: str = "") -> None:
         """Note how a run ended."""
         run.outcome, run.message = outcome, message or run.message
-        self._keep_within()
+        self._keep_within(run)
         self.changed.emit()
 
     def rename(self, run: Run, name: str) -> None:
@@ -203,12 +217,14 @@ class Runs(QObject):
     def delete(self, run: Run) -> None:
         """Take a run out of the list; `put_back` returns it."""
         self._drop(run)
+        self._deleted.add(run)
         self._tell()
 
     def put_back(self, run: Run) -> None:
         """Return a deleted run to its place."""
         if run not in self._runs:
             self._parents.clear()
+            self._deleted.discard(run)
             self._runs.append(run)
             self._runs.sort(key=lambda one: one.number)
             self._tell()
@@ -231,7 +247,7 @@ class Runs(QObject):
         run.number = number
         self._parents.pop(run, None)
         self._runs.append(run)
-        self._keep_within()
+        self._keep_within(run)
         self.changed.emit()
 
     def _drop(self, run: Run) -> None:
@@ -240,16 +256,20 @@ class Runs(QObject):
         self._parents.pop(run, None)
         self.removed.emit(run)
 
-    def _keep_within(self) -> None:
-        """Thin out the oldest runs that are not pinned; the newest is left as it is."""
-        old = [run for run in self._runs[:-1] if not run.pinned]
-        for run in old[: max(0, len(self._runs) - MOST_RUNS)]:
+    def _keep_within(self, spared: Run) -> None:
+        """Thin out the oldest runs; `spared`, the newest, and one that goes on stay as they are."""
+        alone = {spared, self._runs[-1]} if self._runs else {spared}
+        old = [run for run in self._runs if run not in alone and run.outcome is not Outcome.RUNNING]
+        pinned = {run for run in old if run.pinned}
+        unpinned = [run for run in old if not run.pinned]
+        for run in unpinned[: max(0, len(self._runs) - MOST_RUNS)]:
+            old.remove(run)
             self._drop(run)
-        total = sum(run.nbytes for run in self._runs)
-        for run in old:
-            if total <= BUDGET:
-                return
-            total -= run.nbytes
-            run.tape = None
-            run.trajectory.keep_ends()
-            total += run.nbytes
+        deleted = sorted(self._deleted, key=lambda run: run.number)
+        everything = (*self._runs, *deleted)
+        for run in self._memory.keep_within(BUDGET, everything, (*deleted, *old), pinned):
+            if run in self._deleted:
+                self._deleted.discard(run)
+                self.forgotten.emit(run)
+            else:
+                self._drop(run)

@@ -16,10 +16,13 @@ from typing import Any
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
-from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
+from diffusion_gui.engine.experiment import EMOJI, MOST_FORKS, Experiment, Fork
+from diffusion_gui.engine.forecast import obstacle
+from diffusion_gui.engine.legs import lineage, shortest
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
+from diffusion_gui.state.data_labels import DataLabels
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.pace import Pace
@@ -54,6 +57,7 @@ class RunState(StrEnum):
 
 def plain(experiment: Experiment) -> Experiment:
     """Return the run that a fork without any other settings is the rest of; else the experiment."""
+    experiment = shortest(experiment)
     fork = experiment.fork
     if fork is None:
         return experiment
@@ -106,9 +110,12 @@ class SamplingController(QObject):
         self.recorded: Run | None = None
         self.runs = Runs(self)
         self.pace = Pace()
+        self.labels = DataLabels()
         self.offered: float | None = None
         """The seconds that a run would take which `live` did not start by itself."""
         self._requested: Experiment | None = None
+        self._answered: Experiment | None = None
+        """The document's experiment at the last order: what came after it are edits."""
         self._run_device = device
         self._stopped: Run | None = None
         self._asked: Job | None = None
@@ -164,11 +171,16 @@ class SamplingController(QObject):
     @property
     def outdated(self) -> bool:
         """True if the document asks for other samples than the last run was asked for."""
-        asked = self._requested
-        if asked is None:
-            return False
+        return self._is_other(self._requested)
+
+    @property
+    def _edited(self) -> bool:
+        """True if `live` has something to sample: edits since the last order, and not yet seen."""
+        return self.outdated and self._is_other(self._answered)
+
+    def _is_other(self, asked: Experiment | None) -> bool:
         wanted = self._document.experiment
-        return depends_on(plain(asked)) != depends_on(plain(wanted))
+        return asked is not None and depends_on(plain(asked)) != depends_on(plain(wanted))
 
     @property
     def armed(self) -> tuple[Run, int] | None:
@@ -181,6 +193,12 @@ class SamplingController(QObject):
         return (parent, fork.step) if parent is not None else None
 
     @property
+    def obstacle(self) -> str:
+        """Why the document's model, guidance or pictures allow no run; "" where they do."""
+        experiment = self._document.experiment
+        return obstacle(experiment, self.labels.of(experiment))
+
+    @property
     def device(self) -> str:
         """The device wished for."""
         return self._device
@@ -189,7 +207,12 @@ class SamplingController(QObject):
         """Use another device from the next run on; a run in progress starts again there."""
         if device != self._device:
             self._device = device
-            if self.active:
+            if self.active and self._stopped is not None:
+                begun = self.recorded is not None and self.recorded.outcome is Outcome.RUNNING
+                finishing = self.recorded if begun and self.recorded else self._stopped
+                self.stop()
+                self.finish(finishing)
+            elif self.active:
                 self.run()
 
     def run(self) -> None:
@@ -200,8 +223,13 @@ class SamplingController(QObject):
         """Go on from a step of a run with the document's settings, as an undoable step.
 
         Size and count become those of the run. A run that is held is stopped. Nothing is sampled
-        yet, unless settings are others and `live` does.
+        yet, unless settings are others and `live` does. A run that is the last of as many forks as
+        there may be is not forked: `message` says so.
         """
+        if sum(1 for _ in lineage(run.experiment)) > MOST_FORKS:
+            line = f"{run.title} is the last of {MOST_FORKS} forks in a row; fork an earlier one"
+            self._set_state(self.state, line)
+            return
         if self.state is RunState.PAUSED:
             self.stop()
         had, wish = run.experiment.sampling, self._document.experiment
@@ -218,6 +246,8 @@ class SamplingController(QObject):
         if run.outcome is Outcome.STOPPED:
             fork = run.experiment.fork
             parent = self.runs.find(fork.parent) if fork is not None else None
+            self._requested, self._answered = run.experiment, self._document.experiment
+            self._patience.stop()
             self._order(Order(run.experiment, self._device, run.live, parent, run))
 
     def ask(self, work: Callable[[Job, SamplingWorker], object]) -> Job | None:
@@ -253,15 +283,15 @@ class SamplingController(QObject):
         job = self._runner.job
         if self.state is RunState.PAUSED and job is not None:
             job.allow_step()
-        elif self.state is RunState.RUNNING:
+        elif self.active:
             self.pause()
-        elif self.state is not RunState.LOADING:
+        else:
             self._submit(paused=True)
 
     def pause(self) -> None:
-        """Hold the run before its next step."""
+        """Hold the run before its next step, one that is loading before its first."""
         job = self._runner.job
-        if self.state is RunState.RUNNING and job is not None:
+        if self.state in (RunState.LOADING, RunState.RUNNING) and job is not None:
             job.pause()
             self._set_state(RunState.PAUSED)
 
@@ -273,11 +303,13 @@ class SamplingController(QObject):
             job.resume()
 
     def stop(self) -> None:
-        """End the run now; the frames made so far are kept."""
+        """End the run now; the frames made so far are kept, and the run stays in the list."""
         self._later.stop()
         self._patience.stop()
         if self.active:
             self._runner.cancel()
+            if self.recorded is not None and self.recorded.outcome is Outcome.RUNNING:
+                self.runs.keep(self.recorded)
             self._end(Outcome.STOPPED)
             self._set_state(RunState.STOPPED)
 
@@ -306,7 +338,7 @@ class SamplingController(QObject):
         self._mailbox.close()
 
     def _submit(self, paused: bool = False, live: bool = False) -> None:
-        experiment = self._requested = self._document.experiment
+        experiment = self._requested = self._answered = self._document.experiment
         if not live:
             self._patience.stop()
         elif self.state is RunState.DONE:
@@ -336,7 +368,8 @@ class SamplingController(QObject):
         """Sample again where that is wanted: now if it is quick, else offer it."""
         self.offered = None
         held = self.state in (RunState.IDLE, RunState.PAUSED)
-        if held or not self.live or not self.outdated or self.armed:
+        idle = held or not self.live or not self._edited
+        if idle or self.armed or self.obstacle:
             self.state_changed.emit()
             return
         self._learn()
@@ -375,7 +408,7 @@ class SamplingController(QObject):
 
     @Slot()
     def _on_later(self) -> None:
-        if self.live and self.outdated and self.state is not RunState.PAUSED:
+        if self.live and self._edited and self.state is not RunState.PAUSED:
             self._submit(live=True)
 
     @Slot(object, object)
@@ -423,7 +456,7 @@ class SamplingController(QObject):
         self.runs.end(run, Outcome.DONE)
         self.frames_changed.emit()
         self._set_state(RunState.DONE, run.message)
-        if self.live and self.outdated:
+        if self.live and self._edited:
             self._on_document()
 
     @Slot(object)
@@ -451,4 +484,5 @@ def _why(error: Exception) -> str:
     if isinstance(error, EngineError) or ran_out_of_memory(error):
         return reason(error, "lower the count or the size of the samples")
     name, text = type(error).__name__, reason(error)
-    return f"{name}: {text}" if text != name else f"{name} in the model or the sampler"
+    what = f"{name}: {text}" if text != name else f"{name} in the model or the sampler"
+    return f"the run failed: press Run to try again, or choose another model or sampler. {what}"

@@ -8,22 +8,23 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from diffusion_gui.engine.errors import Cancelled, OutOfMemoryError, ran_out_of_memory
+from diffusion_gui.engine.errors import Cancelled
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.torch_loading import import_torch
-from diffusion_gui.engine.trajectory import Frame, Trajectory
+from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session import library
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
 from diffusion_gui.state.jobs import Job, reason
+from diffusion_gui.state.predecessor import Predecessor, predecessors, tape_after
+from diffusion_gui.state.recording import Recording
 from diffusion_gui.state.runs import Run
 from diffusion_gui.state.surveyor import Surveyor
 
 if TYPE_CHECKING:
     import torch
 
-    from diffusion_gui.engine.recorder import Recorder
     from diffusion_gui.engine.reverse import Built, Inputs
     from diffusion_gui.engine.samplers import Step
     from diffusion_gui.engine.trips import Trip
@@ -54,23 +55,22 @@ class Estimate:
     problem: str = ""
 
 
-def _inherited(order: Order) -> dict[int, Frame]:
-    """Return the frames that a run has in common with another: they are kept once."""
-    if order.stopped is not None:
-        return {frame.index: frame for frame in order.stopped.trajectory.frames}
-    experiment, parent = order.experiment, order.parent
-    fork = experiment.fork
-    if fork is None or parent is None or parent.experiment.schedule.T != experiment.schedule.T:
-        return {}
-    return {frame.index: frame for frame in parent.trajectory.frames if frame.index < fork.step}
+class _Age:
+    """The age of a run: with that of what it goes on from, without pauses and building models."""
 
+    def __init__(self, job: Job, before: Predecessor | None) -> None:
+        self._job, self._before = job, before
+        self._known = before.steps if before is not None else 0
+        self._offset = 0.0
+        self._begun = time.perf_counter()
+        self.building = 0.0
 
-def _known_steps(order: Order) -> int:
-    """Return how many steps were seen before: a run that is held does not hold at those."""
-    if order.stopped is not None:
-        last = order.stopped.trajectory.last
-        return last.index if last is not None else 0
-    return order.experiment.fork.step if order.experiment.fork is not None else 0
+    def at(self, step: int) -> float:
+        """Return the age now that the run is at `step`; ask at every one, in order."""
+        elapsed = time.perf_counter() - self._begun - self._job.waited - self.building
+        if self._before is not None and step < self._known:
+            self._offset = self._before.seconds(step) - elapsed
+        return elapsed + self._offset
 
 
 class SamplingWorker:
@@ -84,6 +84,7 @@ class SamplingWorker:
         self._target: torch.device
         self._described = ""
         self._run: Run | None = None
+        self._age: _Age | None = None
         self._surveyor = Surveyor(self._inputs, self._poll)
 
     def execute(
@@ -96,41 +97,34 @@ class SamplingWorker:
         """Run the experiment to its end."""
         import_torch()
         from diffusion_gui.engine import reverse
-        from diffusion_gui.engine.recorder import Recorder
+        from diffusion_gui.state.run_book import RunBook
 
-        experiment, parent = order.experiment, order.parent
+        experiment = order.experiment
         target = self._begin(job, order.device)
         calls = tuple(reverse.calls_by_step(experiment))
-        heard = order.stopped.tape if order.stopped else None
-        if not (heard or (parent and parent.tape)):
+        goes_on = predecessors(experiment, self._described, order.stopped, order.parent)
+        before = goes_on[0] if goes_on else None
+        tape = tape_after(experiment, goes_on)
+        if not len(tape):
             self.model(experiment)
-        tape = reverse.tape_for(experiment, parent.tape if parent else None)
-        if heard:
-            tape = heard.first(len(heard))
-        noted = parent.survey if parent else None
-        witness = self._surveyor.begin(experiment, len(calls) - 1, target, noted)
         run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
-        run.survey = witness.survey
-        self._run, inherited = run, _inherited(order)
+        self._run = run
+        witness = self._surveyor.begin(experiment, len(calls) - 1, target, before, self._tell)
+        run.survey = witness.survey if witness is not None else None
+        inherited = before.frames(experiment) if before is not None else {}
+        known = max(before.steps if before else 0, experiment.fork.step if experiment.fork else 0)
         started(run)
-        known = _known_steps(order)
-        recorder, begin = Recorder(), time.perf_counter()
-
-        def keep(frames: list[Frame]) -> None:
-            for frame in frames:
-                witness.take(frame.index)
-                run.trajectory.append(inherited.get(frame.index, frame))
-                grown(run.trajectory)
-
-        for step in reverse.walk(experiment, self, target, tape):
-            run.seconds = time.perf_counter() - begin - job.waited
-            witness.put(step)
-            keep(self._recorded(recorder, step, run))
-            if step.index < known:
-                job.poll()
-            else:
+        book, self._age = RunBook(run, witness, inherited, grown), _Age(job, before)
+        with Recording(book.write, book.finish, beside=target.type == "cpu") as recording:
+            for step in reverse.walk(experiment, self, target, tape):
+                run.seconds = self._age.at(step.index)
+                recording.put(step, book.note())
+                if step.index < known:
+                    job.poll()  # a run that is held does not hold at steps that were seen before
+                    continue
+                if job.held:  # a single step is seen before the next
+                    recording.settle()
                 job.wait_turn()
-        keep(recorder.flush())
         run.result = step.x_t.cpu().numpy()
         return run
 
@@ -148,29 +142,6 @@ class SamplingWorker:
     def described(self) -> str:
         """The device of the newest job, in words."""
         return self._described
-
-    def _recorded(self, recorder: Recorder, step: Step, run: Run) -> list[Frame]:
-        """Record a step; where memory is short, at the cost of frames recorded before."""
-        from diffusion_gui.engine.denoisers.in_parts import release
-
-        while True:
-            try:
-                return recorder.put(step, run.seconds)
-            except Exception as error:
-                if not ran_out_of_memory(error):
-                    raise
-            if run.tape is not None:
-                run.tape.clear()
-                run.tape = None
-            elif run.trajectory.thin():
-                self._tell(
-                    f"not enough memory for every step: 1 of {run.trajectory.stride} is kept"
-                )
-            else:
-                raise OutOfMemoryError(
-                    f"not enough memory to record step {step.index}; lower the count or the size"
-                )
-            release()
 
     def _tell(self, line: str) -> None:
         """Say with the run what it has to do without."""
@@ -224,7 +195,7 @@ class SamplingWorker:
         self._job = job
         self._surveyor.end()
         device.leave_a_core_free()
-        self._run = None
+        self._run = self._age = None
         self._target = device.choose(wish)
         self._described = device.describe(self._target)
         return self._target
@@ -236,11 +207,14 @@ class SamplingWorker:
         key = reverse.model_key(experiment), self._target
         if self._model is None or key != self._model_key:
             self._model = None  # free the old one first
+            begun = time.perf_counter()
             inputs = self._inputs(experiment)
             self._model = reverse.build_model(experiment, inputs, self._target, self._poll)
             self._model.at_once.told = self._tell
             self._model_key = key
             self._surveyor.atlas(experiment, self._target, inputs)
+            if self._age is not None:
+                self._age.building += time.perf_counter() - begun
         return self._surveyor.watch(experiment, self._model, self._target)
 
     def start(self, experiment: Experiment) -> Pixels | None:

@@ -28,6 +28,7 @@ from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.panels.common.style import style_sheet
 from diffusion_gui.panels.common.tokens import LIGHT
+from diffusion_gui.panels.sampling.sample_colours import sample_colour
 from diffusion_gui.state.editor_state import Tool
 from diffusion_gui.state.sampling import RunState
 
@@ -193,11 +194,15 @@ def test_the_schedule_menu_draws_and_saves(window: MainWindow, parts: Parts) -> 
 def test_text_has_enough_contrast(parts: Parts, dark: bool) -> None:
     parts.theme.set_wish("dark" if dark else "light")
     tokens = parts.theme.tokens
-    for text in ("text", "secondary", "alpha_bar", "beta", "good", "warning", "error"):
-        for ground in ("panel", "window"):
+    texts = "text", "secondary", "alpha_bar", "beta", "good", "warning", "error", "cursor_text"
+    for text in texts:
+        for ground in ("panel", "window", "field"):
             ratio = _contrast(getattr(tokens, text), getattr(tokens, ground))
-            assert ratio >= 4.5 or (text == "beta" and ratio >= 4.0), (text, ground, ratio)
+            assert ratio >= 4.5, (text, ground, ratio)
     assert _contrast(tokens.on_accent, tokens.accent) >= 4.5
+    lines = [sample_colour(parts.theme, index).name() for index in range(64)]
+    assert len(set(lines)) == len(lines)
+    assert min(_contrast(line, tokens.panel) for line in lines) >= 4.5
     parts.theme.set_wish("light")
 
 

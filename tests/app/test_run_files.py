@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from diffusion_gui.engine.images import contact_sheet
 from diffusion_gui.engine.masks import MASK_SIDE, encode
 from diffusion_gui.panels.common.dropping import PNG
 from diffusion_gui.panels.sampling.export_dialogs import RunAnimationDialog, RunPicturesDialog
+from diffusion_gui.session import run_folder
 from diffusion_gui.session.export import METADATA_KEY
 from diffusion_gui.session.format import decode
 from diffusion_gui.state.run_checks import Check
@@ -111,12 +113,16 @@ def test_pictures_and_steps_are_what_the_dialog_says(
     dialog = _dialog(window, "exportRunPictures", RunPicturesDialog)
     assert dialog.fields.look.quantities == ("x_t",)
     _choose(dialog.fields.scale, 2)
-    text = "A picture of 70 × 70 px; every PNG carries the settings"
-    assert dialog.summary.text() == text
+    told = re.fullmatch(
+        "A picture of 70 × 70 px, about ([0-9.]+) kB\nEvery PNG carries the settings",
+        dialog.summary.text(),
+    )
+    assert told is not None
     path = save_as("grid.png")
     dialog.save.click()
     _done(window, qtbot)
     assert_array_equal(_open(path), contact_sheet(frames[2].x_t, 2, scale=2))
+    assert float(told[1]) == pytest.approx(path.stat().st_size / 1000, abs=1.6)
 
     parts.run_view.set_image(1)
     dialog = _dialog(window, "exportRunPictures", RunPicturesDialog)
@@ -124,7 +130,7 @@ def test_pictures_and_steps_are_what_the_dialog_says(
     _choose(dialog.fields.scale, 1)
     _choose(dialog.steps, 5)
     dialog.way.setCurrentIndex(1)
-    assert dialog.summary.text().startswith("5 files;")
+    assert dialog.summary.text().startswith("5 files, about ")
     dialog.save.click()
     _done(window, qtbot)
     names = sorted(path.name for path in folder.iterdir())
@@ -156,6 +162,32 @@ def test_pictures_and_steps_are_what_the_dialog_says(
     assert _said(window) == "Saved sheet.png, 3 steps"
     with Image.open(path) as image:
         assert decode(image.text[METADATA_KEY]).sampling == parts.document.experiment.sampling
+
+
+def test_a_large_set_of_pictures_goes_along_once_in_a_folder(
+    window: MainWindow, parts: Parts, qtbot: QtBot, make_image: Callable[..., Path], folder: Path,
+    monkeypatch: pytest.MonkeyPatch, second: Callable[[], tuple[MainWindow, Parts]],
+) -> None:  # fmt: skip
+    window.open([str(make_image(f"cats/{i}.png", size=30 + i)) for i in range(4)])
+    _done(window, qtbot)
+    parts.document.replace_sampling("own", model="exact", data=PICTURES)
+    _run(parts, qtbot)
+    monkeypatch.setattr(run_folder, "MOST_CARRIED", 1000)
+    dialog = _dialog(window, "exportRunPictures", RunPicturesDialog)
+    dialog.way.setCurrentIndex(1)
+    assert "Every PNG carries the settings, one more the pictures of" in dialog.summary.text()
+    dialog.save.click()
+    _done(window, qtbot)
+    count = len(parts.document.experiment.pictures)
+    assert _said(window) == (
+        f"Saved numbered, 7 files; samples-run.png alone carries its {count} pictures"
+    )
+    other, fresh = second()
+    _drop(other, folder / "samples-run.png")
+    _done(other, qtbot)
+    assert other.images.bar.text == ""
+    _run(fresh, qtbot)
+    assert_array_equal(fresh.run_view.run.result, parts.run_view.run.result)
 
 
 def test_an_animation_numbers_and_floats_of_a_run(

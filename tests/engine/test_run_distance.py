@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from diffusion_gui.engine import run_words
 from diffusion_gui.engine.errors import EngineError
@@ -13,6 +16,7 @@ from diffusion_gui.engine.experiment import Experiment, Fork, Guidance, Inpaint,
 from diffusion_gui.engine.planning import plan
 from diffusion_gui.engine.run_distance import (
     Matching,
+    all_matched,
     difference,
     is_random,
     matched,
@@ -67,6 +71,26 @@ def test_steps_go_together_by_number_or_by_the_nearest_noise_level() -> None:
     assert matched(few.frames[0], Trajectory(3), Matching.LEVEL) is None
 
 
+@given(
+    st.lists(st.sampled_from([0.0, 0.1, 0.5, 1.0, 1.0001, 4.0, 40.0, np.inf]), min_size=1),
+    st.lists(st.floats(0.0, 100.0), max_size=5),
+)
+def test_steps_of_a_run_that_goes_back_up_are_matched_to_the_first_of_the_nearest(
+    sigmas: list[float], wanted: list[float]
+) -> None:
+    def level(sigma: float) -> float:
+        return min(max(math.log(sigma), -20.0), 20.0) if sigma else -20.0
+
+    run, frames = made(sigmas), made(wanted or [1.0]).frames
+    found = all_matched(frames, run, Matching.LEVEL)
+    for frame, got in zip(frames, found, strict=True):
+        apart = [abs(level(one.sigma) - level(frame.sigma)) for one in run.frames]
+        assert apart[got.index] <= min(apart) + 1e-9
+        first = next(one for one in run.frames if one.sigma == got.sigma)
+        assert got is first, "of a level that is visited twice, the first visit"
+    assert [matched(frame, run, Matching.LEVEL) for frame in frames] == found
+
+
 def test_the_reference_keeps_the_start_and_all_but_how_the_steps_are_made() -> None:
     guidance = Guidance("cfg", (("scale", 3.0),))
     experiment = with_sampling(
@@ -104,6 +128,14 @@ def test_a_fork_is_measured_from_the_noise_of_the_run_it_goes_back_to() -> None:
     other = replace(again, schedule=ScheduleSpec("linear"))
     with pytest.raises(EngineError, match="measure a run from the beginning"):
         reference_of(other)
+
+
+def test_a_run_from_an_inverted_picture_has_no_reference() -> None:
+    """Its first noise is another for every number of steps."""
+    root = with_sampling(start=Start("p", 300, inverted=True))
+    for experiment in (root, replace(root, fork=Fork(root, 5), sampling=Sampling())):
+        with pytest.raises(EngineError, match="ends at other noise than this run began with"):
+            reference_of(experiment)
 
 
 def test_a_run_that_pastes_a_part_has_no_reference() -> None:

@@ -36,7 +36,7 @@ def survey(experiment: Experiment, atlas: Atlas) -> tuple[Survey, list[Step]]:
     witness = Witness(Survey(atlas, total, experiment.sampling.count), CPU)
     steps = []
     for step in reverse.walk(experiment, Ready(witness.watch(built, atlas)), CPU):
-        witness.put(step)
+        witness.put(step, witness.seen())
         witness.take(step.index)
         steps.append(step)
     return witness.survey, steps
@@ -116,7 +116,7 @@ def test_a_batch_asked_in_parts_is_noted_whole(atlas: Atlas) -> None:
     for part in (x[:2], x, x[:2], x[2:]):  # the last two are the batch
         asked(part, 0.6, 0.8)
     for witness in (whole, parts):
-        witness.put(Step(0, 9, 0.6, 0.8, x, x0_hat))
+        witness.put(Step(0, 9, 0.6, 0.8, x, x0_hat), witness.seen())
         witness.take(0)
     one, other = whole.survey.belief(0), parts.survey.belief(0)
     assert one is not None
@@ -124,7 +124,7 @@ def test_a_batch_asked_in_parts_is_noted_whole(atlas: Atlas) -> None:
     np.testing.assert_array_equal(one.indices, other.indices)
     np.testing.assert_array_equal(one.weights, other.weights)
     asked(x[:2], 0.6, 0.8)  # of a third picture nothing is known
-    parts.put(Step(1, 8, 0.6, 0.8, x, x0_hat))
+    parts.put(Step(1, 8, 0.6, 0.8, x, x0_hat), parts.seen())
     parts.take(1)
     assert parts.survey.belief(1) is None
 

@@ -133,6 +133,12 @@ def test_the_posterior_of_the_chosen_picture_at_the_step_on_show(
         run(model=model, label="", model_params=())
         assert posterior.empty.isVisible()
         assert why in posterior.empty.text()
+    done.let_go, done.survey = True, None
+    parts.run_view.show(done)
+    assert "given up for the memory of newer runs: run it again" in posterior.empty.text()
+    map_page = page(window, parts, SamplingPage.MAP)
+    assert map_page.empty.isVisible()
+    assert "given up for the memory of newer runs: run it again" in map_page.empty.text()
     assert [percent(w) for w in (1.0, 0.5, 0.0123, 5e-5, 0.0)] == [
         "100 %", "50.0 %", "1.23 %", "< 0.01 %", "0 %",
     ]  # fmt: skip

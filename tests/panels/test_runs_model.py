@@ -142,7 +142,7 @@ def test_a_row_says_what_differs_and_how_it_went() -> None:
     runs.judge(first, ReferenceDistance((0.25, 0.75), first.experiment, 1000))
     tip = index.data(ROLE.ToolTipRole)
     assert "largest difference 0 (identical in all 4 frames)" in tip
-    assert "To 1,000 Heun steps from the same noise: rms 0.5 on average, 0.25 to 0.75" in tip
+    assert "To 1,000 Heun steps from the same noise: rms 0.559 over the batch, 0.25 to 0.75" in tip
     runs.judge(first, Verdict(0.5, 3, 4, "CUDA"))
     tip = index.data(ROLE.ToolTipRole)
     assert "difference 0.5 (identical in 3 of 4 frames), on CUDA instead of CPU" in tip

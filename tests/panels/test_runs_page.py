@@ -107,7 +107,7 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     parts.document.replace_sampling("count", count=3)
     qtbot.mouseClick(panel.transport.run, LEFT)
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.FAILED, timeout=TIMEOUT)
-    assert "set count and size back, or take the fork away" in panel.bar.text
+    assert "set count and size back, or take it away" in panel.bar.text
     parts.document.history.undo()
     parts.sampling.runs.delete(parent)
     assert chip.words.text() == "from step 2 of a deleted run"
@@ -225,6 +225,11 @@ def test_runs_are_shown_named_noted_pinned_deleted_and_restored(
     page.tree.setFocus()
     qtbot.keyClick(page.tree, Qt.Key.Key_Z, CTRL)
     assert parts.document.experiment != before, "with nothing deleted it is the document's"
+    click(page, first, qtbot)
+    qtbot.keyClick(page.tree, Qt.Key.Key_Delete)
+    assert page.deleted.isVisible()
+    parts.sampling.runs.forgotten.emit(first)
+    assert page.deleted.isHidden(), "nothing is offered whose memory is gone"
 
 
 def test_a_hidden_page_takes_in_what_happened_when_it_is_on_show_again(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox
+from PySide6.QtWidgets import QComboBox, QLabel
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -71,7 +71,10 @@ def test_model_parameters_and_labels(drawer: SettingsDrawer, parts: Parts, qtbot
     document.history.undo()
     assert document.history.undo_text == before, "one drag is one step"
     assert drawer.model_params.slider("freedom").value() == 0
-    _type(qtbot, drawer.model_params.control("temperature"), "2")
+    temperature = drawer.model_params.control("temperature")
+    assert temperature.accessibleName() == "temperature τ"
+    assert any(text.text() == "temperature τ" for text in drawer.model_params.findChildren(QLabel))
+    _type(qtbot, temperature, "2")
     assert dict(document.experiment.sampling.model_params)["temperature"] == 2.0
     drawer.label_picker.setFocus()
     qtbot.keyClicks(drawer.label_picker, "heart")

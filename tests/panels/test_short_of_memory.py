@@ -96,9 +96,9 @@ def test_a_model_without_room_for_the_batch_is_asked_in_parts_and_that_is_said(
     assert run.message == line
     for one, other in zip(run.trajectory.frames, plain.trajectory.frames, strict=True):
         np.testing.assert_array_equal(one.x_t, other.x_t)
-    _run(qtbot, panel, parts)  # what was found out is kept
-    assert made[0].asked[22:] == [4] * 20
-    assert panel.bar.text == ""
+    _run(qtbot, panel, parts)  # what was found out is kept, but twice as many are tried once
+    assert made[0].asked[22:] == [8, *[4] * 20]
+    assert parts.sampling.recorded.message == line
     guidance = Guidance("cfg", pack({"scale": 2.0}), "scarce")
     parts.document.replace_sampling("guided", guidance=guidance)
     _run(qtbot, panel, parts)
@@ -128,6 +128,10 @@ def test_without_room_for_one_picture_the_run_ends_with_the_mend(
     made[0].room = 2
     _run(qtbot, panel, parts)
     assert parts.sampling.state is RunState.DONE
+    assert panel.bar.text.endswith("the model is asked for 2 at a time")
+    made[0].room = 3  # there is room again
+    _run(qtbot, panel, parts)
+    assert made[0].asked[-5:] == [3] * 5
     assert panel.bar.text == ""
 
 

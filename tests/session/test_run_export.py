@@ -19,16 +19,18 @@ from PIL import Image
 from safetensors.numpy import load_file
 
 from diffusion_gui.engine.errors import Cancelled, EngineError
-from diffusion_gui.engine.experiment import PICTURES, Experiment, Fork, Sampling
+from diffusion_gui.engine.experiment import PICTURES, Experiment, Fork, PictureRef, Sampling
 from diffusion_gui.engine.images import contact_sheet
 from diffusion_gui.engine.planning import calls_by_step
 from diffusion_gui.engine.recorder import Recorder
 from diffusion_gui.engine.reverse import run
 from diffusion_gui.engine.samplers import Step
 from diffusion_gui.engine.trajectory import Frame
-from diffusion_gui.session.export import METADATA_KEY
+from diffusion_gui.session import run_folder
+from diffusion_gui.session.export import METADATA_KEY, png_bytes
 from diffusion_gui.session.format import decode
 from diffusion_gui.session.forward_export import Watch
+from diffusion_gui.session.png_parts import read_carried
 from diffusion_gui.session.run_export import (
     BETWEEN,
     Look,
@@ -42,6 +44,7 @@ from diffusion_gui.session.run_export import (
     save_steps,
     shot,
 )
+from diffusion_gui.session.run_folder import Written, expected_bytes
 from diffusion_gui.session.run_inputs import Carriage, RunInputs
 from diffusion_gui.session.trajectory_export import save_trajectory
 
@@ -93,7 +96,7 @@ def test_a_step_is_its_grids_side_by_side(tmp_path: Path, frames: list[Frame]) -
 
 
 def test_single_pictures_are_files_pixel_for_pixel(tmp_path: Path, frames: list[Frame]) -> None:
-    assert save_images(tmp_path, "a", frames[-1], Look(("x_t",), cell=16), CARRIED) == 3
+    assert save_images(tmp_path, "a", frames[-1], Look(("x_t",), cell=16), CARRIED) == Written(3)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a-01.png", "a-02.png", "a-03.png"]
     for path, pixels in zip(sorted(tmp_path.iterdir()), frames[-1].x_t, strict=True):
         assert_array_equal(_open(path), pixels)
@@ -104,11 +107,88 @@ def test_chosen_steps_are_numbered_by_their_step(tmp_path: Path, frames: list[Fr
     chosen = evenly(frames, 3)
     assert [frame.index for frame in chosen] == [0, 2, 5]
     look = Look(images=(1,), cell=16)
-    assert save_steps(tmp_path, "run", chosen, look, CARRIED) == 3
+    assert save_steps(tmp_path, "run", chosen, look, CARRIED) == Written(3)
     names = ["run-step-00.png", "run-step-02.png", "run-step-05.png"]
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     for name, frame in zip(names, chosen, strict=True):
         assert_array_equal(_open(tmp_path / name), frame.x0_hat[1])
+
+
+def _own(count: int) -> Carriage:
+    """Return a run whose model knows `count` pictures of noise, which cannot be packed."""
+    rng = np.random.default_rng(0)
+    refs = tuple(PictureRef(f"{i:032x}", f"{i}.png") for i in range(count))
+    pictures = {ref.id: rng.integers(0, 256, (32, 32, 3), np.uint8) for ref in refs}
+    sampling = replace(SAMPLING, model="exact", data=PICTURES, size=32)
+    return Carriage(Experiment(pictures=refs, sampling=sampling), pictures)
+
+
+@pytest.mark.parametrize("kind", ["images", "steps"])
+def test_pictures_that_are_large_go_along_once_in_a_folder(
+    tmp_path: Path, frames: list[Frame], kind: str
+) -> None:
+    def write(place: Path, carried: Carriage) -> Written:
+        place.mkdir()
+        if kind == "images":
+            return save_images(place, "a", frames[-1], Look(cell=16), carried)
+        return save_steps(place, "a", frames[-3:], Look(images=(0,), cell=16), carried)
+
+    few, many = _own(20), _own(200)
+    assert write(tmp_path / "few", few) == Written(3)
+    for path in (tmp_path / "few").iterdir():
+        assert read_carried(path).pictures.keys() == few.pictures.keys()
+
+    assert write(tmp_path / "many", many) == Written(4, "a-run.png")
+    keeper, *others = sorted((tmp_path / "many").iterdir(), key=lambda p: p.name != "a-run.png")
+    found = read_carried(keeper, [METADATA_KEY])
+    assert decode(found.texts[METADATA_KEY]) == many.experiment
+    for picture_id, pixels in many.pictures.items():
+        assert_array_equal(found.pictures[picture_id], pixels)
+    assert_array_equal(_open(keeper), Look().drawn(frames[-1]))
+    assert len(others) == 3
+    for path in others:
+        found = read_carried(path, [METADATA_KEY])
+        assert decode(found.texts[METADATA_KEY]) == _told(path) == many.experiment
+        assert not found.pictures
+        assert path.stat().st_size < keeper.stat().st_size / 20
+
+
+def test_many_copies_are_too_much_even_of_few_pictures(
+    tmp_path: Path, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = _own(20)
+    monkeypatch.setattr(run_folder, "MOST_COPIES", 150_000)
+    assert save_images(tmp_path, "a", frames[-1], Look(), few) == Written(4, "a-run.png")
+
+
+def test_a_folder_is_measured_before_anything_is_written(
+    tmp_path: Path, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look = Look(("x_t",), cell=64)
+    assert save_images(tmp_path, "a", frames[0], look, CARRIED).files == 3
+    written = sum(path.stat().st_size for path in tmp_path.iterdir())
+    asked: list[object] = []
+
+    def room(folder: object) -> float:
+        asked.append(folder)
+        return rooms.pop()
+
+    rooms = [written * 1.2, written * 0.8]
+    monkeypatch.setattr(run_folder, "free_bytes", room)
+    (tmp_path / "b").mkdir()
+    with pytest.raises(EngineError, match=r"b: 3 files of about .* take .*, and .* are free there"):
+        save_images(tmp_path / "b", "a", frames[0], look, CARRIED)
+    assert not list((tmp_path / "b").iterdir())
+    assert save_images(tmp_path / "b", "a", frames[0], look, CARRIED).files == 3
+    assert asked == [tmp_path / "b"] * 2
+
+
+def test_the_size_of_a_png_is_told_from_its_middle() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (100, 150, 3), np.uint8).repeat(8, axis=0).repeat(8, axis=1)
+    for pixels in (noise, noise[:40, :30], np.zeros((700, 20, 3), np.uint8)):
+        told = expected_bytes(pixels)
+        assert told == pytest.approx(len(png_bytes(pixels, {}, {})), rel=0.25, abs=200)
 
 
 def test_a_sheet_has_a_row_for_every_picture_and_a_column_for_every_step(

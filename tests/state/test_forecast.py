@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import PICTURES
 from diffusion_gui.engine.forecast import Part
-from diffusion_gui.state.forecast import size, spoken
+from diffusion_gui.engine.numerals import size
+from diffusion_gui.state.forecast import spoken
 from diffusion_gui.state.sampling import RunState
 
 TIMEOUT = 60_000

@@ -11,7 +11,8 @@ from pytestqt.qtbot import QtBot
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.images import Pixels, to_float, to_uint8
 from diffusion_gui.engine.noise import START, gaussian
-from diffusion_gui.engine.schedules import ScheduleSpec, build
+from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build
+from diffusion_gui.state import forward_preview
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
@@ -54,6 +55,30 @@ def test_another_seed_is_another_noise_and_the_first_comes_back(parts: Parts) ->
     assert again is not None
     assert np.abs(first.x_t.pixels.astype(int) - second.x_t.pixels).max() > 50
     np.testing.assert_array_equal(first.x_t.pixels, again.x_t.pixels)
+
+
+def test_while_a_live_run_is_made_a_drag_shows_the_picture_less_often_but_ends_right(
+    parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forward_preview, "SECONDS_BETWEEN", 0.2)
+    way, told = [True], []
+    parts.preview.gives_way = lambda: way[0]
+    parts.preview.tiles_changed.connect(lambda: told.append(parts.document.schedule))
+    specs = [
+        ScheduleSpec(name) for name in PRESETS if name != parts.document.experiment.schedule.preset
+    ]
+    for spec in specs[:10]:
+        parts.document.replace_schedule(spec, "drag", "drag")
+    assert len(told) <= 2, "the first at once, the others soon"
+    qtbot.waitUntil(lambda: told[-1:] == [build(specs[9])], timeout=5000)
+    assert len(told) <= 3
+    way[0] = False
+    told.clear()
+    for spec in specs[10:]:
+        parts.document.replace_schedule(spec, "drag", "drag")
+    assert len(told) == len(specs) - 10, (
+        "where nothing else wants the time every change is shown at once"
+    )
 
 
 # --- two schedules side by side -------------------------------------------------------------------

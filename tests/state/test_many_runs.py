@@ -1,10 +1,11 @@
-"""Five hundred runs started and ended in every way leave nothing behind."""
+"""Hundreds of runs, started and ended in every way or by edits, leave nothing behind."""
 
 from __future__ import annotations
 
 import gc
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,27 @@ def test_five_hundred_runs_started_and_cancelled_leave_nothing_behind(
     assert after["memory"] <= 1.05 * before["memory"], (before, after)
     controller.run()
     qtbot.waitUntil(lambda: controller.state is RunState.DONE, timeout=TIMEOUT)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the counts are read from /proc")
+def test_three_hundred_live_runs_keep_one_and_leave_nothing_behind(
+    parts: Parts, qtbot: QtBot
+) -> None:
+    controller = parts.sampling
+    parts.document.replace_sampling("small", steps=6, count=4, size=16)
+    controller.run()
+    qtbot.waitUntil(lambda: controller.state is RunState.DONE, timeout=TIMEOUT)
+    before = {}
+    for number in range(1, 301):
+        parts.document.replace(replace(parts.document.experiment, seed=number), "seed", "drag")
+        qtbot.waitUntil(
+            lambda: controller.state is RunState.DONE and not controller.outdated, timeout=TIMEOUT
+        )
+        if number == 60:
+            before = _resources()
+    after = _resources()
+    assert len(controller.runs) == 2, "the one that was asked for, and the newest of the edits"
+    assert after["python threads"] <= before["python threads"]
+    assert after["threads"] <= before["threads"]
+    assert after["handles"] <= before["handles"]
+    assert after["memory"] <= 1.05 * before["memory"], (before, after)

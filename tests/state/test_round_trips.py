@@ -96,5 +96,5 @@ def test_it_is_cancelled_refused_and_superseded_in_words(
     parts.document.replace(gone, "remove all")
     trips.make([picture], 0)
     qtbot.waitUntil(lambda: not trips.busy, timeout=TIMEOUT)
-    assert "no pictures to sample from" in trips.message
+    assert "no pictures to learn from" in trips.message
     assert parts.sampling.state is RunState.STOPPED

@@ -12,6 +12,8 @@ from pytestqt.qtbot import QtBot
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import PICTURES
 from diffusion_gui.engine.run_distance import reference_of
+from diffusion_gui.state import run_checks
+from diffusion_gui.state import runs as runs_module
 from diffusion_gui.state.run_checks import Check, RunChecks
 from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling import RunState
@@ -80,13 +82,15 @@ def test_the_distance_to_the_reference_is_that_of_its_own_run(
     checks.ask(Check.REFERENCE, *runs, by_hand)
     _wait(qtbot, checks)
     assert by_hand.distance is not None
-    assert by_hand.distance.mean == 0.0
+    assert by_hand.distance.rms == 0.0
     for run in (runs[0], runs[2]):
         assert run.distance is not None
         assert run.distance.reference == by_hand.experiment
         apart = np.sqrt(np.mean((run.result - by_hand.result) ** 2, axis=(1, 2, 3)))
         np.testing.assert_allclose(run.distance.each, apart, rtol=1e-5)
-    assert runs[0].distance.mean > 0.0
+        whole = np.sqrt(np.mean((run.result - by_hand.result) ** 2))
+        assert run.distance.rms == pytest.approx(whole, rel=1e-5)
+    assert runs[0].distance.rms > 0.0
     assert runs[1].distance.reference.sampling.model == "exact"
 
 
@@ -133,3 +137,32 @@ def test_what_cannot_be_checked_is_said(parts: Parts, qtbot: QtBot) -> None:
     _wait(qtbot, checks)
     assert whole.verdict is not None
     assert whole.verdict.identical
+
+
+def test_a_run_whose_result_was_given_up_says_what_to_do(
+    parts: Parts, finish: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, checks = finish(), parts.run_checks
+    monkeypatch.setattr(runs_module, "BUDGET", old.trajectory.nbytes)
+    finish(steps=5)
+    assert old.result is None
+    assert "run it again to verify it" in checks.refusal(Check.VERIFY, old)
+    assert "run it again to measure it" in checks.refusal(Check.REFERENCE, old)
+    checks.ask(Check.VERIFY, old)
+    assert checks.check is None
+    assert "given up for the memory of newer runs" in checks.message
+
+
+def test_references_are_kept_within_a_budget(
+    parts: Parts, monkeypatch: pytest.MonkeyPatch, finish: Callable[..., Run]
+) -> None:
+    checks = parts.run_checks
+    made = finish(model=SMOOTH)
+    assert made.result is not None
+    monkeypatch.setattr(run_checks, "REFERENCE_BYTES", 2 * made.result.nbytes)
+    for number in range(5):
+        checks._remember(replace(made.experiment, seed=number), made.result)
+    assert [one.seed for one in checks._references] == [3, 4]
+    monkeypatch.setattr(run_checks, "REFERENCE_BYTES", 1)
+    checks._remember(made.experiment, made.result)
+    assert len(checks._references) == 1, "the newest, or it could not be measured by"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import Experiment, Fork
+from diffusion_gui.engine.survey import Atlas, Belief, Plane, Survey
+from diffusion_gui.engine.tape import Tape
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.state import runs as runs_module
+from diffusion_gui.state.run_memory import RunMemory
 from diffusion_gui.state.runs import Outcome, Run, Runs
 from diffusion_gui.state.sampling import RunState
 
@@ -76,6 +81,29 @@ def made(live: bool = False, experiment: Experiment | None = None, frames: int =
     return Run(experiment or Experiment(), trajectory, "CPU", (1, 2, 3), live=live)
 
 
+def noted() -> Run:
+    """Return a run of 4 frames of its own with a tape, a result and a survey, at its end."""
+    run = made(frames=0)
+    run.trajectory = Trajectory(3)
+    for i in range(4):
+        three = (np.zeros((1, 8, 8, 3), np.uint8) for _ in range(3))
+        numbers = np.zeros(1, np.float32), np.zeros(1, np.float32)
+        run.trajectory.append(Frame(i, 9 - i, 1.0, *three, *numbers))
+    run.calls, run.outcome = (1, 2, 3, 4), Outcome.DONE
+    run.tape = Tape([torch.zeros(1, 3, 8, 8)])
+    run.result = np.zeros((1, 3, 8, 8), np.float32)
+    points = np.zeros((5, 2), np.float32)
+    plane = Plane(np.zeros(192, np.float32), np.zeros((2, 192), np.float32), (0.5, 0.5), points)
+    atlas = Atlas(np.zeros((5, 8, 8, 3), np.uint8), tuple("abcde"), plane)
+    run.survey = Survey(atlas, 3, 1)
+    some = np.ones((1, 2), np.int64), np.ones((1, 2), np.float32), np.ones(1, np.float32)
+    run.survey.append(np.zeros((2, 1, 2), np.float32), Belief(atlas, *some))
+    return run
+
+
+FRAME_BYTES, TAPE_BYTES = 3 * 8 * 8 * 3 + 8, 4 * 3 * 8 * 8
+
+
 def test_a_live_run_replaces_the_live_run_before_it() -> None:
     runs = Runs()
     first, second, third, fourth, fifth = (made(live=True) for _ in range(5))
@@ -131,19 +159,143 @@ def test_many_changes_are_told_once() -> None:
     assert told == [1, 5, 5]
 
 
-def test_old_runs_keep_only_their_ends_when_memory_is_short(
+def test_old_runs_let_go_of_tapes_then_frames_then_notes_and_then_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    size = made().nbytes
-    monkeypatch.setattr(runs_module, "BUDGET", 3 * size)
     runs = Runs()
-    pinned, *rest = (made() for _ in range(5))
+    pinned, *rest = (noted() for _ in range(5))
     runs.add(pinned)
     runs.pin(pinned, True)
     for run in rest:
         runs.add(run)
-    assert [len(run.trajectory) for run in runs] == [3, 2, 2, 2, 3]
+    newest = rest[-1]
+
+    def holds(run: Run) -> str:
+        frames = "all" if len(run.trajectory) == 4 else "ends"
+        notes = "notes" if run.result is not None and run.survey is not None else ""
+        return " ".join(filter(None, (frames, notes, "tape" if run.tape is not None else "")))
+
+    def within(budget: int) -> list[str]:
+        monkeypatch.setattr(runs_module, "BUDGET", budget)
+        runs.end(newest, Outcome.DONE)
+        assert RunMemory().held(runs) <= max(budget, pinned.nbytes + newest.nbytes)
+        return [holds(run) for run in runs]
+
+    tape, frames = TAPE_BYTES, 2 * FRAME_BYTES
+    total = RunMemory().held(runs)
+    whole = "all notes tape"
+    assert within(total) == [whole] * 5
+    assert within(total - 1) == ["all notes", *[whole] * 4], "nothing is seen of a tape"
+    total -= 4 * tape
+    assert within(total) == [*["all notes"] * 4, whole]
+    assert within(total - 1) == ["all notes", "ends notes", "all notes", "all notes", whole]
+    total -= 3 * frames
+    assert within(total) == ["all notes", *["ends notes"] * 3, whole]
+    assert within(total - 1) == ["all notes", "ends", "ends notes", "ends notes", whole]
+    assert rest[0].let_go
+    assert not rest[1].let_go
+    assert within(pinned.nbytes + newest.nbytes + frames) == ["all notes", "ends", whole]
+    assert list(runs) == [pinned, rest[2], newest]
+    assert within(0) == ["all notes", whole]
+
+
+def test_what_several_runs_hold_is_counted_once() -> None:
+    parent, other = noted(), noted()
+    fork = noted()
+    for frame in parent.trajectory.frames[:2]:
+        fork.trajectory._frames[frame.index] = frame
+    assert fork.tape is not None
+    assert parent.tape is not None
+    fork.tape = parent.tape.first(1)
+    assert parent.survey is not None
+    fork.survey = Survey(parent.survey.atlas, 3, 1)
+    shared = 2 * FRAME_BYTES + TAPE_BYTES + parent.survey.atlas.nbytes
+    together = RunMemory().held((parent, fork, other))
+    assert together == parent.nbytes + fork.nbytes + other.nbytes - shared
+
+
+def test_three_hundred_large_runs_stay_within_the_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is really alive is counted apart from the list, array by array; all at a 16th."""
+    monkeypatch.setattr(runs_module, "BUDGET", runs_module.BUDGET // 16)
+    alive: list[weakref.ref[np.ndarray]] = []
+
+    def pixels(*shape: int, kind: type = np.uint8) -> np.ndarray:
+        made = np.zeros(shape, kind)
+        alive.append(weakref.ref(made))
+        return made
+
+    def large(seed: int) -> Run:
+        trajectory = Trajectory(4)
+        numbers = np.zeros(256, np.float32)
+        for i in range(5):
+            three = (pixels(256, 16, 16, 3) for _ in range(3))
+            trajectory.append(Frame(i, 4 - i, 1.0, *three, numbers, numbers))
+        run = Run(Experiment(seed=seed), trajectory, "CPU", tuple(range(5)))
+        run.result = pixels(256, 3, 16, 16, kind=np.float32)
+        points = np.zeros((9, 2), np.float32)
+        plane = Plane(np.zeros(3, np.float32), np.zeros((2, 3), np.float32), (0.0, 0.0), points)
+        run.survey = Survey(Atlas(pixels(500, 16, 16, 3), ("a",) * 500, plane), 4, 256)
+        return run
+
+    runs, most = Runs(), 0
+    budget = runs_module.BUDGET + large(0).nbytes
+    for seed in range(300):
+        run = large(seed)
+        runs.add(run)
+        runs.end(run, Outcome.DONE)
+        if seed == 150:
+            runs.delete(next(iter(runs)))  # it may be put back: it is held, and counts
+        there = [one for ref in alive if (one := ref()) is not None]
+        alive[:] = map(weakref.ref, there)
+        most = max(most, sum(one.nbytes for one in there))
+        del there, one, run
+    assert 0.9 * runs_module.BUDGET < most <= budget
+    assert len(runs) > 30
+
+
+def test_a_deleted_run_takes_memory_until_it_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs, forgotten = Runs(), []
+    runs.forgotten.connect(forgotten.append)
+    deleted, kept = noted(), noted()
+    runs.add(deleted)
+    runs.pin(deleted, True)
+    runs.add(kept)
+    runs.delete(deleted)
+    monkeypatch.setattr(runs_module, "BUDGET", 2 * kept.nbytes)
+    runs.add(noted())
+    assert not forgotten
+    assert deleted.let_go, "before any run in the list"
+    assert not kept.let_go
+    monkeypatch.setattr(runs_module, "BUDGET", 0)
+    runs.add(noted())
+    assert forgotten == [deleted]
+
+
+def test_too_many_runs_go_unless_they_are_pinned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs_module, "MOST_RUNS", 3)
-    newest = made()
-    runs.add(newest)
-    assert list(runs) == [pinned, rest[-1], newest]
+    runs = Runs()
+    pinned, *rest = (noted() for _ in range(5))
+    runs.add(pinned)
+    runs.pin(pinned, True)
+    for run in rest:
+        runs.add(run)
+    assert list(runs) == [pinned, *rest[-2:]]
+
+
+def test_a_run_that_goes_on_and_one_that_has_just_ended_are_not_thinned(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(runs_module, "BUDGET", 0)
+    runs = Runs()
+    stopped, again, last = noted(), noted(), noted()
+    again.outcome = Outcome.RUNNING
+    runs.add(stopped)
+    runs.add(last)
+    runs.replace(stopped, again)
+    runs.end(last, Outcome.DONE)
+    assert len(again.trajectory) == 4
+    runs.end(again, Outcome.DONE)
+    assert len(again.trajectory) == 4
+    assert again.tape is not None

@@ -60,7 +60,7 @@ def test_after_a_failure_the_next_run_works(parts: Parts, qtbot: QtBot) -> None:
     parts.document.replace_sampling("own pictures", data=PICTURES)
     parts.sampling.run()
     _wait(qtbot, parts, RunState.FAILED)
-    assert "no pictures to sample from" in parts.sampling.message
+    assert "no pictures to learn from" in parts.sampling.message
     parts.document.history.undo()
     _run_to_end(qtbot, parts)
 

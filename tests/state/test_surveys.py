@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import EMOJI, PICTURES
 from diffusion_gui.session import library
-from diffusion_gui.state import surveyor
+from diffusion_gui.state import run_endings, surveyor
 from diffusion_gui.state.sampling import Run, RunState
 from diffusion_gui.state.step_series import StepNumber, series
 
@@ -112,6 +112,25 @@ def test_what_needs_the_result_is_worked_out_while_someone_watches(
         wide = survey.atlas.pixels.reshape(len(survey.atlas), -1).astype(float)
         nearest = [np.square(wide - flat).sum(axis=1).argmin() for flat in result.reshape(3, -1)]
         assert survey.ending.nearest.tolist() == nearest
+
+
+def test_a_failure_at_the_end_is_forgotten_at_the_next_look(
+    parts: Parts, run: Callable[..., Run], qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as short:
+        short.setattr(run_endings, "distances", full)
+        parts.run_endings.set_watched(True)
+        done = run(model="gaussian")
+        with qtbot.waitSignal(parts.run_endings._runner.ended, timeout=TIMEOUT):
+            parts.sampling.runs.annotate(done, "the list is another")
+    assert done.survey is not None
+    assert done.survey.ending is None
+    with qtbot.waitSignal(parts.run_endings.changed, timeout=TIMEOUT):
+        parts.run_endings.set_watched(True)
+    assert done.survey.ending is not None
 
 
 def test_curves_are_the_numbers_of_the_frames(parts: Parts, run: Callable[..., Run]) -> None:

@@ -76,7 +76,7 @@ MODELS: dict[str, Model] = {
             Param(
                 "temperature", "τ", 1.0, 0.1, 100.0,
                 "Divides the log-probabilities of the images: above 1 more of them blend."
-                " Range 0.1 to 100.", 2,
+                " Range 0.1 to 100.", 2, words="temperature τ",
             ),
         ),
         build=_exact,
@@ -96,7 +96,7 @@ MODELS: dict[str, Model] = {
             Param(
                 "floor", "floor", 0.0, 0.0, 0.5,
                 "Standard deviation added in every direction, in units of [-1, 1]: grain beyond"
-                " what the images span. Range 0 to 0.5.", 3,
+                " what the images span. Range 0 to 0.5.", 3, words="grain floor",
             ),
         ),
         build=_gaussian,
@@ -110,16 +110,17 @@ MODELS: dict[str, Model] = {
             Param(
                 "spread", "spread", 4.0, 0.0, 10.0,
                 "Standard deviation of the points averaged over, in units of [-1, 1]; 0 is exact."
-                " Range 0 to 10.", 2,
+                " Range 0 to 10.", 2, words="point spread",
             ),
             Param(
                 "probes", "probes", 8.0, 1.0, 64.0,
                 "How many points are averaged; the time grows with it. Range 1 to 64.", 0,
+                words="point count",
             ),
             Param(
                 "bandwidth", "bandwidth", 0.0, 0.0, 0.5,
                 "Standard deviation of a Gaussian around every image, in units of [-1, 1]: adds"
-                " grain. Range 0 to 0.5.", 3,
+                " grain. Range 0 to 0.5.", 3, words="grain width",
             ),
         ),
         build=_smoothed,
@@ -140,12 +141,12 @@ MODELS: dict[str, Model] = {
             Param(
                 "temperature", "τ", 1.0, 0.1, 100.0,
                 "Divides the log-probabilities of the patches: above 1 more of them blend."
-                " Range 0.1 to 100.", 2,
+                " Range 0.1 to 100.", 2, words="temperature τ",
             ),
             Param(
                 "patch", "patch", 0.0, 0.0, 127.0,
                 "Side of the patches in pixels, odd; 0 lets the noise level and the images'"
-                " spectrum decide. Range 0 to 127.", 0,
+                " spectrum decide. Range 0 to 127.", 0, words="patch side",
             ),
         ),
         build=_local,

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import embedding_bag, pad
+from torch.nn.functional import embedding_bag, pad, threshold
 
 from diffusion_gui.engine.conditioning import Measurement, log_likelihood
 from diffusion_gui.engine.errors import EngineError
@@ -40,6 +40,11 @@ many kinds: at most 0.4 of the two together; without any noise, up to 2.6 for pi
 (equal terms round alike). `_SAFETY` covers those where the choice of images depends on it.
 """
 _SAFETY = 8.0
+_NOTHING = 1e-30
+"""Weights below change no digit, but a product with numbers too small for float32's exponent takes
+up to fifteen times as long."""
+_LATER_BYTES = 1 << 18
+"""A larger posterior is not kept for later; it may be many estimates to the next step."""
 _SPARSE = 16
 """A row with weight on at most N / 16 images sums just these."""
 _FEW = 64
@@ -89,17 +94,37 @@ class Posterior:
         return self.weights[:, 0]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Glimpse:
-    """The posterior p(image | x_t) behind one estimate, for each of its B queries. Float64.
+Summary = tuple[Tensor, Tensor, Tensor]
+"""The k most probable images of each query, descending, and their weights [B, k]; the entropy of
+the posterior in nats, [B]. Weights and entropy are float64."""
 
-    `indices` and `weights` [B, k] are its k most probable images, descending, `entropy` [B] is in
-    nats.
+
+class Glimpse:
+    """The posterior p(image | x_t) behind one estimate, for each of its B queries.
+
+    Where it is small it is summed up only when it is asked for: the run need not wait for that.
     """
 
-    indices: Tensor
-    weights: Tensor
-    entropy: Tensor
+    def __init__(self, blocks: list[Tensor], k: int) -> None:
+        """Take the posterior [R, N] of each block of queries."""
+        self._blocks, self._k = blocks, k
+        self._count = sum(map(len, blocks))
+        nbytes = sum(block.nbytes for block in blocks)
+        self._known: Summary | None = None
+        if nbytes > _LATER_BYTES:
+            self.summary()
+
+    def __len__(self) -> int:
+        """The number of queries."""
+        return self._count
+
+    def summary(self) -> Summary:
+        """Return what is to be known of it."""
+        if self._known is None:
+            parts = [_summary(block, self._k) for block in self._blocks]
+            indices, weights, entropy = map(torch.cat, zip(*parts, strict=True))
+            self._known, self._blocks = (indices, weights, entropy), []
+        return self._known
 
 
 class Exact:
@@ -209,10 +234,10 @@ class Exact:
 
     def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
         """Return x0_hat [B, C, H, W] for x_t [B, C, H, W] at level (a, s), s > 0."""
-        seen: list[tuple[Tensor, ...]] = []
+        seen: list[Tensor] = []
         blocks = [self._block_mean(*block, a, s, seen) for block in self._blocks(x, a)]
         if self._watch is not None:
-            self._watch(Glimpse(*(torch.cat(column) for column in zip(*seen, strict=True))))
+            self._watch(Glimpse(seen, self._watched))
         mean = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
         return (mean + self._mean).to(x.dtype).reshape(x.shape).to(x.device)
 
@@ -264,7 +289,7 @@ class Exact:
         left_out: Tensor | None,
         a: float,
         s: float,
-        seen: list[tuple[Tensor, ...]],
+        seen: list[Tensor],
     ) -> Tensor:
         """Return sum_i w_i x_i (centred), [R, D]; notes in `seen` what is watched.
 
@@ -273,8 +298,8 @@ class Exact:
         count, total = len(queries), len(self._images)
         posterior = self._logits(queries, left_out, a, s).softmax(dim=1)
         if self._watch is not None:
-            seen.append(_summary(posterior[:count], self._watched))
-        weights = posterior.to(self._images.dtype)
+            seen.append(posterior[:count])
+        weights = threshold(posterior.to(self._images.dtype), _NOTHING, 0.0)
         reached = weights > self._precision.omitted_mass / total  # [_ROWS, N]
         reached[count:] = False
         numbers = reached.sum(dim=1)[:count]
@@ -423,7 +448,7 @@ class Exact:
         return min(self._tile, max(1, _WIDE_VALUES // self._images.shape[1]))
 
 
-def _summary(weights: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
+def _summary(weights: Tensor, k: int) -> Summary:
     """Return indices and weights [R, k] of the largest of `weights` [R, N], and entropies [R]."""
     best, indices = weights.topk(k, dim=1)
     logs = weights.clamp(min=torch.finfo(weights.dtype).tiny).log()  # twice as fast as entr

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from diffusion_gui.engine.denoisers.base import Denoiser
 from diffusion_gui.engine.errors import OutOfMemoryError, ran_out_of_memory
+from diffusion_gui.engine.experiment import MAX_COUNT
 
 
 @dataclass(slots=True)
@@ -27,12 +28,26 @@ class AtOnce:
     pictures: int = 0
     told: Callable[[str], None] = lambda line: None
 
+    def try_more(self) -> None:
+        """Begin another run: memory may have been short for a moment alone."""
+        self.pictures = min(2 * self.pictures, MAX_COUNT)
+
 
 class InParts:
-    """Ask `denoise` for `at_once.pictures` at a time; where memory runs out, for half of them."""
+    """Ask `denoise` for `at_once.pictures` at a time; where memory runs out, for half of them.
 
-    def __init__(self, denoise: Denoiser, at_once: AtOnce) -> None:
-        self._denoise, self._at_once = denoise, at_once
+    Before that `spare` is called: True where it has given something up, which may be enough.
+    """
+
+    def __init__(
+        self,
+        denoise: Denoiser,
+        at_once: AtOnce,
+        spare: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._denoise, self._at_once, self._spare = denoise, at_once, spare
+        self._told = 0
+        """As how many at a time it was told of; each run hears it once."""
 
     def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
         """Return x0_hat [B, C, H, W] for x_t [B, C, H, W] at level (a, s), s > 0.
@@ -41,19 +56,18 @@ class InParts:
         """
         parts: list[Tensor] = []
         done, size = 0, min(self._at_once.pictures or len(x), len(x))
-        halved = False
         while done < len(x):
             part = self._ask(x[done : done + size], a, s) if size < len(x) else self._ask(x, a, s)
             if part is None:
-                size = self._fewer(min(size, len(x) - done), x)
-                halved = True
+                if not self._spare():
+                    size = self._fewer(min(size, len(x) - done), x)
                 continue
-            if halved:  # this many it can do: said once, not for every halving
+            if size < len(x) and self._told != size:  # so many it can do
                 self._at_once.told(
                     f"not enough memory for {len(x)} pictures at once: the model is asked for"
                     f" {size} at a time"
                 )
-                halved = False
+                self._told = size
             parts.append(part)
             done += size
         return parts[0] if len(parts) == 1 else torch.cat(parts)

@@ -47,7 +47,8 @@ class Sampler:
 
     `order` is its order of convergence (with fresh noise the weak one, of the variance), `calls`
     the model calls a step makes (the last one step makes one), `stochastic` whether it draws fresh
-    noise with its default parameters.
+    noise with its default parameters. `foresight` is how many transitions, itself included, a step
+    must have before it so that it does not depend on how many there are: 0 for any.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Sampler:
     order: int = 1
     calls: int = 1
     stochastic: bool = False
+    foresight: int = 0
 
     def evaluations(self, index: int, num_steps: int) -> int:
         """Return the model calls made when step `index` of `num_steps` is there."""
@@ -66,7 +68,7 @@ class Sampler:
 
 
 def _share(default: float, tooltip: str) -> tuple[Param, ...]:
-    return (Param("eta", "η", default, 0.0, 1.0, tooltip, 2),)
+    return (Param("eta", "η", default, 0.0, 1.0, tooltip, 2, words="fresh noise η"),)
 
 
 def _order(default: float, minimum: float, maximum: float, tooltip: str) -> tuple[Param, ...]:
@@ -121,7 +123,7 @@ SAMPLERS: dict[str, Sampler] = {
             ),
             Param(
                 "noise_scale", "noise", 1.0, 0.9, 1.1,
-                "Factor on the churn's noise. Range 0.9 to 1.1.", 3,
+                "Factor on the churn's noise. Range 0.9 to 1.1.", 3, words="noise factor",
             ),
         ),
         walk=heun,
@@ -211,6 +213,7 @@ SAMPLERS: dict[str, Sampler] = {
         params=_order(2.0, 2.0, 3.0, "Estimates a prediction uses, 2 or 3; more for a small step."),
         walk=unipc,
         order=3,
+        foresight=3,
     ),
     "er_sde": Sampler(
         title="ER-SDE",
@@ -228,27 +231,33 @@ SAMPLERS: dict[str, Sampler] = {
         params=(
             Param(
                 "predictor_order", "predictor", 3.0, 1.0, 3.0,
-                "Estimates the prediction uses, 1 to 3. No unit.", 0,
+                "Estimates the prediction uses, 1 to 3. No unit.", 0, words="predictor order",
             ),
             Param(
                 "corrector_order", "corrector", 4.0, 0.0, 4.0,
                 "Estimates the correction uses, 1 to 4; 0 is no correction.", 0,
+                words="corrector order",
             ),
             Param(
                 "tau", "τ", 1.0, 0.0, 2.0,
                 "Fresh noise at σ 0.72 to 25.8: 0 is none, 1 the reverse SDE. Range 0 to 2.", 2,
+                words="fresh noise τ",
             ),
         ),
         walk=sa_solver,
         order=2,
         stochastic=True,
+        foresight=3,
     ),
     "gradient_estimation": Sampler(
         title="Gradient estimation",
         source="Permenter & Yuan 2023",
         explanation="Euler along a direction pushed away from the one before.",
         params=(
-            Param("gamma", "γ", 2.0, 1.0, 3.0, "1 is Euler; the paper takes 2. Range 1 to 3.", 2),
+            Param(
+                "gamma", "γ", 2.0, 1.0, 3.0, "1 is Euler; the paper takes 2. Range 1 to 3.", 2,
+                words="push γ",
+            ),
         ),
         walk=gradient_estimation,
     ),

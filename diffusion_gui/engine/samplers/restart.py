@@ -29,10 +29,12 @@ RESTART_PARAMS: tuple[Param, ...] = (
     Param(
         "low", "σ min", 0.06, 0.001, 10.0,
         "Noise-to-signal at which the run goes back up. Range 0.001 to 10.", 3,
+        words="back up at σ",
     ),
     Param(
         "high", "σ max", 0.3, 0.002, 100.0,
-        "Noise-to-signal it goes back up to; above σ min. Range 0.002 to 100.", 3,
+        "Noise-to-signal it goes back up to; above the one before. Range 0.002 to 100.", 3,
+        words="up to σ",
     ),
     Param("rounds", "rounds", 2.0, 0.0, 20.0, "Times it goes back, 0 to 20; 0 is never.", 0),
 )  # fmt: skip

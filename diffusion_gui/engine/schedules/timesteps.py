@@ -220,12 +220,27 @@ OSS_WAN = (
     0.927, 0.902, 0.864, 0.776, 0.539, 0.208, 0.001,
 )
 
-_RHO = Param("rho", "ρ", 7.0, 1.0, 20.0, "More steps at small σ when larger. Range 1 to 20.", 2)
-_POLY = Param("rho", "ρ", 1.5, 0.2, 10.0, "1 is exponential. Range 0.2 to 10.", 2)
-_OFFSET = Param("offset", "offset", 0.0, 0.0, 10.0, "Added to every t; SD's is 1. 0 to 10.", 0)
+_RHO = Param(
+    "rho", "ρ", 7.0, 1.0, 20.0, "More steps at small σ when larger. Range 1 to 20.", 2,
+    words="exponent ρ",
+)
+_POLY = Param(
+    "rho", "ρ", 1.5, 0.2, 10.0, "1 is exponential. Range 0.2 to 10.", 2,
+    words="exponent ρ",
+)
+_OFFSET = Param(
+    "offset", "offset", 0.0, 0.0, 10.0, "Added to every t; SD's is 1. 0 to 10.", 0,
+    words="offset of t",
+)
 _SHAPE = (
-    Param("alpha", "α", 0.6, 0.3, 5.0, "Below 1: more steps at the clean end. 0.3 to 5.", 2),
-    Param("beta", "β", 0.6, 0.3, 5.0, "Below 1: more steps at the noisy end. 0.3 to 5.", 2),
+    Param(
+        "alpha", "α", 0.6, 0.3, 5.0, "Below 1: more steps at the clean end. 0.3 to 5.", 2,
+        words="clean end α",
+    ),
+    Param(
+        "beta", "β", 0.6, 0.3, 5.0, "Below 1: more steps at the noisy end. 0.3 to 5.", 2,
+        words="noisy end β",
+    ),
 )
 
 SPACINGS: dict[str, Spacing] = {

@@ -13,7 +13,7 @@ from diffusion_gui.panels.common.widgets import JumpSlider, NumberBox, label
 
 FIELD = 76
 """Width in pixels of a field."""
-CAPTION = 60
+CAPTION = 88
 """Least width of a name, so that the controls below one another begin in line."""
 _NOTCHES = 200
 
@@ -43,11 +43,11 @@ class ParamRows(ParamsForm):
         super()._rebuild(params)
 
     def _add(self, place: int, param: Param, control: NumberBox | QComboBox) -> None:
-        head = label(param.symbol, "caption")
+        head = label(param.caption, "caption")
         head.setBuddy(control)
         for widget in (head, control):
             widget.setToolTip(param.tooltip)
-        control.setAccessibleName(param.symbol)
+        control.setAccessibleName(param.caption)
         self._grid.addWidget(head, place, 0)
         if isinstance(control, QComboBox):
             self._grid.addWidget(control, place, 1, 1, 2)
@@ -60,7 +60,7 @@ class ParamRows(ParamsForm):
     def _build_slider(self, param: Param, control: NumberBox) -> JumpSlider:
         slider = self._sliders[param.name] = JumpSlider()
         slider.setObjectName(f"{self._prefix}_{param.name}_slider")
-        slider.setAccessibleName(param.symbol)
+        slider.setAccessibleName(param.caption)
         slider.setToolTip(param.tooltip)
         slider.setRange(0, _NOTCHES)
         slider.valueChanged.connect(lambda place: control.setValue(place / _NOTCHES))

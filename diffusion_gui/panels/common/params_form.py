@@ -64,6 +64,7 @@ class ParamsForm(QWidget):
     def _add(self, place: int, param: Param, control: NumberBox | QComboBox) -> None:
         """Give a control its place and its name."""
         field = Field(param.symbol, control, param.tooltip)
+        control.setAccessibleName(param.caption)
         self._grid.addWidget(field, place // COLUMNS, place % COLUMNS)
 
     def _build(self, param: Param) -> NumberBox | QComboBox:

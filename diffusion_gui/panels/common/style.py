@@ -96,7 +96,7 @@ QComboBox QLineEdit, QComboBox QLineEdit:focus {{
 }}
 QComboBox::drop-down {{ border: none; width: 22px; }}
 QComboBox::down-arrow {{ image: url("{chevron}"); width: 12px; height: 12px; }}
-QComboBox QAbstractItemView {{
+QComboBox QAbstractItemView, QListView[role="choices"] {{
     background: {panel}; color: {text}; border: 1px solid {hairline}; padding: 4px;
     selection-background-color: {hover}; selection-color: {text}; outline: none;
 }}

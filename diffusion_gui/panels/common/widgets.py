@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
+    QResizeEvent,
     QValidator,
 )
 from PySide6.QtWidgets import (
@@ -41,6 +42,11 @@ TEXT_MARGINS = (7, 0, 0, 0)
 """Left, top, right, bottom of the text in number fields, which style sheets do not reach."""
 MOST_LINES = 2
 """Of a message that are shown in full: more would take the room of what they are about."""
+MOST_LETTERS = 220
+"""Of a line: a longer one can be read behind the button."""
+LONG_WORD = 32
+SPARE = 40
+"""Pixels that breaking a text into two lines may cost."""
 FIGURES = 8
 """Most figures that a number field shows."""
 
@@ -85,6 +91,47 @@ class ElidedLabel(QLabel):
         self.setToolTip(self.text() if text != self.text() else "")
 
 
+class _BarText(QLabel):
+    """Plain text in two lines at most: what is longer ends with an ellipsis."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole = ""
+        self.setWordWrap(True)
+        narrow = self.sizePolicy()
+        narrow.setHorizontalPolicy(QSizePolicy.Policy.Ignored)  # a long word widens no panel
+        self.setSizePolicy(narrow)
+        self.setTextFormat(Qt.TextFormat.PlainText)  # it shows names of strangers' files
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # read out by the bar's name, not by Tab
+        self.setAccessibleName("Message")
+
+    def set_whole(self, text: str) -> None:
+        """Show a text of one line or two."""
+        self.whole = text
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show as much as there is room for."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        lines = self.whole.splitlines()
+        room = self.width() * MOST_LINES // max(len(lines), 1) - SPARE
+        fits = [self.fontMetrics().elidedText(line, Qt.TextElideMode.ElideRight, max(room, SPARE))
+                for line in lines]  # fmt: skip
+        # where a word is wider than a line it may be broken anywhere
+        text = "\n".join(_breakable(line) for line in fits)
+        if text != self.text():
+            self.setText(text)
+
+
+def _breakable(line: str) -> str:
+    """Return a line whose long words end at every letter, for a label breaks at spaces alone."""
+    return " ".join("\u200b".join(w) if len(w) > LONG_WORD else w for w in line.split(" "))
+
+
 class MessageBar(QFrame):
     """One or more lines that say what went wrong and the mend; dismissible, hidden when empty.
 
@@ -101,13 +148,7 @@ class MessageBar(QFrame):
         self._held = self._info = False
         self._waiting: Callable[[], None] | None = None
         self._sign = QLabel()
-        self._text = QLabel()
-        self._text.setWordWrap(True)
-        narrow = self._text.sizePolicy()
-        narrow.setHorizontalPolicy(QSizePolicy.Policy.Ignored)  # a long word widens no panel
-        self._text.setSizePolicy(narrow)
-        self._text.setTextFormat(Qt.TextFormat.PlainText)  # it shows names of strangers' files
-        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._text = _BarText()
         self._details = button("Details", "Show every line, to read and to copy", "link")
         self._details.setObjectName("messageDetails")
         self._details.clicked.connect(self._show_details)
@@ -130,7 +171,7 @@ class MessageBar(QFrame):
     @property
     def text(self) -> str:
         """What the bar says, "" while hidden."""
-        return self._text.text() if not self.isHidden() else ""
+        return self._text.whole if not self.isHidden() else ""
 
     def hold(self, held: bool) -> None:
         """Stay as it is while held, that nothing moves under the mouse; then catch up."""
@@ -152,9 +193,9 @@ class MessageBar(QFrame):
         self._lines = tuple(lines)
         many = len(lines) > MOST_LINES
         text = f"{summary or f'{len(lines):,} remarks'}: {lines[0]}" if many else "\n".join(lines)
-        self._text.setText(text)
+        self._text.set_whole(text)
         self._text.setToolTip("\n".join(lines[:40]))
-        self._details.setVisible(many)
+        self._details.setVisible(many or max(map(len, lines), default=0) > MOST_LETTERS)
         self.show()
 
     @Slot()
@@ -168,7 +209,7 @@ class MessageBar(QFrame):
         if self._held:
             self._waiting = self.clear
             return
-        self._text.clear()
+        self._text.set_whole("")
         self.hide()
         self.dismissed.emit()
 

@@ -91,7 +91,7 @@ def _draw_frames(painter: QPainter, layout: Layout, number: int, row: ImageRow, 
         _draw_image(painter, image, cell, look.scaling)
         if layout.has_times(number):
             below = QRect(cell.left() - GAP, cell.bottom() + 1, cell.width() + 2 * GAP, LABEL)
-            painter.setPen(QColor(tokens.cursor if index == nearest else tokens.secondary))
+            painter.setPen(QColor(tokens.cursor_text if index == nearest else tokens.secondary))
             painter.drawText(below, CENTRE, str(time))
             if look.focused and index == nearest and row.head.side in ("", look.side):
                 _draw_ring(painter, below, str(time), tokens)

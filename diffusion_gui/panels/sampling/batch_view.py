@@ -121,7 +121,8 @@ class BatchView(QWidget):
         """Show a batch, uint8 [B, H, W, 3], for each of the quantities."""
         before, grids = self._count, len(self._pictures)
         self._pictures = dict(pictures)
-        self._message = ""
+        if pictures:
+            self._message = ""
         if (before, grids) != (self._count, len(self._pictures)):
             self._limit_width()
         self.update()

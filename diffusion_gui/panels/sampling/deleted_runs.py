@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.panels.common.widgets import ElidedLabel, button
-from diffusion_gui.state.runs import BUDGET, Run, Runs
-
-MOST_BYTES = BUDGET // 4
-"""Of all deleted runs; beyond it those deleted first can no longer be put back."""
+from diffusion_gui.state.runs import Run, Runs
 
 
 class DeletedRuns(QWidget):
@@ -30,6 +27,7 @@ class DeletedRuns(QWidget):
         row.addWidget(self.undo)
         self.undo.clicked.connect(self.put_back)
         runs.changed.connect(self._look)
+        runs.forgotten.connect(self._forget)
         self.hide()
 
     @property
@@ -43,9 +41,6 @@ class DeletedRuns(QWidget):
             for run in chosen:
                 self._runs.delete(run)
         self._deletions.append(tuple(chosen))
-        total = sum(run.nbytes for deletion in self._deletions for run in deletion)
-        while len(self._deletions) > 1 and total > MOST_BYTES:
-            total -= sum(run.nbytes for run in self._deletions.pop(0))
         self._show()
 
     @Slot()
@@ -60,9 +55,15 @@ class DeletedRuns(QWidget):
     @Slot()
     def _look(self) -> None:
         """Forget what has come back by another way."""
-        left = [
-            tuple(run for run in deletion if run not in self._runs) for deletion in self._deletions
-        ]
+        self._keep(lambda run: run not in self._runs)
+
+    @Slot(object)
+    def _forget(self, gone: Run) -> None:
+        """Offer nothing that newer runs have taken the memory of."""
+        self._keep(lambda run: run is not gone)
+
+    def _keep(self, wanted: Callable[[Run], bool]) -> None:
+        left = [tuple(filter(wanted, deletion)) for deletion in self._deletions]
         left = [deletion for deletion in left if deletion]
         if left != self._deletions:
             self._deletions = left

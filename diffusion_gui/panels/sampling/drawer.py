@@ -30,12 +30,12 @@ from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, IntegerBox, label
 from diffusion_gui.panels.sampling.label_picker import LabelPicker
 from diffusion_gui.panels.sampling.section import Section
+from diffusion_gui.panels.sampling.settings_form import COUNT, KEPT, SIZE
 from diffusion_gui.state.document import Document
-from diffusion_gui.state.forecast import Forecaster
+from diffusion_gui.state.forecast import Forecaster, sentence
 from diffusion_gui.state.settings import Settings
 
 WIDTH = 264
-PICTURES_KEY = "pictures"
 
 
 class SettingsDrawer(QScrollArea):
@@ -92,6 +92,12 @@ class SettingsDrawer(QScrollArea):
         self.model_params = ParamRows("model")
         section.column.addWidget(self.model_text)
         section.column.addLayout(_row("label", self.label_picker, self.label_count))
+        self.label_problem = label("", "problem")
+        self.label_problem.setObjectName("labelProblem")
+        self.label_problem.setWordWrap(True)
+        self.label_problem.setTextFormat(Qt.TextFormat.PlainText)
+        self.label_problem.hide()
+        section.column.addWidget(self.label_problem)
         section.column.addWidget(self.model_params)
 
     def _build_guidance(self) -> None:
@@ -137,7 +143,7 @@ class SettingsDrawer(QScrollArea):
         self.restart = QCheckBox("Go back up and solve again")
         self.restart.setObjectName("restartCheck")
         self.restart.setToolTip(
-            "Restart sampling (Xu et al. 2023): at σ min add noise up to σ max\n"
+            "Restart sampling (Xu et al. 2023): at one σ add noise up to another\n"
             "and solve the way down again: fewer errors, more model calls"
         )
         self.restart_params = ParamRows("restart")
@@ -145,16 +151,16 @@ class SettingsDrawer(QScrollArea):
         section.column.addWidget(self.restart_params)
 
     def _build_pictures(self) -> None:
-        section = self._section(PICTURES_KEY, "Pictures")
+        section = self._section(Part.PICTURES, "Pictures")
         self.count = IntegerBox(1, MAX_COUNT)
         self.picture_size = _combo(
             "drawerSizeCombo",
             {size: f"{size} px" for size in DATA_SIZES},
-            "Side of the model's square images, in pixels",
+            SIZE,
         )
         self.seed = IntegerBox(0, MAX_SEED)
         for box, name, tooltip in (
-            (self.count, "drawerCountSpin", f"Pictures drawn at once, 1 to {MAX_COUNT}"),
+            (self.count, "drawerCountSpin", COUNT),
             (self.seed, "drawerSeedSpin", "Seed of all noise, as in the toolbar"),
         ):
             box.setObjectName(name)
@@ -166,6 +172,7 @@ class SettingsDrawer(QScrollArea):
 
     def _bind(self) -> None:
         document = self._document
+        self.label_picker.refused.connect(self._on_refused)
         self.label_picker.picked.connect(lambda wish: self._change("label", label=wish))
         self.guidance.activated.connect(self._on_guidance)
         self.against.activated.connect(self._on_against)
@@ -209,6 +216,12 @@ class SettingsDrawer(QScrollArea):
         self._settings.drawer_sections = [
             key for key, section in self.sections.items() if section.heading.isChecked()
         ]
+
+    @Slot(str)
+    def _on_refused(self, line: str) -> None:
+        """Say at the field why its label cannot be."""
+        self.label_problem.setText(line)
+        self.label_problem.setVisible(bool(line))
 
     @Slot()
     def _on_guidance(self) -> None:
@@ -314,16 +327,19 @@ class SettingsDrawer(QScrollArea):
                 box.setValue(number)
         with QSignalBlocker(self.picture_size):
             self.picture_size.setCurrentIndex(self.picture_size.findData(sampling.size))
+        for control, tooltip in ((self.picture_size, SIZE), (self.count, COUNT)):
+            control.setEnabled(experiment.fork is None)
+            control.setToolTip(tooltip if experiment.fork is None else KEPT)
         largest = self.picture_size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
         largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
-        self.sections[PICTURES_KEY].summary.setText(
+        self.sections[Part.PICTURES].summary.setText(
             f"{sampling.count} of {sampling.size} px, seed {experiment.seed}"
         )
 
     @Slot()
     def _show_problems(self) -> None:
         for part in Part:
-            self.sections[part].say(self._forecaster.problems.get(part, ""))
+            self.sections[part].say(sentence(self._forecaster.problems.get(part, "")))
 
 
 def _text() -> QLabel:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from diffusion_gui.engine.numerals import size
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.widgets import GAP, PADDING, IntegerBox, NumberBox, button, label
 from diffusion_gui.panels.sampling.look_fields import LookFields
 from diffusion_gui.session.animation import MOST_FPS, MOST_FRAMES
 from diffusion_gui.session.run_export import Look, RunMotion
+from diffusion_gui.session.run_folder import carried_by_each, expected_bytes
+
+_FEW = 9
+"""Pictures of a step whose size tells that of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,19 @@ class _RunDialog(QDialog):
 class RunPicturesDialog(_RunDialog):
     """Asks which pictures of which steps; `wished(PicturesWish)` when Save is pressed."""
 
-    def __init__(self, frame: Frame, recorded: int, fields: LookFields, parent: QWidget) -> None:
+    def __init__(
+        self,
+        frame: Frame,
+        recorded: int,
+        fields: LookFields,
+        parent: QWidget,
+        carried: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        """`carried` are the bytes of the settings and of the pictures that go along."""
         save = button("Save as…", "Choose a place", "accent")
         super().__init__("Export pictures and steps", fields, save, parent)
         self.setObjectName("runPicturesDialog")
-        self._frame, self._recorded = frame, recorded
+        self._frame, self._recorded, self._carried = frame, recorded, carried
         self.steps = QComboBox()
         self.steps.setObjectName("exportStepsCombo")
         self.steps.addItem(f"The one on show: step {frame.index}", 0)
@@ -114,16 +127,26 @@ class RunPicturesDialog(_RunDialog):
         """Say what comes of it."""
         wish, pictures = self.wish(), self.fields.pictures()
         self.number.setEnabled(self.steps.currentData() < 0)
-        kinds = len(wish.look.quantities)
+        parts = pictures * len(wish.look.quantities)
+        files = (wish.steps or parts) if wish.numbered else 1
+        apart = wish.numbered and not carried_by_each(self._carried[1], files)
         if wish.numbered:
-            count = wish.steps or pictures * kinds
-            what = f"{count} file{'s' * (count > 1)}"
+            what = f"{files} file{'s' * (files > 1)}"
         elif wish.steps:
-            what = f"a sheet of {pictures * kinds} rows and {wish.steps} columns"
+            what = f"A sheet of {parts} rows and {wish.steps} columns"
         else:
             height, width = wish.look.drawn(self._frame).shape[:2]
-            what = f"a picture of {width} × {height} px"
-        self.summary.setText(f"{what[:1].upper()}{what[1:]}; every PNG carries the settings")
+            what = f"A picture of {width} × {height} px"
+        need = self._pixels(wish.look, pictures) * max(wish.steps, 1)
+        need += files * self._carried[0] + (1 if apart else files) * self._carried[1]
+        more = ", one more the pictures of its data" if apart else ""
+        self.summary.setText(f"{what}, about {size(need)}\nEvery PNG carries the settings{more}")
+
+    def _pixels(self, look: Look, pictures: int) -> float:
+        """Return about how many bytes a step takes, from a few of its pictures."""
+        few = (look.images or tuple(range(pictures)))[:_FEW]
+        drawn = replace(look, images=few).drawn(self._frame)
+        return expected_bytes(drawn) * pictures / len(few)
 
 
 class RunAnimationDialog(_RunDialog):

@@ -5,13 +5,22 @@ from __future__ import annotations
 from PySide6.QtCore import QSignalBlocker, QStringListModel, Qt, Signal, Slot
 from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit
 
-from diffusion_gui.engine.labels import common
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.labels import common, members
+from diffusion_gui.state.forecast import sentence
+
+POPUP = 240
+"""Least width of the list of what is found: the names of emoji are long."""
 
 
 class LabelPicker(QComboBox):
-    """`picked(label)` when a person has chosen one; empty is all images."""
+    """`picked(label)` when a person has chosen one; empty is all images.
+
+    One that no image has is `refused(line)`, and stays to be mended; `refused("")` when it is.
+    """
 
     picked = Signal(str)
+    refused = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +36,7 @@ class LabelPicker(QComboBox):
         self.setMaxVisibleItems(16)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._line = QLineEdit()
-        self._line.setPlaceholderText("all")
+        self._line.setPlaceholderText("type a label: all images")
         self.setLineEdit(self._line)
         self._labels: tuple[str, ...] | None = None
         self._shown = ""
@@ -35,6 +44,8 @@ class LabelPicker(QComboBox):
         completer = QCompleter(self._names, self)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.popup().setProperty("role", "choices")
+        completer.popup().setMinimumWidth(POPUP)
         self.setCompleter(completer)
         completer.activated.connect(self._on_picked)
         self.activated.connect(self._on_picked)
@@ -55,12 +66,22 @@ class LabelPicker(QComboBox):
     def show_label(self, label: str) -> None:
         """Show the document's label."""
         self._shown = label
+        self.refused.emit("")
         with QSignalBlocker(self), QSignalBlocker(self._line):
             self.setCurrentText(label)
 
     @Slot()
     def _on_picked(self) -> None:
         label = " ".join(self.currentText().split())
-        if label != self._shown:
-            self._shown = label
-            self.picked.emit(label)
+        if label == self._shown:
+            self.refused.emit("")
+            return
+        if label:
+            try:
+                members(self._labels or (), label)
+            except EngineError as error:
+                self.refused.emit(sentence(str(error)))
+                return
+        self._shown = label
+        self.refused.emit("")
+        self.picked.emit(label)

@@ -29,6 +29,7 @@ MEANING = (
     "sample, an image to see it large."
 )
 START = "The paths of the samples are drawn here over the images of the set while a run is made"
+LET_GO = "Its paths were given up for the memory of newer runs: run it again to see them"
 ALONE = "A map needs at least two images: one alone has no principal components"
 _SHOWN = {
     Quantity.X_T: ("𝑥ₜ", "x_t", "Paths of 𝑥ₜ, scaled as in the pictures: from noise to a picture"),
@@ -140,7 +141,8 @@ class MapPage(QWidget):
         some = survey is not None and not alone and len(survey) > 0
         self.content.setVisible(some)
         self.empty.setVisible(not some)
-        self.empty.setText(ALONE if alone else START)
+        gone = run is not None and run.let_go
+        self.empty.setText(LET_GO if gone else ALONE if alone else START)
         if run is None or survey is None or not some or not self.isVisible():
             return
         self._drawn = survey, len(survey)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
 
-from diffusion_gui.engine.experiment import PICTURES, Experiment
+from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, Panel
@@ -23,6 +23,7 @@ from diffusion_gui.panels.sampling.start_chip import StartChip
 from diffusion_gui.panels.sampling.start_windows import StartWindows
 from diffusion_gui.panels.sampling.status import status, wish
 from diffusion_gui.panels.sampling.transport import Transport
+from diffusion_gui.state.forecast import sentence
 from diffusion_gui.state.run_view import SamplingPage
 from diffusion_gui.state.sampling import RunState
 
@@ -48,7 +49,6 @@ class SamplingPanel(Panel):
         self.body.addWidget(self.transport)
         self._bind()
         self._show_page()
-        self._show_data()
         self.tools.settings.setChecked(sources.settings.drawer_open)
         sources.forecaster.refresh()
         self._show_forecast()
@@ -106,7 +106,6 @@ class SamplingPanel(Panel):
         shown.step_changed.connect(self._show_frame)
         shown.shown_changed.connect(self._show_page)
         shown.shown_changed.connect(self._show_frame)
-        self._of.document.sampling_changed.connect(self._show_data)
         self._of.forecaster.changed.connect(self._show_forecast)
         controller.runs.changed.connect(self._show_forecast)
         self.tools.settings.toggled.connect(self._on_settings)
@@ -129,6 +128,7 @@ class SamplingPanel(Panel):
     @Slot()
     def toggle(self) -> None:
         """Run, pause or resume: what the accent button says."""
+        self._of.forecaster.refresh()  # that nothing refuses which was mended just now
         self.transport.toggle()
 
     @Slot(bool)
@@ -154,6 +154,7 @@ class SamplingPanel(Panel):
         told = self._of.forecaster
         ask = "" if told.problems else wish(self._of.controller, told)
         self.forecast.setText(ask + told.text)
+        self.transport.set_obstacle(told.problem)
         role = "problem" if told.problems else "caption"
         if self.forecast.property("role") != role:
             self.forecast.setProperty("role", role)
@@ -173,25 +174,26 @@ class SamplingPanel(Panel):
 
     @Slot()
     def _show_frame(self) -> None:
-        frame = self._of.shown.frame
-        if frame is not None:
-            self.batch.set_pictures({q: getattr(frame, q) for q in self._of.shown.quantities})
+        frame, wanted = self._of.shown.frame, self._of.shown.quantities
+        self.batch.set_pictures({q: getattr(frame, q) for q in wanted} if frame else {})
 
     @Slot()
     def _show_state(self) -> None:
         state = self._of.controller.shown_state
         self.tools.export.setEnabled(self._of.shown.run is not None)
         self.caption.setText(status(self._of.controller, self._of.shown.run))
-        if self._of.controller.message:
-            self._say(self._of.controller.message, info=state is not RunState.FAILED)
-        elif state is RunState.RUNNING:
+        failed = state is RunState.FAILED
+        mended = failed and self._of.controller.outdated
+        if self._of.controller.message and not mended:
+            self._say(sentence(self._of.controller.message), info=not failed)
+        elif state is RunState.RUNNING or (mended and self._said):
             self._said = ""
             self.bar.clear()
         if self._of.shown.run is None:
             self.batch.set_message(
-                "getting ready: loading torch and the data set"
+                "Getting ready: loading torch and the data set"
                 if state is RunState.LOADING
-                else "press Run to draw pictures from noise"
+                else "Press Run to draw pictures from noise"
             )
 
     def _say(self, line: str, info: bool) -> None:
@@ -199,11 +201,3 @@ class SamplingPanel(Panel):
         if line != self._said:
             self._said = line
             self.bar.show_lines([line], info=info)
-
-    @Slot()
-    def _show_data(self) -> None:
-        experiment = self._of.document.experiment
-        if experiment.sampling.data == PICTURES and not experiment.pictures:
-            self.bar.show_lines(
-                ["There are no pictures to sample from: drop some, or choose Emoji"]
-            )

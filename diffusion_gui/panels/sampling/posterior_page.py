@@ -33,6 +33,7 @@ WITHOUT = {
 }
 """Why a model has no posterior over images."""
 START = "Run the Exact model to see which images a sample may still become"
+LET_GO = "Its posteriors were given up for the memory of newer runs: run it again to see them"
 
 
 class PosteriorPage(QWidget):
@@ -134,7 +135,7 @@ class PosteriorPage(QWidget):
         self.content.setVisible(found is not None)
         self.empty.setVisible(found is None)
         if run is None or survey is None or frame is None:
-            self.empty.setText(START)
+            self.empty.setText(LET_GO if run is not None and run.let_go else START)
         elif found is None:
             self.empty.setText(_missing(run.experiment, frame.index))
         else:

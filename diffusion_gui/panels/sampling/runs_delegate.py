@@ -279,7 +279,7 @@ def _end(run: Run) -> str:
         return f"failed: {run.message}"
     parts = [figures(run)]
     if run.distance is not None:
-        parts.append(f"Δ ref {spelled(run.distance.mean)}")
+        parts.append(f"Δ ref {spelled(run.distance.rms)}")
     if run.verdict is not None:
         parts.append("verified" if run.verdict.identical else "differs when run again")
     return " · ".join(parts)

@@ -302,4 +302,4 @@ def distance_text(run: Run) -> str:
     span = f", {spelled(min(each))} to {spelled(max(each))}" if len(each) > 1 else ""
     noisy = "; it draws fresh noise, the reference does not" if is_random(run.experiment) else ""
     what = f"{found.steps:,} Heun steps from the same noise"
-    return f"To {what}: rms {spelled(found.mean)} on average{span}{noisy}"
+    return f"To {what}: rms {spelled(found.rms)} over the batch{span}{noisy}"

@@ -17,6 +17,11 @@ from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox
 from diffusion_gui.session.library import captions
 from diffusion_gui.state.document import Document
 
+SIZE = "Side of the model's square images, in pixels"
+COUNT = f"Pictures drawn at once, 1 to {MAX_COUNT}"
+DATA = "The images the model knows: the emoji, or all pictures in the tray of the image panel"
+KEPT = "A fork keeps the pictures of its run: take the fork away to set this"
+
 
 class SettingsForm(QWidget):
     """Shows and edits `document.experiment.sampling`."""
@@ -46,8 +51,8 @@ class SettingsForm(QWidget):
         row.setSpacing(GAP)
         for caption, control, tooltip, stretch in (
             ("Model", self.model, "\n".join(m.explanation for m in MODELS.values()), 2),
-            ("Data", self.data, "The images the model knows", 4),
-            ("Size", self.data_size, "Side of the model's square images, in pixels", 3),
+            ("Data", self.data, DATA, 4),
+            ("Size", self.data_size, SIZE, 3),
             ("Sampler", self.sampler, "How 𝑥ₜ is turned into x at the next level", 3),
         ):
             row.addWidget(Field(caption, control, tooltip), stretch)
@@ -56,7 +61,7 @@ class SettingsForm(QWidget):
         for caption, box, tooltip, stretch in (
             ("Steps", self.steps, "Number of model calls, at most T", 2),
             ("Spacing", self.spacing, spacing, 3),
-            ("Count", self.count, f"Pictures drawn at once, 1 to {MAX_COUNT}", 2),
+            ("Count", self.count, COUNT, 2),
         ):
             row.addWidget(Field(caption, box, tooltip), stretch)
 
@@ -80,7 +85,7 @@ class SettingsForm(QWidget):
         sampling = self._document.experiment.sampling
         pictures = len(self._document.experiment.pictures)
         self.data.setItemText(0, f"Emoji ({len(captions()):,})")
-        self.data.setItemText(1, f"My pictures ({pictures})")
+        self.data.setItemText(1, f"Tray ({pictures})")
         self._show_listed(sampling.spacing)
         for combo, value in (
             (self.model, sampling.model),
@@ -97,6 +102,10 @@ class SettingsForm(QWidget):
         sampler = SAMPLERS[sampling.sampler]
         self.sampler.setToolTip(_describe(sampler))
         self.params.show_values(sampler.params, sampling.params)
+        forked = self._document.experiment.fork is not None
+        for control, tooltip in ((self.data_size, SIZE), (self.count, COUNT)):
+            control.setEnabled(not forked)
+            control.setToolTip(KEPT if forked else tooltip)
         largest = self.data_size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
         largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from diffusion_gui.state.forecast import Forecaster, spoken
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling import RunState, SamplingController
 
 
@@ -13,16 +13,18 @@ def status(controller: SamplingController, run: Run | None) -> str:
     last = run.trajectory.last if run else None
     if state is RunState.LOADING:
         return "getting ready"
-    if run is None or last is None or state is RunState.FAILED:
-        return "failed" if state is RunState.FAILED else ""
+    failed = state is RunState.FAILED and not controller.outdated
+    if run is None or last is None or failed:
+        return "failed" if failed else ""
     total = run.trajectory.num_steps
     parts = [] if state is RunState.RUNNING else [str(state)]
     parts += [f"step {last.index} of {total}", f"NFE {run.calls[last.index]}"]
     if last.index and last.seconds > 0.0:
         rate = last.index / last.seconds
         parts.append(f"{rate:.3g} steps/s")
+        goes_on = last.index < total and run.outcome is Outcome.RUNNING
         left = (total - last.index) / rate
-        parts.append(f"{left:.1f} s left" if last.index < total else f"{last.seconds:.2f} s")
+        parts.append(f"{left:.1f} s left" if goes_on else f"{last.seconds:.2f} s")
     if total < run.experiment.sampling.steps:
         parts.append(f"(at most {total} steps from there)")
     if run.trajectory.stride > 1:

@@ -14,6 +14,7 @@ from diffusion_gui.state.sampling import RunState, SamplingController
 
 RUN_WIDTH = 88
 """The accent button keeps its place while its text changes between Run, Pause and Resume."""
+START = "Start the reverse process (F5)"
 
 
 class Transport(QWidget):
@@ -24,6 +25,7 @@ class Transport(QWidget):
         self._controller = controller
         self._shown = shown
         self._theme = theme
+        self._obstacle = ""
         self._build_buttons()
         self._build_timeline()
         row = QHBoxLayout(self)
@@ -39,7 +41,7 @@ class Transport(QWidget):
         self._show_state()
 
     def _build_buttons(self) -> None:
-        self.run = button("Run", "Start the reverse process (F5)", "accent")
+        self.run = button("Run", START, "accent")
         self.pause = button("Pause", "Hold before the next step (F5)", "accent")
         self.step_back = button(
             "", "Look at the step before; a run that goes on is held (Shift+F6)", "tool"
@@ -97,8 +99,14 @@ class Transport(QWidget):
         elif state is RunState.PAUSED:
             self._shown.follow()
             self._controller.resume()
-        elif state is not RunState.LOADING:
+        elif state is not RunState.LOADING and not self._obstacle:
             self._controller.run()
+
+    def set_obstacle(self, line: str) -> None:
+        """Say why no run can be started; "" if one can. What is paused may go on."""
+        if line != self._obstacle:
+            self._obstacle = line
+            self._show_state()
 
     @Slot(int)
     def _on_scrub(self, step: int) -> None:
@@ -110,6 +118,8 @@ class Transport(QWidget):
     def _show_step(self) -> None:
         run, frame = self._shown.run, self._shown.frame
         if run is None or frame is None:
+            self.timeline.setEnabled(False)
+            self.position.clear()
             return
         total = run.trajectory.num_steps
         with QSignalBlocker(self.timeline):
@@ -118,6 +128,7 @@ class Transport(QWidget):
             self.timeline.setValue(self._shown.step)
         self.position.setText(f"step {frame.index} of {total}   t = {frame.t}")
         self.step_back.setEnabled(not self._shown.at_first)
+        self.step.setEnabled(not self._obstacle or not self._shown.at_newest)
 
     @Slot()
     def _show_state(self) -> None:
@@ -125,7 +136,10 @@ class Transport(QWidget):
         self.pause.setVisible(state is RunState.RUNNING)
         self.run.setVisible(state is not RunState.RUNNING)
         self.run.setText("Resume" if state is RunState.PAUSED else "Run")
-        self.run.setEnabled(state is not RunState.LOADING)
+        refused = "" if state is RunState.PAUSED else self._obstacle
+        self.run.setEnabled(state is not RunState.LOADING and not refused)
+        self.run.setToolTip(f"{refused}\nThen: {START[0].lower()}{START[1:]}" if refused else START)
+        self.step.setEnabled(not refused or not self._shown.at_newest)
         self.stop.setEnabled(state in (RunState.LOADING, RunState.RUNNING, RunState.PAUSED))
         self.step_back.setEnabled(not self._shown.at_first)
 

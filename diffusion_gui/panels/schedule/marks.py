@@ -248,7 +248,7 @@ class Marks(QObject):
         if self._stroke is not None:
             self._stroke.setPen(self._plot.line(tokens.text, 1.2))
         for name in self._grip_names:
-            name.setColor(tokens.cursor)
+            name.setColor(tokens.cursor_text)
         if self._held_name is not None:
             self._held_name.setColor(tokens.text)
             self._held_name.fill = pg.mkBrush(tokens.panel)
