@@ -176,23 +176,45 @@ def _open_by_key(window: QMainWindow, menu: QMenu) -> None:
     key.activated.connect(lambda: window.menuBar().setActiveAction(menu.menuAction()))
 
 
-def shortcut_lines() -> list[tuple[str, str]]:
-    """Return (keys, text) of every command that has a shortcut, and the keys of what has focus."""
-    local = (row.text.partition("\t") for row in ACTIONS)
-    return [
-        *((" or ".join(row.shortcuts), _said(row)) for row in ACTIONS if row.shortcuts),
-        *((keys, text) for text, _, keys in local if keys),
-        ("+, −, 0", "Zoom the picture with the focus, show all of it"),
-        ("Arrows", "Move that picture while it is zoomed"),
+def shortcut_groups() -> dict[str, list[tuple[str, str]]]:
+    """Return (keys, text) of every command that has keys, by menu, then of what has the focus."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for row in ACTIONS:
+        text, _, keys = row.text.partition("\t")
+        keys = " or ".join(row.shortcuts) or keys
+        if keys:
+            menu, inside, name = row.menu.partition("/")
+            groups.setdefault(menu, []).append((keys, f"{name}: {text}" if inside else text))
+    return groups | FOCUS_KEYS
+
+
+FOCUS_KEYS = {
+    "Picture with the focus": [
+        ("+, −, 0", "Zoom, show all of it"),
+        ("Arrows", "Move it while it is zoomed"),
         ("Alt+Arrows", "Read its pixels; with Shift every tenth"),
+    ],
+    "List of runs": [
+        ("Up, Down", "Look at the run before or after"),
+        ("Ctrl+Return", "Restore its settings"),
+        ("C", "Compare the chosen runs"),
+        ("P", "Pin or unpin"),
+        ("F2", "Rename"),
+        ("N", "Write a note"),
+        ("Del", "Delete"),
+        ("Ctrl+Z", "Put back what was deleted"),
+    ],
+    "Mask": [
+        ("X", "Draw anew or keep"),
+        ("R", "Brush or rectangles"),
+        ("[, ]", "Size of the brush"),
+        ("Arrows, Space", "Move the brush, paint there"),
+    ],
+    "Elsewhere": [
         ("[, ]", "Choose a point of the curve with the focus; the arrows move it"),
         ("Space", "Play / pause t, where the focus has no use for it"),
         ("Left, Right", "t − 1, t + 1, where the focus has no use for them"),
         ("F10", "Open the menus"),
-    ]
-
-
-def _said(row: ActionRow) -> str:
-    """Return what a command does, with the name of the menu inside a menu before it."""
-    _, inside, name = row.menu.rpartition("/")
-    return f"{name}: {row.text}" if inside else row.text
+    ],
+}
+"""The keys that act on what has the focus, by what that is."""

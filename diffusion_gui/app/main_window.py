@@ -34,7 +34,7 @@ from diffusion_gui.panels.schedule.editor import ScheduleEditor
 from diffusion_gui.state.run_view import SamplingPage
 
 MARGIN = 10
-_WIDTHS, _HALVES = (35, 65), (1, 1)
+_WIDTHS, _HALVES = (35, 65), (12, 13)
 """Shares of the schedule editor and what is right of it; of the image and the sampling panel."""
 _TIME_KEYS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 
@@ -108,11 +108,11 @@ class MainWindow(QMainWindow):
         for speaker in (
             self.schedule_files,
             self.picture_files,
-            self.run_files,
-            self.sample_drags,
             self.schedule.operations,
         ):  # fmt: skip
             speaker.said.connect(self.toolbar.say)
+        for of_runs in (self.run_files, self.sample_drags):
+            of_runs.said.connect(self.sampling.told.say)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
         p, history = self._parts, self._parts.document.history
@@ -139,7 +139,7 @@ class MainWindow(QMainWindow):
             "stop": p.sampling.stop,
             "forkRun": self.sampling.transport.fork.fork,
             "unforkRun": p.sampling.unfork,
-            "showRuns": lambda: p.run_view.set_page(SamplingPage.RUNS),
+            "showRuns": lambda: self.sampling.show_page(SamplingPage.RUNS),
             "denoiseFromHere": p.starts.from_here,
             "startInverted": p.starts.inverted,
             "startFromNoise": p.starts.from_noise,
@@ -271,6 +271,7 @@ class MainWindow(QMainWindow):
         settings.save_layout("whole", self._whole.saveState())
         settings.save_layout("right", self._right.saveState())
         settings.sync()
+        self.sampling.told.forget()
         self.hide()  # a worker that is loading torch can take a second to end
         self.warming.shutdown()
         self.schedule_files.shutdown()

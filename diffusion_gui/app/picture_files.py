@@ -19,6 +19,7 @@ from diffusion_gui.app.picture_drags import PictureDrags
 from diffusion_gui.app.restoring import Restorer
 from diffusion_gui.app.scenes import file_name, scene_on_show, side_suffix
 from diffusion_gui.app.schedule_files import ask_target
+from diffusion_gui.panels.common.format_combo import ANIMATIONS, file_kinds
 from diffusion_gui.panels.images.panel import ImagePanel
 from diffusion_gui.state.exporting import Exporter
 
@@ -28,14 +29,6 @@ if TYPE_CHECKING:
 
 EXPORTS = ("exportFrame", "exportStrip", "exportSheet", "exportAnimation", "exportTensors")
 _PNG = "PNG picture (*.png)"
-_ANIMATIONS = ";;".join(
-    (
-        "GIF, plays everywhere (*.gif)",
-        "WebP, small (*.webp)",
-        "APNG, without loss (*.apng)",
-        "MP4 video (*.mp4)",
-    )
-)
 
 
 class PictureFiles(QObject):
@@ -178,20 +171,21 @@ class PictureFiles(QObject):
         from diffusion_gui.panels.images.animation_dialog import AnimationDialog
         from diffusion_gui.session.animation import Motion
 
-        dialog = AnimationDialog(self._parts.view.T, self._motion or Motion(), self._panel)
+        dialog = AnimationDialog(
+            self._parts.view.T, self._motion or Motion(), self._ending, self._panel
+        )
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.wished.connect(self._export_animation)
+        dialog.wished.connect(lambda wish: self._export_animation(wish, dialog.format.ending))
         dialog.open()
 
-    @Slot(object)
-    def _export_animation(self, motion: Motion) -> None:
+    def _export_animation(self, motion: Motion, ending: str) -> None:
         from diffusion_gui.session.animation import save_animation
 
-        self._motion = motion
+        self._motion, self._ending = motion, ending
         scene = self._scene()
         name = file_name(self._parts, self._ending, side_suffix(self._parts))
-        if scene and (path := self._ask("Export animation", name, _ANIMATIONS)):
-            if f"*{Path(path).suffix.lower()})" in _ANIMATIONS:
+        if scene and (path := self._ask("Export animation", name, file_kinds(self._ending))):
+            if Path(path).suffix.lower() in ANIMATIONS:
                 self._ending = Path(path).suffix.lower()
             self._start(
                 path, lambda watch: f", {save_animation(path, scene, motion, watch)} frames"

@@ -18,6 +18,7 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.run_copies import COPIES, RunCopies, on_show
 from diffusion_gui.app.schedule_files import ask_target
 from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.format_combo import ANIMATIONS, file_kinds
 from diffusion_gui.panels.sampling.export_row import ExportRow
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.state.exporting import Exporter
@@ -32,14 +33,6 @@ if TYPE_CHECKING:
     from diffusion_gui.session.run_inputs import Carriage
 
 FILES = ("saveGrid", "exportRunPictures", "exportRunAnimation", "exportTrajectory", "exportNumbers")
-_ANIMATIONS = ";;".join(
-    (
-        "GIF, plays everywhere (*.gif)",
-        "WebP, small (*.webp)",
-        "APNG, without loss (*.apng)",
-        "MP4 video (*.mp4)",
-    )
-)
 _FLOATS = "NumPy arrays (*.npz);;safetensors (*.safetensors)"
 
 
@@ -226,20 +219,22 @@ class RunFiles(QObject):
         run, frame = found
         recorded, motion = len(run.trajectory.frames), self._motion or RunMotion()
         fields = self._fields(frame)
-        dialog = RunAnimationDialog(frame, recorded, fields, motion, self._panel)
+        dialog = RunAnimationDialog(frame, recorded, fields, motion, self._ending, self._panel)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.wished.connect(lambda wish: self._export_animation(run, wish))
+        dialog.wished.connect(lambda wish: self._export_animation(run, wish, dialog.format.ending))
         dialog.open()
 
-    def _export_animation(self, run: Run, motion: RunMotion) -> None:
+    def _export_animation(self, run: Run, motion: RunMotion, ending: str) -> None:
         from diffusion_gui.session.run_export import save_run_animation
 
-        self._motion = motion
+        self._motion, self._ending = motion, ending
         frames = run.trajectory.frames
-        path = self._ask("Export animation of the run", f"{_stem(run)}{self._ending}", _ANIMATIONS)
+        path = self._ask(
+            "Export animation of the run", f"{_stem(run)}{self._ending}", file_kinds(self._ending)
+        )
         if not path:
             return
-        if f"*{Path(path).suffix.lower()})" in _ANIMATIONS:
+        if Path(path).suffix.lower() in ANIMATIONS:
             self._ending = Path(path).suffix.lower()
 
         def write(watch: Watch) -> str:

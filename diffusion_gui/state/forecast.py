@@ -41,6 +41,8 @@ class Forecaster(QObject):
         self._soon.timeout.connect(self.refresh)
         document.changed.connect(self._on_document)
         controller.state_changed.connect(self.changed)
+        controller.frames_changed.connect(self._on_frames)
+        self._said = ""
         self._asked: Experiment | None = None
         self._closed = False
 
@@ -119,6 +121,13 @@ class Forecaster(QObject):
     def _take(self, told: tuple[Forecast | None, Problems]) -> None:
         self.forecast, self.problems = told
         self.changed.emit()
+
+    @Slot()
+    def _on_frames(self) -> None:
+        """A run that goes on tells better and better how long its like takes."""
+        if (text := self.text) != self._said:
+            self._said = text
+            self.changed.emit()
 
     @Slot()
     def _on_document(self) -> None:

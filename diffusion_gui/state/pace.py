@@ -6,7 +6,8 @@ of the nearest there was.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 from diffusion_gui.engine.errors import EngineError
@@ -23,33 +24,64 @@ _COUNTED_STEPS = 50
 up to half a second."""
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The time of some model calls of a run."""
+
+    seconds: float
+    calls: int
+    shared: int
+    """Calls before those, which the run has from the one it forks from; 0 for a whole run."""
+    warm: bool
+    """False if the first call is among them, which is slow: all is cold."""
+
+
+def measured(run: Run) -> Measured | None:
+    """Return the time of a run's steps so far, but for those it has from the run it forks from."""
+    fork, last = run.experiment.fork, run.trajectory.last
+    begun = run.trajectory.at_step(fork.step if fork is not None else 0)
+    if last is None or begun is None:
+        return None
+    shared = run.calls[begun.index] if fork is not None else 0
+    warm = begun.index < last.index
+    before = (begun.seconds, run.calls[begun.index]) if warm else (0.0, 0)
+    seconds, calls = last.seconds - before[0], run.calls[last.index] - before[1]
+    return Measured(seconds, calls, shared, warm) if calls > 0 and seconds > 0.0 else None
+
+
 class Pace:
     """Seconds per model call, by what the calls were of."""
 
     def __init__(self) -> None:
         self._strict: dict[Any, float] = {}
         self._loose: dict[Any, float] = {}
+        self._slow: set[Any] = set()
+        self._rough: set[Any] = set()
+        """What is known from a moment only, and makes way for anything else."""
 
     def learn(self, run: Run, device: str) -> None:
         """Take the time of a run's steps so far, but for those it has from the run it forks from.
 
         `device` is the one that was wished for.
         """
-        fork, last = run.experiment.fork, run.trajectory.last
-        if last is None:
+        found = measured(run)
+        if found is None:
             return
-        begun = run.trajectory.at_step(fork.step if fork is not None else 0)
-        if begun is not None and begun.index < last.index:  # the first call is slow: all is cold
-            before = begun.seconds, run.calls[begun.index]
-        else:
-            before = 0.0, 0
-        seconds, calls = last.seconds - before[0], run.calls[last.index] - before[1]
-        if calls <= 0 or seconds <= 0.0:
-            return
-        key = _strict(run.experiment, device)
-        if seconds >= ENOUGH_SECONDS or key not in self._strict:
-            self._strict[key] = seconds / calls
-            self._loose[_loose(run.experiment, device)] = seconds / calls / _pixels(run.experiment)
+        key, each = _strict(run.experiment, device), found.seconds / found.calls
+        sure = found.warm and found.seconds >= ENOUGH_SECONDS
+        if sure or key in self._rough or key not in self._strict:
+            self._rough.discard(key) if sure else self._rough.add(key)
+            self._strict[key] = each
+            self._loose[_loose(run.experiment, device)] = each / _pixels(run.experiment)
+
+    def doubt(self, experiment: Experiment, device: str) -> None:
+        """Note that a run of this model was given up before there was any step to learn from."""
+        self._slow.add(_loose(experiment, device))
+
+    def knows(self, experiment: Experiment, device: str) -> bool:
+        """Return whether `expected` has something to go by; cheap."""
+        loose = _loose(experiment, device)
+        return loose in self._loose or loose in self._slow
 
     def per_call(self, experiment: Experiment, device: str) -> float | None:
         """Return the seconds of a call as `experiment` makes them, None before there was one."""
@@ -68,10 +100,15 @@ class Pace:
         return each
 
     def expected(self, experiment: Experiment, device: str) -> float | None:
-        """Return about how many seconds a run will take, its model built; None: not known."""
+        """Return about how many seconds a run will take, its model built; None: not known.
+
+        Infinity for a model that is in doubt.
+        """
         each = self.nearest(experiment, device)
+        if each is None:
+            return math.inf if self.knows(experiment, device) else None
         try:
-            return each * _calls(experiment) if each is not None else None
+            return each * _calls(experiment)
         except EngineError:
             return None  # the run will be refused, which takes no time
 
@@ -90,7 +127,14 @@ def _length(experiment: Experiment) -> int:
     sampling = experiment.sampling
     spacing = SPACINGS.get(sampling.spacing)
     listed = spacing is not None and spacing.listed
-    return len(sampling.levels) if listed else min(sampling.steps, experiment.schedule.T)
+    return len(sampling.levels) if listed else _steps(experiment)
+
+
+def _steps(experiment: Experiment) -> int:
+    """Return how many of the steps that are asked for there is room for below T, or the start."""
+    sampling = experiment.sampling
+    first = sampling.start.t if sampling.start is not None else experiment.schedule.T
+    return min(sampling.steps, first)
 
 
 def _shortened(experiment: Experiment, share: float) -> Experiment:
@@ -108,7 +152,7 @@ def _shortened(experiment: Experiment, share: float) -> Experiment:
 
 def _fewer(experiment: Experiment, share: float) -> Experiment:
     sampling = experiment.sampling
-    steps = max(round(min(sampling.steps, experiment.schedule.T) * share), 1)
+    steps = max(round(_steps(experiment) * share), 1)
     levels = sampling.levels[:: max(round(1.0 / share), 1)]
     return replace(experiment, sampling=replace(sampling, steps=steps, levels=levels))
 

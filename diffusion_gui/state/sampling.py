@@ -6,6 +6,7 @@ other side of it is `sampling_worker.py`.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.pace import Pace
 from diffusion_gui.state.runs import Outcome, Run, Runs
 from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker
+from diffusion_gui.state.trial import Trial
 
 __all__ = ["Estimate", "Run", "RunState", "SamplingController", "depends_on"]
 
@@ -35,6 +37,8 @@ LIVE_SECONDS = 1.0
 """An edit samples again at once where that is expected to take less than this."""
 SETTLE_SECONDS = 0.4
 """A longer run that is under way starts again when no other edit has followed for this long."""
+TRIAL_SECONDS = 3.0
+"""A live run whose time nobody knows is given up if there is no second step after so long."""
 PAINTING = 0.25
 """The share of the GUI thread that showing a run's progress may take: it shares the interpreter
 with the run."""
@@ -53,6 +57,13 @@ class RunState(StrEnum):
     DONE = "done"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+_ENDED = {
+    Outcome.DONE: RunState.DONE,
+    Outcome.STOPPED: RunState.STOPPED,
+    Outcome.FAILED: RunState.FAILED,
+}
 
 
 def plain(experiment: Experiment) -> Experiment:
@@ -82,7 +93,7 @@ class SamplingController(QObject):
     `state_changed` when `state`, `message` or `outdated` changed, `frames_changed` when a
     trajectory grew, `estimated` and `answered` with what was asked for. With `live`, a change of
     what a run depends on samples again, latest wins; where that would take long it is `offered`
-    instead.
+    instead. Where nobody knows, the first steps tell, out of sight (`Trial`).
     """
 
     state_changed = Signal()
@@ -112,16 +123,20 @@ class SamplingController(QObject):
         self.pace = Pace()
         self.labels = DataLabels()
         self.offered: float | None = None
-        """The seconds that a run would take which `live` did not start by itself."""
+        """The seconds that a run would take which `live` did not make; infinity: many, no more is
+        known."""
         self._requested: Experiment | None = None
         self._answered: Experiment | None = None
         """The document's experiment at the last order: what came after it are edits."""
         self._run_device = device
         self._stopped: Run | None = None
+        self._trial: Trial | None = None
         self._asked: Job | None = None
         self._began = 0.0
         self._patience = QTimer(self, singleShot=True, interval=round(1000.0 * HELD_SECONDS))
         self._patience.timeout.connect(self._show_progress)
+        self._tried = QTimer(self, singleShot=True, interval=round(1000.0 * TRIAL_SECONDS))
+        self._tried.timeout.connect(self._give_up)
         self._runner = JobRunner("sampling", self)
         self._runner.done.connect(self._on_done)
         self._runner.failed.connect(self._on_failed)
@@ -307,6 +322,7 @@ class SamplingController(QObject):
         self._later.stop()
         self._patience.stop()
         if self.active:
+            self._end_trial()
             self._runner.cancel()
             if self.recorded is not None and self.recorded.outcome is Outcome.RUNNING:
                 self.runs.keep(self.recorded)
@@ -332,12 +348,13 @@ class SamplingController(QObject):
     def shutdown(self) -> None:
         """End the run and the background thread; nothing is started afterwards."""
         self._live = False
-        self._later.stop()
-        self._patience.stop()
+        for timer in (self._later, self._patience, self._tried):
+            timer.stop()
         self._runner.shutdown()
         self._mailbox.close()
 
     def _submit(self, paused: bool = False, live: bool = False) -> None:
+        before = self._trial.before if self._trial is not None else self._requested
         experiment = self._requested = self._answered = self._document.experiment
         if not live:
             self._patience.stop()
@@ -346,11 +363,16 @@ class SamplingController(QObject):
         fork = experiment.fork
         parent = self.runs.find(fork.parent) if fork is not None else None
         self._order(Order(experiment, self._device, live, parent), paused)
+        if live and not self.pace.knows(experiment, self._device):
+            self._trial = Trial(before)
+            self._tried.start()
 
     def _order(self, order: Order, paused: bool = False) -> None:
         if self.active:
             self._end(Outcome.STOPPED)
         self._run_device, self.offered = order.device, None
+        self._trial = None
+        self._tried.stop()
         self._later.stop()
         self._stopped, mailbox = order.stopped, self._mailbox
 
@@ -376,6 +398,8 @@ class SamplingController(QObject):
         expected = self.pace.expected(self._document.experiment, self._device) or 0.0
         if self.state is RunState.RUNNING:
             self._restart(expected >= LIVE_SECONDS)
+        elif expected >= LIVE_SECONDS and self._trial is not None:
+            self._withdraw(expected)
         elif expected >= LIVE_SECONDS and self.state is not RunState.LOADING:
             self.offered = expected
         else:
@@ -408,27 +432,88 @@ class SamplingController(QObject):
 
     @Slot()
     def _on_later(self) -> None:
-        if self.live and self._edited and self.state is not RunState.PAUSED:
+        if not self.live or not self._edited or self.state is RunState.PAUSED:
+            return
+        if not self.obstacle:
             self._submit(live=True)
 
     @Slot(object, object)
     def _on_started(self, job: Job, run: Run) -> None:
         if job is not self._runner.job:
             return  # late news of a run that was superseded
+        self.device_known.emit(run.device)
+        if self._trial is not None:
+            self._trial.run = run
+        else:
+            self._take_in(run)
+
+    def _take_in(self, run: Run) -> None:
         self.recorded = run
         if self._stopped is not None:
             self.runs.replace(self._stopped, run)
         else:
             self.runs.add(run)
         self._began = time.monotonic()
-        self.device_known.emit(run.device)
         if self.state is RunState.LOADING:
             self._set_state(RunState.RUNNING)
 
+    # --- a run whose time nobody knows ------------------------------------------------------
+
+    def _judge(self) -> None:
+        """Make a trial a run like others if it is quick, else offer it."""
+        seconds = self._trial.expected if self._trial is not None else None
+        if seconds is None:
+            return
+        if seconds < LIVE_SECONDS:
+            self._end_trial()
+        else:
+            self._refuse(seconds)
+
+    def _end_trial(self) -> None:
+        """Take what was tried into the list, as far as it has come."""
+        trial, self._trial = self._trial, None
+        self._tried.stop()
+        if trial is not None and trial.run is not None:
+            self._take_in(trial.run)
+
+    def _refuse(self, seconds: float) -> None:
+        """Give the trial up for what it has shown."""
+        trial = self._trial
+        if trial is None:
+            return
+        if trial.run is not None and math.isfinite(seconds):
+            self.pace.learn(trial.run, self._run_device)
+        elif self._requested is not None:
+            self.pace.doubt(self._requested, self._run_device)
+        self._withdraw(seconds)
+
+    def _withdraw(self, seconds: float) -> None:
+        """Leave all as it was before the trial, and offer a run that takes so many seconds."""
+        trial, self._trial = self._trial, None
+        assert trial is not None
+        self._tried.stop()
+        self._patience.stop()
+        self._runner.cancel()
+        self._requested, self.offered = trial.before, seconds
+        last = self.recorded
+        ended = _ENDED.get(last.outcome) if last is not None else None
+        self._set_state(ended or RunState.STOPPED, last.message if last is not None else "")
+
+    @Slot()
+    def _give_up(self) -> None:
+        self._judge()
+        self._refuse(math.inf)
+
+    # --- what the thread tells --------------------------------------------------------------
+
     @Slot(list)
     def _on_frames(self, newest: list[Trajectory]) -> None:
+        trial = self._trial.run if self._trial is not None else None
+        if trial is not None and newest[-1] is trial.trajectory:
+            self._judge()
         run = self.recorded
         if run is not None and newest[-1] is run.trajectory:
+            self._learn()
             if not self._patience.isActive():
                 self.frames_changed.emit()
             if self.active and run.message != self.message:
@@ -451,6 +536,7 @@ class SamplingController(QObject):
             self.state_changed.emit()
 
     def _on_run_done(self, run: Run) -> None:
+        self._end_trial()
         self._learn()
         self._patience.stop()
         self.runs.end(run, Outcome.DONE)
@@ -462,6 +548,7 @@ class SamplingController(QObject):
     @Slot(object)
     def _on_failed(self, error: Exception) -> None:
         line = _why(error)
+        self._end_trial()
         self._patience.stop()
         self._end(Outcome.FAILED, line)
         self.frames_changed.emit()

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
+from diffusion_gui.app.leaving import LeaveQuestion
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.state.sampling import RunState
@@ -70,6 +72,35 @@ def test_the_program_ends_when_it_is_closed_while_it_is(
     assert (done.returncode, done.stdout) == (0, "ended 0\n"), done.stderr
     said = [line for line in done.stderr.splitlines() if "propagateSizeHints" not in line]
     assert said == []
+
+
+def test_closing_asks_only_where_runs_are_pinned_named_or_noted(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    parts.sampling.live = False
+    parts.document.replace_sampling("few", model="gaussian", steps=2, count=1, size=16)
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    run = parts.sampling.recorded
+    assert run is not None
+    parts.sampling.runs.annotate(run, "the best so far")
+    for answer in ("Esc", "Enter", "Stay", "Close"):
+        assert not window.close()
+        assert not window.close(), "it is asked once"
+        [question] = window.findChildren(LeaveQuestion)
+        assert question.text() == "Close and lose a run that you pinned, named or noted?"
+        assert question.informativeText().startswith(f"{run.title}.")
+        assert window.isVisible()
+        if answer == "Close":
+            qtbot.mouseClick(question.close_button, Qt.MouseButton.LeftButton)
+        elif answer == "Stay":
+            qtbot.mouseClick(question.stay_button, Qt.MouseButton.LeftButton)
+        else:
+            key = Qt.Key.Key_Escape if answer == "Esc" else Qt.Key.Key_Return
+            qtbot.keyClick(question, key)
+        qtbot.waitUntil(lambda: not window.findChildren(LeaveQuestion))
+        assert window.isVisible() is (answer != "Close")
+    assert not parts.sampling._runner._thread.isRunning()
 
 
 def test_closing_ends_a_run_that_is_paused_and_a_model_that_is_being_built(

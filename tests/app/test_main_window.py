@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -22,13 +23,15 @@ from PySide6.QtWidgets import (
 )
 from pytestqt.qtbot import QtBot
 
-from diffusion_gui.app.actions import ACTIONS, shortcut_lines
+from diffusion_gui.app.actions import ACTIONS, shortcut_groups
 from diffusion_gui.app.key_list import KeyList
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine.images import contact_sheet
 from diffusion_gui.panels.common.style import style_sheet
 from diffusion_gui.panels.common.tokens import LIGHT
 from diffusion_gui.panels.sampling.sample_colours import sample_colour
+from diffusion_gui.session.export import CELL
 from diffusion_gui.state.editor_state import Tool
 from diffusion_gui.state.sampling import RunState
 
@@ -138,9 +141,12 @@ class Folder:
 
 
 def test_the_list_of_keys_has_those_of_menus_and_of_what_has_the_focus() -> None:
-    lines = dict(shortcut_lines())
+    groups = shortcut_groups()
+    lines = {keys: text for group in groups.values() for keys, text in group}
     assert {"F5", "Ctrl+Z", "Del", "D", "Ctrl+A", "+, −, 0", "Alt+Arrows"} <= lines.keys()
     assert not any("\t" in text for text in lines.values())
+    assert {"P", "N", "F2", "C", "Del"} <= dict(groups["List of runs"]).keys()
+    assert list(groups)[:2] == ["File", "Edit"]
 
 
 @pytest.mark.qt_log_ignore("plugin does not support", extend=True)
@@ -270,14 +276,38 @@ def test_the_grid_is_saved_and_a_bad_target_is_said(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    parts.document.replace_sampling("few", steps=3, count=2)
-    parts.sampling.run()
-    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    parts.document.replace_sampling("few", steps=3, count=2, size=16)
+    parts.sampling.step()
+    qtbot.waitUntil(lambda: parts.run_view.frame is not None, timeout=TIMEOUT)
+    run = parts.run_view.run
+    asked: list[tuple[str, str]] = []
     target = tmp_path / "grid.png"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_args: (str(target), ""))
-    window.actions_by_name["saveGrid"].trigger()
-    qtbot.waitUntil(lambda: not window.run_files.busy, timeout=TIMEOUT)
-    assert not QImage(str(target)).isNull()
+
+    def ask(_parent: object, title: str, name: str, *_more: object) -> tuple[str, str]:
+        asked.append((title, Path(name).name))
+        return str(target), ""
+
+    def saved() -> np.ndarray:
+        window.actions_by_name["saveGrid"].trigger()
+        qtbot.waitUntil(lambda: not window.run_files.busy, timeout=TIMEOUT)
+        with Image.open(target) as image:
+            return np.asarray(image.convert("RGB"))
+
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", ask)
+    scale = round(CELL / 16)
+    wanted = contact_sheet(run.trajectory.last.x_t, 2, scale=scale)
+    np.testing.assert_array_equal(saved(), wanted)
+    assert window.toolbar.caption.text() == "Saved grid.png, x_t at step 0 of 3"
+    parts.sampling.resume()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    parts.run_view.set_step(1)
+    result = run.trajectory.last.x_t
+    np.testing.assert_array_equal(saved(), contact_sheet(result, 2, scale=scale))
+    assert window.toolbar.caption.text() == "Saved grid.png"
+    assert asked == [
+        (f"Save x_t at step 0 of 3 of {run.title} as PNG", "samples-x_t-step-0.png"),
+        (f"Save the result of {run.title} as PNG", "samples.png"),
+    ]
     target = tmp_path / "no such folder" / "grid.png"
     window.actions_by_name["saveGrid"].trigger()
     qtbot.waitUntil(lambda: "no such folder" in window.sampling.bar.text, timeout=TIMEOUT)

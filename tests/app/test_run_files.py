@@ -73,7 +73,7 @@ def _done(window: MainWindow, qtbot: QtBot) -> None:
 
 
 def _said(window: MainWindow) -> str:
-    return window.toolbar.caption.text()
+    return window.sampling.caption.text()
 
 
 def _open(path: Path) -> np.ndarray:

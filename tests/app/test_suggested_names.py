@@ -67,7 +67,10 @@ def test_the_ending_of_the_last_animation_is_suggested_again(
 ) -> None:
     _ask_animation(window)
     decline = QFileDialog.getSaveFileName
-    for name in ("a.WEBP", "a.txt"):  # the second cannot be written
+    for name in (
+        "a.WEBP",
+        "a.txt",
+    ):  # the first is not of the kind chosen, the second cannot be written
         monkeypatch.setattr(
             QFileDialog, "getSaveFileName", lambda *_, n=name: (str(tmp_path / n), "")
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -74,6 +74,27 @@ def test_two_lines_stand_there_themselves(
     window.images.bar.show_lines(["x"])
     assert window.images.bar.text == "x"
     assert _details(window).isHidden()
+
+
+def test_a_long_line_ends_with_an_ellipsis_and_is_whole_behind_the_button(
+    window: MainWindow, qtbot: QtBot
+) -> None:
+    window.show()
+    bar, line = window.sampling.bar, f"RuntimeError: {'x' * 300} {'some words ' * 60}"
+    bar.show_lines([line])
+    qtbot.waitUntil(lambda: bar.isVisible() and bar.height() > 10)
+    text = bar.findChild(QLabel, "messageText")
+    assert text is not None
+    assert bar.text == line
+    assert text.text().endswith("…")
+    assert text.heightForWidth(text.width()) <= 2 * text.fontMetrics().lineSpacing() + 2
+    assert text.toolTip() == line
+    button = bar.findChild(QPushButton, "messageDetails")
+    assert button is not None
+    assert button.isVisible()
+    bar.show_lines(["short"])
+    assert text.text() == bar.text == "short"
+    assert not button.isVisible()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege there")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication, QLineEdit
+from PySide6.QtWidgets import QApplication, QLineEdit, QStyleOptionViewItem
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -189,8 +189,11 @@ def test_runs_are_shown_named_noted_pinned_deleted_and_restored(
     qtbot.waitUntil(lambda: first.title == "the first")
     low = page.tree.visualRect(page.model.index_of(first)).height()
     page.details.note.setFocus()
-    qtbot.keyClicks(page.details.note, "good")
-    assert first.note == "good"
+    qtbot.keyClicks(page.details.note, "good one, this")
+    assert first.note == "good one, this"
+    for left in ("good one, ", "good "):
+        qtbot.keyClick(page.details.note, Qt.Key.Key_Z, CTRL)
+        assert first.note == left, "a word at a time"
     qtbot.waitUntil(lambda: page.tree.visualRect(page.model.index_of(first)).height() > low)
     qtbot.keyClick(page.details.note, Qt.Key.Key_Return)
     assert page.tree.hasFocus()
@@ -230,6 +233,70 @@ def test_runs_are_shown_named_noted_pinned_deleted_and_restored(
     assert page.deleted.isVisible()
     parts.sampling.runs.forgotten.emit(first)
     assert page.deleted.isHidden(), "nothing is offered whose memory is gone"
+
+
+def test_what_the_next_change_replaces_says_so_and_a_click_keeps_it(
+    panel: SamplingPanel, parts: Parts, finish: Callable[..., Run], qtbot: QtBot
+) -> None:
+    page, runs = open_page(panel, qtbot), parts.sampling.runs
+    first = finish()
+
+    def height(run: Run) -> int:
+        return page.tree.visualRect(page.model.index_of(run)).height()
+
+    def edit(steps: int) -> Run:
+        before = parts.sampling.recorded
+        parts.document.replace_sampling("steps", steps=steps)
+        qtbot.waitUntil(
+            lambda: parts.sampling.recorded is not before and not parts.sampling.active,
+            timeout=TIMEOUT,
+        )
+        assert parts.sampling.recorded is not None
+        return parts.sampling.recorded
+
+    low = height(first)
+    parts.sampling.live = True
+    assert parts.sampling.fleeting is None, "it was asked for by hand"
+    live = edit(4)
+    assert parts.sampling.fleeting is live
+    qtbot.waitUntil(lambda: height(live) > low)
+    assert page.chosen() == [live]
+    parts.sampling.live = False
+    qtbot.waitUntil(lambda: height(live) == low)
+    parts.sampling.live = True
+    qtbot.waitUntil(lambda: height(live) > low)
+    delegate, option = page.tree.itemDelegate(), QStyleOptionViewItem()
+    option.rect = page.tree.visualRect(page.model.index_of(live))
+    qtbot.mouseClick(page.tree.viewport(), LEFT, pos=delegate.pin_rect(option).center())
+    assert live.pinned
+    assert parts.sampling.fleeting is None
+    qtbot.waitUntil(lambda: height(live) == low)
+    newest = edit(5)
+    assert list(runs) == [first, live, newest]
+    parts.sampling.live = False
+
+
+def test_what_is_chosen_is_what_is_on_show_when_a_comparison_ends(
+    panel: SamplingPanel, parts: Parts, finish: Callable[..., Run], qtbot: QtBot
+) -> None:
+    page = open_page(panel, qtbot)
+    first, second = finish(), finish(steps=4)
+    assert not page.compare.isEnabled()
+    assert page._count.text() == "2 runs: choose 2 to 4 to compare"
+    click(page, first, qtbot)
+    click(page, second, qtbot, CTRL)
+    assert page._count.text() == "2 runs, 2 chosen"
+    qtbot.mouseClick(page.compare, LEFT)
+    third = finish(steps=5)
+    assert not parts.run_comparison.on
+    assert parts.run_view.run is third
+    assert page.chosen() == [third], "Del is meant for what is seen"
+    click(page, first, qtbot)
+    click(page, second, qtbot, CTRL)
+    qtbot.mouseClick(page.compare, LEFT)
+    qtbot.mouseClick(page.compare, LEFT)
+    assert not parts.run_comparison.on
+    assert page.chosen() == [parts.run_view.run]
 
 
 def test_a_hidden_page_takes_in_what_happened_when_it_is_on_show_again(

@@ -224,7 +224,7 @@ def test_chips_choose_the_grids_and_the_page_beside_them(
     qtbot.mouseClick(page, LEFT)
     qtbot.waitUntil(lambda: panel.batch.width() > wide + 100)
     qtbot.mouseClick(page, LEFT)
-    assert panel._pages.isVisible()
+    assert panel.middle.pages.isVisible()
 
 
 def test_steps_are_walked_by_buttons_and_keys(

@@ -13,6 +13,7 @@ from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.engine.forecast import Part
 from diffusion_gui.panels.common.widgets import NumberBox
 from diffusion_gui.panels.sampling.drawer import SettingsDrawer
+from diffusion_gui.state.sampling import RunState
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -39,6 +40,13 @@ def _type(qtbot: QtBot, box: NumberBox, text: str) -> None:
     box.selectAll()
     qtbot.keyClicks(box, text)
     qtbot.keyClick(box, Qt.Key.Key_Return)
+
+
+def _label(qtbot: QtBot, drawer: SettingsDrawer, text: str) -> None:
+    drawer.label_picker.setFocus()
+    drawer.label_picker.lineEdit().selectAll()
+    qtbot.keyClicks(drawer.label_picker, text)
+    qtbot.keyClick(drawer.label_picker, Qt.Key.Key_Return)
 
 
 def test_the_drawer_is_remembered(
@@ -76,13 +84,19 @@ def test_model_parameters_and_labels(drawer: SettingsDrawer, parts: Parts, qtbot
     assert any(text.text() == "temperature τ" for text in drawer.model_params.findChildren(QLabel))
     _type(qtbot, temperature, "2")
     assert dict(document.experiment.sampling.model_params)["temperature"] == 2.0
-    drawer.label_picker.setFocus()
-    qtbot.keyClicks(drawer.label_picker, "heart")
-    qtbot.keyClick(drawer.label_picker, Qt.Key.Key_Return)
+    _label(qtbot, drawer, "heart")
     assert document.experiment.sampling.label == "heart"
     assert drawer.label_count.text().endswith(" images")
     assert int(drawer.label_count.text().split()[0]) > 5
     assert "heart" in drawer.sections[Part.MODEL].summary.text()
+    _label(qtbot, drawer, "harts")
+    assert document.experiment.sampling.label == "heart", "what no image has changes nothing"
+    assert drawer.label_problem.text().startswith(
+        "No image has the label 'harts': is it 'hearts', "
+    )
+    assert drawer.label_picker.currentText() == "harts"
+    _label(qtbot, drawer, "heart")
+    assert not drawer.label_problem.isVisible()
     document.history.undo()
     assert drawer.label_picker.currentText() == ""
     assert drawer.label_count.text() == "1,377 images"
@@ -107,13 +121,26 @@ def test_guidance_without_a_label_is_said_in_its_place(
     _choose(qtbot, drawer.guidance, "cfg")
     qtbot.waitUntil(lambda: section.problem.isVisible())
     assert "needs a label to follow" in section.problem.text()
+    run = window.sampling.transport.run
+    assert not run.isEnabled()
+    assert run.toolTip().startswith(section.problem.text())
+    parts.sampling.live = True
+    parts.sampling.step()  # it fails, and says so until it is mended
+    bar = window.sampling.bar
+    qtbot.waitUntil(lambda: bar.text.startswith("Guidance needs a label"), timeout=20_000)
+    assert window.sampling.caption.text() == "failed"
+    _type(qtbot, drawer.guidance_params.control("scale"), "3")
+    assert not parts.sampling.active, "live samples nothing that would be refused"
+    assert (bar.text, window.sampling.caption.text()) == ("", "")
+    parts.sampling.live = False
     assert window.sampling.forecast.text() == section.problem.text()
     _type(qtbot, drawer.guidance_params.control("scale"), "4")
     assert sampling().guidance == Guidance("cfg", sampling().guidance.params)
     assert dict(sampling().guidance.params)["scale"] == 4.0
     _choose(qtbot, drawer.against, "gaussian")
     qtbot.waitUntil(lambda: not section.problem.isVisible())
-    assert window.sampling.forecast.text().startswith("NFE 40 ")
+    assert run.isEnabled()
+    assert "NFE 40 " in window.sampling.forecast.text()
     _choose(qtbot, drawer.guidance, "apg")
     assert dict(sampling().guidance.params)["scale"] == 4.0
     assert "rescale" not in dict(sampling().guidance.params)
@@ -145,3 +172,35 @@ def test_sampler_spacing_restart_and_pictures(
     _type(qtbot, drawer.seed, "77")
     assert (sampling().count, parts.document.experiment.seed) == (5, 77)
     assert drawer.sections["pictures"].summary.text() == "5 of 32 px, seed 77"
+
+
+def test_a_fork_keeps_count_and_size_and_deleting_all_runs_leaves_nothing_on_show(
+    drawer: SettingsDrawer, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    panel, shown = window.sampling, parts.run_view
+    parts.document.replace_sampling("few", steps=4, count=2)
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=20_000)
+    run = shown.run
+    assert run is not None
+    parts.sampling.fork(run, 2)
+    fields = drawer.count, drawer.picture_size, panel.form.count, panel.form.data_size
+    assert all(not box.isEnabled() and "fork" in box.toolTip() for box in fields)
+    parts.document.replace_sampling("by hand", count=5)
+    qtbot.waitUntil(lambda: drawer.sections[Part.PICTURES].problem.isVisible())
+    assert "keeps the 2 pictures of 32 px" in drawer.sections[Part.PICTURES].problem.text()
+    assert not drawer.sections[Part.SAMPLER].problem.isVisible()
+    parts.document.history.undo()
+    parts.sampling.unfork()
+    assert all(box.isEnabled() for box in fields)
+    shown.enlarge(1)
+    parts.sampling.runs.delete(run)
+    assert (shown.run, shown.frame, shown.enlarged) == (None, None, False)
+    assert not panel.batch.images
+    assert not panel.tools.export.isEnabled()
+    assert not panel.transport.fork.isEnabled()
+    assert not panel.transport.timeline.isEnabled()
+    assert panel.caption.text() == panel.transport.position.text() == ""
+    parts.sampling.runs.put_back(run)
+    assert shown.run is run
+    assert len(panel.batch.images) == 2

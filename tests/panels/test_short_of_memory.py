@@ -19,6 +19,7 @@ from diffusion_gui.engine.denoisers.exact import Exact
 from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.engine.params import pack
 from diffusion_gui.panels.sampling.panel import SamplingPanel
+from diffusion_gui.state.forecast import sentence
 from diffusion_gui.state.runs import Outcome
 from diffusion_gui.state.sampling import RunState
 
@@ -91,9 +92,9 @@ def test_a_model_without_room_for_the_batch_is_asked_in_parts_and_that_is_said(
     assert plain is not None
     assert run.outcome is Outcome.DONE
     assert made[0].asked == [16, 8, *[4] * 20]  # of 6 steps, the last has no estimate
-    line = "not enough memory for 16 pictures at once: the model is asked for 4 at a time"
+    line = "Not enough memory for 16 pictures at once: the model is asked for 4 at a time"
     assert panel.bar.text == line
-    assert run.message == line
+    assert sentence(run.message) == line
     for one, other in zip(run.trajectory.frames, plain.trajectory.frames, strict=True):
         np.testing.assert_array_equal(one.x_t, other.x_t)
     _run(qtbot, panel, parts)  # what was found out is kept, but twice as many are tried once
@@ -123,7 +124,7 @@ def test_without_room_for_one_picture_the_run_ends_with_the_mend(
         made[0].room, made[0].error = 0, lambda error=error: error
         _run(qtbot, panel, parts)
         assert parts.sampling.state is RunState.FAILED
-        assert panel.bar.text.startswith("not enough memory to ask the model for one picture of 32")
+        assert panel.bar.text.startswith("Not enough memory to ask the model for one picture of 32")
         assert "lower the size" in panel.bar.text
     made[0].room = 2
     _run(qtbot, panel, parts)
@@ -144,7 +145,8 @@ def test_a_model_that_raises_leaves_the_frames_and_the_next_run_works(
         made[0].room, made[0].error = 0, lambda error=error: error
         _run(qtbot, panel, parts)
         assert parts.sampling.state is RunState.FAILED
-        assert panel.bar.text.startswith(type(error).__name__)
+        assert panel.bar.text.startswith("The run failed: press Run to try again")
+        assert type(error).__name__ in panel.bar.text
         assert "\n" not in panel.bar.text
         made[0].room = 4
         _run(qtbot, panel, parts)
@@ -168,7 +170,7 @@ def test_a_step_that_is_not_a_number_ends_the_run_and_a_fork_goes_on_before_it(
     failed = parts.sampling.recorded
     assert failed is not None
     assert panel.bar.text.startswith(
-        "step 3 (t = 500): the model's estimate is not a finite number"
+        "Step 3 (t = 500): the model's estimate is not a finite number"
     )
     assert failed.outcome is Outcome.FAILED
     assert [frame.index for frame in failed.trajectory.frames] == [0, 1, 2]
@@ -209,5 +211,5 @@ def test_without_memory_for_the_history_the_run_goes_on_with_fewer_steps_kept(
     assert run.trajectory.finished
     assert len(run.trajectory) <= 6
     kept = f"1 of {run.trajectory.stride}"
-    assert panel.bar.text == f"not enough memory for every step: {kept} is kept"
+    assert panel.bar.text == f"Not enough memory for every step: {kept} is kept"
     assert f"{kept} steps kept" in panel.caption.text()

@@ -8,7 +8,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.engine.experiment import PICTURES
+from diffusion_gui.engine.experiment import PICTURES, Start
 from diffusion_gui.engine.forecast import Part
 from diffusion_gui.engine.numerals import size
 from diffusion_gui.state.forecast import spoken
@@ -39,7 +39,32 @@ def test_the_forecast_follows_the_settings_and_the_runs(parts: Parts, qtbot: QtB
     assert told.seconds == pytest.approx(8 * per_call)
     assert "about" in told.text
     parts.document.replace_sampling("another count", count=3)
-    assert told.seconds is None, "of this count there is no run yet"
+    assert told.seconds == pytest.approx(8 * per_call * 3 / 2)
+    assert "roughly" in told.text, "of this count there is no run yet"
+
+
+def test_steps_beyond_T_are_counted_the_same_everywhere_and_said(
+    parts: Parts, qtbot: QtBot
+) -> None:
+    controller, told = parts.sampling, parts.forecaster
+    controller.live = False
+    parts.document.replace_sampling("few", steps=4, count=2, model="gaussian", size=16)
+    controller.run()
+    qtbot.waitUntil(lambda: controller.state is RunState.DONE, timeout=TIMEOUT)
+    for start, most, words in (
+        (None, 1000, "no more than 1,000 steps from T = 1,000"),
+        (Start(parts.view.picture, 300), 300, "no more than 300 steps from t = 300"),
+    ):
+        parts.document.replace_sampling("many", steps=2000, start=start)
+        qtbot.waitUntil(
+            lambda most=most: told.forecast is not None and told.forecast.calls == most,
+            timeout=TIMEOUT,
+        )
+        assert told.text.startswith(f"NFE {most:,}   {words}   about ")
+        expected = controller.pace.expected(parts.document.experiment, "cpu")
+        assert expected == pytest.approx(told.seconds)
+    parts.document.replace_sampling("fewer", steps=300)
+    qtbot.waitUntil(lambda: "no more than" not in told.text, timeout=TIMEOUT)
 
 
 def test_a_long_plan_is_counted_in_the_background(parts: Parts, qtbot: QtBot) -> None:

@@ -46,7 +46,7 @@ def test_a_run_that_would_take_long_is_offered_and_one_click_makes_it(
     qtbot.waitUntil(lambda: "   NFE 1,000   about " in panel.forecast.text(), timeout=TIMEOUT)
     assert panel.forecast.text().startswith("settings changed: press Run   NFE")
     parts.document.replace_sampling("of another count", count=3)
-    qtbot.waitUntil(lambda: "press Run (about " in panel.forecast.text(), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: "NFE 1,000   roughly " in panel.forecast.text(), timeout=TIMEOUT)
     assert controller.recorded is made
     parts.document.history.undo()
     parts.document.replace_schedule(ScheduleSpec("linear"), "preset")
@@ -113,6 +113,55 @@ def test_a_live_run_that_takes_its_time_is_shown_as_it_grows(
     assert not run.trajectory.finished
     controller.stop()
     assert controller.shown_state is RunState.STOPPED
+
+
+def test_a_model_of_unknown_pace_is_tried_out_of_sight_and_offered_where_it_is_slow(
+    window: MainWindow, parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controller, panel = parts.sampling, window.sampling
+    parts.document.replace_sampling("few", steps=4, count=2)
+    controller.run()
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+    made = controller.recorded
+    seen: list[object] = []
+    parts.run_view.run_changed.connect(lambda: seen.append(parts.run_view.run))
+
+    monkeypatch.setattr(sampling, "LIVE_SECONDS", 1e-9)
+    parts.document.replace_sampling("not timed yet", model="gaussian")
+    assert controller.state is RunState.LOADING
+    qtbot.waitUntil(lambda: controller.offered is not None, timeout=TIMEOUT)
+    assert 0.0 < controller.offered < 60.0
+    assert (controller.state, controller.recorded, list(controller.runs)) == (
+        RunState.DONE, made, [made],
+    )  # fmt: skip
+    assert panel.forecast.text().startswith("settings changed: press Run   NFE 4   about ")
+    parts.document.replace_sampling("more", steps=5)
+    assert controller.state is RunState.DONE, "known by now: offered at once"
+
+    controller._tried.setInterval(60_000)
+    parts.document.replace_sampling("not timed yet", model="stack")
+    assert controller.state is RunState.LOADING
+    parts.document.history.undo()
+    assert (controller.state, controller.offered is None) == (RunState.DONE, False)
+
+    controller._tried.setInterval(0)
+    parts.document.replace_sampling("not timed yet", model="smoothed")
+    qtbot.waitUntil(lambda: controller.offered is not None, timeout=TIMEOUT)
+    assert panel.forecast.text().startswith("settings changed: press Run (it takes a while)   ")
+    parts.document.replace_sampling("fewer", steps=4)
+    assert controller.state is RunState.DONE, "it is not tried again"
+    assert seen == []
+    qtbot.mouseClick(panel.transport.run, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+    assert [run.experiment.sampling.model for run in controller.runs] == ["exact", "smoothed"]
+    assert "about" in panel.forecast.text()
+
+    monkeypatch.setattr(sampling, "LIVE_SECONDS", 1000.0)
+    controller._tried.setInterval(60_000)
+    parts.document.replace_sampling("not timed yet", model="local", size=16, model_params=())
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+    assert [run.experiment.sampling.model for run in controller.runs][2:] == ["local"]
+    assert parts.run_view.run is controller.recorded
 
 
 def _run(sampling: Sampling, seconds: float) -> Run:

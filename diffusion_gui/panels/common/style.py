@@ -61,6 +61,10 @@ QPushButton[role="chip"]:checked {{
     color: {accent}; background: {hover}; font-weight: 600;
 }}
 QPushButton[role="chip"]:disabled {{ color: {disabled}; background: transparent; }}
+QPushButton[role="chip"]::menu-indicator {{ image: none; width: 0; }}
+QLineEdit[role="low"] {{
+    min-height: 20px; max-height: 20px; padding: 0 6px; font-size: 11px;
+}}
 QPushButton[role="section"], QPushButton[role="section"]:checked {{
     background: transparent; border: 1px solid transparent; color: {text}; font-weight: 600;
     text-align: left; padding: 0 4px 0 0; min-height: 20px; max-height: 20px;
@@ -69,7 +73,7 @@ QPushButton[role="section"]:hover {{ background: {hover}; }}
 QPushButton[role="section"]:focus {{ border: 1px solid {accent}; }}
 QScrollArea[role="drawer"], QWidget[role="drawer"] {{ background: transparent; border: none; }}
 QPushButton[role="choice"] {{
-    padding: 0 20px 0 7px; min-height: 20px; max-height: 20px; font-size: 11px;
+    padding: 0 20px 0 7px; min-height: 20px; max-height: 20px; min-width: 32px; font-size: 11px;
     color: {secondary};
 }}
 QPushButton[role="choice"]::menu-indicator {{
@@ -95,6 +99,8 @@ QComboBox QLineEdit, QComboBox QLineEdit:focus {{
     background: transparent; border: none; padding: 0; min-height: 0;
 }}
 QComboBox::drop-down {{ border: none; width: 22px; }}
+QComboBox[role="close"] {{ padding-left: 7px; padding-right: 0; }}
+QComboBox[role="close"]::drop-down {{ width: 19px; }}
 QComboBox::down-arrow {{ image: url("{chevron}"); width: 12px; height: 12px; }}
 QComboBox QAbstractItemView, QListView[role="choices"] {{
     background: {panel}; color: {text}; border: 1px solid {hairline}; padding: 4px;

@@ -26,7 +26,9 @@ from PySide6.QtWidgets import (
     QSlider,
     QSpinBox,
     QStyle,
+    QStyleOptionButton,
     QStyleOptionSlider,
+    QStylePainter,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -97,6 +99,7 @@ class _BarText(QLabel):
     def __init__(self) -> None:
         super().__init__()
         self.whole = ""
+        self.setObjectName("messageText")
         self.setWordWrap(True)
         narrow = self.sizePolicy()
         narrow.setHorizontalPolicy(QSizePolicy.Policy.Ignored)  # a long word widens no panel
@@ -426,6 +429,31 @@ class Chip(QPushButton):
         wide = QFontMetrics(bold).horizontalAdvance(self.text())
         extra = wide - self.fontMetrics().horizontalAdvance(self.text())
         return super().sizeHint() + QSize(max(extra, 0), 0)
+
+    @property
+    def shown_text(self) -> str:
+        """What there is room for: all of it, or as much as ends with an ellipsis."""
+        lacking = self.sizeHint().width() - self.width()
+        if lacking <= 0:
+            return self.text()
+        room = self.fontMetrics().horizontalAdvance(self.text()) - lacking
+        return self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the text that fits."""
+        painter = QStylePainter(self)
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        option.text = self.shown_text
+        painter.drawControl(QStyle.ControlElement.CE_PushButton, option)
+
+
+class Rigid(QWidget):
+    """Gives up none of the width that its content asks for."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the whole."""
+        return self.sizeHint()
 
 
 def button(text: str, tooltip: str, role: str = "") -> QPushButton:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
+from diffusion_gui.panels.common.format_combo import FormatCombo
 from diffusion_gui.panels.common.widgets import GAP, PADDING, IntegerBox, button, label
 from diffusion_gui.session.animation import MOST_FPS, MOST_FRAMES, Motion
+
+WIDTH = 320
+"""In pixels: the title stands whole beside the buttons of the window."""
 
 
 class AnimationDialog(QDialog):
@@ -14,10 +18,13 @@ class AnimationDialog(QDialog):
 
     wished = Signal(object)
 
-    def __init__(self, T: int, motion: Motion, parent: QWidget) -> None:
+    def __init__(self, T: int, motion: Motion, ending: str, parent: QWidget) -> None:
+        """`ending` is that of the file's kind which is chosen at first."""
         super().__init__(parent)
         self.setObjectName("animationDialog")
         self.setWindowTitle("Export animation")
+        self.setMinimumWidth(WIDTH)
+        self.format = FormatCombo(ending)
         self._T = T
         self.frames = IntegerBox(2, MOST_FRAMES)
         self.frames.setObjectName("animationFramesSpin")
@@ -52,6 +59,7 @@ class AnimationDialog(QDialog):
             ("Frames", self.frames, "How many frames from t = 0 to T, evenly in t; at most T + 1"),
             ("Per second", self.fps, "Frames per second, 1/s"),
             ("Direction", self.way, "Whether t runs back to 0 again: then it loops without a jump"),
+            ("Format", self.format, self.format.toolTip()),
         )
         for row, (title, widget, tooltip) in enumerate(rows):
             grid.addWidget(label(title, "caption"), row, 0)
@@ -62,7 +70,7 @@ class AnimationDialog(QDialog):
         self.cancel = button("Cancel", "Close without exporting (Esc)")
         self.cancel.setAutoDefault(False)
         self.cancel.clicked.connect(self.reject)
-        self.save = button("Save as…", "Choose a file: .gif, .webp, .apng or .mp4", "accent")
+        self.save = button("Save as…", "Choose a place", "accent")
         self.save.setObjectName("animationSaveButton")
         self.save.setDefault(True)
         self.save.clicked.connect(self._accept)

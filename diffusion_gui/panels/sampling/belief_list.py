@@ -11,8 +11,10 @@ from diffusion_gui.panels.common.picture import draw, to_qimage
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.sampling.sample_colours import sample_colour
 
-ROW = 26
-THUMB = 22
+ROW, TALLEST = 26, 60
+"""Height of a row at least, and at most where there is much room."""
+AROUND = 4
+"""Pixels of a row that its thumbnail leaves free."""
 MOST_ROWS = 9
 """The images that are kept of a posterior, and all others."""
 GAP = 8
@@ -68,7 +70,7 @@ class BeliefList(QWidget):
         self._images: dict[int, QImage] = {}
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumHeight(2 * ROW)
-        self.setMaximumHeight(MOST_ROWS * ROW)
+        self.setMaximumHeight(MOST_ROWS * TALLEST)
         theme.changed.connect(self.update)
 
     def show_belief(self, belief: Belief, sample: int) -> None:
@@ -79,12 +81,17 @@ class BeliefList(QWidget):
         self.update()
 
     @property
+    def row_height(self) -> int:
+        """How high each row is: rows grow once there is room for all of them."""
+        return min(max(self.height() // MOST_ROWS, ROW), TALLEST)
+
+    @property
     def rows(self) -> list[tuple[int, str, float]]:
         """Index, name and weight of the images on show; index -1 stands for all others."""
         belief = self._belief
         if belief is None:
             return []
-        some = max(self.height() // ROW - 1, 1)
+        some = max(self.height() // self.row_height - 1, 1)
         atlas, total = belief.atlas, len(belief.atlas)
         pairs = zip(belief.indices[self._sample], belief.weights[self._sample], strict=True)
         kept = [
@@ -104,16 +111,19 @@ class BeliefList(QWidget):
         font = self.font()
         font.setPixelSize(12)
         painter.setFont(font)
+        high = self.row_height
         for place, (index, name, weight) in enumerate(self.rows):
-            self._draw_row(painter, QRect(0, place * ROW, self.width(), ROW), index, name, weight)
+            self._draw_row(painter, QRect(0, place * high, self.width(), high), index, name, weight)
 
     def _draw_row(
         self, painter: QPainter, row: QRect, index: int, name: str, weight: float
     ) -> None:
-        tokens, left = self._theme.tokens, THUMB + GAP
+        tokens, thumb = self._theme.tokens, row.height() - AROUND
+        left = thumb + GAP
         if index >= 0:
-            draw(painter, self._thumbnail(index), QRect(0, row.top() + 2, THUMB, THUMB))
-        text = QRect(left, row.top(), row.width() - left - NUMBER, ROW - BAR - 2)
+            place = QRect(0, row.top() + AROUND // 2, thumb, thumb)
+            draw(painter, self._thumbnail(index), place)
+        text = QRect(left, row.top(), row.width() - left - NUMBER, row.height() - BAR - 2)
         painter.setPen(QColor(tokens.text if index >= 0 else tokens.secondary))
         name = painter.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, text.width())
         middle = Qt.AlignmentFlag.AlignVCenter
@@ -128,7 +138,7 @@ class BeliefList(QWidget):
     def event(self, event: QEvent) -> bool:
         """Say the whole of a row whose name is too long."""
         if isinstance(event, QHelpEvent):
-            rows, place = self.rows, event.pos().y() // ROW
+            rows, place = self.rows, event.pos().y() // self.row_height
             if 0 <= place < len(rows):
                 _, name, weight = rows[place]
                 QToolTip.showText(event.globalPos(), f"{name}: {percent(weight)}", self)

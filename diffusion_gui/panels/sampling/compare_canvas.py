@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Slot
@@ -32,6 +32,12 @@ LEFT = Qt.MouseButton.LeftButton
 FLICKER_MS = 250
 """Each run is on show for so long: two of them change places twice a second."""
 KNOB = 7
+PART = "   "
+"""Between the parts of a caption, the most telling first."""
+WORTH = 1.08
+"""How much larger pictures have to be for the areas to go to more rows."""
+EVEN = 0.8
+"""How large pictures in whole rows are at least, beside the largest there is room for."""
 _SYMBOLS = {Quantity.X_T: "𝑥ₜ", Quantity.X0_HAT: "𝑥̂₀", Quantity.EPS_HAT: "ε̂"}
 
 
@@ -44,6 +50,26 @@ class Area:
     swiped: list[QImage] | None = None
     beside: str = ""
     """What is written above what is right of the divider."""
+
+
+def shorter(text: str, fits: Callable[[str], bool]) -> str:
+    """Return as many parts of a caption as fit, the first ones first; the first one always."""
+    parts = text.split(PART)
+    for number in range(len(parts), 1, -1):
+        if fits(PART.join(parts[:number])):
+            return PART.join(parts[:number])
+    return parts[0]
+
+
+def even_grid(count: int, width: int, height: int) -> tuple[int, int]:
+    """Return (columns, cell side) as `best_grid`, of whole rows where that costs little."""
+    columns, side = best_grid(count, width, height)
+    for number in range(1, count + 1):
+        if count % number == 0:
+            own = min((width + GAP) // number, (height + GAP) * number // count) - GAP
+            if count % columns and own >= EVEN * side:
+                columns, side = number, own
+    return columns, side
 
 
 class CompareCanvas(QWidget):
@@ -59,7 +85,7 @@ class CompareCanvas(QWidget):
         self.setAccessibleName("Pictures of the runs that are compared")
         self.setToolTip("Double click a picture to see it alone, again to see them all")
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(200, 100)
+        self.setMinimumSize(200, 48)
         self._comparison = comparison
         self._shown = shown
         self._theme = theme
@@ -122,8 +148,8 @@ class CompareCanvas(QWidget):
 
     def _told(self, quantity: Quantity, number: int) -> str:
         run, frame = self._comparison.runs[number], self._comparison.frames[number]
-        at = f"step {frame.index}, t = {frame.t}" if frame is not None else "no step"
-        return f"{LETTERS[number]} {_SYMBOLS[quantity]} {at}   {run.title}"
+        at = [f"step {frame.index}", f"t = {frame.t}"] if frame is not None else ["no step"]
+        return PART.join([f"{LETTERS[number]} {_SYMBOLS[quantity]}", run.title, *at])
 
     def _images(self, frame: Frame | None, quantity: Quantity) -> list[QImage]:
         if frame is None:
@@ -144,21 +170,31 @@ class CompareCanvas(QWidget):
     # --- where ------------------------------------------------------------------------------
 
     def rooms(self) -> list[QRect]:
-        """Return the room of each area, its head included: in rows, as large as can be."""
-        number = max(len(self.areas), 1)
+        """Return the room of each area, its head included: in rows, as large as can be.
+
+        The runs of a quantity stay together: in one row, or in several of their own.
+        """
+        number, group = max(len(self.areas), 1), max(self._group, 1)
         count = max((len(area.images) for area in self.areas), default=1)
-        best, found = -1, (1, 1)
-        for columns in range(1, number + 1):
+        best, found = 0.0, (1, 1)
+        for columns in range(number, 0, -1):
+            if group % columns and columns % group:
+                continue
             rows = -(-number // columns)
             width, height = self._room(columns, rows)
-            side = best_grid(max(count, 1), width, height - HEAD)[1]
-            if side > best:
-                best, found = side, (columns, rows)
+            side = even_grid(max(count, 1), width, height - HEAD)[1]
+            if side > WORTH * best:
+                best, found = float(side), (columns, rows)
         width, height = self._room(*found)
         return [
             QRect(i % found[0] * (width + BETWEEN), i // found[0] * (height + GAP), width, height)
             for i in range(len(self.areas))
         ]
+
+    @property
+    def _group(self) -> int:
+        """How many areas there are of each quantity."""
+        return len(self.areas) // max(len(self._shown.quantities), 1)
 
     def _room(self, columns: int, rows: int) -> tuple[int, int]:
         width = (self.width() - (columns - 1) * BETWEEN) // columns
@@ -169,7 +205,7 @@ class CompareCanvas(QWidget):
         if not count:
             return []
         grid = room.adjusted(0, HEAD, 0, 0)
-        columns, side = best_grid(count, grid.width(), grid.height())
+        columns, side = even_grid(count, grid.width(), grid.height())
         pitch = side + GAP
         return [
             QRect(grid.left() + i % columns * pitch, grid.top() + i // columns * pitch, side, side)
@@ -240,7 +276,9 @@ class CompareCanvas(QWidget):
 
     def _write(self, painter: QPainter, room: QRect, text: str) -> None:
         painter.setPen(QColor(self._theme.tokens.secondary))
-        fit = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, room.width())
+        metrics, width = painter.fontMetrics(), room.width()
+        text = shorter(text, lambda part: metrics.horizontalAdvance(part) <= width)
+        fit = metrics.elidedText(text, Qt.TextElideMode.ElideRight, width)
         painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, fit)
 
     def _divider(self, grid: QRect) -> int:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import Matching
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, button, label
+from diffusion_gui.panels.common.widgets import GAP, Rigid, button, label
 from diffusion_gui.panels.sampling.compare_canvas import CompareCanvas
 from diffusion_gui.panels.sampling.distance_chart import DistanceChart
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
@@ -29,6 +30,20 @@ _MATCHINGS = {
     Matching.STEP: ("by step", "Steps of the same number go together"),
     Matching.LEVEL: ("by σ", "Steps of the nearest noise level σ go together"),
 }
+
+
+CHART_FROM = 560
+"""Width from which on there is room for the chart of the distances beside the pictures."""
+
+
+def _tools() -> tuple[Rigid, QHBoxLayout]:
+    """Return buttons that stand together, and the row that takes them."""
+    tools = Rigid()
+    row = QHBoxLayout(tools)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(4)
+    row.setAlignment(Qt.AlignmentFlag.AlignLeft)
+    return tools, row
 
 
 class CompareView(QWidget):
@@ -55,9 +70,7 @@ class CompareView(QWidget):
 
     def _build(self) -> None:
         self.modes: dict[CompareMode, QPushButton] = {}
-        row = QHBoxLayout()
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
+        how, row = _tools()
         for mode, (text, tooltip) in _MODES.items():
             chip = self.modes[mode] = self._chip(text, tooltip, f"{mode}CompareButton")
             chip.clicked.connect(lambda _on, mode=mode: self._on_mode(mode))
@@ -69,19 +82,28 @@ class CompareView(QWidget):
         for gain in GAINS:
             self.gain.addItem(f"× {gain:g}", gain)
         row.addWidget(self.gain)
-        row.addSpacing(GAP)
+        when, row = _tools()
         self.matching: dict[Matching, QPushButton] = {}
         for matching, (text, tooltip) in _MATCHINGS.items():
             chip = self.matching[matching] = self._chip(text, tooltip, f"{matching}MatchButton")
             chip.clicked.connect(lambda _on, matching=matching: self._on_matching(matching))
             row.addWidget(chip)
-        row.addStretch(1)
         self.finish = button("", "Go on with it, to compare all of its steps", "chip")
         self.finish.setObjectName("finishComparedButton")
         self.close_button = button("", "Look at one run again", "tool")
         self.close_button.setObjectName("endCompareButton")
         self.close_button.setAccessibleName("End the comparison")
-        row.addWidget(self.close_button)
+        self._tools = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._tools.setSpacing(4)
+        self._tools.addWidget(how)
+        self._tools.addSpacing(GAP)
+        self._tools.addWidget(when)
+        self._tools.addStretch(1)
+        self._tools_width = how, when
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        row.addLayout(self._tools, 1)
+        row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
         self.canvas = CompareCanvas(self._comparison, self._shown, self._theme)
         self.chart = DistanceChart(self._theme)
         self.told = label("", "caption")
@@ -102,6 +124,22 @@ class CompareView(QWidget):
         column.setSpacing(4)
         column.addLayout(row)
         column.addLayout(below, 1)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the buttons in two rows; the chart drops out first."""
+        least = max(part.sizeHint().width() for part in self._tools_width)
+        return QSize(least + 4 + self.close_button.sizeHint().width(), 96)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Use the width: the pictures first, then the buttons in one row, then the chart."""
+        super().resizeEvent(event)
+        room = self.width() - self.close_button.sizeHint().width() - 2 * GAP
+        fits = sum(part.sizeHint().width() for part in self._tools_width) <= room
+        ways = QBoxLayout.Direction
+        self._tools.setDirection(ways.LeftToRight if fits else ways.TopToBottom)
+        wide = self.width() >= CHART_FROM
+        self.chart.setVisible(wide)
+        self.told.setVisible(wide)
 
     def _chip(self, text: str, tooltip: str, name: str) -> QPushButton:
         chip = button(text, tooltip, "chip")

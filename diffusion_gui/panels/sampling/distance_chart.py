@@ -11,9 +11,12 @@ from PySide6.QtGui import QMouseEvent
 
 from diffusion_gui.panels.common.plot import Plot, show_line
 from diffusion_gui.panels.common.theme import Theme
+from diffusion_gui.panels.images.measure_plots import set_ticks
 from diffusion_gui.state.run_comparison import MOST_RUNS, Distances
 
 WIDTH = 170
+LEAST = 0.01
+"""Of the axis: what is equal has a scale as well."""
 
 
 class DistanceChart(Plot):
@@ -43,7 +46,9 @@ class DistanceChart(Plot):
             show_line(curve, np.asarray(steps, float), np.asarray(values, float))
         highest = max((max(one.values, default=0.0) for one in distances), default=0.0)
         self.setXRange(0, max(num_steps, 1), padding=0.02)
-        self.setYRange(0.0, 1.08 * max(highest, 1e-3), padding=0)
+        highest = max(highest, LEAST)
+        self.setYRange(0.0, 1.08 * highest, padding=0)
+        set_ticks(self, None, (0.0, highest))
 
     def set_step(self, step: int) -> None:
         """Move the marker."""

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QPushButton, QVBo
 
 from diffusion_gui.engine.numerals import size
 from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.format_combo import FormatCombo
 from diffusion_gui.panels.common.widgets import GAP, PADDING, IntegerBox, NumberBox, button, label
 from diffusion_gui.panels.sampling.look_fields import LookFields
 from diffusion_gui.session.animation import MOST_FPS, MOST_FRAMES
@@ -17,6 +18,9 @@ from diffusion_gui.session.run_folder import carried_by_each, expected_bytes
 
 _FEW = 9
 """Pictures of a step whose size tells that of all."""
+
+WIDTH = 360
+"""In pixels: the title stands whole beside the buttons of the window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,7 @@ class _RunDialog(QDialog):
     def __init__(self, title: str, fields: LookFields, save: QPushButton, parent: QWidget) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
+        self.setMinimumWidth(WIDTH)
         self.fields = fields
         self.summary = label("", "caption")
         self.cancel = button("Cancel", "Close without exporting (Esc)")
@@ -153,12 +158,20 @@ class RunAnimationDialog(_RunDialog):
     """Asks how the run moves; `wished(RunMotion)` when Save is pressed."""
 
     def __init__(
-        self, frame: Frame, recorded: int, fields: LookFields, motion: RunMotion, parent: QWidget
+        self,
+        frame: Frame,
+        recorded: int,
+        fields: LookFields,
+        motion: RunMotion,
+        ending: str,
+        parent: QWidget,
     ) -> None:
-        save = button("Save as…", "Choose a file: .gif, .webp, .apng or .mp4", "accent")
+        """`ending` is that of the file's kind which is chosen at first."""
+        save = button("Save as…", "Choose a place", "accent")
         super().__init__("Export animation of the run", fields, save, parent)
         self.setObjectName("runAnimationDialog")
         self._frame, self._recorded = frame, recorded
+        self.format = FormatCombo(ending)
         most = min(max(recorded, 2), MOST_FRAMES)
         self.steps = IntegerBox(2, most)
         self.steps.setObjectName("runAnimationStepsSpin")
@@ -176,6 +189,7 @@ class RunAnimationDialog(_RunDialog):
             "Steps", self.steps, f"How many of the {recorded} recorded steps, evenly; both ends too"
         )
         fields.add("Per second", self.fps, "Steps per second, 1/s")
+        fields.add("Format", self.format, self.format.toolTip())
         fields.add("Hold last, s", self.hold, "How much longer the last step stays, in seconds")
         self._show()
 

@@ -82,7 +82,7 @@ class ForkChip(QWidget):
         self._start = start
         self._theme = theme
         self.setObjectName("forkChip")
-        self.words = button("", "", "chip")
+        self.words = button("", "Where runs go on from", "chip")
         self.words.setObjectName("forkWords")
         self.remove = button("", "Sample from the beginning again", "chip")
         self.remove.setObjectName("removeFork")

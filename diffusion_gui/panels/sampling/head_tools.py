@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QMenu, QPushButton, QWidget
+from PySide6.QtCore import QSignalBlocker, QSize, Signal, Slot
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QMenu, QPushButton
 
 from diffusion_gui.engine.trajectory import EPS_SHOWN
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, button
+from diffusion_gui.panels.common.widgets import GAP, Chip, Rigid, button
 from diffusion_gui.state.run_view import Quantity, RunView, SamplingPage
 
 BETWEEN_GROUPS = 4
@@ -32,15 +33,58 @@ _PAGES = {
 """The pages beside the pictures in the order of their chips: title and tooltip."""
 
 
-class HeadTools(QWidget):
-    """The chips follow the view of the run; `settings` and `export` are for the panel to fill."""
+class PageMenu(Chip):
+    """The pages as one drop-down, where the head is too narrow for a chip each.
+
+    `wished` with a page, or with None to leave the pictures all the room.
+    """
+
+    wished = Signal(object)
+    NONE = "No page"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("pageMenuButton")
+        self.setProperty("role", "choice")
+        self.setToolTip("What stands beside the pictures")
+        self.setAccessibleName("Page beside the pictures")
+        menu = QMenu(self)
+        self.rows: dict[SamplingPage | None, QAction] = {}
+        for page, title in ((None, "Pictures alone"), *((p, t) for p, (t, _) in _PAGES.items())):
+            row = self.rows[page] = menu.addAction(title)
+            row.setObjectName(f"{page or 'no'}PageRow")
+            row.setCheckable(True)
+            row.triggered.connect(lambda _on, page=page: self.wished.emit(page))
+        self.setMenu(menu)
+
+    def show_page(self, page: SamplingPage | None) -> None:
+        """Say which page is on show."""
+        self.setText(_PAGES[page][0] if page else self.NONE)
+        for one, row in self.rows.items():
+            row.setChecked(one is page)
+
+    def sizeHint(self) -> QSize:
+        """Keep the width whichever page is on show."""
+        hint, metrics = super().sizeHint(), self.fontMetrics()
+        titles = (self.NONE, *(title for title, _ in _PAGES.values()))
+        widest = max(map(metrics.horizontalAdvance, titles))
+        return hint + QSize(widest - metrics.horizontalAdvance(self.text()), 0)
+
+
+class HeadTools(Rigid):
+    """The chips follow the view of the run; `settings` and `export` are for the panel to fill.
+
+    `page_wished` with the page that was asked for, or None.
+    """
 
     live_changed = Signal(bool)
+    page_wished = Signal(object)
 
     def __init__(self, shown: RunView, live: bool, theme: Theme) -> None:
         super().__init__()
         self._shown = shown
         self._theme = theme
+        self._covered = False
         self._row = QHBoxLayout(self)
         self._row.setContentsMargins(0, 0, 0, 0)
         self._row.setSpacing(GAP)
@@ -56,8 +100,9 @@ class HeadTools(QWidget):
         self.live = QCheckBox("Live")
         self.live.setObjectName("liveCheck")
         self.live.setToolTip(
-            "Sample again when the schedule or a setting changes: at once while a run takes\n"
-            "less than a second, else when the change is done. A paused run is left alone."
+            "Sample again when the schedule or a setting changes, while a run takes less than\n"
+            "a second; a longer one is offered. Of a model not timed yet the first steps tell.\n"
+            "The next change replaces the run, unless you pin, name or note it."
         )
         self.live.setChecked(live)
         self.live.toggled.connect(self.live_changed)
@@ -74,7 +119,11 @@ class HeadTools(QWidget):
         for page, (title, about) in _PAGES.items():
             tooltip = f"{about}.\nPress again to leave the pictures all the room."
             chip = self.pages[page] = self._chip(title, f"{page}PageButton", tooltip)
-            chip.clicked.connect(lambda on, page=page: self._shown.set_page(page if on else None))
+            chip.clicked.connect(lambda on, page=page: self.page_wished.emit(page if on else None))
+        self.page_menu = PageMenu()
+        self.page_menu.wished.connect(self.page_wished)
+        self.page_menu.hide()
+        self._row.addWidget(self.page_menu)
 
     def _chip(self, text: str, name: str, tooltip: str) -> QPushButton:
         chip = button(text, tooltip, "chip")
@@ -99,6 +148,32 @@ class HeadTools(QWidget):
         """Give the export button its menu."""
         self.export.setMenu(menu)
 
+    @property
+    def narrow(self) -> bool:
+        """Whether the pages are one drop-down."""
+        return not self.page_menu.isHidden()
+
+    def needed(self, narrow: bool) -> int:
+        """Return the width that is needed with the pages as one drop-down, or as chips."""
+        pages = [self.page_menu] if narrow else list(self.pages.values())
+        parts = (self.live, *self.grids.values(), *pages, self.settings, self.export)
+        gaps = self._row.spacing() * len(parts) + BETWEEN_GROUPS
+        return sum(part.sizeHint().width() for part in parts) + gaps
+
+    def fit(self, room: int) -> None:
+        """Take the widest form that fits into so many pixels."""
+        narrow = self.needed(narrow=False) > room
+        if narrow != self.narrow:
+            for chip in self.pages.values():
+                chip.setVisible(not narrow)
+            self.page_menu.setVisible(narrow)
+
+    @Slot(bool)
+    def set_page_covered(self, covered: bool) -> None:
+        """Say whether something stands in the place of the page."""
+        self._covered = covered
+        self._show_chips()
+
     @Slot()
     def _on_grids(self) -> None:
         self._shown.set_quantities(q for q, chip in self.grids.items() if chip.isChecked())
@@ -109,9 +184,11 @@ class HeadTools(QWidget):
         for quantity, chip in self.grids.items():
             with QSignalBlocker(chip):
                 chip.setChecked(quantity in self._shown.quantities)
+        shown = None if self._covered else self._shown.page
         for page, chip in self.pages.items():
             with QSignalBlocker(chip):
-                chip.setChecked(page is self._shown.page)
+                chip.setChecked(page is shown)
+        self.page_menu.show_page(shown)
 
     @Slot()
     def _tint(self) -> None:

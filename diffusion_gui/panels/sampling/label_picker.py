@@ -44,8 +44,9 @@ class LabelPicker(QComboBox):
         completer = QCompleter(self._names, self)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        completer.popup().setProperty("role", "choices")
-        completer.popup().setMinimumWidth(POPUP)
+        if (popup := completer.popup()) is not None:
+            popup.setProperty("role", "choices")
+            popup.setMinimumWidth(POPUP)
         self.setCompleter(completer)
         completer.activated.connect(self._on_picked)
         self.activated.connect(self._on_picked)

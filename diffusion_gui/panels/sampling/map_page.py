@@ -28,7 +28,10 @@ MEANING = (
     "The wheel zooms, a drag pans, a double click shows the whole. Press a path to choose its\n"
     "sample, an image to see it large."
 )
-START = "The paths of the samples are drawn here over the images of the set while a run is made"
+START = (
+    "<b>No map yet</b><br>While a run is made, the paths of its samples<br>"
+    "are drawn over the images of the set"
+)
 LET_GO = "Its paths were given up for the memory of newer runs: run it again to see them"
 ALONE = "A map needs at least two images: one alone has no principal components"
 _SHOWN = {
@@ -185,8 +188,9 @@ class MapPage(QWidget):
         if scene is None:
             return ("",)
         if image is None:
-            said = f"{len(survey.atlas):,} images, {scene.count} paths"
-            return f"{said}: press a path to choose it", said, f"{scene.count} paths"
+            paths = f"{scene.count} path{'s' * (scene.count != 1)}"
+            said = f"{len(survey.atlas):,} images, {paths}"
+            return f"{said}: press a path to choose it", said, paths
         who, newest = f"picture {image + 1}", survey.newest_belief(len(survey))
         since = -1 if scene.settled is None else int(scene.settled[image])
         if since < 0:

@@ -34,6 +34,10 @@ class MapView(MapCanvas):
         super().__init__(theme)
         self._pressed: QPoint | None = None
         self._panned = False
+        self.setToolTip(
+            "Press a path: choose its sample. Press an image: see it large.\n"
+            "Wheel: zoom. Drag: move. Double click: the whole"
+        )
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
 

@@ -30,6 +30,14 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.starts import Starts
 from diffusion_gui.state.view_state import ViewState
 
+STEPS = frozenset(
+    (
+        "paint the mask", "keep with the brush", "invert the mask", "no mask",
+        "mask on another picture", "inpainting method", "inpainting",
+    )
+)  # fmt: skip
+"""The texts of the undo steps that are made here: others are not to be undone by this window."""
+
 
 class MaskPainter(QDialog):
     """Follows the document: every stroke, and everything else here, is an undo step of it."""
@@ -39,7 +47,7 @@ class MaskPainter(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setObjectName("maskPainter")
-        self.setWindowTitle("Keep a part of a picture")
+        self.setWindowTitle("Keep a part of a picture, draw the rest anew")
         self._document = document
         self._view = view
         self._starts = starts
@@ -121,6 +129,11 @@ class MaskPainter(QDialog):
             widget.setAutoDefault(False)
             row.addWidget(widget)
         row.addStretch(1)
+        self.close_button = button("Done", "Close; the mask stays (Esc)", "accent")
+        self.close_button.setObjectName("maskDoneButton")
+        self.close_button.setAutoDefault(False)  # Enter in a field below ends no painting
+        self.close_button.clicked.connect(self.accept)
+        row.addWidget(self.close_button)
         return row
 
     def _build_method(self) -> QVBoxLayout:
@@ -192,8 +205,15 @@ class MaskPainter(QDialog):
         self.move_mask.setText(f"move to {name_of(self._document, other)}")
         self._show_method()
         self.clear.setEnabled(starts.inpaint is not None)
-        self.undo.setEnabled(self._document.history.undo_text != "")
-        self.redo.setEnabled(self._document.history.redo_text != "")
+        history = self._document.history
+        for widget, verb, text, keys in (
+            (self.undo, "Undo", history.undo_text, "Ctrl+Z"),
+            (self.redo, "Redo", history.redo_text, "Ctrl+Shift+Z"),
+        ):
+            widget.setEnabled(text in STEPS)
+            widget.setToolTip(
+                f"{verb} {text} ({keys})" if text in STEPS else f"Nothing to {verb.lower()} here"
+            )
 
     def _show_summary(self) -> None:
         starts, size = self._starts, self._document.experiment.sampling.size
@@ -202,7 +222,10 @@ class MaskPainter(QDialog):
             return
         name = name_of(self._document, starts.masked_picture)
         if starts.inpaint is None:
-            self.summary.setText(f"{name}: paint what is to be drawn anew")
+            self.summary.setText(
+                f"{name}: all is kept. Paint what is to be drawn anew;"
+                " every stroke takes effect at once"
+            )
             return
         kept = masks.at_size(starts.mask, size)
         self.summary.setText(

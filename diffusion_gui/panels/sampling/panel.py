@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QStackedWidget, QWidget
+from PySide6.QtCore import QSize, Qt, Slot
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.tab_order import order_tabs
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, Panel
+from diffusion_gui.panels.common.widgets import GAP, PADDING, ElidedLabel, Panel
 from diffusion_gui.panels.sampling.compare_place import ComparePlace
 from diffusion_gui.panels.sampling.fork_tools import ForkChip
 from diffusion_gui.panels.sampling.head_tools import HeadTools
+from diffusion_gui.panels.sampling.middle import Middle
 from diffusion_gui.panels.sampling.pages import make_page
 from diffusion_gui.panels.sampling.picture_stage import PictureStage
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
@@ -22,6 +25,7 @@ from diffusion_gui.panels.sampling.start_bar import StartBar
 from diffusion_gui.panels.sampling.start_chip import StartChip
 from diffusion_gui.panels.sampling.start_windows import StartWindows
 from diffusion_gui.panels.sampling.status import status, wish
+from diffusion_gui.panels.sampling.told import Told
 from diffusion_gui.panels.sampling.transport import Transport
 from diffusion_gui.state.forecast import sentence
 from diffusion_gui.state.run_view import SamplingPage
@@ -31,6 +35,12 @@ if TYPE_CHECKING:
     from diffusion_gui.panels.sampling.drawer import SettingsDrawer
 
 
+TALL = 470
+"""Height from which on a comparison leaves the form its place."""
+HEAD_LEAST = 180
+"""Width of the title and of what a run starts from, shortened, with their gaps."""
+
+
 class SamplingPanel(Panel):
     """Drives the sampling controller and shows the run that `shown` looks at."""
 
@@ -38,6 +48,8 @@ class SamplingPanel(Panel):
         super().__init__("samplingPanel", "Sampling", theme)
         self._of = sources
         self._said = ""
+        self.told = Told(self)
+        self._ordered: tuple[object, ...] = ()
         self.drawer: SettingsDrawer | None = None
         self._build_head()
         self.form = SettingsForm(sources.document)
@@ -49,6 +61,7 @@ class SamplingPanel(Panel):
         self.body.addWidget(self.transport)
         self._bind()
         self._show_page()
+        self._of.document.sampling_changed.connect(self._order_tabs)  # after forms have changed
         self.tools.settings.setChecked(sources.settings.drawer_open)
         sources.forecaster.refresh()
         self._show_forecast()
@@ -82,16 +95,11 @@ class SamplingPanel(Panel):
     def _build_middle(self) -> None:
         self.stage = PictureStage(self._of.shown, self._of.view, self.theme)
         self.batch, self.enlarged = self.stage.batch, self.stage.enlarged
-        self._pages = QStackedWidget()
         self._made: dict[SamplingPage, QWidget] = {}
-        middle = self._middle = QHBoxLayout()
-        middle.setSpacing(2 * GAP)
-        middle.addWidget(self.stage, 4)
         parts = self._of.controller, self._of.comparison, self._of.shown, self.theme
         self.compare = ComparePlace(self.stage, *parts)
-        middle.addWidget(self.compare, 4)
-        middle.addWidget(self._pages, 1)
-        self.body.addLayout(middle, 1)
+        self.middle = Middle(self.stage, self.compare, self._of.comparison)
+        self.body.addWidget(self.middle, 1)
 
     def _bind(self) -> None:
         controller, shown = self._of.controller, self._of.shown
@@ -101,6 +109,7 @@ class SamplingPanel(Panel):
         self.start.trip_wished.connect(self.start_windows.make_trips)
         self.tools.live_changed.connect(self._on_live)
         controller.state_changed.connect(self._show_state)
+        self.told.changed.connect(self._show_state)
         shown.run_changed.connect(self._show_state)
         shown.grown.connect(self._show_state)
         shown.step_changed.connect(self._show_frame)
@@ -109,6 +118,11 @@ class SamplingPanel(Panel):
         self._of.forecaster.changed.connect(self._show_forecast)
         controller.runs.changed.connect(self._show_forecast)
         self.tools.settings.toggled.connect(self._on_settings)
+        self.tools.page_wished.connect(self.show_page)
+        self.middle.page_covered.connect(self.tools.set_page_covered)
+        self.middle.page_covered.connect(self._share_width)
+        self.middle.drawer_refused.connect(lambda: self.tools.settings.setChecked(False))
+        self._of.comparison.changed.connect(self._share_height)
 
     @property
     def frame(self) -> Frame | None:
@@ -145,9 +159,12 @@ class SamplingPanel(Panel):
 
             parts = self._of.document, self._of.forecaster, self._of.settings, self.theme
             self.drawer = SettingsDrawer(*parts)
-            self._middle.insertWidget(0, self.drawer)
+            changed = self._of.document.sampling_changed
+            changed.disconnect(self._order_tabs)  # to come after the drawer's own fields again
+            changed.connect(self._order_tabs)
         if self.drawer is not None:
-            self.drawer.setVisible(wished)
+            self.middle.set_drawer(self.drawer, wished)
+            self._order_tabs()
 
     @Slot()
     def _show_forecast(self) -> None:
@@ -163,25 +180,65 @@ class SamplingPanel(Panel):
     @Slot()
     def _show_page(self) -> None:
         page = self._of.shown.page
-        self._pages.setVisible(page is not None)
-        self.batch.set_sharing(page is not None)
-        if page is None:
-            return
-        if page not in self._made:
+        if page is not None and page not in self._made:
             self._made[page] = make_page(page, self._of, self.theme, self.refuse)
-            self._pages.addWidget(self._made[page])
-        self._pages.setCurrentWidget(self._made[page])
+        self.middle.show_page(self._made[page] if page is not None else None)
+        self._share_width()
+        self._order_tabs()
+
+    @Slot()
+    def _order_tabs(self) -> None:
+        """Let Tab go on in reading order when fields have come."""
+        now = self._of.document.experiment.sampling
+        fields = now.model, now.sampler, now.spacing, now.guidance.method, bool(now.restart)
+        there = (*fields, self.drawer is not None, *self._made)
+        if there != self._ordered:
+            self._ordered = there
+            order_tabs(self)
+
+    def show_page(self, page: SamplingPage | None) -> None:
+        """Show a page, though something else may have to give way to it; None leaves none."""
+        self._of.shown.set_page(page)
+        if page is not None:
+            self.middle.insist_on_page()
+
+    @Slot()
+    def _share_width(self) -> None:
+        """Let the pictures leave room where a page stands beside them."""
+        self.batch.set_sharing(not self.middle.pages.isHidden())
+
+    @Slot()
+    def _share_height(self) -> None:
+        """Leave the room of the form to a comparison where there is little height."""
+        self.form.setVisible(not self._of.comparison.on or self.height() >= TALL)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Use the width of the head, and the height."""
+        super().resizeEvent(event)
+        self.tools.fit(self.width() - 2 * PADDING - HEAD_LEAST)
+        self._share_height()
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for what is needed at least: with all pages in one drop-down."""
+        head = HEAD_LEAST + self.tools.needed(narrow=True)
+        inside = max(
+            head, self.form.minimumSizeHint().width(), self.middle.minimumSizeHint().width()
+        )
+        return QSize(inside + 2 * PADDING, super().minimumSizeHint().height())
 
     @Slot()
     def _show_frame(self) -> None:
         frame, wanted = self._of.shown.frame, self._of.shown.quantities
+        self.batch.set_clean(frame is not None and frame.t == 0)
         self.batch.set_pictures({q: getattr(frame, q) for q in wanted} if frame else {})
 
     @Slot()
     def _show_state(self) -> None:
         state = self._of.controller.shown_state
         self.tools.export.setEnabled(self._of.shown.run is not None)
-        self.caption.setText(status(self._of.controller, self._of.shown.run))
+        said = self.told.text or status(self._of.controller, self._of.shown.run)
+        self.caption.setText(said)
+        self.caption.setVisible(bool(said))
         failed = state is RunState.FAILED
         mended = failed and self._of.controller.outdated
         if self._of.controller.message and not mended:
@@ -191,9 +248,9 @@ class SamplingPanel(Panel):
             self.bar.clear()
         if self._of.shown.run is None:
             self.batch.set_message(
-                "Getting ready: loading torch and the data set"
+                "Getting ready\nLoading torch and the data set"
                 if state is RunState.LOADING
-                else "Press Run to draw pictures from noise"
+                else "No pictures yet\nPress Run (F5) to draw them from noise"
             )
 
     def _say(self, line: str, info: bool) -> None:

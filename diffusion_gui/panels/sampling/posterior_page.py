@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QShowEvent
+from PySide6.QtGui import QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.denoisers import MODELS
@@ -32,7 +32,12 @@ WITHOUT = {
     "stack": "it mixes the estimates of several models",
 }
 """Why a model has no posterior over images."""
-START = "Run the Exact model to see which images a sample may still become"
+CHART_LEAST, CHART_FROM = 72, 172
+"""Height of the chart at least; height of the page from which on there is room for it."""
+START = (
+    "<b>No posterior yet</b><br>Run the Exact model to see which images<br>"
+    "a sample may still become"
+)
 LET_GO = "Its posteriors were given up for the memory of newer runs: run it again to see them"
 
 
@@ -66,7 +71,7 @@ class PosteriorPage(QWidget):
         plot.step_dragged.connect(self._shown.scrub)
         plot.hovered.connect(self._on_hovered)
         self.chart = StepCard(plot, kind.names, kind.tooltip)
-        self.chart.setMinimumHeight(84)
+        self.chart.setMinimumHeight(CHART_LEAST)
         self.empty = label(START, "caption")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.setWordWrap(True)
@@ -111,6 +116,11 @@ class PosteriorPage(QWidget):
         """Show what has come meanwhile."""
         super().showEvent(event)
         self._show_all()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the chart out where both it and the list would be cut."""
+        super().resizeEvent(event)
+        self.chart.setVisible(self.height() >= CHART_FROM)
 
     @Slot()
     def _on_earlier(self) -> None:

@@ -65,6 +65,7 @@ class RunDetails(QWidget):
         self._run: Run | None = None
         self.note = NoteLine()
         self.note.setObjectName("runNote")
+        self.note.setProperty("role", "low")
         self.note.setAccessibleName("Note on the run")
         self.note.setPlaceholderText("Note on this run")
         self.note.setToolTip("A note on the chosen run: kept with it, and keeps it in the list")

@@ -44,8 +44,8 @@ from diffusion_gui.state.sampling import SamplingController
 
 Index = QModelIndex | QPersistentModelIndex
 SIDE = 44
-PAD = 6
-LINE = 16
+PAD = 4
+LINE = 15
 NOTE_LINE = 15
 BAR = 3
 """Width of the bar beside the run on show."""
@@ -138,7 +138,7 @@ class RunsDelegate(QStyledItemDelegate):
 
     def _fleets(self, run: Run) -> bool:
         """Return whether the next change replaces a run."""
-        return run is self._controller.fleeting
+        return run.live and not run.touched and run is self._controller.fleeting
 
     def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
         """Return a line to write the name in."""

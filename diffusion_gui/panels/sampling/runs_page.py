@@ -65,6 +65,9 @@ class RunsTree(QTreeView):
         super().__init__()
         self.setObjectName("runsTree")
         self.setAccessibleName("Runs")
+        self.setToolTip(
+            "Click: look at a run. Ctrl or Shift: choose several. Double click: rename it"
+        )
         self.setProperty("role", "runs")
         self.setHeaderHidden(True)
         self.setIndentation(INDENT)
@@ -165,15 +168,15 @@ class RunsPage(QWidget):
         delegate = RunsDelegate(self.model, *parts)
         self.tree.setItemDelegate(delegate)
         self._runs.removed.connect(delegate.forget)
-        self.empty = label("Every run is kept here, with its settings,\nto look at again, fork or"
-                           " compare.\nPress Run to make the first one.", "caption")  # fmt: skip
+        self.empty = label("<b>No runs yet</b><br>Each is kept here with its settings,<br>"
+                           "to look at again, fork or compare", "caption")  # fmt: skip
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.details = RunDetails(self._runs, self._checks)
         self.progress = CheckProgress(self._checks, self._theme)
         self.deleted = DeletedRuns(self._runs)
         self.compare = button("Compare", "", "chip")
         self.compare.setObjectName("compareRunsButton")
-        self.more = button("", "More to do with the chosen runs", "tool")
+        self.more = button("", "More to do with the chosen runs", "chip")
         self.more.setObjectName("runsMenuButton")
         self.more.setAccessibleName("More to do with the chosen runs")
         self._count = ElidedLabel("caption")
@@ -215,7 +218,6 @@ class RunsPage(QWidget):
             self._add_action(name, text, key, handler)
         self.actions_by_name["pinRun"].setCheckable(True)
         self.more.setMenu(self.menu)
-        self.more.setProperty("role", "menu")
 
     def _add_action(self, name: str, text: str, key: str, handler: Callable[[], None]) -> None:
         action = self.actions_by_name[name] = QAction(text, self)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, QSize, Slot
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.experiment import DATA_SIZES, EMOJI, MAX_COUNT, PICTURES
 from diffusion_gui.engine.params import Values, known
 from diffusion_gui.engine.samplers import SAMPLERS, Sampler
 from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS
+from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox
 from diffusion_gui.session.library import captions
 from diffusion_gui.state.document import Document
 
+PARAMS, PARAM_SHARE, PARAM_LEAST = 4, 70, 64
+"""Where in the row the sampler's parameters stand; of each the share of the width, the least."""
 SIZE = "Side of the model's square images, in pixels"
 COUNT = f"Pictures drawn at once, 1 to {MAX_COUNT}"
 DATA = "The images the model knows: the emoji, or all pictures in the tray of the image panel"
@@ -34,36 +38,57 @@ class SettingsForm(QWidget):
         self._show()
 
     def _build(self) -> None:
-        self.model = _combo("modelCombo", {key: row.title for key, row in MODELS.items()})
-        self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""}, 136)
-        self.data_size = _combo("sizeCombo", {size: f"{size} px" for size in DATA_SIZES})
-        self.sampler = _combo("samplerCombo", {key: row.title for key, row in SAMPLERS.items()})
+        models, samplers = MODELS.items(), SAMPLERS.items()
+        spacings = {key: row.title for key, row in SPACINGS.items() if not row.listed}
+        self.model = _combo("modelCombo", {key: row.title for key, row in models}, 68)
+        self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""}, 72)
+        self.data_size = _combo("sizeCombo", {size: f"{size} px" for size in DATA_SIZES}, 70)
+        self.sampler = _combo("samplerCombo", {key: row.title for key, row in samplers}, 76)
         self.params = ParamsForm()
         self.steps = IntegerBox(1, MAX_STEPS)
         self.steps.setObjectName("stepsSpin")
-        self.spacing = _combo(
-            "spacingCombo", {key: row.title for key, row in SPACINGS.items() if not row.listed}, 96
-        )
+        self.steps.setMinimumWidth(54)
+        self.spacing = _combo("spacingCombo", spacings, 78)
         self.count = IntegerBox(1, MAX_COUNT)
         self.count.setObjectName("countSpin")
-        row = QHBoxLayout(self)
+        self.count.setMinimumWidth(46)
+        row = self._row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)
-        for caption, control, tooltip, stretch in (
-            ("Model", self.model, "\n".join(m.explanation for m in MODELS.values()), 2),
-            ("Data", self.data, DATA, 4),
-            ("Size", self.data_size, SIZE, 3),
-            ("Sampler", self.sampler, "How 𝑥ₜ is turned into x at the next level", 3),
-        ):
-            row.addWidget(Field(caption, control, tooltip), stretch)
-        row.addWidget(self.params, 3)
         spacing = "Which t are visited: trailing and linspace start at T, leading below it"
-        for caption, box, tooltip, stretch in (
-            ("Steps", self.steps, "Number of model calls, at most T", 2),
-            ("Spacing", self.spacing, spacing, 3),
-            ("Count", self.count, COUNT, 2),
+        for caption, control, tooltip, share in (
+            ("Model", self.model, "\n".join(m.explanation for m in MODELS.values()), 96),
+            ("Data", self.data, DATA, 118),
+            ("Size", self.data_size, SIZE, 74),
+            ("Sampler", self.sampler, "How 𝑥ₜ is turned into x at the next level", 106),
+            ("", self.params, "", 0),
+            ("Steps", self.steps, "Number of model calls, at most T", 58),
+            ("Spacing", self.spacing, spacing, 94),
+            ("Count", self.count, COUNT, 54),
         ):
-            row.addWidget(Field(caption, box, tooltip), stretch)
+            row.addWidget(Field(caption, control, tooltip) if caption else control, share)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the fields alone: the sampler's parameters are in the drawer as well."""
+        fields = [
+            control.minimumSizeHint()
+            for place in range(self._row.count())
+            if (item := self._row.itemAt(place)) is not None
+            and (control := item.widget()) is not None
+            and control is not self.params
+        ]
+        wide = sum(field.width() for field in fields) + GAP * (len(fields) - 1)
+        return QSize(wide, max(field.height() for field in fields))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the sampler's parameters where there is room for them."""
+        super().resizeEvent(event)
+        self._show_params()
+
+    def _show_params(self) -> None:
+        number = len(SAMPLERS[self._document.experiment.sampling.sampler].params)
+        needed = self.minimumSizeHint().width() + number * (PARAM_LEAST + GAP)
+        self.params.setVisible(number > 0 and (needed <= self.width() or not self.isVisible()))
 
     def _bind(self) -> None:
         self.model.activated.connect(self._on_model)
@@ -102,6 +127,8 @@ class SettingsForm(QWidget):
         sampler = SAMPLERS[sampling.sampler]
         self.sampler.setToolTip(_describe(sampler))
         self.params.show_values(sampler.params, sampling.params)
+        self._row.setStretch(PARAMS, PARAM_SHARE * len(sampler.params))
+        self._show_params()
         forked = self._document.experiment.fork is not None
         for control, tooltip in ((self.data_size, SIZE), (self.count, COUNT)):
             control.setEnabled(not forked)
@@ -168,10 +195,10 @@ def _describe(sampler: Sampler) -> str:
     )
 
 
-def _combo(name: str, items: dict[Any, str], width: int = 82) -> QComboBox:
-    combo = QComboBox()
+def _combo(name: str, items: dict[Any, str], width: int) -> ElidedCombo:
+    combo = ElidedCombo()
     combo.setObjectName(name)
-    combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    combo.setProperty("role", "close")
     combo.setMinimumWidth(width)
     for key, text in items.items():
         combo.addItem(text, key)

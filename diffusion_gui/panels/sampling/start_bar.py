@@ -11,6 +11,7 @@ from diffusion_gui.engine import masks
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.inpainting import INPAINTING
 from diffusion_gui.engine.inversion import INVERSION_PARAMS
+from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.picture import draw, to_qimage
 from diffusion_gui.panels.common.theme import Theme
@@ -159,14 +160,16 @@ class StartBar(QWidget):
         self.setVisible(start is not None or inpaint is not None)
         self.start_card.setVisible(start is not None)
         self.mask_card.setVisible(inpaint is not None)
+        sampling = self._document.experiment.sampling
         if start is not None:
             T = self._document.schedule.T
             with QSignalBlocker(self.strength), QSignalBlocker(self.iterations):
                 self.strength.setRange(1, max(T, start.t))
                 self.strength.setValue(start.t)
                 self.iterations.setValue(start.iterations)
-            name = name_of(self._document, start.picture)
-            self.text.setText(f"{name}, inverted" if start.inverted else f"{name}, noised")
+            name, count = name_of(self._document, start.picture), sampling.count
+            alike = f": all {count} are the same, count 1 is enough" if self._alike(count) else ""
+            self.text.setText(f"{name}, inverted{alike}" if start.inverted else f"{name}, noised")
             self.t.setText(f"t = {start.t}")
             self.iterations.setVisible(start.inverted)
             self.corrections.setVisible(start.inverted)
@@ -180,6 +183,15 @@ class StartBar(QWidget):
             name = name_of(self._document, inpaint.picture)
             row = INPAINTING[inpaint.method]
             self.kept.setText(f"keeps {100.0 * kept.mean():.0f} % of {name} · {row.title}")
+
+    def _alike(self, count: int) -> bool:
+        """Return whether an inversion, without fresh noise, gives one picture many times."""
+        sampling = self._document.experiment.sampling
+        if count == 1 or sampling.restart or sampling.inpaint is not None:
+            return False
+        row = SAMPLERS[sampling.sampler]
+        values = {param.name: param.default for param in row.params} | dict(sampling.params)
+        return not row.stochastic and not any(values.get(name) for name in ("eta", "churn"))
 
     @Slot()
     def _tint(self) -> None:

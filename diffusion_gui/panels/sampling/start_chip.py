@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QMenu, QPushButton
+from PySide6.QtWidgets import QMenu
 
+from diffusion_gui.panels.common.widgets import Chip
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.starts import Starts
 from diffusion_gui.state.view_state import ViewState
@@ -20,7 +21,7 @@ def name_of(document: Document, picture: str, most: int = MOST_LETTERS) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
-class StartChip(QPushButton):
+class StartChip(Chip):
     """Shows what `starts` says and has a menu to change it.
 
     `mask_wished` when a mask is to be painted, `trip_wished` when a round trip is to be made.

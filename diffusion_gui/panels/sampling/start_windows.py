@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Slot
+from PySide6.QtCore import QObject, QPoint, Slot
 from PySide6.QtWidgets import QDialog, QWidget
 
 from diffusion_gui.panels.common.theme import Theme
@@ -15,6 +15,9 @@ from diffusion_gui.state.view_state import ViewState
 if TYPE_CHECKING:
     from diffusion_gui.panels.sampling.mask_painter import MaskPainter
     from diffusion_gui.panels.sampling.trips_dialog import TripsDialog
+
+MARGIN = 48
+"""From the corner of the main window, in pixels: its menus stay free."""
 
 
 class StartWindows(QObject):
@@ -36,6 +39,7 @@ class StartWindows(QObject):
             from diffusion_gui.panels.sampling.mask_painter import MaskPainter
 
             self.painter = MaskPainter(*self._parts, self._owner)
+            self._aside(self.painter)
         _present(self.painter)
 
     @Slot()
@@ -45,7 +49,13 @@ class StartWindows(QObject):
             from diffusion_gui.panels.sampling.trips_dialog import TripsDialog
 
             self.trips = TripsDialog(*self._parts, self._owner)
+            self._aside(self.trips)
         _present(self.trips)
+
+    def _aside(self, window: QDialog) -> None:
+        """Place a window over the left of the main one: the pictures it changes stay in sight."""
+        corner = self._owner.window().geometry().topLeft()
+        window.move(corner + QPoint(MARGIN, MARGIN))
 
 
 def _present(window: QDialog) -> None:

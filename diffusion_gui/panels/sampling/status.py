@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from diffusion_gui.state.forecast import Forecaster, spoken
 from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling import RunState, SamplingController
@@ -17,7 +19,8 @@ def status(controller: SamplingController, run: Run | None) -> str:
     if run is None or last is None or failed:
         return "failed" if failed else ""
     total = run.trajectory.num_steps
-    parts = [] if state is RunState.RUNNING else [str(state)]
+    mended = state is RunState.FAILED  # the settings are others: it is not they that failed
+    parts = [] if state is RunState.RUNNING else [str(run.outcome if mended else state)]
     parts += [f"step {last.index} of {total}", f"NFE {run.calls[last.index]}"]
     if last.index and last.seconds > 0.0:
         rate = last.index / last.seconds
@@ -43,6 +46,9 @@ def wish(controller: SamplingController, forecaster: Forecaster) -> str:
     if not controller.outdated or controller.state in (RunState.LOADING, RunState.RUNNING):
         return ""
     offered = None if forecaster.seconds else controller.offered
-    time = f" (about {spoken(offered)})" if offered else ""
+    time = ""
+    if offered is not None:
+        known = math.isfinite(offered)
+        time = f" (about {spoken(offered)})" if known else " (it takes a while)"
     press = "Stop, then Run" if controller.state is RunState.PAUSED else "Run"
     return f"settings changed: press {press}{time}   "

@@ -42,6 +42,7 @@ class StepPlot(Plot):
         super().__init__(theme, small=True)
         self.setObjectName(f"{name}StepPlot")
         self.setAccessibleName(f"{title} over the steps of the run")
+        self.setToolTip("Press or drag: look at that step")
         self.setMinimumHeight(44)
         self.setMouseTracking(True)
         self.viewport().setMouseTracking(True)
@@ -179,6 +180,7 @@ class StepCard(QWidget):
         self.plot = plot
         self.head = PlotHead(*names)
         self.setToolTip(tooltip)
+        plot.setToolTip(f"{tooltip}\n{plot.toolTip()}")
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)

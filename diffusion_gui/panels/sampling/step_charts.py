@@ -6,7 +6,15 @@ import math
 
 from PySide6.QtCore import Qt, Slot
 from PySide6.QtGui import QAction, QHideEvent, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QMenu, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QMenu,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
@@ -20,8 +28,8 @@ from diffusion_gui.state.runs import Run
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.step_series import Series, StepNumber, series
 
-CARD_WIDTH = 168
-"""Least width of a chart that has another one beside it."""
+CARD_WIDTH, CARD_HEIGHT = 168, 76
+"""Least width of a chart that has another one beside it; least height, the rest is scrolled to."""
 
 
 class StepCharts(QWidget):
@@ -62,10 +70,21 @@ class StepCharts(QWidget):
         head.setSpacing(GAP)
         head.addWidget(self.caption, 1)
         head.addWidget(self.choose)
-        self._grid = QGridLayout()
+        inside = QWidget()
+        inside.setProperty("role", "drawer")
+        self._grid = QGridLayout(inside)
+        self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(GAP)
         self._grid.setVerticalSpacing(2)
-        self.empty = label("The curves of a run are drawn here while it is made", "caption")
+        self.area = QScrollArea()
+        self.area.setObjectName("stepChartsArea")
+        self.area.setProperty("role", "drawer")
+        self.area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setWidgetResizable(True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(inside)
+        self.empty = label("<b>No curves yet</b><br>They are drawn while a run is made", "caption")
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.empty.setWordWrap(True)
         self.content = QWidget()
@@ -73,7 +92,7 @@ class StepCharts(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
         column.addLayout(head)
-        column.addLayout(self._grid, 1)
+        column.addWidget(self.area, 1)
         whole = QVBoxLayout(self)
         whole.setContentsMargins(0, 0, 0, 0)
         whole.addWidget(self.content)
@@ -145,7 +164,9 @@ class StepCharts(QWidget):
         plot = StepPlot(self._theme, number, kind.names[0], kind.token, kind.log, kind.zero)
         plot.step_dragged.connect(self._shown.scrub)
         plot.hovered.connect(self._on_hovered)
-        return StepCard(plot, kind.names, kind.tooltip)
+        card = StepCard(plot, kind.names, kind.tooltip)
+        card.setMinimumHeight(CARD_HEIGHT)
+        return card
 
     def _arrange(self) -> None:
         """Put the charts in as many columns as there is room for, those not on show aside."""

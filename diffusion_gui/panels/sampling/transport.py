@@ -12,7 +12,7 @@ from diffusion_gui.panels.sampling.fork_tools import ForkButton, Timeline
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import RunState, SamplingController
 
-RUN_WIDTH = 88
+RUN_WIDTH = 104
 """The accent button keeps its place while its text changes between Run, Pause and Resume."""
 START = "Start the reverse process (F5)"
 

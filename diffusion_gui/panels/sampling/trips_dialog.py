@@ -32,6 +32,12 @@ if TYPE_CHECKING:
 
 SIDE = 132
 """Of the pictures."""
+LITTLE_NOISE = 0.5
+"""Of normal noise the deviation is 1: below this it is said why the noise is nearly grey."""
+LITTLE = (
+    "The noise is nearly grey: a model of few pictures knows only the directions in which these"
+    " differ."
+)
 _EIGHT_BITS = 1.0 / 255.0
 """Half a level of 8 bits, in units of [-1, 1]."""
 
@@ -90,7 +96,7 @@ class TripsDialog(QDialog):
         self.iterations.setFixedWidth(64)
         self.go = button("", "Take the pictures chosen in the tray up to noise and back", "accent")
         self.go.setObjectName("makeTripButton")
-        self.go.setAutoDefault(False)
+        self.go.setDefault(True)
         self.progress = QProgressBar()
         self.progress.setObjectName("tripProgress")
         self.progress.setAccessibleName("Progress of the round trips")
@@ -186,7 +192,11 @@ class TripsDialog(QDialog):
             view.set_pixels(pixels)
             self._grid.addWidget(view, place, column)
             row.append(view)
+        self._grid.setRowStretch(place + 1, 0)
+        self._grid.setRowStretch(place + 2, 1)  # what room is left is below
         words = f"rms {trip.rms:.3g}   PSNR {trip.psnr:.1f} dB   {in_words(trip.rms, trip.psnr)}"
+        if trip.deviation < LITTLE_NOISE:
+            words += f"\n{LITTLE}"
         said = label(words)
         said.setObjectName("tripWords")
         self._grid.addWidget(said, place + 1, 0, 1, 4)

@@ -21,6 +21,8 @@ from diffusion_gui.state.comparison import OTHER
 
 DASHES = ([6.0, 3.0], [2.0, 2.5], [8.0, 3.0, 2.0, 3.0], [3.0, 5.0])
 """Dash patterns of the compared curves, in pen widths: told apart without colour too."""
+TICKS_APART, WEDGES_APART = 7.0, 11.0
+"""Pixels between the sampler's steps that are drawn: nearer ones would be a solid band."""
 GRIPS = ("shift", "scale")
 """What each handle of the whole curve does to it."""
 
@@ -38,6 +40,17 @@ def overlay_pen(tokens: Tokens, style: int, scale: float = 1.0) -> QPen:
         dashes = DASHES[(style + style // colours) % len(DASHES)]
     pen.setDashPattern(dashes)
     return pen
+
+
+def thinned(places: Array, apart: float) -> Array:
+    """Return which of `places` [N] to draw: bool [N], the first and every next one `apart` on."""
+    kept = np.zeros(len(places), dtype=bool)
+    last = -np.inf
+    for index in np.argsort(places, kind="stable"):
+        if places[index] - last >= apart:
+            kept[index] = True
+            last = places[index]
+    return kept
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +82,7 @@ class Marks(QObject):
         self._stroke: pg.PlotDataItem | None = None
         self._grip_names: list[pg.TextItem] = []
         self._held_name: pg.TextItem | None = None
+        self._visited: tuple[Array, Array] = (np.zeros(0), np.zeros(0))
         self.times: Array = np.zeros(0)
         """The sampler's steps that can be dragged, t."""
         self.grips: list[tuple[float, float]] = []
@@ -76,6 +90,7 @@ class Marks(QObject):
         theme.changed.connect(self._tint)
         plot.scale_changed.connect(self._tint)
         plot.getViewBox().sigYRangeChanged.connect(self._place_lane)
+        plot.getViewBox().sigXRangeChanged.connect(self._on_width)
 
     def show_overlays(self, overlays: Sequence[Overlay]) -> None:
         """Show these curves behind the plot's own."""
@@ -136,7 +151,8 @@ class Marks(QObject):
                 self._plot.addItem(item, ignoreBounds=True)
             self._tint()
         shown = np.isfinite(values)
-        self._steps.setData(x=t[shown], y=values[shown])
+        self._visited = np.asarray(t[shown], np.float64), values[shown]
+        self._place_ticks()
         times = np.asarray(t if draggable else [], dtype=np.float64)
         if not np.array_equal(times, self.times):
             self.times = times
@@ -165,12 +181,26 @@ class Marks(QObject):
             t = [self._lit_at[0]] if in_lane and self._lit_at else []
             self._lit[1].setData(t, [self._above_axis(6.0)] * len(t))
 
+    def _place_ticks(self) -> None:
+        """Draw as many of the steps on the curve as can be told apart."""
+        if self._steps is not None:
+            t, values = self._visited
+            some = thinned(t, TICKS_APART * self._plot.pixel()[0])
+            self._steps.setData(x=t[some], y=values[some])
+
     @Slot()
     def _place_lane(self) -> None:
         """Keep the wedges just above the axis, also when the plot becomes larger or smaller."""
         if self._lane is not None:
-            self._lane.setData(x=self.times, y=np.full(len(self.times), self._above_axis(6.0)))
+            some = self.times[thinned(self.times, WEDGES_APART * self._plot.pixel()[0])]
+            self._lane.setData(x=some, y=np.full(len(some), self._above_axis(6.0)))
         self._place_lit()
+
+    @Slot()
+    def _on_width(self) -> None:
+        """Draw as many steps as there is room for now."""
+        self._place_ticks()
+        self._place_lane()
 
     def _above_axis(self, pixels: float) -> float:
         """Return the value that lies so many pixels above the axis."""
