@@ -494,7 +494,8 @@ class SamplingController(QObject):
         self._tried.stop()
         self._patience.stop()
         self._runner.cancel()
-        self._requested, self.offered = trial.before, seconds
+        self._requested = self._answered = trial.before
+        self.offered = seconds
         last = self.recorded
         ended = _ENDED.get(last.outcome) if last is not None else None
         self._set_state(ended or RunState.STOPPED, last.message if last is not None else "")
