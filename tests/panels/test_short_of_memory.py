@@ -99,7 +99,7 @@ def test_a_model_without_room_for_the_batch_is_asked_in_parts_and_that_is_said(
         np.testing.assert_array_equal(one.x_t, other.x_t)
     _run(qtbot, panel, parts)  # what was found out is kept, but twice as many are tried once
     assert made[0].asked[22:] == [8, *[4] * 20]
-    assert parts.sampling.recorded.message == line
+    assert sentence(parts.sampling.recorded.message) == line
     guidance = Guidance("cfg", pack({"scale": 2.0}), "scarce")
     parts.document.replace_sampling("guided", guidance=guidance)
     _run(qtbot, panel, parts)

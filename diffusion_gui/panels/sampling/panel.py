@@ -230,7 +230,7 @@ class SamplingPanel(Panel):
     @Slot()
     def _show_frame(self) -> None:
         frame, wanted = self._of.shown.frame, self._of.shown.quantities
-        self.batch.set_clean(frame is not None and frame.t == 0)
+        self.batch.set_clean(frame is not None and frame.sigma == 0.0)
         self.batch.set_pictures({q: getattr(frame, q) for q in wanted} if frame else {})
 
     @Slot()
