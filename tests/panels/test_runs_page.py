@@ -81,7 +81,7 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     parts.run_view.set_step(2)
     qtbot.mouseClick(button, LEFT)
     assert parts.document.experiment.fork == Fork(parent.experiment, 2)
-    assert chip.words.text() == f"from step 2 of {parent.title}"
+    assert chip.words.text() == f"step 2 of {parent.title}"
     armed = f"fork at step 2 of {parent.title}: change a setting, and it goes on from there   "
     assert panel.forecast.text().startswith(armed)
     parts.run_view.set_step(4)
@@ -110,7 +110,7 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     assert "set count and size back, or take it away" in panel.bar.text
     parts.document.history.undo()
     parts.sampling.runs.delete(parent)
-    assert chip.words.text() == "from step 2 of a deleted run"
+    assert chip.words.text() == "step 2 of a deleted run"
     assert not chip.words.isEnabled()
     alone = finish()
     np.testing.assert_array_equal(alone.result, other.result)

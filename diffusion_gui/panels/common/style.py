@@ -61,6 +61,7 @@ QPushButton[role="chip"]:checked {{
     color: {accent}; background: {hover}; font-weight: 600;
 }}
 QPushButton[role="chip"]:disabled {{ color: {disabled}; background: transparent; }}
+QPushButton#removeFork {{ padding: 0 2px; }}
 QPushButton[role="chip"]::menu-indicator {{ image: none; width: 0; }}
 QLineEdit[role="low"] {{
     min-height: 20px; max-height: 20px; padding: 0 6px; font-size: 11px;

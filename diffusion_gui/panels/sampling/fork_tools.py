@@ -16,6 +16,8 @@ from diffusion_gui.state.document import Document
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import Run, SamplingController
 
+CROSS = 22
+"""Width of the button that takes a fork away."""
 MOST_LETTERS = 18
 """Of a run's name that the chip shows."""
 
@@ -86,6 +88,7 @@ class ForkChip(QWidget):
         self.words.setObjectName("forkWords")
         self.remove = button("", "Sample from the beginning again", "chip")
         self.remove.setObjectName("removeFork")
+        self.remove.setFixedWidth(CROSS)
         self.remove.setAccessibleName("Take the fork away: sample from the beginning again")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -122,7 +125,7 @@ class ForkChip(QWidget):
         if fork is not None:
             title = parent.title if parent is not None else "a deleted run"
             short = title if len(title) <= MOST_LETTERS else f"{title[: MOST_LETTERS - 1]}…"
-            self.words.setText(f"from step {fork.step} of {short}")
+            self.words.setText(f"step {fork.step} of {short}")  # short: there are many chips
             self.words.setAccessibleName(f"From step {fork.step} of {title}: show that step")
             self.words.setToolTip(
                 f"Runs go on from step {fork.step} of {title}: press to look at that step"
