@@ -297,13 +297,13 @@ def test_the_grid_is_saved_and_a_bad_target_is_said(
     scale = round(CELL / 16)
     wanted = contact_sheet(run.trajectory.last.x_t, 2, scale=scale)
     np.testing.assert_array_equal(saved(), wanted)
-    assert window.toolbar.caption.text() == "Saved grid.png, x_t at step 0 of 3"
+    assert window.sampling.caption.text() == "Saved grid.png, x_t at step 0 of 3"
     parts.sampling.resume()
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
     parts.run_view.set_step(1)
     result = run.trajectory.last.x_t
     np.testing.assert_array_equal(saved(), contact_sheet(result, 2, scale=scale))
-    assert window.toolbar.caption.text() == "Saved grid.png"
+    assert window.sampling.caption.text() == "Saved grid.png"
     assert asked == [
         (f"Save x_t at step 0 of 3 of {run.title} as PNG", "samples-x_t-step-0.png"),
         (f"Save the result of {run.title} as PNG", "samples.png"),
