@@ -77,6 +77,7 @@ def test_the_ending_of_the_last_animation_is_suggested_again(
         parts.document.replace_forward("size", size=16)
         window.actions_by_name["exportAnimation"].trigger()
         dialog = window.findChildren(AnimationDialog)[-1]
+        assert dialog.format.ending == (".gif" if name == "a.WEBP" else ".webp")
         dialog.frames.setValue(2)
         dialog.save.click()
         qtbot.waitUntil(lambda: not window.picture_files.busy, timeout=TIMEOUT)

@@ -13,6 +13,7 @@ from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.engine.forecast import Part
 from diffusion_gui.panels.common.widgets import NumberBox
 from diffusion_gui.panels.sampling.drawer import SettingsDrawer
+from diffusion_gui.state.run_view import Quantity
 from diffusion_gui.state.sampling import RunState
 
 LEFT = Qt.MouseButton.LeftButton
@@ -184,6 +185,18 @@ def test_a_fork_keeps_count_and_size_and_deleting_all_runs_leaves_nothing_on_sho
     run = shown.run
     assert run is not None
     parts.sampling.fork(run, 2)
+    shown.set_quantities((Quantity.EPS_HAT,))
+    end = panel.batch.grab().toImage()
+    shown.set_step(2)
+    assert panel.batch._clean is False
+    shown.set_step(4)
+    assert panel.batch._clean, "at the end it is said that there is no noise"
+    assert panel.batch.grab().toImage() == end
+    shown.set_quantities((Quantity.X_T, Quantity.X0_HAT))
+    panel.told.say("Copied it")
+    assert panel.caption.text() == "Copied it"
+    panel.told.forget()
+    assert panel.caption.text().startswith("done")
     fields = drawer.count, drawer.picture_size, panel.form.count, panel.form.data_size
     assert all(not box.isEnabled() and "fork" in box.toolTip() for box in fields)
     parts.document.replace_sampling("by hand", count=5)

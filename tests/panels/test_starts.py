@@ -107,6 +107,14 @@ def test_an_inversion_brings_the_picture_back_better_with_corrections(
     panel.start.inversion.trigger()
     assert panel.start.text() == "from inversion"
     assert panel.start.accessibleName() == "from chelsea.png inverted at t = 900"
+    alone = panel.start_bar.text.text()
+    parts.document.replace_sampling("several", count=3)
+    assert panel.start_bar.text.text() == "chelsea.png: 3 alike, 1 is enough"
+    parts.document.replace_sampling("with noise", sampler="ddpm")
+    assert panel.start_bar.text.text() == "chelsea.png, inverted"
+    parts.document.history.undo()
+    parts.document.history.undo()
+    assert panel.start_bar.text.text() == alone
     bar, wanted = panel.start_bar, images.to_float(_square(qtbot, parts))
     assert bar.noised.isHidden()
     errors = []
@@ -136,6 +144,8 @@ def test_strokes_are_masks_and_undo_steps_and_the_run_keeps_the_rest(
 ) -> None:
     canvas, history = painter.canvas, parts.document.history
     assert panel.start.masked.isChecked() is False
+    assert not painter.undo.isEnabled(), "opening the picture was not painted"
+    assert "every stroke takes effect at once" in painter.summary.text()
     count = history.count
     canvas.set_size(12)
     line = [QPointF(20, 30), QPointF(32, 30), QPointF(44, 30)]
@@ -146,6 +156,8 @@ def test_strokes_are_masks_and_undo_steps_and_the_run_keeps_the_rest(
     assert not kept[away < 5].any()  # the mouse stands on whole pixels: not to the cell
     assert kept[away > 7].all()
     assert history.count == count + 1
+    assert painter.undo.isEnabled()
+    assert "paint the mask" in painter.undo.toolTip()
     _drag(qtbot, canvas, [canvas.place_of(QPointF(32, 30))], RIGHT)
     assert parts.starts.mask[30, 32]
     assert not parts.starts.mask[30, 22]
@@ -175,6 +187,8 @@ def test_strokes_are_masks_and_undo_steps_and_the_run_keeps_the_rest(
     qtbot.mouseClick(painter.clear, LEFT)
     assert parts.document.experiment.sampling.inpaint is None
     assert panel.start_bar.isHidden()
+    qtbot.mouseClick(painter.close_button, LEFT)
+    assert not painter.isVisible()
 
 
 def test_the_brush_is_set_by_keys_wheel_and_slider_and_the_mask_inverted(
