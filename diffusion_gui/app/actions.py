@@ -211,7 +211,7 @@ FOCUS_KEYS = {
         ("Arrows, Space", "Move the brush, paint there"),
     ],
     "Elsewhere": [
-        ("[, ]", "Choose a point of the curve with the focus; the arrows move it"),
+        ("[, ]", "Choose a point of the curve; arrows move it"),
         ("Space", "Play / pause t, where the focus has no use for it"),
         ("Left, Right", "t − 1, t + 1, where the focus has no use for them"),
         ("F10", "Open the menus"),

@@ -158,31 +158,22 @@ def repaint(
     resamples: float,
     jump: float,
     values: Mapping[str, float],
-    goes_on: bool = False,
 ) -> Iterator[Step]:
     """Yield the steps of an inpainting run from x [B, C, H, W] at the first level.
 
     `picture` [C, H, W] or [B, C, H, W] in [-1, 1] is kept where `known` [H, W] is true, exactly so
-    in the last step; `values` are the sampler's own parameters. With `goes_on`, x is that of a run
-    which this one goes on from, and nothing is pasted before it has left its first level.
-    Steps carry a running index and the pasted x_t. Raises EngineError for sizes that do not fit.
+    in the last step; `values` are the sampler's own parameters. Steps carry a running index and
+    the pasted x_t; where the levels go on from another run, nothing is pasted before their first
+    one is left. Raises EngineError for sizes that do not fit.
     """
     if known.shape != x.shape[2:] or picture.shape[-3:] != x.shape[1:]:
         raise EngineError(
             f"the picture must be {list(x.shape[1:])} and its mask {list(x.shape[2:])}, "
             f"got {list(picture.shape)} and {list(known.shape)}"
         )
-    kept = _Known(picture.to(x), known.to(x.device).bool(), levels, noise, int(goes_on))
+    kept = _Known(picture.to(x), known.to(x.device).bool(), levels, noise, int(levels.goes_on))
     plan = descents(len(levels), round(resamples), round(jump))
     return _walk(row, denoise, x, kept, plan, values)
-
-
-def begun(
-    x: Tensor, level: tuple[float, float], picture: Tensor, known: Tensor, noise: Noise
-) -> Tensor:
-    """Return the x_t that `repaint` yields first: x [B, C, H, W] at its first level, pasted."""
-    a, s = level
-    return x.where(~known, a * picture + s * noise(KNOWN))
 
 
 def way(

@@ -71,8 +71,6 @@ class Leg:
     owners: tuple[Owner, ...]
     first: int = 0
     end: int | None = field(default=None)
-    goes_on: bool = False
-    """Whether it begins with the x_t of a leg before, as it is."""
 
     @property
     def marks(self) -> tuple[Mark, ...]:
@@ -152,8 +150,8 @@ class _Traces:
         inpaint = sampling.inpaint
         paint = (inpaint.method, inpaint.params) if inpaint is not None else None
         way = sampling.sampler, sampling.params, sampling.restart, paint
-        values = levels.t.tobytes(), levels.a.tobytes(), levels.s.tobytes(), levels.run_length
-        key = *way, *values
+        values = levels.t.tobytes(), levels.a.tobytes(), levels.s.tobytes()
+        key = *way, *values, levels.run_length, levels.goes_on
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
@@ -210,7 +208,7 @@ def legs(experiment: Experiment) -> tuple[Leg, ...]:
     past = [(-1, root, ways)]  # the forks that are not gone back behind, each with its way
     for one in forks:
         step = cast("Fork", one.fork).step
-        _check_fork(one, past[-1][1], step, past[-1][2][-1])
+        _check_fork(one, step, past[-1][2][-1])
         while step <= past[-1][0]:
             past.pop()
         past.append((step, one, _forked(one, step, root, *past[-1][1:])))
@@ -235,9 +233,10 @@ def _forked(
             return (*earlier, replace(leg, levels=bent, owners=owners, end=None))
     mark = leg.marks[local]
     here = Levels(np.array([float(mark.t)]), np.array([mark.a]), np.array([mark.s]))
-    rest = replace(_joined(here, leg.T, planned, experiment.schedule.T), whole=planned.run_length)
+    rest = _joined(here, leg.T, planned, experiment.schedule.T)
+    rest = replace(rest, whole=planned.run_length, goes_on=True)
     owner = Owner(step, experiment)
-    taken = Leg(experiment.sampling, rest, (owner,), step, goes_on=True)
+    taken = Leg(experiment.sampling, rest, (owner,), step)
     return (*earlier, replace(leg, end=step), taken) if step else (taken,)
 
 
@@ -265,13 +264,11 @@ def in_time(t: float, T: int, other: int) -> int:
     return round(t) if other == T else round(t * other / T)
 
 
-def walk_of(
-    sampling: Sampling, known: tuple[Tensor, Tensor] | None = None, goes_on: bool = False
-) -> Walk:
+def walk_of(sampling: Sampling, known: tuple[Tensor, Tensor] | None = None) -> Walk:
     """Return the sampler with its parameters, Restart or RePaint around it if there is one.
 
     `known` are RePaint's picture [C, H, W] and mask [H, W]; without them it takes its way and
-    pastes nothing. With `goes_on` it leaves the x_t it begins with as it is. Raises EngineError for
+    pastes nothing. Raises EngineError for
     an unknown sampler and parameters out of range.
     """
     if sampling.sampler not in SAMPLERS:
@@ -288,7 +285,7 @@ def walk_of(
         picture, where = known
         return lambda denoise, x, levels, noise: inpainting.repaint(
             row, denoise, x, levels, noise,
-            picture=picture, known=where, values=values, goes_on=goes_on, **paint,
+            picture=picture, known=where, values=values, **paint,
         )  # fmt: skip
     if not sampling.restart:
         return lambda denoise, x, levels, noise: row.walk(denoise, x, levels, noise, **values)
@@ -348,10 +345,12 @@ def _until(ways: tuple[Leg, ...], step: int) -> tuple[Leg, ...]:
     return tuple(leg for leg in ways if leg.first < step or leg.first == 0)
 
 
-def _check_fork(experiment: Experiment, parent: Experiment, step: int, leg: Leg) -> None:
-    last = leg.first + len(leg.marks) - 1
-    if not 0 <= step < last:
-        raise EngineError(f"a fork must be at a step in 0..{last - 1} of its run, got {step}")
+def _check_fork(experiment: Experiment, step: int, leg: Leg) -> None:
+    """Raise EngineError unless the run whose last leg is `leg` can be forked at `step`."""
+    if not 0 <= step < leg.first + len(leg.levels):  # else it is: every level is stepped on
+        last = leg.first + len(leg.marks) - 1
+        if not 0 <= step < last:
+            raise EngineError(f"a fork must be at a step in 0..{last - 1} of its run, got {step}")
     if line := fork_refusal(experiment):
         raise EngineError(line)
 
@@ -404,4 +403,5 @@ def _joined(head: Levels, T: int, planned: Levels, other: int) -> Levels:
         np.r_[t, planned.t[cleaner]],
         np.r_[head.a, planned.a[cleaner]],
         np.r_[head.s, planned.s[cleaner]],
+        goes_on=head.goes_on,
     )

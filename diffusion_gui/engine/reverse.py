@@ -21,7 +21,7 @@ from diffusion_gui.engine.experiment import Experiment, Inpaint
 from diffusion_gui.engine.forward import Process
 from diffusion_gui.engine.guidance import GUIDANCE, values_of
 from diffusion_gui.engine.images import Pixels
-from diffusion_gui.engine.inpainting import EXACT, REPAINT, begun
+from diffusion_gui.engine.inpainting import EXACT, REPAINT
 from diffusion_gui.engine.inversion import evaluations, invert
 from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.legs import (
@@ -30,7 +30,6 @@ from diffusion_gui.engine.legs import (
     in_time,
     legs,
     origin,
-    repaints,
     shared_calls,
     walk_of,
 )
@@ -150,9 +149,9 @@ def walk(
     asked = [_Asked(leg, models, tape) for leg in ways]
     samplers = [_sampler(leg, source, device) for leg in ways]
     x = _first(root, models, tape, seeds, source)
-    if ways[0].goes_on and repaints(root.sampling):
-        level = float(ways[0].levels.a[0]), float(ways[0].levels.s[0])
-        x = begun(x, level, *_kept(root, source, device), seeds.root)
+    if ways[0].levels.goes_on:  # from step 0: what the root's own sampler does to x before it
+        [leg] = legs(root)
+        x = next(_sampler(leg, source, device)(lambda x, a, s: x, x, leg.levels, seeds.root)).x_t
     steps = _follow(list(zip(ways, samplers, asked, strict=True)), x, seeds)
     T = experiment.schedule.T
     return (replace(step, t=in_time(step.t, was, T)) for step, was in steps)
@@ -212,7 +211,7 @@ def _sampler(leg: Leg, source: Source, device: torch.device) -> Walk:
         return walk_of(leg.sampling)
     picture, known = _kept(leg.owners[-1].experiment, source, device)
     if inpaint.method == REPAINT:
-        return walk_of(leg.sampling, (picture, known), leg.goes_on)
+        return walk_of(leg.sampling, (picture, known))
     return _ending_with(walk_of(leg.sampling), picture, known)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -10,16 +11,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffusion_gui.engine import masks
+from diffusion_gui.engine import legs as legs_module
+from diffusion_gui.engine import masks, reverse
+from diffusion_gui.engine.denoisers.in_parts import AtOnce
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
+    MOST_FORKS,
     Experiment,
+    Fit,
     Fork,
+    Forward,
     Guidance,
     Inpaint,
     Sampling,
     Start,
 )
+from diffusion_gui.engine.legs import shortest
 from diffusion_gui.engine.params import pack
 from diffusion_gui.engine.planning import calls_by_step, plan, transitions
 from diffusion_gui.engine.reverse import Built, Ready, tape_for, walk
@@ -229,3 +236,221 @@ def test_masks_survive_their_text_and_come_to_any_size() -> None:
     for text in ("", "?", "AAAA", masks.encode(drawn)[:-8]):
         with pytest.raises(EngineError, match="the mask cannot be read; paint it again"):
             masks.decode(text)
+
+
+# --- forks of forks, whatever they change -----------------------------------------------------
+
+
+class Several(Ready):
+    """A source with another model for every name and label, another picture for every fit."""
+
+    def model(self, experiment: Experiment) -> Built:
+        sampling = experiment.sampling
+        bend = {"exact": 1.0, "gaussian": 2.0}[sampling.model] + 0.25 * len(sampling.label)
+        return Built(Model(bend), Model(0.5))
+
+    def start(self, experiment: Experiment) -> np.ndarray:
+        return _arranged(experiment)
+
+    def inpaint(self, experiment: Experiment) -> np.ndarray:
+        return _arranged(experiment)
+
+
+def _arranged(experiment: Experiment) -> np.ndarray:
+    return PICTURE if experiment.forward.fit is not Fit.PAD else PICTURE[::-1].copy()
+
+
+def any_way(rng: random.Random) -> dict[str, Any]:
+    """Return settings that a fork may change, drawn at random."""
+    name = rng.choice(list(SAMPLERS))
+    ways = ["plain", "plain", "restart", "guided", "projected", "inpainting"]
+    plain = {"restart": (), "inpaint": None, "guidance": Guidance(), "params": ()}
+    found = plain | {"sampler": name, "steps": rng.randint(2, 9)} | WAYS[rng.choice(ways)]
+    if name == "heun" and rng.random() < 0.5:
+        found["params"] = pack({"churn": 10.0})
+    return found
+
+
+def changed(rng: random.Random, run: Experiment) -> Experiment:
+    """Return a run with one setting changed, with none, or with all of them."""
+    sampling, name = run.sampling, rng.choice(list(SAMPLERS))
+    return rng.choice(
+        [
+            lambda: run,
+            lambda: replace(run, seed=run.seed + 1),
+            lambda: replace(run, sampling=replace(sampling, steps=rng.randint(2, 9))),
+            lambda: replace(run, sampling=replace(sampling, sampler=name, params=())),
+            lambda: replace(run, sampling=replace(sampling, model="gaussian")),
+            lambda: replace(run, sampling=replace(sampling, start=Start("p", 500))),
+            lambda: replace(run, forward=replace(run.forward, fit=Fit.PAD)),
+            lambda: replace(run, schedule=ScheduleSpec("linear", T=250)),
+            lambda: replace(run, sampling=replace(sampling, **any_way(rng))),
+        ]
+    )()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_forks_of_forks_have_what_was_before_and_go_on_from_it(seed: int) -> None:
+    rng = random.Random(seed)
+    start = rng.choice([None, Start("p", 700), Start("p", 700, inverted=True, iterations=1)])
+    run = wish(start=start, **any_way(rng))
+    tape = tape_for(run, None)
+    before = steps_of(run, Several(Built(Model())), tape)
+    for _ in range(3):
+        at = rng.choice([0, rng.randrange(len(before) - 1), len(before) - 2])
+        fork = replace(changed(rng, run), fork=Fork(run, at))
+        played = tape_for(fork, tape)
+        after = steps_of(fork, Several(Built(Model())), played)
+        again = steps_of(fork, Several(Built(Model())))
+        assert len(after) == len(again) == transitions(fork) + 1
+        for one, other in zip(after, again, strict=True):
+            assert_same(one, other)
+        for one, other in zip(after[:at], before[:at], strict=True):
+            assert_same(one, other)
+        assert torch.equal(after[at].x_t, before[at].x_t)
+        same = replace(fork, fork=run.fork) == run
+        if same and (run.fork is None or at >= run.fork.step):
+            for one, other in zip(after, before, strict=True):
+                assert_same(one, other)
+        run, tape, before = fork, played, after
+
+
+@pytest.mark.parametrize("start", [Start("p", 700, inverted=True, iterations=2), None])
+def test_at_step_0_only_what_follows_is_another(start: Start | None) -> None:
+    parent = wish(start=start)
+    before = steps_of(parent, Several(Built(Model())))
+    for change in ({"model": "gaussian"}, {"start": Start("p", 300)}, {"steps": 19}):
+        fork = replace(
+            parent, seed=9, sampling=replace(parent.sampling, **change), fork=Fork(parent, 0)
+        )
+        after = steps_of(fork, Several(Built(Model())))
+        assert torch.equal(after[0].x_t, before[0].x_t)
+        assert torch.equal(after[0].x0_hat, before[0].x0_hat) == ("model" not in change)
+        assert after[0].t == before[0].t
+
+
+def test_going_back_behind_a_fork_leaves_its_settings() -> None:
+    first = wish()
+    other = replace(first, sampling=replace(first.sampling, model="gaussian", steps=20))
+    second = replace(other, fork=Fork(first, 6))
+    third = replace(other, fork=Fork(second, 2))
+    assert shortest(third) == replace(other, fork=Fork(first, 2))
+    assert shortest(second) is second
+    assert plan(third).t.tolist() == plan(shortest(third)).t.tolist()
+    for one, other_step in zip(
+        steps_of(third, Several(Built(Model()))),
+        steps_of(shortest(third), Several(Built(Model()))),
+        strict=True,
+    ):
+        assert_same(one, other_step)
+    late = replace(first, seed=1, fork=Fork(second, 9))
+    assert shortest(late) is late
+
+
+@pytest.mark.parametrize("method", ["repaint", "exact"])
+def test_another_arrangement_is_another_picture_from_its_step_on(method: str) -> None:
+    kept = Inpaint("p", masks.encode(HALF), method=method)
+    parent = wish(inpaint=kept, steps=6)
+    alone = Arranging(Built(Known(torch.zeros(3, 16, 16))))
+    before = steps_of(parent, alone)
+    at = 3
+    fork = replace(parent, forward=Forward(fit=Fit.PAD), fork=Fork(parent, at))
+    after = steps_of(fork, alone)
+    for one, other in zip(after[:at], before[:at], strict=True):
+        assert_same(one, other)
+    assert torch.equal(after[at].x_t, before[at].x_t)
+    half = after[-1].x_t[0, :, :, :8]
+    turned = torch.from_numpy(PICTURE[::-1].copy()).permute(2, 0, 1)[:, :, :8]
+    torch.testing.assert_close((half + 1.0) * 127.5, turned.float())
+
+
+class Known:
+    """Answers with the picture that it is told to know, so that it is seen which one that is."""
+
+    def __init__(self, picture: Tensor) -> None:
+        self._picture = picture
+
+    def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
+        return self._picture.expand_as(x) + 0.0 * x
+
+    def knowing(self, mask: Any) -> Known:
+        return Known(mask.picture)
+
+
+class Arranging(Ready):
+    """One model, and pictures as the experiment arranges them."""
+
+    def inpaint(self, experiment: Experiment) -> np.ndarray:
+        return _arranged(experiment)
+
+
+def test_estimates_of_another_device_are_asked_for_again() -> None:
+    parent = wish(steps=8)
+    tape = tape_for(parent, None)
+    expected = steps_of(parent, tape=tape)
+    moved = Tape([tape.first(8).play(_never, CPU).to("meta") for _ in range(8)])
+    fork = replace(parent, fork=Fork(parent, 5))
+    ready = source()
+    played = tape_for(fork, moved)
+    for one, other in zip(steps_of(fork, ready, played), expected, strict=True):
+        assert_same(one, other)
+    assert made(ready) == 8
+    assert len(played) == 8
+
+
+def _never() -> Tensor:
+    raise AssertionError("it is on the tape")
+
+
+def test_where_memory_is_short_the_tape_is_given_up_before_the_batch_is_cut() -> None:
+    parent = wish(steps=6, count=4)
+    tape = tape_for(parent, None)
+    asked: list[int] = []
+
+    def full(x: Tensor, a: float, s: float) -> Tensor:
+        asked.append(len(x))
+        if len(tape) >= 3:  # it is the tape that fills the memory
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return 0.5 * x
+
+    told: list[str] = []
+    built = Built(full, at_once=AtOnce(told=told.append))
+    steps_of(parent, Ready(built), tape)
+    assert asked == [4] * 7
+    assert len(tape) == 0
+    assert told == []
+
+
+def test_a_long_line_of_forks_is_traced_once_and_refused_beyond_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    traced = []
+    walk_once = legs_module.walk_of
+    monkeypatch.setattr(
+        legs_module, "walk_of", lambda *given: traced.append(given) or walk_once(*given)
+    )
+    run = wish(steps=37, restart=pack({"low": 0.3, "high": 2.0, "rounds": 3.0}))
+    for seed in range(MOST_FORKS):
+        run = replace(run, seed=seed + 1, fork=Fork(run, min(seed, 35)))
+        calls_by_step(run)
+    assert len([given for given in traced if given[0].restart]) == 1
+    with pytest.raises(EngineError, match="more than 64 forks in a row"):
+        plan(replace(run, fork=Fork(run, 36)))
+
+
+def test_a_fork_with_churn_draws_as_much_before_it() -> None:
+    parent = wish(sampler="heun", params=pack({"churn": 10.0}))
+    before = steps_of(parent)
+    fork = replace(parent, sampling=replace(parent.sampling, steps=31), fork=Fork(parent, 5))
+    assert torch.equal(steps_of(fork)[5].x_t, before[5].x_t)
+
+
+def test_the_key_of_a_model_is_worked_out_once_for_each_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    key = reverse.model_key
+    monkeypatch.setattr(reverse, "model_key", lambda one: asked.append(one) or key(one))
+    parent = wish(steps=10)
+    steps_of(replace(parent, seed=3, fork=Fork(parent, 4)))
+    assert len(asked) == 2

@@ -346,6 +346,7 @@ def test_ticks_are_round_and_few() -> None:
     assert [text for _, text in even_ticks(-60.0, 60.0, 3)] == ["−50", "0", "50"]
     assert [text for _, text in even_ticks(0.0, 1.0, 4)] == ["0", "0.5", "1"]
     assert [text for _, text in even_ticks(-4.0, 4.0, 1)] == ["−4", "4"]
+    assert [text for _, text in even_ticks(0.0, 0.4512, 2)] == ["0", "0.4"]
     for most in range(2, 9):
         assert 2 <= len(even_ticks(0.0, 777.0, most)) <= most
 

@@ -17,7 +17,7 @@ from diffusion_gui.engine.inpainting import EXACT, REPAINT
 from diffusion_gui.engine.params import pack
 from diffusion_gui.panels.sampling.mask_painter import MaskPainter
 from diffusion_gui.panels.sampling.panel import SamplingPanel
-from diffusion_gui.panels.sampling.trips_dialog import TripsDialog, in_words
+from diffusion_gui.panels.sampling.trips_dialog import LITTLE, LITTLE_NOISE, TripsDialog, in_words
 from diffusion_gui.state.runs import Run
 from diffusion_gui.state.sampling import RunState
 
@@ -285,9 +285,10 @@ def test_round_trips_show_pictures_and_say_the_error(
         np.testing.assert_array_equal(view.pixels, pixels)
     np.testing.assert_array_equal(trip.picture, _square(qtbot, parts))
     words = [one.text() for one in dialog.findChildren(QWidget, "tripWords")]
-    assert words[0] == (
+    assert words[0].splitlines()[0] == (
         f"rms {trip.rms:.3g}   PSNR {trip.psnr:.1f} dB   {in_words(trip.rms, trip.psnr)}"
     )
+    assert (LITTLE in words[0]) == (trip.deviation < LITTLE_NOISE)
     parts.document.replace_sampling("more", steps=20)
     assert dialog.made.text() == "the settings have changed since"
     parts.document.replace_sampling("long", steps=1000)

@@ -19,10 +19,12 @@ from diffusion_gui.engine.experiment import (
     MAX_COUNT,
     MAX_OFFSET,
     MAX_SEED,
+    MOST_FORKS,
     PICTURES,
     WORKING_SIZES,
     Experiment,
     Fit,
+    Fork,
     Forward,
     Guidance,
     NoiseKind,
@@ -323,3 +325,27 @@ def test_check_names_the_key_of_an_experiment_made_in_code():
     with pytest.raises(EngineError, match=r"experiment\.sampling\.steps"):
         check(bad)
     check(experiment)
+
+
+def test_every_fork_of_a_line_is_checked() -> None:
+    root = Experiment()
+    first = replace(root, seed=1, fork=Fork(root, 5))
+    for wrong, at in (
+        (replace(first, seed=2, fork=Fork(first, 99)), "experiment.fork: "),
+        (replace(first, seed=2, fork=Fork(first, 20)), "experiment.fork: "),
+        (
+            replace(first, seed=3, fork=Fork(replace(first, fork=Fork(first, 99)), 7)),
+            "experiment.fork.parent.fork: ",
+        ),
+    ):
+        with pytest.raises(EngineError, match=f"^{at}a fork must be at a step in 0..19 of its run"):
+            decode(encode(wrong))
+    other = replace(first, sampling=replace(first.sampling, count=3), fork=Fork(first, 10))
+    with pytest.raises(EngineError, match=r"experiment\.fork: a fork keeps the 16 pictures"):
+        decode(encode(other))
+    line = root
+    for seed in range(MOST_FORKS):
+        line = replace(root, seed=seed + 1, fork=Fork(line, seed % 19))
+    assert decode(encode(line)) == line
+    with pytest.raises(EngineError, match="more than 64 forks; start from an earlier run"):
+        decode(encode(replace(root, fork=Fork(line, 3))))

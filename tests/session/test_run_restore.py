@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from PIL import Image
 
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
     PICTURES,
     Experiment,
@@ -22,10 +23,11 @@ from diffusion_gui.engine.experiment import (
     Sampling,
     Start,
 )
-from diffusion_gui.engine.images import Pixels, read_picture
+from diffusion_gui.engine.images import Picture, Pixels, read_picture
 from diffusion_gui.engine.masks import MASK_SIDE, encode
 from diffusion_gui.engine.recorder import record, to_pixels
 from diffusion_gui.engine.reverse import run
+from diffusion_gui.session import run_inputs
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.restore import Restored, read_experiment, renamed
 from diffusion_gui.session.run_export import (
@@ -36,7 +38,7 @@ from diffusion_gui.session.run_export import (
     save_sheet,
     save_step,
 )
-from diffusion_gui.session.run_inputs import RunInputs, carriage
+from diffusion_gui.session.run_inputs import Carriage, RunInputs, carriage
 
 SMALL = Sampling(model="exact", size=16, count=2, steps=6)
 LEFT_KEPT = encode(np.arange(MASK_SIDE)[None].repeat(MASK_SIDE, axis=0) < MASK_SIDE // 2)
@@ -171,3 +173,41 @@ def test_more_than_a_png_may_carry_is_counted(
     monkeypatch.setattr(run_inputs, "MOST_PICTURES", 2)
     kept = carriage(_experiments(refs)["own"], store)
     assert (len(kept.pictures), kept.left_out) == (2, 1)
+
+
+def test_the_same_pictures_in_a_line_of_forks_are_carried_and_counted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_inputs, "MOST_PICTURES", 6)
+    store, rng = PictureStore(), np.random.default_rng(5)
+    refs = tuple(
+        store.add(Picture(f"{i}.png", rng.integers(0, 256, (16, 24, 3), np.uint8)), "")
+        for i in range(6)
+    )
+    own = Experiment(pictures=refs, sampling=replace(SMALL, data=PICTURES))
+    forked = replace(own, seed=2, fork=Fork(replace(own, seed=1, fork=Fork(own, 2)), 4))
+    kept = carriage(forked, store)
+    assert list(kept.pictures) == [ref.id for ref in refs]
+    assert kept.left_out == 0
+    # arranged otherwise as well there is room for one more, and five are left out
+    monkeypatch.setattr(run_inputs, "MOST_PICTURES", 7)
+    padded = replace(own, forward=Forward(fit=Fit.PAD))
+    start, inpaint = Start(refs[0].id, 500), Inpaint(refs[1].id, LEFT_KEPT)
+    painted = replace(padded, sampling=replace(SMALL, start=start, inpaint=inpaint))
+    kept = carriage(replace(own, fork=Fork(painted, 3)), store)
+    assert kept.left_out == 1
+    assert len(kept.pictures) == 7
+    parent = kept.experiment.fork.parent
+    assert parent.sampling.start.picture == f"{refs[0].id}-2"
+    assert parent.sampling.inpaint.picture not in kept.pictures  # rather none than another one
+
+
+def test_more_text_than_is_read_again_is_refused(tmp_path: Path) -> None:
+    refs = tuple(PictureRef(f"{i:016x}", f"{'x' * 100}{i}.jpg", "") for i in range(5000))
+    run_of = Experiment(pictures=refs, sampling=replace(SMALL, data=PICTURES))
+    for seed in range(20):
+        run_of = replace(run_of, seed=seed + 1, fork=Fork(run_of, 3))
+    frame = record(next(iter(run(Experiment(sampling=SMALL), RunInputs()))))
+    with pytest.raises(EngineError, match="a picture carries 17 MB at most; fork an earlier run"):
+        save_step(tmp_path / "g.png", frame, Look(), Carriage(run_of, {}))
+    assert not list(tmp_path.iterdir())

@@ -127,15 +127,15 @@ def test_a_model_of_unknown_pace_is_tried_out_of_sight_and_offered_where_it_is_s
     parts.run_view.run_changed.connect(lambda: seen.append(parts.run_view.run))
 
     monkeypatch.setattr(sampling, "LIVE_SECONDS", 1e-9)
-    parts.document.replace_sampling("not timed yet", model="gaussian")
+    parts.document.replace_sampling("not timed yet", model="gaussian", steps=600)
     assert controller.state is RunState.LOADING
     qtbot.waitUntil(lambda: controller.offered is not None, timeout=TIMEOUT)
     assert 0.0 < controller.offered < 60.0
     assert (controller.state, controller.recorded, list(controller.runs)) == (
         RunState.DONE, made, [made],
     )  # fmt: skip
-    assert panel.forecast.text().startswith("settings changed: press Run   NFE 4   about ")
-    parts.document.replace_sampling("more", steps=5)
+    assert panel.forecast.text().startswith("settings changed: press Run   NFE 600   about ")
+    parts.document.replace_sampling("fewer", steps=5)
     assert controller.state is RunState.DONE, "known by now: offered at once"
 
     controller._tried.setInterval(60_000)

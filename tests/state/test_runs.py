@@ -12,10 +12,14 @@ import torch
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.engine.experiment import Experiment, Fork
+from diffusion_gui.engine import masks, projection, witness
+from diffusion_gui.engine.experiment import MOST_FORKS, Experiment, Fork, Inpaint, Sampling
+from diffusion_gui.engine.legs import shared_calls
+from diffusion_gui.engine.planning import model_calls
 from diffusion_gui.engine.survey import Atlas, Belief, Plane, Survey
 from diffusion_gui.engine.tape import Tape
 from diffusion_gui.engine.trajectory import Frame, Trajectory
+from diffusion_gui.state import pace
 from diffusion_gui.state import runs as runs_module
 from diffusion_gui.state.run_memory import RunMemory
 from diffusion_gui.state.runs import Outcome, Run, Runs
@@ -253,6 +257,7 @@ def test_three_hundred_large_runs_stay_within_the_budget(
         del there, one, run
     assert 0.9 * runs_module.BUDGET < most <= budget
     assert len(runs) > 30
+    assert runs._memory.held(runs) == RunMemory().held(runs), "as if counted anew"
 
 
 def test_a_deleted_run_takes_memory_until_it_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -299,3 +304,173 @@ def test_a_run_that_goes_on_and_one_that_has_just_ended_are_not_thinned(
     runs.end(again, Outcome.DONE)
     assert len(again.trajectory) == 4
     assert again.tape is not None
+
+
+def _until(qtbot: QtBot, parts: Parts, steps: int) -> Run:
+    """Run the document's experiment, and stop it when so many frames are there."""
+    before = parts.sampling.recorded
+    parts.sampling.run()
+    qtbot.waitUntil(
+        lambda: (
+            parts.sampling.recorded is not before and len(parts.sampling.trajectory.frames) > steps
+        ),
+        timeout=TIMEOUT,
+    )
+    parts.sampling.stop()
+    stopped = parts.sampling.recorded
+    assert stopped is not None
+    qtbot.waitUntil(lambda: not parts.sampling._runner.busy, timeout=TIMEOUT)
+    return stopped
+
+
+def test_a_finished_run_has_the_time_and_the_posteriors_of_before(
+    parts: Parts, qtbot: QtBot
+) -> None:
+    parts.sampling.live = False
+    parts.document.replace_sampling("long", steps=400, count=16, size=16)
+    stopped = _until(qtbot, parts, 30)
+    made = len(stopped.trajectory)
+    assert made < 400
+    age = stopped.trajectory.last.seconds
+    parts.document.replace_sampling("other", steps=7)
+    parts.sampling.finish(stopped)
+    assert parts.sampling.outdated  # the document is another
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    run = parts.sampling.recorded
+    assert run is not None
+    frames, survey = run.trajectory.frames, run.survey
+    assert survey is not None
+    assert all(survey.belief(i) is not None for i in range(399))
+    assert frames[made - 1] is stopped.trajectory.last
+    assert (np.diff([frame.seconds for frame in frames]) >= 0.0).all()
+    assert run.seconds > age
+    each = parts.sampling.pace.per_call(run.experiment, parts.sampling.device)
+    assert each == pytest.approx(frames[-1].seconds / run.calls[-1])
+    assert parts.sampling.outdated
+    # a fork goes on with the time of its run
+    parts.sampling.fork(run, 200)
+    parts.document.replace_sampling("other", steps=400, sampler="ddpm")
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    forked = parts.sampling.trajectory.frames
+    assert (np.diff([frame.seconds for frame in forked]) >= 0.0).all()
+    assert forked[200].seconds >= frames[199].seconds
+
+
+def test_a_finished_run_is_not_given_up_for_a_document_that_was_another_before(
+    parts: Parts, qtbot: QtBot
+) -> None:
+    parts.sampling.live = False
+    parts.document.replace_sampling("long", steps=300, count=4, size=16)
+    stopped = _until(qtbot, parts, 10)
+    parts.document.replace_sampling("other", steps=7)
+    parts.sampling.live = True
+    parts.sampling.finish(stopped)
+    parts.document.replace_forward("nothing to a run", size=64)
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    assert parts.sampling.recorded.experiment == stopped.experiment
+    assert list(parts.sampling.runs) == [parts.sampling.recorded]
+
+
+def test_on_another_device_nothing_is_gone_on_with(parts: Parts, finish: Callable[[], Run]) -> None:
+    parts.document.replace_sampling("few", count=2, steps=8, size=16)
+    parent = finish()
+    parent.device = "another"
+    parent.tape = Tape([one.to("meta") for one in parent.tape._estimates])
+    parts.sampling.fork(parent, 4)
+    same = finish()
+    assert same.trajectory.frames[2] is not parent.trajectory.frames[2]
+    np.testing.assert_array_equal(same.result, parent.result)
+
+
+def test_a_run_of_an_edit_that_a_person_stopped_stays(parts: Parts, qtbot: QtBot) -> None:
+    parts.document.replace_sampling("few", count=1, steps=3, size=16)
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    parts.sampling.pace._loose.clear()
+    parts.sampling.pace._strict.clear()  # so that an edit starts a long run as well
+    parts.sampling.recorded.trajectory.keep_ends()
+    parts.sampling.live = False
+    parts.document.replace_sampling("long", steps=1000, count=64)
+    parts.sampling.live = True
+    parts.sampling._submit(live=True)
+    qtbot.waitUntil(lambda: parts.sampling.recorded.live, timeout=TIMEOUT)
+    stopped = parts.sampling.recorded
+    parts.sampling.stop()
+    parts.document.replace_sampling("short", steps=3, count=1)
+    qtbot.waitUntil(
+        lambda: parts.sampling.recorded is not stopped and parts.sampling.state is RunState.DONE,
+        timeout=TIMEOUT,
+    )
+    assert stopped in parts.sampling.runs
+
+
+def test_a_run_that_is_loading_can_be_held(parts: Parts, qtbot: QtBot) -> None:
+    parts.sampling.live = False
+    parts.document.replace_sampling("few", count=1, steps=5, size=16)
+    parts.sampling.run()
+    assert parts.sampling.state is RunState.LOADING
+    parts.sampling.pause()
+    assert parts.sampling.state is RunState.PAUSED
+    qtbot.waitUntil(lambda: len(parts.sampling.trajectory or ()) == 1, timeout=TIMEOUT)
+    parts.sampling.step()
+    qtbot.waitUntil(lambda: len(parts.sampling.trajectory or ()) == 2, timeout=TIMEOUT)
+    assert parts.sampling.state is RunState.PAUSED
+
+
+def test_a_line_of_forks_ends_where_a_file_ends(parts: Parts) -> None:
+    parts.sampling.live = False
+    run = parts.document.experiment
+    for seed in range(MOST_FORKS):
+        run = replace(run, seed=seed + 1, fork=Fork(run, 3))
+    before = parts.document.experiment
+    parts.sampling.fork(made(experiment=run), 1)
+    assert parts.document.experiment is before
+    assert "the last of 64 forks" in parts.sampling.message
+
+
+def test_without_memory_for_the_map_a_run_goes_without_it(
+    parts: Parts, finish: Callable[[], Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    drawn = projection.principal_plane
+    monkeypatch.setattr(projection, "principal_plane", full)
+    parts.document.replace_sampling("few", count=2, steps=5, size=16)
+    run = finish()
+    assert run.survey is None
+    assert "goes without it" in run.message
+    monkeypatch.setattr(projection, "principal_plane", drawn)
+    place, times = witness.Projector.__call__, iter(range(100))
+
+    def scarce(self: witness.Projector, *given: object) -> torch.Tensor:
+        if next(times) in (3, 6, 7):  # once, and once again when asked anew
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return place(self, *given)
+
+    monkeypatch.setattr(witness.Projector, "__call__", scarce)
+    run = finish()
+    assert run.survey is not None
+    assert len(run.survey) == 6
+    assert np.isnan(run.survey.x_t).any(axis=(1, 2)).sum() == 1
+
+
+def test_of_a_long_fork_the_calls_are_about_right_and_not_counted_through() -> None:
+    kept = Inpaint("p", masks.encode(np.zeros((64, 64), bool)), (("jump", 5.0), ("resamples", 9.0)))
+    for sampling in (
+        Sampling(steps=900, restart=(("high", 10.0), ("low", 0.05), ("rounds", 5.0))),
+        Sampling(steps=900, inpaint=kept),
+        Sampling(steps=900, sampler="heun"),
+    ):
+        root = Experiment(sampling=sampling)
+        fork = replace(root, seed=1, fork=Fork(root, 300))
+        late = replace(root, sampling=replace(sampling, steps=500), fork=Fork(fork, 600))
+        for run in (root, fork, late):
+            exact = model_calls(run) - shared_calls(run)
+            assert pace._calls(run) == pytest.approx(exact, rel=0.25)
+    counted: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pace, "model_calls", lambda run: counted.append(run.sampling.steps) or 1)
+        pace._calls(late)
+    assert counted[0] < 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +36,8 @@ class Levels:
     s: NDArray[np.float64]
     whole: int = 0
     """Transitions of the run that these levels are a part of; 0 where they are all of it."""
+    goes_on: bool = False
+    """Whether x at the first level is that of a run which goes on from there: it stays as it is."""
 
     @classmethod
     def of(cls, schedule: Schedule, t: NDArray[Any]) -> Levels:
@@ -54,8 +56,8 @@ class Levels:
 
     def part(self, first: int, last: int) -> Levels:
         """Return the levels `first` to `last`, as a part of the run."""
-        span = slice(first, last + 1)
-        return replace(self, t=self.t[span], a=self.a[span], s=self.s[span], whole=self.run_length)
+        span, goes_on = slice(first, last + 1), self.goes_on and first == 0
+        return Levels(self.t[span], self.a[span], self.s[span], self.run_length, goes_on)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,11 +24,11 @@ def heun(
     """Heun's second-order steps (EDM, arXiv:2206.00364, algorithm 2).
 
     `churn` / n of each level's noise, at most sqrt(2) - 1, is added afresh before the step; n is
-    that of the whole run.
+    that of the whole run. A run that goes on from another's x adds none before its first step.
     """
     gamma = min(churn / max(levels.run_length, 1), math.sqrt(2.0) - 1.0)
     for jump in jumps(levels):
-        if gamma > 0.0 and jump.a > 0.0:
+        if gamma > 0.0 and jump.a > 0.0 and not (levels.goes_on and jump.index == 0):
             raised = jump.s * (1.0 + gamma)
             added = noise_scale * math.sqrt(raised**2 - jump.s**2)
             x = x + added * noise(jump.index)

@@ -41,9 +41,9 @@ def compact(plot: Plot) -> None:
 def even_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
     """Return ticks on round places from `low` to `high`: at most `most` of them, but at least two.
 
-    The ends, where there is no room for more.
+    Where there is no room for more, the first and the last of round places that are far apart.
     """
-    step, places = (high - low) / max(most, 1), [low, high]
+    step, places = (high - low) / max(most, 1), _two(low, high)
     while step < high - low:
         step = nice_step(step)
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
@@ -52,8 +52,18 @@ def even_ticks(low: float, high: float, most: int) -> list[tuple[float, str]]:
             break
         step *= 1.01
     if len(places) < 2:
-        places = [low, high]
+        places = _two(low, high)
     return [(place, f"{place:g}".replace("-", "−")) for place in places]
+
+
+def _two(low: float, high: float) -> list[float]:
+    """Return two round places, as far apart as can be, or the ends if there are none."""
+    for parts in (1.0, 2.0, 2.5, 5.0, 10.0):
+        step = nice_step(max(high - low, LEAST) / parts)
+        first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+        if last > first:
+            return [first * step, last * step]
+    return [low, high]
 
 
 def set_ticks(

@@ -91,13 +91,17 @@ class SettingsDrawer(QScrollArea):
         self.label_count = label("", "caption")
         self.model_params = ParamRows("model")
         section.column.addWidget(self.model_text)
-        section.column.addLayout(_row("label", self.label_picker, self.label_count))
+        section.column.addLayout(_row("label", self.label_picker))
         self.label_problem = label("", "problem")
         self.label_problem.setObjectName("labelProblem")
         self.label_problem.setWordWrap(True)
         self.label_problem.setTextFormat(Qt.TextFormat.PlainText)
         self.label_problem.hide()
-        section.column.addWidget(self.label_problem)
+        below = QHBoxLayout()
+        below.addSpacing(CAPTION + GAP)
+        below.addWidget(self.label_count)
+        below.addWidget(self.label_problem, 1)
+        section.column.addLayout(below)
         section.column.addWidget(self.model_params)
 
     def _build_guidance(self) -> None:
@@ -222,6 +226,7 @@ class SettingsDrawer(QScrollArea):
         """Say at the field why its label cannot be."""
         self.label_problem.setText(line)
         self.label_problem.setVisible(bool(line))
+        self.label_count.setVisible(not line)
 
     @Slot()
     def _on_guidance(self) -> None:

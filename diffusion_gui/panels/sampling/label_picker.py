@@ -36,7 +36,7 @@ class LabelPicker(QComboBox):
         self.setMaxVisibleItems(16)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._line = QLineEdit()
-        self._line.setPlaceholderText("type a label: all images")
+        self._line.setPlaceholderText("type a label")
         self.setLineEdit(self._line)
         self._labels: tuple[str, ...] | None = None
         self._shown = ""

@@ -172,6 +172,7 @@ class SamplingPanel(Panel):
         ask = "" if told.problems else wish(self._of.controller, told)
         self.forecast.setText(ask + told.text)
         self.transport.set_obstacle(told.problem)
+        self.line.setStretchFactor(self.forecast, 3 if told.problems else 1)
         role = "problem" if told.problems else "caption"
         if self.forecast.property("role") != role:
             self.forecast.setProperty("role", role)

@@ -15,7 +15,7 @@ from diffusion_gui.state.runs import Run, Runs
 ABOUT_REFERENCE = (
     "The reference: the same schedule, model, guidance and starting noise in 1000 steps of Heun\n"
     "(fewer where t has no more to visit), without fresh noise. rms over a picture's values in\n"
-    "[−1, 1]: mean, least and most of the batch."
+    "[−1, 1]: over the batch, and the least and most of its pictures."
 )
 ABOUT_RANDOM = (
     "\nThis run draws fresh noise on its way, so no number of steps brings it to the reference:\n"

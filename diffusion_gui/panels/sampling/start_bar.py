@@ -168,8 +168,8 @@ class StartBar(QWidget):
                 self.strength.setValue(start.t)
                 self.iterations.setValue(start.iterations)
             name, count = name_of(self._document, start.picture), sampling.count
-            alike = f": all {count} are the same, count 1 is enough" if self._alike(count) else ""
-            self.text.setText(f"{name}, inverted{alike}" if start.inverted else f"{name}, noised")
+            said = f": {count} alike, 1 is enough" if self._alike(count) else ", inverted"
+            self.text.setText(f"{name}{said}" if start.inverted else f"{name}, noised")
             self.t.setText(f"t = {start.t}")
             self.iterations.setVisible(start.inverted)
             self.corrections.setVisible(start.inverted)

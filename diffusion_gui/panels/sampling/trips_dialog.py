@@ -38,6 +38,9 @@ LITTLE = (
     "The noise is nearly grey: a model of few pictures knows only the directions in which these"
     " differ."
 )
+MUCH_NOISE = 2.0
+MUCH = "That is no normal noise: to the model the picture lies far from all of its images."
+MOST_ROWS = 3
 _EIGHT_BITS = 1.0 / 255.0
 """Half a level of 8 bits, in units of [-1, 1]."""
 
@@ -65,13 +68,13 @@ class TripsDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("tripsDialog")
         self.setWindowTitle("Round trip: picture, noise, picture")
-        self.resize(4 * SIDE + 100, 3 * SIDE + 64)
         self._document = document
         self._view = view
         self._trips = starts.trips
         self._theme = theme
         self._zoom = Zoom(self)
         self.rows: list[tuple[PictureView, ...]] = []
+        self._fit()
         column = QVBoxLayout(self)
         column.setContentsMargins(PADDING, PADDING, PADDING, PADDING)
         column.setSpacing(GAP)
@@ -132,6 +135,11 @@ class TripsDialog(QDialog):
         area.setWidgetResizable(True)
         area.setWidget(table)
         return area
+
+    def _fit(self) -> None:
+        """Be as high as the trips need, up to three of them: the others are scrolled to."""
+        rows = min(max(len(self.rows), 1), MOST_ROWS)
+        self.resize(4 * SIDE + 100, 84 + rows * (SIDE + 74))
 
     @Slot()
     def _go(self) -> None:
@@ -197,7 +205,10 @@ class TripsDialog(QDialog):
         words = f"rms {trip.rms:.3g}   PSNR {trip.psnr:.1f} dB   {in_words(trip.rms, trip.psnr)}"
         if trip.deviation < LITTLE_NOISE:
             words += f"\n{LITTLE}"
+        elif trip.deviation > MUCH_NOISE:
+            words += f"\n{MUCH}"
         said = label(words)
         said.setObjectName("tripWords")
         self._grid.addWidget(said, place + 1, 0, 1, 4)
         self.rows.append(tuple(row))
+        self._fit()
