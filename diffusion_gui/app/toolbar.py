@@ -17,6 +17,7 @@ from diffusion_gui.panels.common.widgets import (
     ElidedLabel,
     IntegerBox,
     JumpSlider,
+    SteadyLabel,
     button,
     label,
 )
@@ -72,8 +73,7 @@ class Toolbar(QWidget):
         self.slider.setToolTip("t: the time cursor of all panels, 0 (clean) to T (noise), in steps")
         self.slider.setMinimumWidth(160)
         self.slider.setMaximumWidth(520)
-        self.time = label("")
-        self.time.setMinimumWidth(96)
+        self.time = SteadyLabel(96)
         self.play = button("Play", "Play t (Space, Ctrl+Space)")
         self.play.setObjectName("playButton")
         self.play_menu = button("", "How t is played: speed, once, around, to and fro", "menu")
@@ -210,6 +210,7 @@ class Toolbar(QWidget):
             self.slider.setRange(0, self._view.T)
             self.slider.setPageStep(max(1, self._view.T // 20))
             self.slider.setValue(self._view.t)
+        self.time.set_widest(f"{self._view.T} / {self._view.T}")
         self.time.setText(f"{self._view.t} / {self._view.T}")
 
     @Slot()

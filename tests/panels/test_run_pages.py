@@ -78,7 +78,7 @@ def test_curves_are_read_dragged_and_chosen(
     assert float(head.value) == pytest.approx(frame.change, rel=0.01)
     qtbot.mousePress(plot.viewport(), LEFT, pos=place)
     assert parts.run_view.step == 4
-    assert parts.view.t == frame.t
+    qtbot.waitUntil(lambda: parts.view.t == frame.t)
     QApplication.sendEvent(plot.viewport(), QEvent(QEvent.Type.Leave))
     parts.run_view.set_image(1)
     window.resize(2200, 1200)  # room for both numbers

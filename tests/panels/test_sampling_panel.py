@@ -262,3 +262,20 @@ def test_the_mark_of_the_step_on_show_lights_up(
     assert plots.lit is None, "the settings no longer go there"
     parts.document.history.undo()
     assert plots.lit == 500.0
+
+
+def test_stepping_through_a_run_lays_nothing_out_anew(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    parts.sampling.live = False
+    parts.document.replace_sampling("few", count=2, steps=12)
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=60_000)
+    parts.run_view.set_step(11)
+    for label in (window.sampling.transport.position, window.toolbar.time):
+        before, text = label.size(), label.text()
+        assert label.minimumSize() == label.maximumSize(), "Qt asks for a new layout otherwise"
+        parts.run_view.set_step(0 if label is window.sampling.transport.position else 6)
+        assert label.text() != text
+        assert label.size() == before
+        assert label.fontMetrics().horizontalAdvance(label.text()) < before.width()

@@ -93,6 +93,35 @@ class ElidedLabel(QLabel):
         self.setToolTip(self.text() if text != self.text() else "")
 
 
+class SteadyLabel(QLabel):
+    """One line of text that changes often: its size does not, so that nothing is laid out anew."""
+
+    def __init__(self, least: int, role: str = "") -> None:
+        """Take at least so many pixels of width."""
+        super().__init__()
+        self.setProperty("role", role)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self._least, self._widest = least, ""
+
+    def set_widest(self, text: str) -> None:
+        """Keep room for the widest text that is to come."""
+        if text != self._widest:
+            self._widest = text
+            self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Measure anew in another font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
+
+    def _fit(self) -> None:
+        self.ensurePolished()
+        metrics = self.fontMetrics()
+        width = metrics.horizontalAdvance(self._widest) + 2
+        self.setFixedSize(max(width, self._least), metrics.height())
+
+
 class _BarText(QLabel):
     """Plain text in two lines at most: what is longer ends with an ellipsis."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtGui import QColor
@@ -22,6 +24,10 @@ from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.images.measure_plots import compact, set_ticks
 
+LEAST_HIGH = 0.45
+"""The axis shows the density of N(0, 1) whole."""
+STAIR = 1.15
+"""From one end of the axis to the next."""
 BESIDE = 10.0
 """Pixels beside -4 and 4, so that the text of both is whole."""
 NARROW = 100.0
@@ -50,13 +56,14 @@ class HistogramView(QWidget):
         self._centres = 0.5 * (EDGES[1:] + EDGES[:-1])
         normal.setData(self._centres, np.exp(-0.5 * self._centres**2) / np.sqrt(2.0 * np.pi))
         compact(self.plot)
-        self._high = 0.45
+        self._high = LEAST_HIGH
         self.head = PlotHead(*_NAMES, widest=_ways(WIDEST))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.head)
         column.addWidget(self.plot, 1)
+        self._fit_height()
         self.plot.getViewBox().sigResized.connect(self._fit)
         theme.changed.connect(self._tint)
         self._tint()
@@ -74,11 +81,16 @@ class HistogramView(QWidget):
         counts = histogram(values)
         density = counts / (values.size * 2.0 * REACH / BINS)
         self._filled.setData(self._centres, density)
-        self._high = max(0.45, float(np.sort(density)[-3]))
-        self.plot.setYRange(0.0, self._high, padding=0.05)
-        set_ticks(self.plot, None, (0.0, self._high))
+        high = _rounded_up(float(np.sort(density)[-3]))
+        if high != self._high:
+            self._high = high
+            self._fit_height()
         self.head.set_value(*_ways(nats(kl_to_normal(counts))))
         self.setToolTip(_HELP.format(bins=BINS, bias=spelled(kl_bias(values.size), 2)))
+
+    def _fit_height(self) -> None:
+        self.plot.setYRange(0.0, self._high, padding=0.05)
+        set_ticks(self.plot, None, (0.0, self._high))
 
     def _fit(self) -> None:
         """Show as many ticks as there is room for."""
@@ -95,6 +107,12 @@ class HistogramView(QWidget):
         colour = QColor(self._theme.tokens.alpha_bar)
         colour.setAlpha(50)
         self._filled.setBrush(pg.mkBrush(colour))
+
+
+def _rounded_up(density: float) -> float:
+    """Return an end of the axis that stays while the density changes a little: so do its ticks."""
+    stairs = math.ceil(math.log(max(density / LEAST_HIGH, 1.0), STAIR) - 1e-9)
+    return float(LEAST_HIGH * STAIR**stairs)
 
 
 def _ways(kl: str) -> tuple[str, ...]:

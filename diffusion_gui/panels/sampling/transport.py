@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, button, label
+from diffusion_gui.panels.common.widgets import GAP, SteadyLabel, button
 from diffusion_gui.panels.sampling.fork_tools import ForkButton, Timeline
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import RunState, SamplingController
@@ -73,8 +73,7 @@ class Transport(QWidget):
             "Steps of the run. Drag to look at any of them, during or after.\n"
             "Alt+Home and Alt+End go to the first and the newest."
         )
-        self.position = label("", "caption")
-        self.position.setMinimumWidth(150)
+        self.position = SteadyLabel(150, "caption")
         self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     def _bind(self) -> None:
@@ -126,6 +125,7 @@ class Transport(QWidget):
             self.timeline.setEnabled(True)
             self.timeline.setMaximum(total)
             self.timeline.setValue(self._shown.step)
+        self.position.set_widest(f"step {total} of {total}   t = {run.experiment.schedule.T}")
         self.position.setText(f"step {frame.index} of {total}   t = {frame.t}")
         self.step_back.setEnabled(not self._shown.at_first)
         self.step.setEnabled(not self._obstacle or not self._shown.at_newest)
