@@ -29,6 +29,7 @@ from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.images import contact_sheet
 from diffusion_gui.panels.common.style import style_sheet
+from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.tokens import LIGHT
 from diffusion_gui.panels.sampling.sample_colours import sample_colour
 from diffusion_gui.session.export import CELL
@@ -122,12 +123,14 @@ def test_the_style_sheet_is_read_wherever_its_pictures_lie(
     odd.mkdir()
     monkeypatch.setattr("diffusion_gui.panels.common.icons._folder", lambda: Folder(odd))
     before = qapp.styleSheet()
-    qapp.setStyleSheet(style_sheet(LIGHT))
+    theme = Theme(qapp)
+    theme._dress(style_sheet(LIGHT))
     widget = QCheckBox("checked")
     widget.setChecked(True)
     widget.ensurePolished()
     assert widget.grab().toImage().pixelColor(8, 8).isValid()
-    qapp.setStyleSheet(before)
+    theme._dress(before)
+    theme.deleteLater()
 
 
 class Folder:

@@ -5,6 +5,7 @@ Widgets never name a colour; they read `theme.tokens` and follow `theme.changed`
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,11 +46,11 @@ class Theme(QObject):
         parent: that took half of the time in which the window is built.
         """
         sheet = self._app.styleSheet()
-        self._app.setStyleSheet("")
+        self._dress("")
         try:
             yield
         finally:
-            self._app.setStyleSheet(sheet)
+            self._dress(sheet)
 
     @Slot()
     def _apply(self) -> None:
@@ -60,8 +61,22 @@ class Theme(QObject):
             return
         self.tokens = tokens
         self._app.setPalette(_palette(tokens))
-        self._app.setStyleSheet(style_sheet(tokens))
+        self._dress(style_sheet(tokens))
         self.changed.emit()
+
+    def _dress(self, sheet: str) -> None:
+        """Give every widget a style sheet; none may go meanwhile.
+
+        Qt walks over all widgets and calls Python on the way: a collection of garbage there, which
+        deletes windows that nobody holds any more, would pull them from under its feet.
+        """
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            self._app.setStyleSheet(sheet)
+        finally:
+            if collecting:
+                gc.enable()
 
 
 def _palette(tokens: Tokens) -> QPalette:

@@ -239,7 +239,7 @@ class ImagePanel(Panel):
         """Leave half of the height to the page above the film strip, or what it wishes."""
         page = self._made[self._view.display.page].sizeHint().height()
         room = self._content.height() - self.tray.height() - 2 * GAP
-        self.strip.set_budget(min(round(STRIP_SHARE * room), room - page))
+        self.strip.set_budget(min(int(STRIP_SHARE * room), room - page))
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files, folders and pictures from other programs, not what is dragged out of here."""
