@@ -11,7 +11,7 @@ import numpy as np
 
 from diffusion_gui.engine.experiment import EMOJI, Experiment
 from diffusion_gui.engine.guidance import calls_at
-from diffusion_gui.engine.legs import Leg, legs, origin, visited
+from diffusion_gui.engine.legs import Leg, legs, origin, shared_calls, visited
 from diffusion_gui.engine.samplers import Levels
 
 
@@ -61,6 +61,14 @@ def model_key(experiment: Experiment) -> Any:
     against = sampling.guidance.method and (sampling.guidance.against or "itself")
     model = sampling.model, sampling.model_params, sampling.label, against
     return model, sampling.data, sampling.size, pictures
+
+
+def shared_model_calls(experiment: Experiment) -> int:
+    """Return the model calls that a fork has in common with its run, those of an inversion too."""
+    ways = legs(experiment)
+    made = [cost for leg in ways for cost in _costs(leg)[: leg.marks[leg.last - leg.first].calls]]
+    before = _inversion_calls(origin(experiment)) if experiment.fork is not None else 0
+    return before + sum(made[: shared_calls(experiment)])
 
 
 def _costs(leg: Leg) -> list[int]:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.forecast import Forecast, Problems, forecast
 from diffusion_gui.engine.numerals import size
+from diffusion_gui.engine.planning import shared_model_calls
 from diffusion_gui.engine.schedules import SPACINGS
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import JobRunner
@@ -65,7 +66,17 @@ class Forecaster(QObject):
         """
         controller = self._controller
         each = controller.pace.nearest(self._document.experiment, controller.device)
-        return each * self.forecast.calls if self.forecast and each else None
+        return each * (self.forecast.calls - self._old_calls()) if self.forecast and each else None
+
+    def _old_calls(self) -> int:
+        """Return how many of the calls a fork need not make: its run has made them."""
+        experiment = self._document.experiment
+        if experiment.fork is None or self.forecast is None:
+            return 0
+        parent = self._controller.runs.find(experiment.fork.parent)
+        if parent is None or not parent.tape:
+            return 0
+        return shared_model_calls(experiment)
 
     @property
     def problem(self) -> str:
@@ -78,7 +89,9 @@ class Forecaster(QObject):
         told = self.forecast
         if told is None:
             return self.problem
-        parts = [f"NFE {told.calls:,}", *self._fewer(told), self._time()]
+        old = self._old_calls()
+        new = f" ({told.calls - old:,} new)" if old > 0 else ""
+        parts = [f"NFE {told.calls:,}{new}", *self._fewer(told), self._time()]
         parts.append(f"keeps {told.kept:,} of {told.steps + 1:,} steps, {size(told.kept_bytes)}")
         if told.model_bytes is not None:
             parts.append(f"model {size(told.model_bytes)}")

@@ -17,7 +17,7 @@ class RunBook:
     """The record of one run; `note` what is known at a step, then `write` it, perhaps in a thread.
 
     `inherited` are frames that another run has already: they are kept once. `grown` hears of every
-    frame. Without a `witness` there are frames alone.
+    frame from the last of them on. Without a `witness` there are frames alone.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class RunBook:
     ) -> None:
         self._run, self._witness = run, witness
         self._inherited, self._grown = inherited, grown
+        self._old = max(inherited, default=-1)
         self._recorder = Recorder()
 
     def note(self) -> tuple[float, Seen]:
@@ -51,7 +52,8 @@ class RunBook:
             if self._witness is not None:
                 self._witness.take(frame.index)
             self._run.trajectory.append(self._inherited.get(frame.index, frame))
-            self._grown(self._run.trajectory)
+            if frame.index >= self._old:  # what was there before is no news
+                self._grown(self._run.trajectory)
 
     def _recorded(self, step: Step, seconds: float) -> list[Frame]:
         """Record a step; where memory is short, at the cost of frames recorded before."""

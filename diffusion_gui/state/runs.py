@@ -159,9 +159,13 @@ class Runs(QObject):
         return None if any(self.parent_of(one) is last for one in self._runs) else last
 
     def add(self, run: Run) -> None:
-        """Add a run; it takes the place of the last one if both were started by edits."""
+        """Add a run; it takes the place of the last one if both were started by edits.
+
+        Not so where a fork was set or taken away between them: then each is a branch of its own.
+        """
         last = self.fleeting
-        if last is not None and run.live and self.parent_of(run) is not last:
+        alike = last is not None and last.experiment.fork == run.experiment.fork
+        if last is not None and alike and run.live and self.parent_of(run) is not last:
             self._drop(last)
             self._append(run, last.number)
             return

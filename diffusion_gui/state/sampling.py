@@ -193,6 +193,10 @@ class SamplingController(QObject):
         """True if `live` has something to sample: edits since the last order, and not yet seen."""
         return self.outdated and self._is_other(self._answered)
 
+    def differs(self, run: Run) -> bool:
+        """Return whether the document asks for other samples than those of a run."""
+        return self._is_other(run.experiment)
+
     def _is_other(self, asked: Experiment | None) -> bool:
         wanted = self._document.experiment
         return asked is not None and depends_on(plain(asked)) != depends_on(plain(wanted))

@@ -82,7 +82,7 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     qtbot.mouseClick(button, LEFT)
     assert parts.document.experiment.fork == Fork(parent.experiment, 2)
     assert chip.words.text() == f"step 2 of {parent.title}"
-    armed = f"fork at step 2 of {parent.title}: change a setting, and it goes on from there   "
+    armed = f"fork at step 2 of {parent.title}: change a setting to go on   "
     assert panel.forecast.text().startswith(armed)
     parts.run_view.set_step(4)
     qtbot.mouseClick(chip.words, LEFT)

@@ -472,3 +472,47 @@ def test_of_a_long_fork_the_calls_are_about_right_and_not_counted_through() -> N
         patch.setattr(pace, "model_calls", lambda run: counted.append(run.sampling.steps) or 1)
         pace._calls(late)
     assert counted[0] < 60
+
+
+def test_a_branch_of_edits_does_not_take_the_place_of_a_fork() -> None:
+    runs = Runs()
+    first = made(live=False)
+    runs.add(first)
+    forked = replace(first.experiment, seed=3, fork=Fork(first.experiment, 1))
+    fork, again = (made(live=True, experiment=replace(forked, seed=seed)) for seed in (3, 4))
+    runs.add(fork)
+    runs.add(again)
+    assert list(runs) == [first, again]  # edits of one fork take turns
+    plain_run = made(live=True)
+    runs.add(plain_run)
+    assert list(runs)[-2:] == [again, plain_run]
+
+
+def test_a_fork_is_first_seen_at_its_step_and_costs_what_is_new(
+    parts: Parts, finish: Callable[[], Run], qtbot: QtBot
+) -> None:
+    parts.document.replace_sampling("few", count=2, steps=12, size=16)
+    parent = finish()
+    parts.sampling.fork(parent, 8)
+    parts.document.replace_sampling("sampler", sampler="dpmpp_2m")
+    qtbot.waitUntil(lambda: "NFE 13 (4 new)" in parts.forecaster.text, timeout=TIMEOUT)
+    seen: list[int] = []
+
+    def note() -> None:
+        run = parts.sampling.recorded
+        if run is not parent and run is not None and run.trajectory.last is not None:
+            seen.append(run.trajectory.last.index)
+
+    parts.sampling.frames_changed.connect(note)
+    finish()
+    assert min(seen) >= 7
+
+
+def test_settings_are_held_against_the_run_on_show(parts: Parts, finish: Callable[[], Run]) -> None:
+    parts.document.replace_sampling("few", count=2, steps=5, size=16)
+    one = finish()
+    parts.document.replace_sampling("more", steps=7)
+    assert parts.sampling.differs(one)
+    other = finish()
+    assert not parts.sampling.differs(other)
+    assert parts.sampling.differs(one)

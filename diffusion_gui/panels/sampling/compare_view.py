@@ -7,8 +7,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.numerals import spelled
-from diffusion_gui.engine.run_distance import Matching
-from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.engine.run_distance import Matching, rms
+from diffusion_gui.engine.trajectory import Frame, over_batch
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Rigid, button, label
@@ -216,11 +216,13 @@ class CompareView(QWidget):
         self.told.setText("<br>".join(["rms of 𝑥̂₀ to A", *self._told(first)]))
 
     def _told(self, first: Frame | None) -> list[str]:
-        """Return how far each run is from the first at the step on show, and at the end."""
+        """Return how far the pictures on show are from the first run's, and the runs at the end."""
         told: list[str] = []
-        for letter, one in zip(LETTERS[1:], self._comparison.distances, strict=False):
-            here = dict(zip(one.steps, one.values, strict=True)).get(first.index if first else -1)
-            parts = [f"here {spelled(here)}"] if here is not None else []
+        others, distances = self._comparison.frames[1:], self._comparison.distances
+        for letter, other, one in zip(LETTERS[1:], others, distances, strict=False):
+            parts: list[str] = []
+            if first is not None and other is not None:
+                parts.append(f"here {spelled(over_batch(rms(first.x0_hat, other.x0_hat)))}")
             if one.final is not None:
                 parts.append(f"end {spelled(one.final)}")
             parts = parts or ["none at this step"]

@@ -111,6 +111,7 @@ class SamplingPanel(Panel):
         controller.state_changed.connect(self._show_state)
         self.told.changed.connect(self._show_state)
         shown.run_changed.connect(self._show_state)
+        shown.run_changed.connect(self._show_forecast)
         shown.grown.connect(self._show_state)
         shown.step_changed.connect(self._show_frame)
         shown.shown_changed.connect(self._show_page)
@@ -169,7 +170,7 @@ class SamplingPanel(Panel):
     @Slot()
     def _show_forecast(self) -> None:
         told = self._of.forecaster
-        ask = "" if told.problems else wish(self._of.controller, told)
+        ask = "" if told.problems else wish(self._of.controller, told, self._of.shown.run)
         self.forecast.setText(ask + told.text)
         self.transport.set_obstacle(told.problem)
         self.line.setStretchFactor(self.forecast, 3 if told.problems else 1)

@@ -35,15 +35,17 @@ def status(controller: SamplingController, run: Run | None) -> str:
     return "   ".join(parts)
 
 
-def wish(controller: SamplingController, forecaster: Forecaster) -> str:
+def wish(controller: SamplingController, forecaster: Forecaster, shown: Run | None) -> str:
     """Return what is to be done for pictures of the settings, before the forecast; "" for nothing.
 
-    It stands at the left, where it is not cut off. The time is told where the forecast has none.
+    Nothing is where the run on show has these settings. It stands at the left, where it is not cut
+    off. The time is told where the forecast has none.
     """
     if armed := controller.armed:
         run, step = armed
-        return f"fork at step {step} of {run.title}: change a setting, and it goes on from there   "
-    if not controller.outdated or controller.state in (RunState.LOADING, RunState.RUNNING):
+        return f"fork at step {step} of {run.title}: change a setting to go on   "
+    moving = controller.state in (RunState.LOADING, RunState.RUNNING)
+    if shown is None or moving or not controller.differs(shown):
         return ""
     offered = None if forecaster.seconds else controller.offered
     time = ""
