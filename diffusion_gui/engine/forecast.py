@@ -16,7 +16,7 @@ from diffusion_gui.engine.guidance import check
 from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.legs import fork_refusal, walk_of
 from diffusion_gui.engine.params import resolve
-from diffusion_gui.engine.planning import calls_by_step, plan
+from diffusion_gui.engine.planning import calls_by_step, plan, shared_model_calls
 from diffusion_gui.engine.trajectory import DEFAULT_BUDGET
 
 _FLOAT = 4
@@ -52,6 +52,8 @@ class Forecast:
     kept_bytes: int
     model_bytes: int | None
     """What the model holds while it runs, and the one it is guided away from; None: not known."""
+    shared_calls: int = 0
+    """Of the calls those that the run has in common with the one it forks from."""
 
 
 def frames_kept(num_steps: int, frame_bytes: int, budget: int = DEFAULT_BUDGET) -> int:
@@ -94,7 +96,8 @@ def forecast(experiment: Experiment, labels: Sequence[str]) -> tuple[Forecast | 
     images = len(members(labels, sampling.label)) if sampling.label else len(labels)
     frame = sampling.count * sampling.size**2 * _FRAME_BYTES
     kept, memory = frames_kept(len(made) - 1, frame), _memory(sampling, images, len(labels))
-    return Forecast(len(made) - 1, made[-1], kept, kept * frame, memory), found
+    old = shared_model_calls(experiment)
+    return Forecast(len(made) - 1, made[-1], kept, kept * frame, memory, old), found
 
 
 def obstacle(experiment: Experiment, labels: Sequence[str]) -> str:

@@ -12,7 +12,6 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.forecast import Forecast, Problems, forecast
 from diffusion_gui.engine.numerals import size
-from diffusion_gui.engine.planning import shared_model_calls
 from diffusion_gui.engine.schedules import SPACINGS
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import JobRunner
@@ -69,14 +68,12 @@ class Forecaster(QObject):
         return each * (self.forecast.calls - self._old_calls()) if self.forecast and each else None
 
     def _old_calls(self) -> int:
-        """Return how many of the calls a fork need not make: its run has made them."""
-        experiment = self._document.experiment
-        if experiment.fork is None or self.forecast is None:
+        """Return how many of the calls a fork need not make: they are on its run's tape."""
+        fork = self._document.experiment.fork
+        if fork is None or self.forecast is None:
             return 0
-        parent = self._controller.runs.find(experiment.fork.parent)
-        if parent is None or not parent.tape:
-            return 0
-        return shared_model_calls(experiment)
+        parent = self._controller.runs.find(fork.parent)
+        return self.forecast.shared_calls if parent is not None and parent.tape else 0
 
     @property
     def problem(self) -> str:
