@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -55,9 +56,13 @@ def _nothing_left_running(request: pytest.FixtureRequest) -> Iterator[None]:
     objects = [o for o in gc.get_objects() if issubclass(type(o), QObject)]
     threads = [o for o in objects if isinstance(o, QThread) and _alive(o) and o.isRunning()]
     timers = [o for o in objects if isinstance(o, QTimer) and _alive(o) and o.isActive()]
+    until = time.monotonic() + 1.0
+    while timers and time.monotonic() < until:  # a single shot may still be on its way
+        app.processEvents()
+        timers = [o for o in timers if _alive(o) and o.isActive()]
     windows = [w for w in app.topLevelWidgets() if w.isVisible()]
     assert not threads, f"running threads: {[t.objectName() for t in threads]}"
-    assert not timers, f"active timers: {timers}"
+    assert not timers, f"active timers: {[(t, t.parent(), t.interval()) for t in timers]}"
     assert not windows, f"visible windows: {windows}"
 
 

@@ -47,7 +47,9 @@ def _done(qtbot: QtBot, parts: Parts) -> Run:
 
 
 def _run(qtbot: QtBot, panel: SamplingPanel, parts: Parts) -> Run:
-    qtbot.mouseClick(panel.transport.run, LEFT)
+    button = panel.transport.run
+    qtbot.waitUntil(lambda: button.isVisible() and button.isEnabled(), timeout=TIMEOUT)
+    qtbot.mouseClick(button, LEFT)
     return _done(qtbot, parts)
 
 
