@@ -147,12 +147,16 @@ class JobRunner(QObject):
         """True while any request, even a superseded one, is still in the thread."""
         return bool(self._pending)
 
-    def submit(self, work: Callable[[Job], Any], supersede: bool = True) -> Job:
+    def submit(self, work: Callable[[Job], Any], supersede: bool = True, held: bool = False) -> Job:
         """Run `work(job)` in the thread; by default every earlier request is cancelled.
+
+        A `held` job holds at its first `wait_turn`: the thread cannot be ahead of a `pause`.
 
         After `shutdown` the job comes back cancelled and nothing runs.
         """
         job = Job(work)
+        if held:
+            job.pause()
         if self._closed:
             job.cancel()
             return job

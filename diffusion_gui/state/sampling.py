@@ -384,9 +384,7 @@ class SamplingController(QObject):
             started = partial(self._started.emit, job)
             return self._engine.execute(job, order, started, mailbox.put)
 
-        job = self._runner.submit(work)
-        if paused:
-            job.pause()
+        self._runner.submit(work, held=paused)
         self._set_state(RunState.PAUSED if paused else RunState.LOADING)
 
     @Slot()
