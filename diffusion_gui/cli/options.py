@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
     DATA_SIZES,
@@ -152,7 +152,8 @@ Label = Annotated[
 GuidanceName = Annotated[str, _choice(known=("", *GUIDANCE), text="Guidance (with --label)")]
 GuidanceSettings = Annotated[list[str] | None, _settings(GUIDANCE, "--guidance-set")]
 Against = Annotated[
-    str, _choice(known=("", *MODELS), text="Guide away from this model instead of from no label")
+    str,
+    _choice(known=("", *CLOSED_FORMS), text="Guide away from this model instead of from no label"),
 ]
 RestartSettings = Annotated[
     list[str] | None,

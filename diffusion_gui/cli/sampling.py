@@ -25,11 +25,12 @@ from diffusion_gui.session import export, library
 from diffusion_gui.session.animation import check_animation
 from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import check, decode
+from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.png_parts import portable
 from diffusion_gui.session.restore import read_experiment, renamed
 from diffusion_gui.session.run_export import Look, RunMotion, save_run_animation
-from diffusion_gui.session.run_inputs import Carriage, RunInputs, carriage
+from diffusion_gui.session.run_inputs import Carriage, RunInputs, carriage, network_of
 from diffusion_gui.session.shared import needed, shared
 from diffusion_gui.session.trajectory_export import ENDINGS, check_trajectory, save_trajectory
 
@@ -144,10 +145,12 @@ def _job(
     carried = portable(own)
     kept = Carriage(shared(experiment, carried), carried, len(own) - len(carried))
 
+    network = network_of(experiment, NetworkStore())
+
     def inputs(_: Experiment) -> Inputs:
         from diffusion_gui.engine.reverse import Inputs
 
-        return Inputs(pixels, begin[0] if begin else None, labels)
+        return Inputs(pixels, begin[0] if begin else None, labels, network=network)
 
     return Job(experiment, inputs, kept, problems)
 

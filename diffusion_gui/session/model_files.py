@@ -14,34 +14,23 @@ from pathlib import Path
 
 import msgspec
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from diffusion_gui.engine.denoisers.unet import UNet, UNetConfig
+from diffusion_gui.engine.denoisers.unet import UNet
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.training.options import TrainOptions
 from diffusion_gui.engine.training.trainer import State
 from diffusion_gui.session.files import AnyPath, atomic_write, check_target, free_bytes
-
-ENDINGS = (".safetensors",)
-KEY = "diffusion_gui"
-MODEL, TRAINING = "model", "training"
-MOST_BYTES = 2 * 1024**3
-"""A network of this program's takes some 30 MB, its training 120."""
-
-
-class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the header says; everything a reader needs besides the tensors."""
-
-    kind: str
-    network: UNetConfig
-    training: TrainOptions
-    step: int
-    """Steps it was trained for."""
-    name: str = ""
-    """What it was trained on, for the model list."""
-    version: int = 1
+from diffusion_gui.session.model_header import (
+    ENDINGS,
+    KEY,
+    MODEL,
+    TRAINING,
+    Header,
+    first_line,
+    header_of,
+    opened,
+)
 
 
 def save_model(path: AnyPath, state: State, name: str = "", half: bool = False) -> None:
@@ -59,15 +48,6 @@ def save_training(path: AnyPath, state: State, name: str = "") -> None:
     _write(path, state.tensors, _header(TRAINING, state, name))
 
 
-def read_header(path: AnyPath) -> Header:
-    """Return what a file says of itself, without reading its tensors.
-
-    Raises EngineError for a file that is no safetensors, or none of this program's.
-    """
-    with _opened(path) as file:
-        return _header_of(path, file.metadata())
-
-
 def read_model(path: AnyPath) -> tuple[UNet, Header]:
     """Return the network with its averaged weights, out of training, on the CPU, and its header.
 
@@ -81,7 +61,7 @@ def read_model(path: AnyPath) -> tuple[UNet, Header]:
         network.load_state_dict({name: value.float() for name, value in weights.items()})
     except RuntimeError as problem:
         raise EngineError(
-            f"{path}: its weights do not fit its header ({_first(problem)})"
+            f"{path}: its weights do not fit its header ({first_line(problem)})"
         ) from None
     return network.eval().requires_grad_(False), header
 
@@ -128,52 +108,10 @@ def _write(path: AnyPath, tensors: Mapping[str, Tensor], header: Header) -> None
 
 
 def _read(path: AnyPath) -> tuple[Header, dict[str, Tensor]]:
-    with _opened(path) as file:
-        header = _header_of(path, file.metadata())
+    with opened(path, "pt") as file:
+        header = header_of(path, file.metadata())
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
     for name, value in tensors.items():
         if not bool(torch.isfinite(value).all()):
             raise EngineError(f"{path}: {name} holds values that are not numbers; train it anew")
     return header, tensors
-
-
-def _opened(path: AnyPath) -> safe_open:
-    target = Path(path)
-    try:
-        size = target.stat().st_size
-        if size > MOST_BYTES:
-            raise EngineError(
-                f"{path}: {size / 1024**3:.0f} GiB is more than a network of this program's takes"
-            )
-        return safe_open(target, "pt")
-    except SafetensorError as problem:
-        raise EngineError(f"{path}: no safetensors file ({_first(problem)})") from None
-    except OSError as problem:
-        reason = problem.strerror or str(problem)
-        raise EngineError(f"{path}: cannot be read ({reason})") from None
-
-
-def _header_of(path: AnyPath, metadata: Mapping[str, str] | None) -> Header:
-    text = (metadata or {}).get(KEY)
-    if text is None:
-        raise EngineError(f"{path}: its header does not say what network it is")
-    try:
-        header = msgspec.json.decode(text, type=Header)
-    except msgspec.DecodeError as problem:
-        raise EngineError(f"{path}: its header cannot be read: {problem}") from None
-    if header.version != 1:
-        raise EngineError(
-            f"{path}: written by a newer program (version {header.version}); update this one"
-        )
-    try:
-        header.network.check()
-        header.training.check()
-    except EngineError as problem:
-        raise EngineError(f"{path}: {problem}") from None
-    return header
-
-
-def _first(problem: Exception) -> str:
-    """Return the first line of an error that says something."""
-    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
-    return lines[1] if len(lines) > 1 and lines[0].endswith(":") else lines[0]

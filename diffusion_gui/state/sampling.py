@@ -20,9 +20,11 @@ from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, MOST_FORKS, Experiment, Fork
 from diffusion_gui.engine.forecast import obstacle
 from diffusion_gui.engine.legs import lineage, shortest
+from diffusion_gui.engine.networks import About
 from diffusion_gui.engine.trajectory import Trajectory
+from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.picture_store import PictureStore
-from diffusion_gui.session.run_inputs import arrangement
+from diffusion_gui.session.run_inputs import arrangement, network_of
 from diffusion_gui.state.data_labels import DataLabels
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
@@ -110,10 +112,12 @@ class SamplingController(QObject):
         device: str = "auto",
         live: bool = True,
         parent: QObject | None = None,
+        networks: NetworkStore | None = None,
     ) -> None:
         super().__init__(parent)
         self._document = document
-        self._engine = SamplingWorker(store)
+        self.networks = networks or NetworkStore()
+        self._engine = SamplingWorker(store, self.networks)
         self._device = device
         self._live = live
         self.state = RunState.IDLE
@@ -211,11 +215,16 @@ class SamplingController(QObject):
         parent = self.runs.find(fork.parent)
         return (parent, fork.step) if parent is not None else None
 
+    def about(self, experiment: Experiment) -> About | None:
+        """Return what the trained network of an experiment says of itself; None for none."""
+        network = network_of(experiment, self.networks)
+        return network.about if network is not None else None
+
     @property
     def obstacle(self) -> str:
         """Why the document's model, guidance or pictures allow no run; "" where they do."""
         experiment = self._document.experiment
-        return obstacle(experiment, self.labels.of(experiment))
+        return obstacle(experiment, self.labels.of(experiment), self.about(experiment))
 
     @property
     def device(self) -> str:

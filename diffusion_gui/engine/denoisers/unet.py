@@ -10,53 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from diffusion_gui.engine.errors import EngineError
-
-GROUP = 16
-"""Channels that one normalisation group shares; widths are multiples of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class UNetConfig:
-    """The shape of a `UNet`: all that is needed to build one before its weights are read."""
-
-    size: int = 32
-    """Side of the pictures in pixels; a multiple of 4 `fold`."""
-    fold: int = 2
-    """Side of the square of pixels that becomes channels at the input."""
-    widths: tuple[int, ...] = (96, 160, 192)
-    """Channels at each resolution, halving from size / fold; multiples of 16."""
-    depth: int = 2
-    """Residual blocks at each resolution, down and again up."""
-    embedding: int = 192
-    """Length of the vector that tells every block the level and the caption."""
-    words: tuple[str, ...] = ()
-    """The vocabulary; without words the network is unconditional."""
-    dropout: float = 0.1
-    """Chance that a channel inside a block is dropped in training."""
-    sigma_data: float = 0.5
-    """Standard deviation of the training pictures in [-1, 1], EDM's sigma_data."""
-
-    def check(self) -> None:
-        """Raise EngineError for a shape that no network can have."""
-        halvings = self.fold * 2 ** (len(self.widths) - 1)
-        if not self.widths or any(width < GROUP or width % GROUP for width in self.widths):
-            raise EngineError(f"widths must be multiples of {GROUP}, got {list(self.widths)}")
-        if self.fold < 1 or self.size < halvings or self.size % halvings:
-            raise EngineError(
-                f"a picture of {self.size} x {self.size} cannot be halved to"
-                f" {halvings} times fewer pixels a side; choose a multiple of {halvings}"
-            )
-        if self.depth < 1 or self.embedding < 2 or self.embedding % 2:
-            raise EngineError("a U-Net needs depth >= 1 and an even embedding >= 2")
-        if not 0.0 <= self.dropout < 1.0 or not self.sigma_data > 0.0:
-            raise EngineError("a U-Net needs dropout in [0, 1) and sigma_data > 0")
+from diffusion_gui.engine.denoisers.unet_config import GROUP, UNetConfig
+from diffusion_gui.engine.words import split
 
 
 class Attention(nn.Module):
@@ -173,17 +133,6 @@ def encode(captions: Sequence[str], vocabulary: Sequence[str]) -> Tensor:
     rows = [[place[word] for word in split(caption) if word in place] for caption in captions]
     width = max(1, *(len(row) for row in rows)) if rows else 1
     return torch.tensor([row + [0] * (width - len(row)) for row in rows], dtype=torch.int64)
-
-
-def unknown(caption: str, vocabulary: Sequence[str]) -> list[str]:
-    """Return the words of `caption` that the vocabulary does not have, in order."""
-    return [word for word in split(caption) if word not in vocabulary]
-
-
-def split(caption: str) -> list[str]:
-    """Return the words of a caption: lower case, without punctuation, "&" as a word."""
-    kept = (c if c.isalnum() or c in "&#*" else "" if c in "'’" else " " for c in caption.lower())
-    return "".join(kept).split()
 
 
 def _silent(module: nn.Conv2d) -> nn.Conv2d:

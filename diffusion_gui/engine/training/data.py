@@ -12,11 +12,12 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffusion_gui.engine.denoisers.unet import encode, split
+from diffusion_gui.engine.denoisers.unet import encode
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.training.noise_levels import draw, even
 from diffusion_gui.engine.training.options import TrainOptions
+from diffusion_gui.engine.words import split
 
 MOST_WORDS = 4096
 """The vocabulary keeps the most frequent ones beyond that."""

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from diffusion_gui.engine.denoisers.network import Precision, dtype_of
 from diffusion_gui.engine.denoisers.neural import neural
 from diffusion_gui.engine.denoisers.parametrisation import FromPrediction
-from diffusion_gui.engine.denoisers.unet import UNet, UNetConfig
+from diffusion_gui.engine.denoisers.unet import UNet
+from diffusion_gui.engine.denoisers.unet_config import UNetConfig
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.training.data import Batch, PictureSet, batch, generator_of
 from diffusion_gui.engine.training.noise_levels import weight

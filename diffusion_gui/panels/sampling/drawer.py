@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import DATA_SIZES, EMOJI, MAX_COUNT, MAX_SEED
 from diffusion_gui.engine.forecast import Part
@@ -113,7 +113,7 @@ class SettingsDrawer(QScrollArea):
         )
         self.against = _combo(
             "againstCombo",
-            {"": "Same model, all images", **{key: row.title for key, row in MODELS.items()}},
+            {"": "Same model, all images", **{key: row.title for key, row in CLOSED_FORMS.items()}},
             "What the estimate is moved away from: the same model without the label,\n"
             "or a worse model of the same images (autoguidance)",
         )
