@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from diffusion_gui.engine import legs
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
-from diffusion_gui.engine.legs import lineage
+from diffusion_gui.engine.lineage import lineage
 from diffusion_gui.session import library
 from diffusion_gui.session.format import encode
 from diffusion_gui.session.picture_store import PictureStore

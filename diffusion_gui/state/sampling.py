@@ -19,7 +19,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, MOST_FORKS, Experiment, Fork
 from diffusion_gui.engine.forecast import obstacle
-from diffusion_gui.engine.legs import lineage, shortest
+from diffusion_gui.engine.lineage import lineage, shortest
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import arrangement
