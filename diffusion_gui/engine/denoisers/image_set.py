@@ -17,10 +17,8 @@ from diffusion_gui.engine.errors import EngineError
 
 ROWS = 16
 """Queries per matrix product, always padded to this: a row's result is the same in any batch."""
-
 _TILE_VALUES = 1 << 23
 """Values of the set per matrix product; the caller may cancel between two."""
-
 _WIDE_VALUES = 1 << 20
 """Values of the set turned to float64 at once: 8 MiB, which stay in the processor's cache."""
 
@@ -40,7 +38,6 @@ class Precision:
 
 
 SINGLE = Precision(torch.float32, 1.0, 1e-6, 1e-3, 1e-4)
-
 DOUBLE = Precision(torch.float64, 2.0**-29, 1e-16, 1e-11, 1e-12)
 
 

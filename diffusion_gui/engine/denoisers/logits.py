@@ -21,9 +21,7 @@ and a random walk's sqrt(D) of it where q is noise. Measured for D = 48 to 49,15
 many kinds: at most 0.4 of the two together; without any noise, up to 2.6 for pictures of one colour
 (equal terms round alike). `_SAFETY` covers those where the choice of images depends on it.
 """
-
 _SAFETY = 8.0
-
 _FEW = 64
 """So many images of a row, or N / 64, are cheaper in float64 than the whole set for all rows."""
 
