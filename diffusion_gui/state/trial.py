@@ -13,6 +13,7 @@ from diffusion_gui.state.runs import Run
 class Trial:
     """It is in no list and not on show before it has proved quick, so a slow one costs nothing."""
 
+    experiment: Experiment
     before: Experiment | None
     """What had been asked for before."""
     run: Run | None = None

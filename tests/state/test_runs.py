@@ -319,7 +319,7 @@ def _until(qtbot: QtBot, parts: Parts, steps: int) -> Run:
     parts.sampling.stop()
     stopped = parts.sampling.recorded
     assert stopped is not None
-    qtbot.waitUntil(lambda: not parts.sampling._runner.busy, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not parts.sampling._thread._runner.busy, timeout=TIMEOUT)
     return stopped
 
 
