@@ -94,12 +94,9 @@ def build_parts(
 ) -> Parts:
     """Build everything below the window; `theme` and `device` override the user's settings."""
     store = PictureStore()
-    refs = tuple(store.defer_photo(name) for name in photos)
-    experiment = Experiment(pictures=refs)
+    experiment = Experiment(pictures=tuple(store.defer_photo(name) for name in photos))
     document = Document(experiment, app)
-    T = document.schedule.T
-    view = ViewState(T, round(FIRST_T * T), refs[0].id if refs else "", app)
-    document.schedule_changed.connect(lambda: view.set_T(document.schedule.T))
+    view = _first_view(document, app)
     presets = UserPresets(settings.home, app)
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
@@ -111,8 +108,8 @@ def build_parts(
     run_view = RunView(sampling, view, app)
     film = Film(document, view, store, comparison, preview, app)
     loader = PictureLoader(document, view, store, app)
-    loader.opened.connect(preview.try_again)
-    loader.opened.connect(film.try_again)
+    for reader in (preview, film):
+        loader.opened.connect(reader.try_again)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -139,3 +136,11 @@ def build_parts(
         pictures=pictures,
         first_experiment=experiment,
     )
+
+
+def _first_view(document: Document, app: QApplication) -> ViewState:
+    """Return the view state of a new document: its first picture, half dissolved."""
+    T, refs = document.schedule.T, document.experiment.pictures
+    view = ViewState(T, round(FIRST_T * T), refs[0].id if refs else "", app)
+    document.schedule_changed.connect(lambda: view.set_T(document.schedule.T))
+    return view
