@@ -9,8 +9,8 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.state.pace import Pace
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_state import RunState
-from diffusion_gui.state.runs import Run
 from diffusion_gui.state.trial import Trial
 
 LIVE_SECONDS = 1.0

@@ -10,9 +10,10 @@ from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.jobs import Job
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_state import RunState
 from diffusion_gui.state.run_thread import RunThread
-from diffusion_gui.state.runs import Run, Runs
+from diffusion_gui.state.runs import Runs
 from diffusion_gui.state.sampling_worker import SamplingWorker
 
 

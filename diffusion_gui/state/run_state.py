@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.state.jobs import reason
-from diffusion_gui.state.runs import Outcome
+from diffusion_gui.state.run import Outcome
 
 
 class RunState(StrEnum):

@@ -11,7 +11,7 @@ from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker
 
 PAINTING = 0.25

@@ -20,9 +20,9 @@ from diffusion_gui.state.dependence import plain, same_samples
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.live import LiveSampling
 from diffusion_gui.state.pace import Pace
+from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.run_control import RunControl
 from diffusion_gui.state.run_state import ENDED, RunState, failure
-from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling_worker import Estimate, Order
 from diffusion_gui.state.trial import Trial
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.state.pace import measured
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 
 
 @dataclass(slots=True)

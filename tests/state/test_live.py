@@ -16,7 +16,7 @@ from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.state import live
 from diffusion_gui.state.pace import Pace
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.sampling import RunState
 
 TIMEOUT = 60_000

@@ -15,9 +15,9 @@ from diffusion_gui.panels.common.widgets import GAP, Rigid, button, label
 from diffusion_gui.panels.sampling.compare_canvas import CompareCanvas
 from diffusion_gui.panels.sampling.distance_chart import DistanceChart
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
+from diffusion_gui.state.run import Outcome
 from diffusion_gui.state.run_comparison import GAINS, CompareMode, RunComparison
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Outcome
 from diffusion_gui.state.sampling import SamplingController
 
 _MODES = {

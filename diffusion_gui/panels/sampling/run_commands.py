@@ -15,10 +15,10 @@ from diffusion_gui.panels.sampling.deleted_runs import DeletedRuns
 from diffusion_gui.panels.sampling.run_details import RunDetails
 from diffusion_gui.panels.sampling.runs_tree import RunsTree
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.run_checks import Check, RunChecks
 from diffusion_gui.state.run_comparison import MOST_RUNS, RunComparison
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling import RunState, SamplingController
 
 

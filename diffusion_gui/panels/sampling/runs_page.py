@@ -35,10 +35,10 @@ from diffusion_gui.panels.sampling.runs_delegate import RunsDelegate
 from diffusion_gui.panels.sampling.runs_model import RunsModel
 from diffusion_gui.panels.sampling.runs_tree import RunsTree
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_checks import RunChecks
 from diffusion_gui.state.run_comparison import MOST_RUNS, RunComparison
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Run
 from diffusion_gui.state.sampling import SamplingController
 
 CHOOSE = QItemSelectionModel.SelectionFlag.ClearAndSelect

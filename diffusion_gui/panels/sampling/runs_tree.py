@@ -7,7 +7,7 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QTreeView
 
 from diffusion_gui.panels.sampling.runs_model import Index, RunsModel
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 
 INDENT = 14
 PLAIN = Qt.KeyboardModifier.NoModifier
