@@ -18,7 +18,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Pixels, read_picture, square
-from diffusion_gui.engine.legs import lineage
+from diffusion_gui.engine.lineage import lineage
 from diffusion_gui.engine.planning import transitions
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library

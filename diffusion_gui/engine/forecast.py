@@ -14,11 +14,12 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment, Sampling
 from diffusion_gui.engine.guidance import check
 from diffusion_gui.engine.labels import members
-from diffusion_gui.engine.legs import fork_refusal, walk_of
+from diffusion_gui.engine.lineage import fork_refusal
 from diffusion_gui.engine.networks import About, check_label, check_size
 from diffusion_gui.engine.params import resolve
 from diffusion_gui.engine.planning import calls_by_step, plan, shared_model_calls, uses_data
 from diffusion_gui.engine.trajectory import DEFAULT_BUDGET
+from diffusion_gui.engine.walks import walk_of
 
 _FLOAT = 4
 _FRAME_BYTES = 9

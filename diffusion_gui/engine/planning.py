@@ -12,7 +12,8 @@ import numpy as np
 from diffusion_gui.engine.denoisers import LEARNED
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Sampling
 from diffusion_gui.engine.guidance import calls_at
-from diffusion_gui.engine.legs import Leg, legs, origin, shared_calls, visited
+from diffusion_gui.engine.legs import Leg, legs, shared_calls, visited
+from diffusion_gui.engine.lineage import origin
 from diffusion_gui.engine.samplers import Levels
 
 

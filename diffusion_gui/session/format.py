@@ -40,7 +40,8 @@ from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.inpainting import INPAINTING
 from diffusion_gui.engine.inversion import INVERSION_PARAMS
-from diffusion_gui.engine.legs import legs, lineage
+from diffusion_gui.engine.legs import legs
+from diffusion_gui.engine.lineage import lineage
 from diffusion_gui.engine.masks import decode as decode_mask
 from diffusion_gui.engine.params import Param, Values, resolve
 from diffusion_gui.engine.samplers import SAMPLERS

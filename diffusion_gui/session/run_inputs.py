@@ -16,7 +16,7 @@ from diffusion_gui.engine import legs
 from diffusion_gui.engine.denoisers import LEARNED
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
-from diffusion_gui.engine.legs import lineage
+from diffusion_gui.engine.lineage import lineage
 from diffusion_gui.engine.networks import Network
 from diffusion_gui.engine.planning import uses_data
 from diffusion_gui.session import library

@@ -23,7 +23,7 @@ from diffusion_gui.session.run_inputs import arrangement, network_of
 from diffusion_gui.state.jobs import Job, reason
 from diffusion_gui.state.predecessor import Predecessor, predecessors, tape_after
 from diffusion_gui.state.recording import Recording
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.surveyor import Surveyor
 
 if TYPE_CHECKING:

@@ -25,9 +25,10 @@ from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.params import Values, known, pack
 from diffusion_gui.engine.samplers import RESTART_PARAMS, SAMPLERS
 from diffusion_gui.engine.schedules import SPACINGS
+from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.param_rows import CAPTION, FIELD, ParamRows
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, IntegerBox, label
+from diffusion_gui.panels.common.widgets import GAP, label
 from diffusion_gui.panels.sampling.label_picker import LabelPicker
 from diffusion_gui.panels.sampling.section import Section
 from diffusion_gui.panels.sampling.settings_form import COUNT, KEPT, SIZE

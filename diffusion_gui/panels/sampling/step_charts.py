@@ -21,10 +21,10 @@ from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
 from diffusion_gui.panels.sampling.pace import Pace
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
 from diffusion_gui.panels.sampling.step_kinds import KINDS
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Run
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.step_series import Series, StepNumber, series
 
