@@ -74,6 +74,10 @@ class Transport(QWidget):
             "Alt+Home and Alt+End go to the first and the newest."
         )
         self.position = SteadyLabel(150, "caption")
+        self.position.setToolTip(
+            "The step on show and its t, where the time cursor of all panels is.\n"
+            "A cursor that is moved between two steps shows the nearer one."
+        )
         self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     def _bind(self) -> None:
