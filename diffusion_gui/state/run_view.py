@@ -47,7 +47,8 @@ class RunView(QObject):
 
     `run_changed` when another run is on show, `grown` when it has got more steps, `step_changed`
     when another recorded step is on show, `shown_changed` when the quantities, the chosen image,
-    whether it is enlarged, or the page changed. `led` when the time cursor was moved to the step.
+    whether it is enlarged, or the page changed. `led` when the time cursor was moved to the step,
+    `near_changed` when it may lie elsewhere beside it.
     """
 
     run_changed = Signal()
@@ -55,6 +56,7 @@ class RunView(QObject):
     grown = Signal()
     shown_changed = Signal()
     led = Signal()
+    near_changed = Signal()
 
     def __init__(
         self, controller: SamplingController, view: ViewState, parent: QObject | None = None
@@ -250,6 +252,7 @@ class RunView(QObject):
         run = self._run
         grows = self._controller.state is RunState.RUNNING and self._following
         if run is None or self._linking or grows:
+            self.near_changed.emit()
             return
         self._soon.stop()
         nearest = self._nearest()
@@ -257,13 +260,23 @@ class RunView(QObject):
             self._following, self._by_time = False, True
             self._step = nearest.index
             self._look()
+        self.near_changed.emit()
+
+    @property
+    def near(self) -> float | None:
+        """The t of the cursor, in that of the run, where it chose a step that lies beside it."""
+        if not self._by_time or self._time == self._view.t:
+            return None
+        return self._cursor
+
+    @property
+    def _cursor(self) -> float:
+        T = self._run.experiment.schedule.T if self._run else self._view.T
+        return self._view.t * T / self._view.T
 
     def _nearest(self) -> Frame | None:
         """Return the recorded step nearest the time cursor."""
-        run = self._run
-        if run is None:
-            return None
-        return run.trajectory.at_time(self._view.t * run.experiment.schedule.T / self._view.T)
+        return self._run.trajectory.at_time(self._cursor) if self._run else None
 
     # --- what of it -------------------------------------------------------------------------
 

@@ -82,8 +82,8 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     qtbot.mouseClick(button, LEFT)
     assert parts.document.experiment.fork == Fork(parent.experiment, 2)
     assert chip.words.text() == f"step 2 of {parent.title}"
-    armed = f"fork at step 2 of {parent.title}: change a setting to go on   "
-    assert panel.forecast.text().startswith(armed)
+    armed = f"fork at step 2 of {parent.title}: change a setting to go on"
+    assert panel.forecast.text() == armed, "alone, for there is little room"
     parts.run_view.set_step(4)
     qtbot.mouseClick(chip.words, LEFT)
     assert parts.document.experiment.fork is not None, "only the cross takes it away"
@@ -97,7 +97,7 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     [mark] = panel.transport.timeline.marks()
     share = mark / panel.transport.timeline.width()
     assert share == pytest.approx(2 / 6, abs=0.02)
-    assert panel.forecast.text().startswith(armed)
+    assert panel.forecast.text() == armed
     other = finish(sampler="heun")
     assert "fork at step" not in panel.forecast.text()
     np.testing.assert_array_equal(other.trajectory.frames[2].x_t, parent.trajectory.frames[2].x_t)
@@ -118,6 +118,12 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     assert parts.document.experiment.fork is None
     assert chip.isHidden()
     assert not panel.start.isHidden()
+    assert "Ctrl+Z" in panel.caption.text()
+    assert parts.document.experiment.sampling.sampler == "heun", "what was set stays"
+    parts.document.history.undo()
+    assert chip.words.text() == "step 2 of a deleted run"
+    chip.words.setFixedWidth(chip.words.sizeHint().width() - 30)
+    assert chip.words.shown_text == "from step 2", "not cut, but said briefly"
 
 
 def test_a_run_that_is_held_is_forked_by_key_finished_and_compared(
@@ -134,6 +140,7 @@ def test_a_run_that_is_held_is_forked_by_key_finished_and_compared(
     assert parent is not None
     qtbot.keyClick(window, Qt.Key.Key_F8)
     assert parts.sampling.state is RunState.STOPPED
+    assert panel.caption.text() == f"Stopped {parent.title}, to fork; Runs can finish it"
     assert not parts.sampling.outdated, "nothing else was changed: there is nothing to sample"
     assert transport.run.text() == "Run"
     qtbot.mouseClick(transport.step, LEFT)

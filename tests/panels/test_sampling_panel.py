@@ -82,6 +82,12 @@ def test_moving_t_shows_the_step_nearest_to_it(
     parts.view.set_t(round(parts.view.T * 0.5))
     assert panel.frame is not None
     assert panel.frame.t == 500
+    assert panel.transport.position.text() == "step 3 of 6   t = 500"
+    parts.view.set_t(parts.view.t + 7)
+    assert panel.frame.t == 500
+    assert panel.transport.position.text() == "step 3 of 6   t ≈ 507", "the cursor of all panels"
+    qtbot.keyClick(panel.transport.timeline, Qt.Key.Key_Right)
+    assert panel.transport.position.text() == f"step 4 of 6   t = {parts.view.t}"
 
 
 def test_the_timeline_can_be_scrubbed_while_the_run_goes_on(

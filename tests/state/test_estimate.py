@@ -122,6 +122,7 @@ def test_a_question_that_a_run_has_taken_the_place_of_is_asked_again(
     _answer(parts, qtbot)
     parts.view.set_t(620)
     parts.estimator._ask()
+    parts.run_view.stay()
     parts.sampling.run()
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=60_000)
     assert _answer(parts, qtbot).t == 620

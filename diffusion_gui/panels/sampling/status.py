@@ -9,6 +9,15 @@ from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling import RunState, SamplingController
 
 
+MOST_LETTERS = 18
+"""Of a run's name where there is little room."""
+
+
+def brief(title: str) -> str:
+    """Return a run's title, shortened."""
+    return title if len(title) <= MOST_LETTERS else f"{title[: MOST_LETTERS - 1]}…"
+
+
 def status(controller: SamplingController, run: Run | None) -> str:
     """Return state, step, model calls, pace and time of the run on show."""
     state = controller.shown_state
@@ -43,7 +52,7 @@ def wish(controller: SamplingController, forecaster: Forecaster, shown: Run | No
     """
     if armed := controller.armed:
         run, step = armed
-        return f"fork at step {step} of {run.title}: change a setting to go on   "
+        return f"fork at step {step} of {brief(run.title)}: change a setting to go on"
     moving = controller.state in (RunState.LOADING, RunState.RUNNING)
     if shown is None or moving or not controller.differs(shown):
         return ""

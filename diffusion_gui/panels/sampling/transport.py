@@ -76,7 +76,7 @@ class Transport(QWidget):
         self.position = SteadyLabel(150, "caption")
         self.position.setToolTip(
             "The step on show and its t, where the time cursor of all panels is.\n"
-            "A cursor that is moved between two steps shows the nearer one."
+            "t ≈: the cursor was moved there, between two steps; this is the nearer one."
         )
         self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
@@ -91,6 +91,7 @@ class Transport(QWidget):
         controller.state_changed.connect(self._show_state)
         shown.run_changed.connect(self._show_step)
         shown.step_changed.connect(self._show_step)
+        shown.near_changed.connect(self._show_position)
         self._theme.changed.connect(self._tint)
 
     @Slot()
@@ -129,10 +130,19 @@ class Transport(QWidget):
             self.timeline.setEnabled(True)
             self.timeline.setMaximum(total)
             self.timeline.setValue(self._shown.step)
-        self.position.set_widest(f"step {total} of {total}   t = {run.experiment.schedule.T}")
-        self.position.setText(f"step {frame.index} of {total}   t = {frame.t}")
+        self._show_position()
         self.step_back.setEnabled(not self._shown.at_first)
         self.step.setEnabled(not self._obstacle or not self._shown.at_newest)
+
+    @Slot()
+    def _show_position(self) -> None:
+        run, frame, near = self._shown.run, self._shown.frame, self._shown.near
+        if run is None or frame is None:
+            return
+        total = run.trajectory.num_steps
+        t = f"= {frame.t}" if near is None else f"≈ {near:.0f}"
+        self.position.set_widest(f"step {total} of {total}   t ≈ {run.experiment.schedule.T}")
+        self.position.setText(f"step {frame.index} of {total}   t {t}")
 
     @Slot()
     def _show_state(self) -> None:
