@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import PICTURES, Fork
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import Matching
 from diffusion_gui.panels.sampling.compare_view import CompareView
 from diffusion_gui.panels.sampling.panel import SamplingPanel
@@ -403,8 +404,14 @@ def _check_side_by_side(canvas: object, one: object, other: object) -> None:
 def _check_difference(view: object, comparison: object, one: object, other: object,
                       qtbot: QtBot) -> None:  # fmt: skip
     qtbot.mouseClick(view.modes[CompareMode.DIFFERENCE], LEFT)
-    view.gain.setCurrentIndex(3)
-    view.gain.activated.emit(3)
+    largest = int(np.abs(other.x0_hat.astype(int) - one.x0_hat).max())
+    [area] = view.canvas.areas
+    assert view.gain.currentText() == "× auto"
+    assert area.text.endswith(f"largest {spelled(largest / 127.5)}")
+    span = largest * float(area.text.split("× ")[1].split()[0])
+    assert 64 < span <= 128, "as large as can be with nothing clipped"
+    view.gain.setCurrentIndex(4)
+    view.gain.activated.emit(4)
     [area] = view.canvas.areas
     assert "× 8" in area.text
     apart = 8.0 * (other.x0_hat.astype(float) - one.x0_hat)

@@ -230,7 +230,7 @@ def test_steps_nearer_than_a_few_pixels_are_thinned_out(window: MainWindow, part
     assert thinned(np.array([5.0, 0.0, 4.0, 9.0]), 4.0).tolist() == [False, True, True, True]
 
 
-def test_grids_have_whole_rows_and_captions_lose_their_last_parts_first() -> None:
+def test_grids_have_whole_rows_and_captions_keep_the_t() -> None:
     assert even_grid(16, 300, 420) != (3, 0)
     for width, height in ((300, 420), (220, 300), (160, 160), (500, 100)):
         columns, side = even_grid(16, width, height)
@@ -239,5 +239,5 @@ def test_grids_have_whole_rows_and_captions_lose_their_last_parts_first() -> Non
         assert 16 // columns * side <= height
     text = "A x_t   Run 1   step 3   t = 20"
     assert shorter(text, lambda part: len(part) <= 100) == text
-    assert shorter(text, lambda part: len(part) <= 20) == "A x_t   Run 1"
+    assert shorter(text, lambda part: len(part) <= 20) == "A x_t   t = 20"
     assert shorter(text, lambda part: False) == "A x_t"

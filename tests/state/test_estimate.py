@@ -103,6 +103,7 @@ def test_it_waits_for_a_run_and_disturbs_none(parts: Parts, qtbot: QtBot) -> Non
     parts.view.set_t(600)
     parts.view.set_display(estimate=True)
     _answer(parts, qtbot)
+    parts.run_view.stay()
     parts.sampling.step()  # a run that is held after its first step
     qtbot.waitUntil(lambda: parts.sampling.trajectory is not None, timeout=60_000)
     parts.view.set_t(650)

@@ -8,14 +8,13 @@ from diffusion_gui.state.forecast import Forecaster, spoken
 from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling import RunState, SamplingController
 
-
 MOST_LETTERS = 18
 """Of a run's name where there is little room."""
 
 
-def brief(title: str) -> str:
-    """Return a run's title, shortened."""
-    return title if len(title) <= MOST_LETTERS else f"{title[: MOST_LETTERS - 1]}…"
+def brief(title: str, most: int = MOST_LETTERS) -> str:
+    """Return a run's title, shortened to so many letters."""
+    return title if len(title) <= most else f"{title[: most - 1]}…"
 
 
 def status(controller: SamplingController, run: Run | None) -> str:

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
 from diffusion_gui.panels.sampling.pace import Pace
+from diffusion_gui.panels.sampling.runs_delegate import LETTERS
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
 from diffusion_gui.panels.sampling.step_kinds import KINDS
 from diffusion_gui.state.run_comparison import RunComparison
@@ -120,10 +121,10 @@ class StepCharts(QWidget):
         self._comparison.changed.connect(self._draw)
 
     @property
-    def other(self) -> Run | None:
-        """The run that the one on show is compared with: its curves are dashed."""
-        others = (run for run in self._comparison.runs if run is not self._shown.run)
-        return next(others, None)
+    def others(self) -> dict[int, Run]:
+        """The runs that the one on show is compared with, by their place: they are dashed."""
+        numbered = enumerate(self._comparison.runs)
+        return {number: run for number, run in numbered if run is not self._shown.run}
 
     @property
     def numbers(self) -> tuple[StepNumber, ...]:
@@ -203,13 +204,12 @@ class StepCharts(QWidget):
         if run is None or not self.isVisible():
             return
         self._drawn = run, len(run.trajectory), self._shown.image
-        beside, last = self.other, run.trajectory.num_steps
-        if beside is not None:
-            last = max(last, beside.trajectory.num_steps)
+        beside = self.others
+        last = max(one.trajectory.num_steps for one in (run, *beside.values()))
         self._lines = {number: series(run, number) for number in self.numbers}
         for number, line in self._lines.items():
-            other = series(beside, number) if beside is not None else None
-            self.cards[number].plot.show_series(line, self._shown.image, other, last)
+            others = {place: series(other, number) for place, other in beside.items()}
+            self.cards[number].plot.show_series(line, self._shown.image, others, last)
         self._show_step()
 
     @Slot()
@@ -239,9 +239,9 @@ class StepCharts(QWidget):
         whose = f"mean of {count}" if count > 1 else "1 picture"
         if image is not None:
             whose += f", thin: picture {image + 1}"
-        if self.other is not None:
-            whose += f", dashed: {self.other.title}"
-        self.caption.setText(f"step {step}   {whose}")
+        dashed = ", ".join(f"{LETTERS[n]} {run.title}" for n, run in self.others.items())
+        beside = f"dashed: {dashed}   " if dashed else ""
+        self.caption.setText(f"step {step}   {beside}{whose}")
         for number, line in self._lines.items():
             value, said = line.at(step), KINDS[number].said
             texts = [said(value) if not math.isnan(value) else "–"]
