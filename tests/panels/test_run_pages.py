@@ -90,11 +90,11 @@ def test_curves_are_read_dragged_and_chosen(
     parts.run_comparison.compare([done, longer])
     assert len(plot.others[1].getData()[0]) == 9
     assert plot.num_steps == 9
-    assert f"dashed: B {longer.title}" in curves.caption.text()
+    assert "dashed: B   " in curves.caption.text()
     third = run(steps=4)
     parts.run_comparison.compare([done, longer, third])
     assert [_count(curve) for curve in plot.others] == [6, 9, 0, 0]
-    assert f"dashed: A {done.title}, B {longer.title}" in curves.caption.text()
+    assert "dashed: A, B   " in curves.caption.text()
     parts.run_view.show(done)
     qtbot.waitUntil(lambda: [_count(curve) for curve in plot.others] == [0, 9, 4, 0])
     assert len({curve.opts["pen"].color().name() for curve in plot.others[1:]}) == 3

@@ -36,8 +36,11 @@ FLICKER_MS = 250
 KNOB = 7
 PART = "   "
 """Between the parts of a caption."""
-CAPTION, SWIPED = 210, 270
-"""Width in which a caption is whole, unless the run has a long name; in which two are brief."""
+CAPTION, BRIEF, VALUE = 210, 96, 120
+"""Width in which a caption is whole, unless the run has a long name; in which a symbol and t fit;
+in which those of a difference and its largest value do."""
+NARROW = 0.85
+"""What pictures are worth whose caption cannot say so much."""
 MOST_LETTERS = 16
 """Of a run's name in a caption: the letter before it tells which one it is."""
 WORTH = 1.08
@@ -211,7 +214,7 @@ class CompareCanvas(QWidget):
     def used_width(self, width: int) -> int:
         """Return how much of a width the pictures can use, or what is written above them."""
         columns, _, inside = self._arranged(width)
-        written = SWIPED if self._comparison.mode is CompareMode.SWIPE else CAPTION
+        written = max(CAPTION, self._brief)
         return min(columns * max(inside, written) + (columns - 1) * BETWEEN, width)
 
     def _arranged(self, whole: int) -> tuple[int, int, int]:
@@ -225,9 +228,16 @@ class CompareCanvas(QWidget):
             rows = -(-number // columns)
             width, height = self._room(whole, columns, rows)
             across, side = even_grid(count, width, height - HEAD)
-            if side > WORTH * best:
-                best, found = float(side), (columns, rows, across * (side + GAP) - GAP)
+            worth = side * (1.0 if width >= self._brief else NARROW)
+            if worth > WORTH * best:
+                best, found = worth, (columns, rows, across * (side + GAP) - GAP)
         return found
+
+    @property
+    def _brief(self) -> int:
+        """The width of a caption without the run's name."""
+        widths = {CompareMode.SWIPE: 2 * BRIEF, CompareMode.DIFFERENCE: VALUE}
+        return widths.get(self._comparison.mode, BRIEF)
 
     @property
     def _group(self) -> int:

@@ -239,7 +239,7 @@ class StepCharts(QWidget):
         whose = f"mean of {count}" if count > 1 else "1 picture"
         if image is not None:
             whose += f", thin: picture {image + 1}"
-        dashed = ", ".join(f"{LETTERS[n]} {run.title}" for n, run in self.others.items())
+        dashed = ", ".join(LETTERS[place] for place in self.others)  # as the comparison has it
         beside = f"dashed: {dashed}   " if dashed else ""
         self.caption.setText(f"step {step}   {beside}{whose}")
         for number, line in self._lines.items():

@@ -6,16 +6,15 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QLabel, QSizePolicy
+from PySide6.QtCore import QEvent, Qt, Signal, Slot
+from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy
 
 from diffusion_gui.engine.schedules.doctor import Finding, Severity
 from diffusion_gui.panels.common.theme import Theme
 
-LINES = 2
-"""Lines kept free, so that the plots do not move while a schedule is dragged from good to bad."""
-_ANY_HEIGHT = 2**24 - 1
-"""No limit, as Qt says it."""
+LINES = 3
+"""Lines kept free, so that no plot moves when a schedule goes from good to bad; more are scrolled
+to."""
 TOKENS = {
     Severity.GOOD: "good",
     Severity.NOTE: "secondary",
@@ -45,8 +44,6 @@ class DoctorView(QLabel):
             Qt.TextInteractionFlag.LinksAccessibleByMouse
             | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
         )
-        self._least = LINES * self.fontMetrics().lineSpacing()
-        self.setMinimumHeight(self._least)
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.setWordWrap(True)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
@@ -65,14 +62,6 @@ class DoctorView(QLabel):
             self._findings = tuple(findings)
             self._show()
         self._mark(None)
-
-    def hold(self, held: bool) -> None:
-        """Keep the height while held, that no plot moves under the mouse; then take what fits."""
-        if held:
-            self.setFixedHeight(self.height())
-        elif self.minimumHeight() == self.maximumHeight():
-            self.setMinimumHeight(self._least)
-            self.setMaximumHeight(_ANY_HEIGHT)
 
     @Slot()
     def _show(self) -> None:
@@ -106,6 +95,29 @@ class DoctorView(QLabel):
         else:
             self.range_changed.emit(shown.times, TOKENS[shown.severity])
 
-    def sizeHint(self) -> QSize:
-        """Ask for the room of two lines at least."""
-        return super().sizeHint().expandedTo(QSize(200, self._least))
+
+class DoctorArea(QScrollArea):
+    """Holds the findings in a place of always the same height."""
+
+    def __init__(self, doctor: DoctorView) -> None:
+        super().__init__()
+        self.setObjectName("doctorArea")
+        self.setProperty("role", "drawer")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        self.setWidget(doctor)
+        doctor.setAutoFillBackground(False)
+        self._fit()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Measure anew in another font."""
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit()
+
+    def _fit(self) -> None:
+        doctor = self.widget()
+        if doctor is not None:
+            self.setFixedHeight(LINES * doctor.fontMetrics().lineSpacing())
