@@ -25,7 +25,7 @@ from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts, build_parts
-from diffusion_gui.state import sampling
+from diffusion_gui.state import live
 from diffusion_gui.state.settings import Settings
 
 hypothesis_settings.register_profile(
@@ -35,7 +35,7 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("untimed")
-sampling.TRIAL_SECONDS = 60.0  # a busy machine is no reason to give a live run up
+live.TRIAL_SECONDS = 60.0  # a busy machine is no reason to give a live run up
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,6 +20,7 @@ from diffusion_gui.state.film import Film
 from diffusion_gui.state.forecast import Forecaster
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.measures import Measures
+from diffusion_gui.state.networks import Networks
 from diffusion_gui.state.picture_set import PictureSet
 from diffusion_gui.state.pictures import PictureLoader
 from diffusion_gui.state.player import Player
@@ -56,6 +57,7 @@ class Parts:
     chain: ChainController
     loader: PictureLoader
     pictures: PictureSet
+    networks: Networks
     sampling: SamplingController
     run_view: RunView
     run_checks: RunChecks
@@ -94,25 +96,24 @@ def build_parts(
 ) -> Parts:
     """Build everything below the window; `theme` and `device` override the user's settings."""
     store = PictureStore()
-    refs = tuple(store.defer_photo(name) for name in photos)
-    experiment = Experiment(pictures=refs)
+    experiment = Experiment(pictures=tuple(store.defer_photo(name) for name in photos))
     document = Document(experiment, app)
-    T = document.schedule.T
-    view = ViewState(T, round(FIRST_T * T), refs[0].id if refs else "", app)
-    document.schedule_changed.connect(lambda: view.set_T(document.schedule.T))
+    view = _first_view(document, app)
     presets = UserPresets(settings.home, app)
     document.schedule_changed.connect(lambda: presets.watch(document.experiment.schedule))
     comparison = Comparison(document, app)
     pictures = PictureSet(document, view, store, app)  # first to hear: it says what is shown next
     preview = ForwardPreview(document, view, store, comparison, app)
     player = Player(view, settings, app)
-    sampling = SamplingController(document, store, device or settings.device, settings.live, app)
+    networks = Networks(app)
+    wish = device or settings.device
+    sampling = SamplingController(document, store, wish, settings.live, app, networks.store)
     preview.gives_way = lambda: sampling.live and sampling.active
     run_view = RunView(sampling, view, app)
     film = Film(document, view, store, comparison, preview, app)
     loader = PictureLoader(document, view, store, app)
-    loader.opened.connect(preview.try_again)
-    loader.opened.connect(film.try_again)
+    for reader in (preview, film):
+        loader.opened.connect(reader.try_again)
     return Parts(
         settings=settings,
         theme=Theme(app, theme or settings.theme),
@@ -128,6 +129,7 @@ def build_parts(
         measures=Measures(document, view, preview, comparison, app),
         chain=ChainController(document, view, preview, player, app),
         loader=loader,
+        networks=networks,
         sampling=sampling,
         run_view=run_view,
         run_checks=RunChecks(sampling, app),
@@ -139,3 +141,11 @@ def build_parts(
         pictures=pictures,
         first_experiment=experiment,
     )
+
+
+def _first_view(document: Document, app: QApplication) -> ViewState:
+    """Return the view state of a new document: its first picture, half dissolved."""
+    T, refs = document.schedule.T, document.experiment.pictures
+    view = ViewState(T, round(FIRST_T * T), refs[0].id if refs else "", app)
+    document.schedule_changed.connect(lambda: view.set_T(document.schedule.T))
+    return view

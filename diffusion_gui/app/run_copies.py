@@ -14,7 +14,7 @@ from diffusion_gui.panels.common.dropping import PNG
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.state.exporting import Exporter
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 
 if TYPE_CHECKING:
     from diffusion_gui.session.forward_export import Shot, Watch

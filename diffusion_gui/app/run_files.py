@@ -24,7 +24,7 @@ from diffusion_gui.panels.sampling.export_row import ExportRow
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.state.exporting import Exporter
 from diffusion_gui.state.float_export import FloatExport
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 
 if TYPE_CHECKING:
     from diffusion_gui.panels.sampling.export_dialogs import PicturesWish

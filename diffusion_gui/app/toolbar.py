@@ -11,11 +11,11 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
 from diffusion_gui.app.play_menu import PlayMenu
 from diffusion_gui.engine.experiment import DEVICES, MAX_SEED
 from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import (
     GAP,
     ElidedLabel,
-    IntegerBox,
     JumpSlider,
     SteadyLabel,
     button,

@@ -1,7 +1,8 @@
 """`diffusion-cli`: the same engine and files as the window, without it. Knows no Qt.
 
 Every command is one function below. What it reads from the command line is checked before any
-work begins (`options.py`), and torch is imported only where a model runs (`sampling.py`).
+work begins (`options.py`, `reading.py`), and torch is imported only where a model runs
+(`sampling.py`).
 Exit codes: 0 done; 1 `schedule --check` found something, or memory ran out; 2 bad input (one line
 on the error stream); 130 Ctrl-C.
 """
@@ -12,7 +13,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from diffusion_gui import __version__
-from diffusion_gui.cli import options, sampling
-from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.cli import options, reading, sampling
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import (
     EMOJI,
@@ -40,9 +40,7 @@ from diffusion_gui.engine.experiment import (
 )
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.images import Picture, arranged, colour, read_picture
-from diffusion_gui.engine.samplers import SAMPLERS
-from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
-from diffusion_gui.engine.schedules import SPACINGS, ScheduleSpec, build
+from diffusion_gui.engine.schedules import ScheduleSpec, build
 from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
 from diffusion_gui.session import export
 from diffusion_gui.session.animation import Motion, check_animation, check_frames, save_animation
@@ -114,7 +112,7 @@ def schedule(
         check_target(target, export.SCHEDULE_WRITERS)
     if scheduler is not None and (target is None or target.suffix.lower() != ".json"):
         raise EngineError(f"--scheduler {scheduler}: this names the class of an exported .json")
-    found = options.find_schedule(preset or str(source), timesteps, settings, image_size)
+    found = reading.find_schedule(preset or str(source), timesteps, settings, image_size)
     if target is not None:
         _export(found.spec, target, scheduler or "")
     findings = examine(
@@ -148,8 +146,8 @@ def noise(
     check_target(output, (".png",))
     if animation is not None:
         check_animation(animation)
-    found = options.find_schedule(schedule, None, image_size=image_size)
-    chosen = options.read_times(times, found.spec.T)
+    found = reading.find_schedule(schedule, None, image_size=image_size)
+    chosen = reading.read_times(times, found.spec.T)
     store = PictureStore()
     ref = store.add(read_picture(image), str(image))
     background = background.lower()
@@ -165,7 +163,7 @@ def noise(
     if animation is not None:
         check_frames(animation, len(Motion().times(found.spec.T)), pixels)
     save_strip(output, scene, {"": chosen})
-    typer.echo(f"{output}: {image.name} at t = {options.names(chosen)}")
+    typer.echo(f"{output}: {image.name} at t = {reading.names(chosen)}")
     if animation is not None:
         count = save_animation(animation, scene, Motion())
         typer.echo(f"{animation}: {count} frames")
@@ -207,43 +205,40 @@ def sample(
     wanted.check()
     if source is not None:
         apart = ("source", "output", "device", "trajectory", "animation")
-        options.check_alone(context, apart)
+        reading.check_alone(context, apart)
         _sample(sampling.exported(source, wanted), device, wanted)
         return
-    row, known = SAMPLERS[sampler], MODELS[model]
-    params = options.read_settings(settings, row.params, row.title)
-    model_params = options.read_settings(model_settings, known.params, known.title, "--model-set")
-    found = options.find_schedule(schedule, timesteps, image_size=image_size)
-    data = EMOJI if images == EMOJI else PICTURES
+    params = reading.read_sampler_settings(sampler, settings)
+    model_params = reading.read_model_settings(model, model_settings)
+    found = reading.find_schedule(schedule, timesteps, image_size=image_size)
     told = Sampling(
         model=model,
         model_params=model_params,
-        data=data,
+        data=EMOJI if images == EMOJI else PICTURES,
         size=size,
         sampler=sampler,
         params=params,
         steps=steps,
         spacing=spacing,
-        spacing_params=options.read_settings(
-            spacing_settings, SPACINGS[spacing].params, spacing, "--spacing-set"
-        ),
-        levels=options.read_levels(levels, spacing),
+        spacing_params=reading.read_spacing_settings(spacing, spacing_settings),
+        levels=reading.read_levels(levels, spacing),
         label=label,
-        guidance=options.read_guidance(guidance, guidance_settings, against),
-        restart=options.read_settings(restart_settings, RESTART_PARAMS, "Restart", "--restart-set"),
+        guidance=reading.read_guidance(guidance, guidance_settings, against),
+        restart=reading.read_restart_settings(restart_settings),
         count=count,
     )
     experiment = Experiment(found.spec, sampling=told, seed=seed)
-    job = sampling.prepare(experiment, images, start, t, wanted)
-    for note in found.notes:
+    _sample(sampling.prepare(experiment, images, start, t, wanted), device, wanted, found.notes)
+
+
+def _sample(
+    job: sampling.Job, device: str, wanted: sampling.Files, notes: Sequence[str] = ()
+) -> None:
+    """Run a job, write its files and say so, after what there is to note of its settings."""
+    for note in notes:
         typer.echo(f"note: {note}", err=True)
     for problem in job.problems:
         typer.echo(f"left out: {problem}", err=True)
-    _sample(job, device, wanted)
-
-
-def _sample(job: sampling.Job, device: str, wanted: sampling.Files) -> None:
-    """Run a job, write its files and say so."""
     begin = time.perf_counter()
     recording = sampling.sample(job, device, wanted)
     for note in recording.notes:

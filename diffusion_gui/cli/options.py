@@ -1,18 +1,16 @@
-"""The options of `diffusion-cli`, their help and checks made from the registries, and parsing."""
+"""The options of `diffusion-cli`, their help and checks made from the registries."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 
-from diffusion_gui.engine.denoisers import MODELS
-from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.cli.reading import names
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
 from diffusion_gui.engine.experiment import (
     DATA_SIZES,
     DEVICES,
@@ -20,35 +18,19 @@ from diffusion_gui.engine.experiment import (
     MAX_OFFSET,
     MAX_SEED,
     Fit,
-    Guidance,
     NoiseKind,
 )
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.guidance import GUIDANCE
-from diffusion_gui.engine.params import Param, Values, pack, resolve
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
-from diffusion_gui.engine.schedules import (
-    MAX_STEPS,
-    PRESETS,
-    SPACINGS,
-    ScheduleSpec,
-    build,
-)
+from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, SPACINGS
 from diffusion_gui.session import export
 from diffusion_gui.session.animation import KINDS
 from diffusion_gui.session.diffusers_export import EXPORTED_CLASSES
 from diffusion_gui.session.diffusers_schedules import IMAGE_SIZES
-from diffusion_gui.session.format import MOST_LEVEL
-from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
+from diffusion_gui.session.schedule_import import READERS
 from diffusion_gui.session.trajectory_export import ENDINGS
-
-_MOST_TIMES, _MOST_DIGITS = 64, 20
-
-
-def names(known: Iterable[object]) -> str:
-    """Return names as they stand in a sentence: "a, b, c"."""
-    return ", ".join(str(name) for name in known if name != "")
 
 
 def _one_of(known: Collection[Any]) -> Callable[[Any], Any]:
@@ -152,7 +134,8 @@ Label = Annotated[
 GuidanceName = Annotated[str, _choice(known=("", *GUIDANCE), text="Guidance (with --label)")]
 GuidanceSettings = Annotated[list[str] | None, _settings(GUIDANCE, "--guidance-set")]
 Against = Annotated[
-    str, _choice(known=("", *MODELS), text="Guide away from this model instead of from no label")
+    str,
+    _choice(known=("", *CLOSED_FORMS), text="Guide away from this model instead of from no label"),
 ]
 RestartSettings = Annotated[
     list[str] | None,
@@ -179,115 +162,3 @@ ExportedRun = Annotated[
         "--from", help="Make the run of an exported .png or .json again, its forks included."
     ),
 ]
-
-
-def check_alone(context: typer.Context, apart: Collection[str]) -> None:
-    """Raise EngineError where --from is given together with other options than those `apart`."""
-    for name, flags in ((p.name or "", p.opts) for p in context.command.params):
-        source = context.get_parameter_source(name)
-        if name not in apart and source is not None and source.name == "COMMANDLINE":
-            raise EngineError(f"--from holds all settings of the run; leave {flags[0]} out")
-
-
-def find_schedule(
-    source: str,
-    timesteps: int | None,
-    settings: list[str] | None = None,
-    image_size: int | None = None,
-) -> Imported:
-    """Return the schedule of a preset's name, or what a file says.
-
-    Raises EngineError for an unknown name, and for a T that a file cannot be given.
-    """
-    if source in PRESETS:
-        row = PRESETS[source]
-        values = read_settings(settings, row.params, row.title)
-        if image_size is not None:
-            raise EngineError(f"--image-size goes with a file; leave it out for {source}")
-        spec = ScheduleSpec(source, timesteps or 1000, values)
-        build(spec)
-        return Imported(spec)
-    if not Path(source).suffix and not Path(source).exists():
-        raise EngineError(
-            f"schedule {source!r} is not known; choose one of: {names(PRESETS)},"
-            f" or give a file: {names(READERS)}"
-        )
-    if settings:
-        raise EngineError(f"--set goes with a named schedule; leave it out for {source}")
-    found = load_schedule(source, image_size)
-    if timesteps not in (None, found.spec.T):
-        raise EngineError(
-            f"--timesteps {timesteps}: {source} has T = {found.spec.T}; leave --timesteps out"
-        )
-    return found
-
-
-def read_settings(
-    given: list[str] | None, params: tuple[Param, ...], owner: str, flag: str = "--set"
-) -> Values:
-    """Return KEY=VALUE texts as checked values of `params`; raises EngineError, naming the key."""
-    values: dict[str, float] = {}
-    for text in given or []:
-        key, _, value = text.partition("=")
-        try:
-            number = float(value)
-        except ValueError:
-            raise EngineError(
-                f"{flag} {text}: write KEY=NUMBER; {owner} has: {names(p.name for p in params)}"
-            ) from None
-        if key in values:
-            raise EngineError(f"{flag} {key} is given twice; keep one of them")
-        values[key] = number
-    packed = pack(values)
-    resolve(params, packed, f"{flag}: {owner}")
-    return packed
-
-
-def read_guidance(method: str, settings: list[str] | None, against: str) -> Guidance:
-    """Return the guidance asked for; raises EngineError for settings without a method."""
-    if not method:
-        if settings or against:
-            raise EngineError(f"--guidance is missing; choose one of: {names(GUIDANCE)}")
-        return Guidance()
-    row = GUIDANCE[method]
-    return Guidance(
-        method, read_settings(settings, row.params, row.title, "--guidance-set"), against
-    )
-
-
-def read_levels(text: str | None, spacing: str) -> tuple[float, ...]:
-    """Return the numbers in "14.6,3.9,0.9", which only the spacings that are lists take."""
-    listed = [name for name, row in SPACINGS.items() if row.listed]
-    if text is not None and spacing not in listed:
-        raise EngineError(f"--levels goes with --spacing {' or '.join(listed)}; leave it out")
-    return tuple(_level(part.strip()) for part in (text or "").split(",") if part.strip())
-
-
-def _level(text: str) -> float:
-    """Return one number of --levels; raises EngineError, naming it, for anything else."""
-    try:
-        level = float(text)
-    except ValueError:
-        level = math.nan
-    if not 0.0 <= level < MOST_LEVEL:
-        shown = repr(text if len(text) <= _MOST_DIGITS else f"{text[:_MOST_DIGITS]}...")
-        raise EngineError(
-            f"--levels: {shown} is not a level; give numbers from 0 on, as in 3.9,0.9"
-        )
-    return level
-
-
-def read_times(text: str | None, T: int) -> list[int]:
-    """Return the times in "0,250,500", each in 0..T; five even ones for None."""
-    if text is None:
-        return sorted({round(t) for t in np.linspace(0, T, 5).tolist()})
-    parts = text.split(",")
-    if len(parts) > _MOST_TIMES:
-        raise EngineError(f"--t: {len(parts)} times; give at most {_MOST_TIMES}")
-    times = []
-    for part in map(str.strip, parts):
-        if not part.isdecimal() or len(part) > _MOST_DIGITS or int(part) > T:
-            shown = repr(part if len(part) <= _MOST_DIGITS else f"{part[:_MOST_DIGITS]}...")
-            raise EngineError(f"--t: {shown} is not a time; give integers in 0..{T}")
-        times.append(int(part))
-    return times

@@ -18,18 +18,19 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Pixels, read_picture, square
-from diffusion_gui.engine.legs import lineage
+from diffusion_gui.engine.lineage import lineage
 from diffusion_gui.engine.planning import transitions
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library
 from diffusion_gui.session.animation import check_animation
 from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import check, decode
+from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.png_parts import portable
 from diffusion_gui.session.restore import read_experiment, renamed
 from diffusion_gui.session.run_export import Look, RunMotion, save_run_animation
-from diffusion_gui.session.run_inputs import Carriage, RunInputs, carriage
+from diffusion_gui.session.run_inputs import Carriage, RunInputs, carriage, network_of
 from diffusion_gui.session.shared import needed, shared
 from diffusion_gui.session.trajectory_export import ENDINGS, check_trajectory, save_trajectory
 
@@ -144,10 +145,12 @@ def _job(
     carried = portable(own)
     kept = Carriage(shared(experiment, carried), carried, len(own) - len(carried))
 
+    network = network_of(experiment, NetworkStore())
+
     def inputs(_: Experiment) -> Inputs:
         from diffusion_gui.engine.reverse import Inputs
 
-        return Inputs(pixels, begin[0] if begin else None, labels)
+        return Inputs(pixels, begin[0] if begin else None, labels, network=network)
 
     return Job(experiment, inputs, kept, problems)
 

@@ -107,6 +107,15 @@ class Guidance:
 
 
 @dataclass(frozen=True, slots=True)
+class NetworkRef:
+    """A trained network: `id` names the content of its file, `source` is where that was opened."""
+
+    id: str
+    name: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """Everything the reverse process is told."""
 
@@ -115,7 +124,9 @@ class Sampling:
     data: str = EMOJI
     """The images a closed-form model knows: the emoji set or the pictures in the tray."""
     label: str = ""
-    """A class folder, or a word of the captions: the model knows only these images. Empty: all."""
+    """A class folder, or a word of the captions: the model knows only these images. Empty: all.
+
+    A trained network is told it: words of its vocabulary, or one of its classes."""
     guidance: Guidance = field(default_factory=Guidance)
     size: int = 32
     """Side in pixels of the model's square images."""
@@ -131,6 +142,8 @@ class Sampling:
     count: int = 16
     start: Start | None = None
     inpaint: Inpaint | None = None
+    network: NetworkRef | None = None
+    """Of the model "neural": which network it is; None for the bundled one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.denoisers import LEARNED, MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment, Sampling
 from diffusion_gui.engine.guidance import check
 from diffusion_gui.engine.labels import members
-from diffusion_gui.engine.legs import fork_refusal, walk_of
+from diffusion_gui.engine.lineage import fork_refusal
+from diffusion_gui.engine.networks import About, check_label, check_size
 from diffusion_gui.engine.params import resolve
-from diffusion_gui.engine.planning import calls_by_step, plan, shared_model_calls
+from diffusion_gui.engine.planning import calls_by_step, plan, shared_model_calls, uses_data
 from diffusion_gui.engine.trajectory import DEFAULT_BUDGET
+from diffusion_gui.engine.walks import walk_of
 
 _FLOAT = 4
 _FRAME_BYTES = 9
@@ -66,17 +68,20 @@ def frames_kept(num_steps: int, frame_bytes: int, budget: int = DEFAULT_BUDGET) 
         stride *= 2
 
 
-def forecast(experiment: Experiment, labels: Sequence[str]) -> tuple[Forecast | None, Problems]:
+def forecast(
+    experiment: Experiment, labels: Sequence[str], network: About | None = None
+) -> tuple[Forecast | None, Problems]:
     """Return what a run of `experiment` comes to, and why it would be refused.
 
-    `labels` are those of the images the model would learn from; empty where there are none. The
-    problems stand by the settings they are due to; there is a forecast where there are none.
+    `labels` are those of the images the model would learn from; empty where there are none.
+    `network` is the trained network that it names, if it is at hand. The problems stand by the
+    settings they are due to; there is a forecast where there are none.
     """
     sampling = experiment.sampling
     plain = replace(sampling, restart=(), inpaint=None)
     bare = replace(experiment, fork=None, sampling=plain)
     checks: dict[Part, Callable[[], object]] = {
-        Part.MODEL: lambda: _check_model(sampling, labels),
+        Part.MODEL: lambda: _check_model(sampling, labels, network),
         Part.GUIDANCE: lambda: check(sampling.guidance, sampling.label),
         Part.SAMPLER: lambda: walk_of(plain),
         Part.SPACING: lambda: plan(bare),
@@ -93,21 +98,20 @@ def forecast(experiment: Experiment, labels: Sequence[str]) -> tuple[Forecast | 
         return None, found
     if found:
         return None, found
-    images = len(members(labels, sampling.label)) if sampling.label else len(labels)
     frame = sampling.count * sampling.size**2 * _FRAME_BYTES
-    kept, memory = frames_kept(len(made) - 1, frame), _memory(sampling, images, len(labels))
+    kept, memory = frames_kept(len(made) - 1, frame), _memory(sampling, labels, network)
     old = shared_model_calls(experiment)
     return Forecast(len(made) - 1, made[-1], kept, kept * frame, memory, old), found
 
 
-def obstacle(experiment: Experiment, labels: Sequence[str]) -> str:
+def obstacle(experiment: Experiment, labels: Sequence[str], network: About | None = None) -> str:
     """Return in one line what in model, guidance and pictures refuses a run; "" if nothing does.
 
     It costs next to nothing, unlike `forecast`, which also counts the model calls.
     """
     sampling = experiment.sampling
     checks: tuple[Callable[[], object], ...] = (
-        lambda: _check_model(sampling, labels),
+        lambda: _check_model(sampling, labels, network),
         lambda: check(sampling.guidance, sampling.label),
     )
     return next((line for test in checks if (line := _refusal(test))), fork_refusal(experiment))
@@ -121,21 +125,33 @@ def _refusal(check: Callable[[], object]) -> str:
     return ""
 
 
-def _check_model(sampling: Sampling, labels: Sequence[str]) -> None:
+def _check_model(sampling: Sampling, labels: Sequence[str], network: About | None) -> None:
     if sampling.model not in MODELS:
         raise EngineError(f"unknown model {sampling.model!r}; choose one of: {', '.join(MODELS)}")
     row = MODELS[sampling.model]
     resolve(row.params, sampling.model_params, row.title)
-    if not labels:
+    if row.learned:
+        if network is None:
+            name = sampling.network.name if sampling.network else "the bundled network"
+            raise EngineError(f"{name} is not here: open its file again, or choose another model")
+        check_size(network, sampling.size)
+        check_label(network, sampling.label)
+    if not labels and uses_data(sampling):
         raise EngineError("there are no pictures to learn from: drop some, or choose Emoji")
-    if sampling.label:
+    if sampling.label and not row.learned:
         members(labels, sampling.label)
 
 
 # --- memory -----------------------------------------------------------------------------------
 
 
-def _memory(sampling: Sampling, images: int, of_all: int) -> int | None:
+def _memory(sampling: Sampling, labels: Sequence[str], network: About | None) -> int | None:
+    if network is not None and sampling.model in LEARNED:
+        against = sampling.guidance.method and sampling.guidance.against
+        other = model_bytes(against, len(labels), sampling.size) if against else 0
+        return None if other is None else network.parameters * _FLOAT + other
+    of_all = len(labels)
+    images = len(members(labels, sampling.label)) if sampling.label else of_all
     values = dict(sampling.model_params)
     held = model_bytes(sampling.model, images, sampling.size, kind=values.get("kind", 0.0))
     guidance = sampling.guidance

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from diffusion_gui.engine import images, inpainting, masks
 from diffusion_gui.engine.conditioning import Mask
-from diffusion_gui.engine.denoisers import MODELS, Denoiser
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, LEARNED, MODELS, Denoiser
 from diffusion_gui.engine.denoisers.base import Conditional
 from diffusion_gui.engine.denoisers.in_parts import AtOnce, InParts
 from diffusion_gui.engine.errors import EngineError
@@ -20,6 +20,7 @@ from diffusion_gui.engine.experiment import Experiment, Inpaint
 from diffusion_gui.engine.guidance import GUIDANCE, check, values_of
 from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.labels import members
+from diffusion_gui.engine.networks import Network, check_label, check_size
 from diffusion_gui.engine.params import Values, resolve
 
 
@@ -36,6 +37,8 @@ class Inputs:
     start: Pixels | None = None
     labels: tuple[str, ...] = ()
     inpaint: Pixels | None = None
+    network: Network | None = None
+    """The trained network that the experiment names, if its model is one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,11 +94,13 @@ def build_model(
     """Build the experiment's model on its image set, and the second one that guidance needs."""
     sampling = experiment.sampling
     size, data = sampling.size, inputs.data
+    check(sampling.guidance, sampling.label)
+    if sampling.model in LEARNED:
+        return _learned(experiment, inputs, device, poll)
     if data.shape[1:] != (size, size, 3) or len(data) == 0:
         raise EngineError(
             f"the data set must be [N, {size}, {size}, 3] with N >= 1, got {list(data.shape)}"
         )
-    check(sampling.guidance, sampling.label)
     wanted = data[members(inputs.labels, sampling.label)] if sampling.label else data
     main = _model(sampling.model, sampling.model_params, wanted, device, poll)
     if not sampling.guidance.method:
@@ -104,6 +109,25 @@ def build_model(
     if against:
         return Built(main, _model(against, (), wanted, device, poll))
     return Built(main, _model(sampling.model, sampling.model_params, data, device, poll))
+
+
+def _learned(
+    experiment: Experiment, inputs: Inputs, device: torch.device, poll: Callable[[], None]
+) -> Built:
+    """Return a trained network told the label; guidance leads away from it told nothing."""
+    sampling, network = experiment.sampling, inputs.network
+    if network is None:
+        raise EngineError("the network is not here: open its file again")
+    check_size(network.about, sampling.size)
+    check_label(network.about, sampling.label)
+    build = MODELS[sampling.model].build
+    main = build(network, poll, device=device, label=sampling.label)
+    guidance = sampling.guidance
+    if not guidance.method:
+        return Built(main)
+    if guidance.against in CLOSED_FORMS:
+        return Built(main, _model(guidance.against, (), inputs.data, device, poll))
+    return Built(main, build(network, poll, device=device, label=""))
 
 
 def guided(
@@ -155,6 +179,8 @@ def _model(
     if name not in MODELS:
         raise EngineError(f"unknown model {name!r}; choose one of: {', '.join(MODELS)}")
     row = MODELS[name]
+    if row.learned:
+        raise EngineError(f"guide {row.title} away from itself, or from a closed form")
     values = resolve(row.params, given, row.title)
     return row.build(to_batch(images.to_float(data), device), poll, **values)
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from diffusion_gui.engine.experiment import EMOJI, Experiment
+from diffusion_gui.engine.denoisers import LEARNED
+from diffusion_gui.engine.experiment import EMOJI, Experiment, Sampling
 from diffusion_gui.engine.guidance import calls_at
-from diffusion_gui.engine.legs import Leg, legs, origin, shared_calls, visited
+from diffusion_gui.engine.legs import Leg, legs, shared_calls, visited
+from diffusion_gui.engine.lineage import origin
 from diffusion_gui.engine.samplers import Levels
 
 
@@ -56,11 +58,19 @@ def model_calls(experiment: Experiment) -> int:
 def model_key(experiment: Experiment) -> Any:
     """Return what the experiment's model depends on, but for the pixels and the device."""
     sampling, forward = experiment.sampling, experiment.forward
-    own = sampling.data != EMOJI
+    own = sampling.data != EMOJI and uses_data(sampling)
     pictures = (experiment.pictures, forward.fit, forward.background) if own else ()
     against = sampling.guidance.method and (sampling.guidance.against or "itself")
-    model = sampling.model, sampling.model_params, sampling.label, against
+    network = sampling.network if sampling.model in LEARNED else None
+    model = sampling.model, network, sampling.model_params, sampling.label, against
     return model, sampling.data, sampling.size, pictures
+
+
+def uses_data(sampling: Sampling) -> bool:
+    """Return whether a run's models are made from the data set: a trained network needs none."""
+    return sampling.model not in LEARNED or bool(
+        sampling.guidance.method and sampling.guidance.against
+    )
 
 
 def shared_model_calls(experiment: Experiment) -> int:

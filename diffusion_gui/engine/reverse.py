@@ -24,15 +24,8 @@ from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.inpainting import EXACT, REPAINT
 from diffusion_gui.engine.inversion import evaluations, invert
 from diffusion_gui.engine.labels import members
-from diffusion_gui.engine.legs import (
-    Leg,
-    arrangement,
-    in_time,
-    legs,
-    origin,
-    shared_calls,
-    walk_of,
-)
+from diffusion_gui.engine.legs import Leg, arrangement, in_time, legs, shared_calls
+from diffusion_gui.engine.lineage import origin
 from diffusion_gui.engine.models import (
     Built,
     Inputs,
@@ -58,6 +51,7 @@ from diffusion_gui.engine.samplers.base import Noise
 from diffusion_gui.engine.samplers.restart import Walk
 from diffusion_gui.engine.schedules import build
 from diffusion_gui.engine.tape import Tape
+from diffusion_gui.engine.walks import walk_of
 
 __all__ = [
     "Built",

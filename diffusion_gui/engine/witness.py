@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffusion_gui.engine.denoisers.exact import Exact, Glimpse
+from diffusion_gui.engine.denoisers.exact import Exact
 from diffusion_gui.engine.denoisers.in_parts import release
+from diffusion_gui.engine.denoisers.posterior import Glimpse
 from diffusion_gui.engine.errors import ran_out_of_memory
 from diffusion_gui.engine.experiment import MAX_COUNT
 from diffusion_gui.engine.models import Built

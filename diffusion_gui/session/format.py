@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from diffusion_gui import __version__
-from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
     DATA_SIZES,
@@ -40,7 +40,8 @@ from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.inpainting import INPAINTING
 from diffusion_gui.engine.inversion import INVERSION_PARAMS
-from diffusion_gui.engine.legs import legs, lineage
+from diffusion_gui.engine.legs import legs
+from diffusion_gui.engine.lineage import lineage
 from diffusion_gui.engine.masks import decode as decode_mask
 from diffusion_gui.engine.params import Param, Values, resolve
 from diffusion_gui.engine.samplers import SAMPLERS
@@ -242,7 +243,7 @@ def _check_inpaint(path: str, inpaint: Inpaint) -> None:
 
 def _check_guidance(path: str, guidance: Guidance) -> None:
     if guidance.against:
-        _check_choice(f"{path}.against", guidance.against, MODELS)
+        _check_choice(f"{path}.against", guidance.against, CLOSED_FORMS)
     if guidance.method:
         _check_choice(f"{path}.method", guidance.method, GUIDANCE)
         row = GUIDANCE[guidance.method]

@@ -20,7 +20,7 @@ from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import PICTURES, Experiment, Forward, PictureRef, Sampling
 from diffusion_gui.engine.images import MAX_SIDE
-from diffusion_gui.engine.legs import lineage
+from diffusion_gui.engine.lineage import lineage
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.session.picture_store import PictureStore

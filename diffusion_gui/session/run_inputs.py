@@ -10,12 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from diffusion_gui.engine import legs
+from diffusion_gui.engine.denoisers import LEARNED
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Colour, Pixels, colour
-from diffusion_gui.engine.legs import lineage
+from diffusion_gui.engine.lineage import lineage
+from diffusion_gui.engine.networks import Network
+from diffusion_gui.engine.planning import uses_data
 from diffusion_gui.session import library
 from diffusion_gui.session.format import encode
+from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.png_parts import MOST_PICTURES, portable
 from diffusion_gui.session.shared import needed, shared
@@ -37,9 +43,13 @@ class RunInputs:
     """Gives `reverse.run` the pixels of any experiment, from a store; keeps the last data set."""
 
     def __init__(
-        self, store: PictureStore | None = None, poll: Callable[[], None] = lambda: None
+        self,
+        store: PictureStore | None = None,
+        poll: Callable[[], None] = lambda: None,
+        networks: NetworkStore | None = None,
     ) -> None:
         self._store = store or PictureStore()
+        self._networks = networks or NetworkStore()
         self._poll = poll
         self._newest: tuple[Any, Pixels] | None = None
 
@@ -51,11 +61,18 @@ class RunInputs:
         emoji = sampling.data == EMOJI
         labels = library.captions() if emoji else library.labels(experiment.pictures)
         return Inputs(
-            library.emoji(sampling.size) if emoji else self._data(experiment),
+            self._pixels(experiment),
             self._square(experiment, sampling.start.picture) if sampling.start else None,
             labels,
             self._square(experiment, sampling.inpaint.picture) if sampling.inpaint else None,
+            network_of(experiment, self._networks),
         )
+
+    def _pixels(self, experiment: Experiment) -> Pixels:
+        sampling = experiment.sampling
+        if not uses_data(sampling):
+            return np.empty((0, sampling.size, sampling.size, 3), np.uint8)
+        return library.emoji(sampling.size) if sampling.data == EMOJI else self._data(experiment)
 
     def _data(self, experiment: Experiment) -> Pixels:
         key = experiment.pictures, experiment.sampling.size, arrangement(experiment)
@@ -65,6 +82,12 @@ class RunInputs:
 
     def _square(self, experiment: Experiment, picture: str) -> Pixels:
         return squares(self._store, experiment, (PictureRef(picture, ""),), self._poll)[0]
+
+
+def network_of(experiment: Experiment, networks: NetworkStore) -> Network | None:
+    """Return the trained network that an experiment's model is, None for another model."""
+    learned = experiment.sampling.model in LEARNED
+    return networks.find(experiment.sampling.network) if learned else None
 
 
 def squares(

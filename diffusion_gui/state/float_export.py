@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.errors import Cancelled
 from diffusion_gui.state.jobs import Job, Mailbox, reason
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.sampling_worker import SamplingWorker
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.forecast import Forecast, Problems, forecast
+from diffusion_gui.engine.networks import About
 from diffusion_gui.engine.numerals import size
 from diffusion_gui.engine.schedules import SPACINGS
 from diffusion_gui.state.document import Document
@@ -56,6 +57,11 @@ class Forecaster(QObject):
     def labels(self) -> tuple[str, ...]:
         """The label of each image that the document's model learns from."""
         return self._controller.labels.of(self._document.experiment)
+
+    @property
+    def network(self) -> About | None:
+        """What the document's trained network says of itself; None for another model."""
+        return self._controller.about(self._document.experiment)
 
     @property
     def seconds(self) -> float | None:
@@ -118,14 +124,15 @@ class Forecaster(QObject):
         """Work all of it out for the document's settings, unless that is done already."""
         self._soon.stop()
         experiment, labels = self._document.experiment, self.labels
+        network = self.network
         if experiment is self._asked:
             return
         self._asked = experiment
         self._runner.cancel()
         if _quick(experiment):
-            self._take(forecast(experiment, labels))
+            self._take(forecast(experiment, labels, network))
         else:
-            self._runner.submit(lambda job: forecast(experiment, labels))
+            self._runner.submit(lambda job: forecast(experiment, labels, network))
 
     @Slot(object)
     def _take(self, told: tuple[Forecast | None, Problems]) -> None:

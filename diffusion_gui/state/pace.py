@@ -12,10 +12,11 @@ from typing import Any
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
-from diffusion_gui.engine.legs import lineage, shared_calls, shortest
+from diffusion_gui.engine.legs import shared_calls
+from diffusion_gui.engine.lineage import lineage, shortest
 from diffusion_gui.engine.planning import model_calls, transitions
 from diffusion_gui.engine.schedules import SPACINGS
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 
 ENOUGH_SECONDS = 0.02
 """A run shorter than this tells the clock's grain, and is only believed where nothing else is."""

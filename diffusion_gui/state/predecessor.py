@@ -14,7 +14,7 @@ import numpy as np
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.survey import Belief
 from diffusion_gui.engine.trajectory import Frame
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.tape import Tape

@@ -10,7 +10,7 @@ from diffusion_gui.engine.recorder import Recorder
 from diffusion_gui.engine.samplers import Step
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.engine.witness import Seen, Witness
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 
 
 class RunBook:

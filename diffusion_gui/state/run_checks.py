@@ -24,7 +24,8 @@ from diffusion_gui.engine.run_distance import (
     rms,
 )
 from diffusion_gui.state.jobs import Job, Mailbox, reason
-from diffusion_gui.state.runs import Outcome, Run, Runs
+from diffusion_gui.state.run import Outcome, Run
+from diffusion_gui.state.runs import Runs
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.sampling_worker import SamplingWorker
 

@@ -18,8 +18,9 @@ from diffusion_gui.engine.run_distance import (
     rms,
 )
 from diffusion_gui.engine.trajectory import Frame, Trajectory, over_batch
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Run, Runs
+from diffusion_gui.state.runs import Runs
 
 MOST_RUNS = 4
 """Runs that are looked at together: of more, each would be too small."""

@@ -9,8 +9,9 @@ from diffusion_gui.engine.run_measures import distances, nearest_since
 from diffusion_gui.engine.survey import Ending, Survey
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.state.jobs import Job, JobRunner
+from diffusion_gui.state.run import Outcome
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Outcome, Runs
+from diffusion_gui.state.runs import Runs
 
 MOST_FRAMES = 500
 """Of a longer run evenly spaced frames are compared: more than a chart has pixels."""

@@ -6,33 +6,12 @@ set its map: all of these are counted once, for as long as any run holds them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import ref
 
-if TYPE_CHECKING:
-    from diffusion_gui.state.runs import Run
-
-Pieces = dict[int, int]
-"""Bytes of the parts of a run, by their identity."""
-
-
-def pieces(run: Run) -> Pieces:
-    """Return the bytes of everything large that a run holds."""
-    return {id(piece): nbytes for piece, nbytes in _parts(run)}
-
-
-def _parts(run: Run) -> Iterator[tuple[object, int]]:
-    for frame in run.trajectory.frames:
-        yield frame, frame.nbytes + frame.changes.nbytes + frame.cosines.nbytes
-    if run.tape is not None:
-        for estimate in run.tape.estimates:
-            yield estimate, estimate.nbytes
-    if run.result is not None:
-        yield run.result, run.result.nbytes
-    if run.survey is not None:
-        yield from run.survey.parts()
+from diffusion_gui.state.run import Pieces, Run, pieces
 
 
 def _state(run: Run) -> tuple[Any, ...]:

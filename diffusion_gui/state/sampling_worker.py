@@ -8,18 +8,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from diffusion_gui.engine.errors import Cancelled
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Pixels
+from diffusion_gui.engine.planning import uses_data
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session import library
+from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.picture_store import PictureStore
-from diffusion_gui.session.run_inputs import arrangement
+from diffusion_gui.session.run_inputs import arrangement, network_of
 from diffusion_gui.state.jobs import Job, reason
 from diffusion_gui.state.predecessor import Predecessor, predecessors, tape_after
 from diffusion_gui.state.recording import Recording
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.surveyor import Surveyor
 
 if TYPE_CHECKING:
@@ -76,8 +80,9 @@ class _Age:
 class SamplingWorker:
     """Keeps the model between runs, turns steps into recorded frames; the run's `Source`."""
 
-    def __init__(self, store: PictureStore) -> None:
+    def __init__(self, store: PictureStore, networks: NetworkStore) -> None:
         self._store = store
+        self._networks = networks
         self._job: Job | None = None
         self._model_key: Any = None
         self._model: Built | None = None
@@ -234,11 +239,16 @@ class SamplingWorker:
     def _inputs(self, experiment: Experiment) -> Inputs:
         from diffusion_gui.engine.reverse import Inputs
 
-        sampling = experiment.sampling
+        sampling, network = experiment.sampling, network_of(experiment, self._networks)
+        if not uses_data(sampling):
+            nothing = np.empty((0, sampling.size, sampling.size, 3), np.uint8)
+            return Inputs(nothing, network=network)
         if sampling.data == EMOJI:
-            return Inputs(library.emoji(sampling.size), labels=library.captions())
-        pixels = self._squares(experiment, experiment.pictures)
-        return Inputs(pixels, labels=library.labels(experiment.pictures))
+            pixels, labels = library.emoji(sampling.size), library.captions()
+        else:
+            pixels = self._squares(experiment, experiment.pictures)
+            labels = library.labels(experiment.pictures)
+        return Inputs(pixels, labels=labels, network=network)
 
     def _square(self, experiment: Experiment, picture: str) -> Pixels:
         return self._squares(experiment, (PictureRef(picture, ""),))[0]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusion_gui.engine.trajectory import Frame
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 
 Array = NDArray[np.float64]
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from diffusion_gui.engine.denoisers import LEARNED
 from diffusion_gui.engine.errors import ran_out_of_memory
 from diffusion_gui.engine.experiment import EMOJI, Experiment
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.labels import members
-from diffusion_gui.engine.planning import model_key
+from diffusion_gui.engine.planning import model_key, uses_data
 from diffusion_gui.engine.survey import Atlas, Survey
 from diffusion_gui.session import library
 
@@ -57,6 +58,8 @@ class Surveyor:
         from diffusion_gui.engine.witness import Witness
 
         earlier = before.belief if before is not None else lambda step: None
+        if not uses_data(experiment.sampling):
+            return None  # a trained network knows no images that could be mapped
         atlas = self.atlas(experiment, device)
         if atlas is not None:
             survey = Survey(atlas, num_steps, experiment.sampling.count)
@@ -84,6 +87,8 @@ class Surveyor:
 
         None where memory is short; that is tried once for each run.
         """
+        if not uses_data(experiment.sampling):
+            return None
         key = experiment.sampling.label, *model_key(experiment)[-3:]
         if key in self._undrawn:
             return None
@@ -101,7 +106,8 @@ class Surveyor:
     def _drawn(self, experiment: Experiment, device: torch.device, inputs: Inputs | None) -> Atlas:
         from diffusion_gui.engine.projection import principal_plane
 
-        label, given = experiment.sampling.label, inputs or self._inputs(experiment)
+        given = inputs or self._inputs(experiment)
+        label = "" if experiment.sampling.model in LEARNED else experiment.sampling.label
         known = members(given.labels, label) if label else None
         data = given.data if known is None else given.data[known]
         names = _names(experiment)

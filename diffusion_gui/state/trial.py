@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.state.pace import measured
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 
 
 @dataclass(slots=True)
 class Trial:
     """It is in no list and not on show before it has proved quick, so a slow one costs nothing."""
 
+    experiment: Experiment
     before: Experiment | None
     """What had been asked for before."""
     run: Run | None = None

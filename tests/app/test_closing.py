@@ -100,7 +100,7 @@ def test_closing_asks_only_where_runs_are_pinned_named_or_noted(
             qtbot.keyClick(question, key)
         qtbot.waitUntil(lambda: not window.findChildren(LeaveQuestion))
         assert window.isVisible() is (answer != "Close")
-    assert not parts.sampling._runner._thread.isRunning()
+    assert not parts.sampling._thread._runner._thread.isRunning()
 
 
 def test_closing_ends_a_run_that_is_paused_and_a_model_that_is_being_built(
@@ -122,7 +122,7 @@ def test_closing_ends_a_run_that_is_paused_and_a_model_that_is_being_built(
     parts.sampling.stop()
     parts.document.history.undo()
     parts.sampling.step()
-    qtbot.waitUntil(lambda: not parts.sampling._runner._pending[:-1], timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not parts.sampling._thread._runner._pending[:-1], timeout=TIMEOUT)
     assert parts.sampling.state is RunState.PAUSED
     window.close()
-    assert not parts.sampling._runner._thread.isRunning()
+    assert not parts.sampling._thread._runner._thread.isRunning()

@@ -88,7 +88,7 @@ def test_closing_in_mid_run_ends_the_thread(parts: Parts, qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.RUNNING, timeout=TIMEOUT)
     window.close()
     assert not window.isVisible()
-    assert not parts.sampling._runner._thread.isRunning()
+    assert not parts.sampling._thread._runner._thread.isRunning()
 
 
 def test_closing_while_torch_is_being_loaded_is_safe(parts: Parts, qtbot: QtBot) -> None:
@@ -96,7 +96,7 @@ def test_closing_while_torch_is_being_loaded_is_safe(parts: Parts, qtbot: QtBot)
     qtbot.addWidget(window)
     parts.sampling.run()
     window.close()
-    assert not parts.sampling._runner._thread.isRunning()
+    assert not parts.sampling._thread._runner._thread.isRunning()
 
 
 def test_every_action_has_its_own_name_and_a_free_shortcut(window: MainWindow) -> None:

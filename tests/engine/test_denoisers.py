@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from diffusion_gui.engine import device
-from diffusion_gui.engine.denoisers import MODELS, Denoiser, Model
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS, Denoiser, Model
 from diffusion_gui.engine.errors import Cancelled
 from diffusion_gui.engine.noise import gaussian_batch
 from diffusion_gui.engine.params import resolve
@@ -112,7 +112,7 @@ def _check_cancelling(name: str, images: Tensor) -> None:
     assert torch.equal(denoise(x, 0.7, 0.7), expected), "a call after a cancelled one is as before"
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_every_denoiser_keeps_the_promises(name: str) -> None:
     check_promises(name)
     assert MODELS[name].title
@@ -122,7 +122,8 @@ def test_every_denoiser_keeps_the_promises(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "param"), [(name, param) for name, row in MODELS.items() for param in row.params],
+    ("name", "param"),
+    [(name, param) for name, row in CLOSED_FORMS.items() for param in row.params],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )  # fmt: skip
 def test_the_ends_of_every_parameter_work(name: str, param: Any) -> None:
@@ -135,7 +136,7 @@ def test_the_ends_of_every_parameter_work(name: str, param: Any) -> None:
             assert torch.isfinite(denoise(_noisy(images, a, s, 2), a, s)).all()
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_one_image_is_enough(name: str) -> None:
     images = _images(1)
     denoise = _build(name, images)
@@ -145,7 +146,7 @@ def test_one_image_is_enough(name: str) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not GPUS, reason="this machine has neither a CUDA nor an MPS device")
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_a_gpu_gives_the_estimates_of_the_processor(name: str) -> None:
     images = _images()
     here = _build(name, images)

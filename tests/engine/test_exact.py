@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from diffusion_gui.engine.denoisers import exact
+from diffusion_gui.engine.denoisers import logits
 from diffusion_gui.engine.denoisers.exact import Exact
 from diffusion_gui.engine.denoisers.local import Local
 from diffusion_gui.engine.denoisers.smoothed import Smoothed
@@ -378,7 +378,7 @@ def test_float32_products_are_as_good_as_the_model_of_their_error_says(
     found = queries @ images.T
     error = (found.double() - queries.double() @ images.double().T).abs().amax(1)
     size = queries.norm(dim=1) * images.norm(dim=1).max()
-    bound = exact._COHERENT_ERROR * found.abs().amax(1) + exact._RANDOM_ERROR * size
+    bound = logits._COHERENT_ERROR * found.abs().amax(1) + logits._RANDOM_ERROR * size
     assert (error < bound).all()
 
 

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
 from diffusion_gui.engine.experiment import Experiment, Guidance, Sampling
 from diffusion_gui.engine.forecast import Part, forecast, frames_kept, model_bytes
 from diffusion_gui.engine.labels import common
@@ -95,7 +95,7 @@ def test_labels_offer_what_several_images_have_in_common() -> None:
 
 @pytest.mark.parametrize("count", [9, 40])
 @pytest.mark.parametrize("kind", [0.0, 1.0])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CLOSED_FORMS)
 def test_a_model_holds_what_is_said(name: str, kind: float, count: int) -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.rand((count, 3, 16, 16), generator=generator) * 2.0 - 1.0

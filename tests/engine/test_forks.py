@@ -11,8 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffusion_gui.engine import legs as legs_module
-from diffusion_gui.engine import masks, reverse
+from diffusion_gui.engine import masks, reverse, traces
 from diffusion_gui.engine.denoisers.in_parts import AtOnce
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
@@ -26,7 +25,7 @@ from diffusion_gui.engine.experiment import (
     Sampling,
     Start,
 )
-from diffusion_gui.engine.legs import shortest
+from diffusion_gui.engine.lineage import shortest
 from diffusion_gui.engine.params import pack
 from diffusion_gui.engine.planning import calls_by_step, plan, transitions
 from diffusion_gui.engine.reverse import Built, Ready, tape_for, walk
@@ -425,10 +424,8 @@ def test_a_long_line_of_forks_is_traced_once_and_refused_beyond_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     traced = []
-    walk_once = legs_module.walk_of
-    monkeypatch.setattr(
-        legs_module, "walk_of", lambda *given: traced.append(given) or walk_once(*given)
-    )
+    walk_once = traces.walk_of
+    monkeypatch.setattr(traces, "walk_of", lambda *given: traced.append(given) or walk_once(*given))
     run = wish(steps=37, restart=pack({"low": 0.3, "high": 2.0, "rounds": 3.0}))
     for seed in range(MOST_FORKS):
         run = replace(run, seed=seed + 1, fork=Fork(run, min(seed, 35)))

@@ -11,7 +11,7 @@ from PySide6.QtGui import QGuiApplication, QImage, QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
-from diffusion_gui.app import sample_drags
+from diffusion_gui.app import drag_out
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.images import Pixels
@@ -217,9 +217,7 @@ def test_a_picture_is_copied_with_its_settings_and_dragged_out_as_a_file(
     )
     shown.show_all()
     hung: list[Path] = []
-    monkeypatch.setattr(
-        sample_drags.SampleDrags, "_hang", lambda self, mime, path: hung.append(path)
-    )
+    monkeypatch.setattr(drag_out.DragOut, "_hang", lambda self, mime, path: hung.append(path))
     start = grid.cell(X0_HAT, 2).center()
     qtbot.mousePress(grid, LEFT, pos=start)
     qtbot.mouseMove(grid, start + QPoint(4, 0))

@@ -16,7 +16,7 @@ from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.chain import Chain
 from diffusion_gui.engine.schedules import ScheduleSpec
-from diffusion_gui.panels.common.widgets import IntegerBox
+from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.images.chain_view import ChainView
 from diffusion_gui.state.view_state import Page, Scaling
 

@@ -13,7 +13,8 @@ from diffusion_gui.engine.experiment import Experiment, Fork
 from diffusion_gui.engine.run_distance import ReferenceDistance, Verdict
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.panels.sampling.runs_model import RUN, RunsModel, figures, forked
-from diffusion_gui.state.runs import Outcome, Run, Runs
+from diffusion_gui.state.run import Outcome, Run
+from diffusion_gui.state.runs import Runs
 
 ROLE = Qt.ItemDataRole
 

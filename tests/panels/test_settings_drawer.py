@@ -11,7 +11,7 @@ from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.engine.forecast import Part
-from diffusion_gui.panels.common.widgets import NumberBox
+from diffusion_gui.panels.common.number_boxes import NumberBox
 from diffusion_gui.panels.sampling.drawer import SettingsDrawer
 from diffusion_gui.state.run_view import Quantity
 from diffusion_gui.state.sampling import RunState

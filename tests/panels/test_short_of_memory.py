@@ -20,7 +20,7 @@ from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.engine.params import pack
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.state.forecast import sentence
-from diffusion_gui.state.runs import Outcome
+from diffusion_gui.state.run import Outcome
 from diffusion_gui.state.sampling import RunState
 
 LEFT = Qt.MouseButton.LeftButton

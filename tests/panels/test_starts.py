@@ -18,7 +18,7 @@ from diffusion_gui.engine.params import pack
 from diffusion_gui.panels.sampling.mask_painter import MaskPainter
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.sampling.trips_dialog import LITTLE, LITTLE_NOISE, TripsDialog, in_words
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.sampling import RunState
 
 LEFT, RIGHT = Qt.MouseButton.LeftButton, Qt.MouseButton.RightButton

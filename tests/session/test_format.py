@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from diffusion_gui import __version__
-from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
     DATA_SIZES,
@@ -93,7 +93,7 @@ def _specs(draw):
 @st.composite
 def _guidances(draw):
     method = draw(st.sampled_from(sorted(GUIDANCE)))
-    against = draw(st.sampled_from(["", *MODELS]))
+    against = draw(st.sampled_from(["", *CLOSED_FORMS]))
     return draw(
         st.just(Guidance()) | st.builds(Guidance, st.just(method),
                                         _values(GUIDANCE[method].params), st.just(against))

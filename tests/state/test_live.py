@@ -14,9 +14,9 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import Experiment, Sampling
 from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.engine.trajectory import Frame, Trajectory
-from diffusion_gui.state import sampling
+from diffusion_gui.state import live
 from diffusion_gui.state.pace import Pace
-from diffusion_gui.state.runs import Run
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.sampling import RunState
 
 TIMEOUT = 60_000
@@ -38,7 +38,7 @@ def test_a_run_that_would_take_long_is_offered_and_one_click_makes_it(
     assert made is not None
     first, *_, last = made.trajectory.frames
     per_call = (last.seconds - first.seconds) / 3
-    monkeypatch.setattr(sampling, "LIVE_SECONDS", 200 * per_call)
+    monkeypatch.setattr(live, "LIVE_SECONDS", 200 * per_call)
     parts.document.replace_sampling("more", steps=1000)
     assert controller.state is RunState.DONE
     assert controller.recorded is made
@@ -56,7 +56,7 @@ def test_a_run_that_would_take_long_is_offered_and_one_click_makes_it(
     qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
     assert controller.recorded is not made
     assert "settings changed" not in panel.forecast.text()
-    monkeypatch.setattr(sampling, "LIVE_SECONDS", 0.0)
+    monkeypatch.setattr(live, "LIVE_SECONDS", 0.0)
     parts.document.replace_sampling("more", steps=40)
     assert controller.offered is not None
     qtbot.mouseClick(panel.transport.run, Qt.MouseButton.LeftButton)
@@ -70,7 +70,7 @@ def test_a_drag_shows_results_only_and_ends_with_the_last_edit(
     window: MainWindow, parts: Parts, qtbot: QtBot
 ) -> None:
     controller, panel, shown = parts.sampling, window.sampling, parts.run_view
-    controller._patience.setInterval(60_000)
+    controller._judge._patience.setInterval(60_000)
     parts.document.replace_sampling("few", steps=6, count=2)
     controller.run()
     qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
@@ -99,12 +99,12 @@ def test_a_drag_shows_results_only_and_ends_with_the_last_edit(
 def test_a_live_run_that_takes_its_time_is_shown_as_it_grows(
     parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sampling, "LIVE_SECONDS", 1000.0)
+    monkeypatch.setattr(live, "LIVE_SECONDS", 1000.0)
     controller = parts.sampling
     parts.document.replace_sampling("few", steps=4, count=1)
     controller.run()
     qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
-    controller._patience.setInterval(1)
+    controller._judge._patience.setInterval(1)
     parts.document.replace_sampling("more", steps=600)
     qtbot.waitUntil(lambda: controller.shown_state is RunState.RUNNING, timeout=TIMEOUT)
     run = controller.recorded
@@ -126,7 +126,7 @@ def test_a_model_of_unknown_pace_is_tried_out_of_sight_and_offered_where_it_is_s
     seen: list[object] = []
     parts.run_view.run_changed.connect(lambda: seen.append(parts.run_view.run))
 
-    monkeypatch.setattr(sampling, "LIVE_SECONDS", 1e-9)
+    monkeypatch.setattr(live, "LIVE_SECONDS", 1e-9)
     parts.document.replace_sampling("not timed yet", model="gaussian", steps=600)
     assert controller.state is RunState.LOADING
     qtbot.waitUntil(lambda: controller.offered is not None, timeout=TIMEOUT)
@@ -138,13 +138,13 @@ def test_a_model_of_unknown_pace_is_tried_out_of_sight_and_offered_where_it_is_s
     parts.document.replace_sampling("fewer", steps=5)
     assert controller.state is RunState.DONE, "known by now: offered at once"
 
-    controller._tried.setInterval(60_000)
+    controller._judge._tried.setInterval(60_000)
     parts.document.replace_sampling("not timed yet", model="stack")
     assert controller.state is RunState.LOADING
     parts.document.history.undo()
     assert (controller.state, controller.offered is None) == (RunState.DONE, False)
 
-    controller._tried.setInterval(0)
+    controller._judge._tried.setInterval(0)
     parts.document.replace_sampling("not timed yet", model="smoothed")
     qtbot.waitUntil(lambda: controller.offered is not None, timeout=TIMEOUT)
     assert panel.forecast.text().startswith("settings changed: press Run (it takes a while)   ")
@@ -156,8 +156,8 @@ def test_a_model_of_unknown_pace_is_tried_out_of_sight_and_offered_where_it_is_s
     assert [run.experiment.sampling.model for run in controller.runs] == ["exact", "smoothed"]
     assert "about" in panel.forecast.text()
 
-    monkeypatch.setattr(sampling, "LIVE_SECONDS", 1000.0)
-    controller._tried.setInterval(60_000)
+    monkeypatch.setattr(live, "LIVE_SECONDS", 1000.0)
+    controller._judge._tried.setInterval(60_000)
     parts.document.replace_sampling("not timed yet", model="local", size=16, model_params=())
     qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
     assert [run.experiment.sampling.model for run in controller.runs][2:] == ["local"]

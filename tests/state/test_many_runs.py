@@ -58,7 +58,7 @@ def test_five_hundred_runs_started_and_cancelled_leave_nothing_behind(
     before = _resources()
     for number in range(WARM, CYCLES):
         _cycle(controller, qtbot, number)
-    qtbot.waitUntil(lambda: not controller._runner.busy, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not controller._thread._runner.busy, timeout=TIMEOUT)
     after = _resources()
     assert after["python threads"] <= before["python threads"]
     assert after["threads"] <= before["threads"]

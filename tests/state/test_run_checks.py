@@ -14,8 +14,8 @@ from diffusion_gui.engine.experiment import PICTURES
 from diffusion_gui.engine.run_distance import reference_of
 from diffusion_gui.state import run_checks
 from diffusion_gui.state import runs as runs_module
+from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.run_checks import Check, RunChecks
-from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling import RunState
 
 SMOOTH = "gaussian"

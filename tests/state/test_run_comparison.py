@@ -13,8 +13,8 @@ from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.run_distance import Matching
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.state import run_comparison
+from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.run_comparison import RunComparison
-from diffusion_gui.state.runs import Outcome, Run
 
 
 class _Counted(Trajectory):

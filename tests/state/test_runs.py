@@ -21,8 +21,9 @@ from diffusion_gui.engine.tape import Tape
 from diffusion_gui.engine.trajectory import Frame, Trajectory
 from diffusion_gui.state import pace
 from diffusion_gui.state import runs as runs_module
+from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.run_memory import RunMemory
-from diffusion_gui.state.runs import Outcome, Run, Runs
+from diffusion_gui.state.runs import Runs
 from diffusion_gui.state.sampling import RunState
 
 TIMEOUT = 60_000
@@ -319,7 +320,7 @@ def _until(qtbot: QtBot, parts: Parts, steps: int) -> Run:
     parts.sampling.stop()
     stopped = parts.sampling.recorded
     assert stopped is not None
-    qtbot.waitUntil(lambda: not parts.sampling._runner.busy, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not parts.sampling._thread._runner.busy, timeout=TIMEOUT)
     return stopped
 
 

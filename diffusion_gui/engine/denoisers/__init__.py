@@ -10,7 +10,10 @@ from diffusion_gui.engine.denoisers.base import Denoiser
 from diffusion_gui.engine.params import Param
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+
+    from diffusion_gui.engine.networks import Network
 
 Poll = Callable[[], None]
 
@@ -28,6 +31,8 @@ class Model:
     explanation: str
     params: tuple[Param, ...]
     build: Callable[..., Denoiser]
+    learned: bool = False
+    """Whether it is a trained network (`Inputs.network`): `build` takes that for the images."""
     conditions: bool = False
     """Whether it has `knowing`: its posterior given known pixels, in closed form."""
 
@@ -58,6 +63,10 @@ def _local(
     from diffusion_gui.engine.denoisers.local import Local
 
     return Local(images, poll, freedom=freedom, temperature=temperature, patch=round(patch))
+
+
+def _neural(network: Network, poll: Poll, *, device: torch.device, label: str) -> Denoiser:
+    return network.denoiser(device, label)
 
 
 def _stack(images: Tensor, poll: Poll) -> Denoiser:
@@ -160,6 +169,20 @@ MODELS: dict[str, Model] = {
         params=(),
         build=_stack,
     ),
+    "neural": Model(
+        title="Neural",
+        source="Karras et al. 2022",
+        explanation="A network trained to remove noise: the one that comes with the program, one"
+        " trained here or a checkpoint of your own. It draws what was in no data set.",
+        params=(),
+        build=_neural,
+        learned=True,
+    ),
 }  # fmt: skip
 
-__all__ = ["MODELS", "Denoiser", "Model"]
+CLOSED_FORMS: dict[str, Model] = {name: row for name, row in MODELS.items() if not row.learned}
+"""The models that follow from images alone."""
+LEARNED = frozenset(MODELS) - frozenset(CLOSED_FORMS)
+"""The models that are trained networks."""
+
+__all__ = ["CLOSED_FORMS", "LEARNED", "MODELS", "Denoiser", "Model"]

@@ -26,21 +26,27 @@ class Precision(StrEnum):
 
 def prepared(
     network: nn.Module, device: torch.device, precision: Precision = Precision.FLOAT32
-) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return network(x [B, C, H, W], level [B]) -> [B, C, H, W] on `device`, for `FromPrediction`.
+) -> Callable[..., Tensor]:
+    """Return network(x [B, C, H, W], level [B], ...) -> [B, C, H, W], for `FromPrediction`.
 
-    The network is moved there for good, out of training, its convolutions channels-last, which is
+    What follows the level is given to the network as it is, on its device. The network is moved
+    to `device` for good, out of training, its convolutions channels-last, which is
     the order that tensor cores and CPUs multiply in. Below float32 its products run under autocast
     and the prediction is made float32 again.
     """
     network = network.to(device).to(memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    dtype = {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}.get(precision)
+    dtype = dtype_of(precision)
 
     @torch.no_grad()
-    def predict(x: Tensor, level: Tensor) -> Tensor:
+    def predict(x: Tensor, level: Tensor, *told: Tensor) -> Tensor:
         there = x.to(device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype) if dtype is not None else nullcontext():
-            found: Tensor = network(there, level.to(device))
+            found: Tensor = network(there, level.to(device), *told)
         return found.to(x.dtype).contiguous()
 
     return predict
+
+
+def dtype_of(precision: Precision) -> torch.dtype | None:
+    """Return the type that autocast shall make products in; None for float32, without autocast."""
+    return {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}.get(precision)

@@ -8,8 +8,9 @@ from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import QComboBox
 
 from diffusion_gui.engine.params import Param, Values
+from diffusion_gui.panels.common.number_boxes import NumberBox
 from diffusion_gui.panels.common.params_form import ParamsForm
-from diffusion_gui.panels.common.widgets import JumpSlider, NumberBox, label
+from diffusion_gui.panels.common.widgets import JumpSlider, label
 
 FIELD = 76
 """Width in pixels of a field."""

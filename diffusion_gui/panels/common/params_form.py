@@ -8,7 +8,8 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QWidget
 
 from diffusion_gui.engine.params import Param, Values, pack
-from diffusion_gui.panels.common.widgets import GAP, Field, NumberBox, show_number
+from diffusion_gui.panels.common.number_boxes import NumberBox, show_number
+from diffusion_gui.panels.common.widgets import GAP, Field
 
 COLUMNS = 3
 

@@ -6,7 +6,8 @@ from PySide6.QtCore import Signal, Slot
 from PySide6.QtWidgets import QComboBox, QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_gui.panels.common.format_combo import FormatCombo
-from diffusion_gui.panels.common.widgets import GAP, PADDING, IntegerBox, button, label
+from diffusion_gui.panels.common.number_boxes import IntegerBox
+from diffusion_gui.panels.common.widgets import GAP, PADDING, button, label
 from diffusion_gui.session.animation import MOST_FPS, MOST_FRAMES, Motion
 
 WIDTH = 320

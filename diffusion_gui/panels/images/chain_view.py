@@ -9,9 +9,10 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QPushButton, QVBo
 from diffusion_gui.engine.forward import CLIPPED
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.picture import CAPTION, PictureView
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, IntegerBox, button, label
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
 from diffusion_gui.panels.common.zoom import Zoom
 from diffusion_gui.panels.images.chain_plots import ResidualPlot, VariancePlot, titled
 from diffusion_gui.panels.images.chain_table import ROWS, ReadOuts

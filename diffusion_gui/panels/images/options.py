@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QColorDialog, QComboBox, QFrame, QGridLayout, QWid
 from diffusion_gui.engine.experiment import MAX_OFFSET, WORKING_SIZES, Fit, NoiseKind
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.noise_fields import mean_snr_loss_db
-from diffusion_gui.panels.common.widgets import GAP, PADDING, NumberBox, label
+from diffusion_gui.panels.common.number_boxes import NumberBox
+from diffusion_gui.panels.common.widgets import GAP, PADDING, label
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forward_preview import ForwardPreview
 from diffusion_gui.state.view_state import Frames, Scaling, ViewState

@@ -17,8 +17,9 @@ from PySide6.QtWidgets import (
 
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.panels.common.dropping import image_from, paths_from
+from diffusion_gui.panels.common.panel_frame import Panel
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Panel, button, label
+from diffusion_gui.panels.common.widgets import GAP, button, label
 from diffusion_gui.panels.images.film_strip import FilmStrip
 from diffusion_gui.panels.images.head_tools import HeadTools
 from diffusion_gui.panels.images.tiles_view import TilesView, snr_text

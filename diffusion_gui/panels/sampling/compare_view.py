@@ -18,9 +18,9 @@ from diffusion_gui.panels.sampling.compare_canvas import CompareCanvas
 from diffusion_gui.panels.sampling.distance_chart import DistanceChart
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
 from diffusion_gui.panels.sampling.status import brief
+from diffusion_gui.state.run import Outcome
 from diffusion_gui.state.run_comparison import GAINS, CompareMode, RunComparison
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Outcome
 from diffusion_gui.state.sampling import SamplingController
 
 _MODES = {
@@ -75,6 +75,34 @@ class CompareView(QWidget):
         self._tint()
 
     def _build(self) -> None:
+        how, when = self._mode_tools(), self._matching_tools()
+        self.close_button = button("", "Look at one run again", "tool")
+        self.close_button.setObjectName("endCompareButton")
+        self.close_button.setAccessibleName("End the comparison")
+        self._tools = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._tools.setSpacing(4)
+        self._tools.addWidget(how)
+        self._tools.addSpacing(GAP)
+        self._tools.addWidget(when)
+        self._tools.addStretch(1)
+        self._tools_width = how, when
+        head = QHBoxLayout()
+        head.setSpacing(4)
+        head.addLayout(self._tools, 1)
+        head.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
+        self.canvas = CompareCanvas(self._comparison, self._shown, self._theme)
+        below = QHBoxLayout()
+        below.setSpacing(GAP)
+        below.addWidget(self.canvas, 1)
+        below.addLayout(self._distances())
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addLayout(head)
+        column.addLayout(below, 1)
+
+    def _mode_tools(self) -> Rigid:
+        """Return the chips of the ways to look, and the gain of the difference."""
         self.modes: dict[CompareMode, QPushButton] = {}
         how, row = _tools()
         for mode, (text, tooltip) in _MODES.items():
@@ -91,29 +119,22 @@ class CompareView(QWidget):
         for gain in GAINS:
             self.gain.addItem("× auto" if gain is None else f"× {gain:g}", gain)
         row.addWidget(self.gain)
+        return how
+
+    def _matching_tools(self) -> Rigid:
+        """Return the chips that say which steps go together."""
         when, row = _tools()
         self.matching: dict[Matching, QPushButton] = {}
         for matching, (text, tooltip) in _MATCHINGS.items():
             chip = self.matching[matching] = self._chip(text, tooltip, f"{matching}MatchButton")
             chip.clicked.connect(lambda _on, matching=matching: self._on_matching(matching))
             row.addWidget(chip)
+        return when
+
+    def _distances(self) -> QVBoxLayout:
+        """Return what stands beside the pictures: how far the runs are from the first one."""
         self.finish = button("", "Go on with it, to compare all of its steps", "chip")
         self.finish.setObjectName("finishComparedButton")
-        self.close_button = button("", "Look at one run again", "tool")
-        self.close_button.setObjectName("endCompareButton")
-        self.close_button.setAccessibleName("End the comparison")
-        self._tools = QBoxLayout(QBoxLayout.Direction.LeftToRight)
-        self._tools.setSpacing(4)
-        self._tools.addWidget(how)
-        self._tools.addSpacing(GAP)
-        self._tools.addWidget(when)
-        self._tools.addStretch(1)
-        self._tools_width = how, when
-        row = QHBoxLayout()
-        row.setSpacing(4)
-        row.addLayout(self._tools, 1)
-        row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
-        self.canvas = CompareCanvas(self._comparison, self._shown, self._theme)
         self.chart = DistanceChart(self._theme)
         self.told = label("", "caption")
         self.told.setObjectName("distanceText")
@@ -123,15 +144,7 @@ class CompareView(QWidget):
         beside.addWidget(self.told)
         beside.addWidget(self.finish)
         beside.addWidget(self.chart, 1)
-        below = QHBoxLayout()
-        below.setSpacing(GAP)
-        below.addWidget(self.canvas, 1)
-        below.addLayout(beside)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addLayout(row)
-        column.addLayout(below, 1)
+        return beside
 
     def minimumSizeHint(self) -> QSize:
         """Ask for the buttons in two rows; the chart drops out first."""

@@ -8,7 +8,8 @@ from PySide6.QtCore import Slot
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.panels.common.widgets import ElidedLabel, button
-from diffusion_gui.state.runs import Run, Runs
+from diffusion_gui.state.run import Run
+from diffusion_gui.state.runs import Runs
 
 
 class DeletedRuns(QWidget):

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import DATA_SIZES, EMOJI, MAX_COUNT, MAX_SEED
 from diffusion_gui.engine.forecast import Part
@@ -25,9 +25,10 @@ from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.params import Values, known, pack
 from diffusion_gui.engine.samplers import RESTART_PARAMS, SAMPLERS
 from diffusion_gui.engine.schedules import SPACINGS
+from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.param_rows import CAPTION, FIELD, ParamRows
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, IntegerBox, label
+from diffusion_gui.panels.common.widgets import GAP, label
 from diffusion_gui.panels.sampling.label_picker import LabelPicker
 from diffusion_gui.panels.sampling.section import Section
 from diffusion_gui.panels.sampling.settings_form import COUNT, KEPT, SIZE
@@ -113,7 +114,7 @@ class SettingsDrawer(QScrollArea):
         )
         self.against = _combo(
             "againstCombo",
-            {"": "Same model, all images", **{key: row.title for key, row in MODELS.items()}},
+            {"": "Same model, all images", **{key: row.title for key, row in CLOSED_FORMS.items()}},
             "What the estimate is moved away from: the same model without the label,\n"
             "or a worse model of the same images (autoguidance)",
         )

@@ -13,7 +13,8 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.numerals import size
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.format_combo import FormatCombo
-from diffusion_gui.panels.common.widgets import GAP, PADDING, IntegerBox, NumberBox, button, label
+from diffusion_gui.panels.common.number_boxes import IntegerBox, NumberBox
+from diffusion_gui.panels.common.widgets import GAP, PADDING, button, label
 from diffusion_gui.panels.sampling.look_fields import LookFields
 from diffusion_gui.session.animation import MOST_FPS, MOST_FRAMES, check_size, expected_bytes
 from diffusion_gui.session.run_export import Look, RunMotion, evenly

@@ -14,8 +14,8 @@ from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import Chip, JumpSlider, button
 from diffusion_gui.panels.sampling.status import brief
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.run import Outcome
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Outcome
 from diffusion_gui.state.sampling import Run, RunState, SamplingController
 
 CROSS = 22

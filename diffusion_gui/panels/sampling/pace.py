@@ -6,8 +6,8 @@ import time
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from diffusion_gui.state.run import Outcome
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Outcome
 
 SECONDS_BETWEEN = 0.2
 """A repaint of a few charts takes 20 ms of the interpreter, which the run then does not have."""

@@ -10,9 +10,10 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.panel_frame import Panel
 from diffusion_gui.panels.common.tab_order import order_tabs
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, PADDING, ElidedLabel, Panel
+from diffusion_gui.panels.common.widgets import GAP, PADDING, ElidedLabel
 from diffusion_gui.panels.sampling.compare_place import ComparePlace
 from diffusion_gui.panels.sampling.fork_tools import ForkChip
 from diffusion_gui.panels.sampling.head_tools import HeadTools

@@ -9,8 +9,9 @@ from PySide6.QtWidgets import QLineEdit, QVBoxLayout, QWidget
 from diffusion_gui.engine.run_distance import is_random
 from diffusion_gui.panels.common.widgets import ElidedLabel
 from diffusion_gui.panels.sampling.runs_model import distance_text, verdict_text
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_checks import RunChecks
-from diffusion_gui.state.runs import Run, Runs
+from diffusion_gui.state.runs import Runs
 
 ABOUT_REFERENCE = (
     "The reference: the same schedule, model, guidance and starting noise in 1000 steps of Heun\n"

@@ -37,9 +37,9 @@ from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.sampling.runs_model import RUN, RunsModel, figures, forked
+from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_view import RunView
-from diffusion_gui.state.runs import Outcome, Run
 from diffusion_gui.state.sampling import SamplingController
 
 Index = QModelIndex | QPersistentModelIndex

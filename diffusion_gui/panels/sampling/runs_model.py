@@ -18,7 +18,8 @@ from diffusion_gui.engine import run_words
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import is_random
-from diffusion_gui.state.runs import Outcome, Run, Runs
+from diffusion_gui.state.run import Outcome, Run
+from diffusion_gui.state.runs import Runs
 
 Index = QModelIndex | QPersistentModelIndex
 MANY = 8

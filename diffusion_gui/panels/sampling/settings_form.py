@@ -14,8 +14,9 @@ from diffusion_gui.engine.params import Values, known
 from diffusion_gui.engine.samplers import SAMPLERS, Sampler
 from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS
 from diffusion_gui.panels.common.combo import ElidedCombo
+from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.params_form import ParamsForm
-from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox
+from diffusion_gui.panels.common.widgets import GAP, Field
 from diffusion_gui.session.library import captions
 from diffusion_gui.state.document import Document
 

@@ -13,16 +13,10 @@ from diffusion_gui.engine.inpainting import INPAINTING
 from diffusion_gui.engine.inversion import INVERSION_PARAMS
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.picture import draw, to_qimage
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import (
-    GAP,
-    ElidedLabel,
-    IntegerBox,
-    JumpSlider,
-    button,
-    label,
-)
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, JumpSlider, button, label
 from diffusion_gui.panels.sampling.start_chip import name_of
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.starts import Starts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from diffusion_gui.state.forecast import Forecaster, spoken
-from diffusion_gui.state.runs import Outcome, Run
+from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.sampling import RunState, SamplingController
 
 MOST_LETTERS = 18

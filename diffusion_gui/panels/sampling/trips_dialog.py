@@ -18,9 +18,10 @@ from PySide6.QtWidgets import (
 
 from diffusion_gui.engine.inversion import INVERSION_PARAMS
 from diffusion_gui.engine.trajectory import EPS_SHOWN
+from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.picture import PictureView
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, PADDING, ElidedLabel, IntegerBox, button, label
+from diffusion_gui.panels.common.widgets import GAP, PADDING, ElidedLabel, button, label
 from diffusion_gui.panels.common.zoom import Zoom
 from diffusion_gui.panels.sampling.start_chip import name_of
 from diffusion_gui.state.document import Document

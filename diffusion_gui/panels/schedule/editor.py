@@ -17,8 +17,8 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import ScheduleSpec, grid
 from diffusion_gui.engine.schedules.build import without_points
 from diffusion_gui.engine.schedules.doctor import Finding, Use, examine
+from diffusion_gui.panels.common.panel_frame import Panel
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import Panel
 from diffusion_gui.panels.schedule.doctor_view import DoctorArea, DoctorView
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.head_tools import HeadTools

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from PySide6.QtCore import QSignalBlocker, Signal, Slot
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from diffusion_gui.panels.common.widgets import GAP, JumpSlider, NumberBox
+from diffusion_gui.panels.common.number_boxes import NumberBox
+from diffusion_gui.panels.common.widgets import GAP, JumpSlider
 
 
 class Knob(QWidget):

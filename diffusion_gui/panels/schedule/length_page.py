@@ -6,7 +6,8 @@ from PySide6.QtCore import QSignalBlocker
 from PySide6.QtWidgets import QHBoxLayout
 
 from diffusion_gui.engine.schedules import MAX_STEPS, ScheduleSpec, operations
-from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, IntegerBox
+from diffusion_gui.panels.common.number_boxes import IntegerBox
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel
 from diffusion_gui.panels.schedule.operation_page import OperationPage, caption
 
 

@@ -8,15 +8,9 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from diffusion_gui.engine.schedules import MAX_STEPS, ScheduleSpec, control_points, editing
 from diffusion_gui.engine.schedules.quantities import QUANTITIES
 from diffusion_gui.panels.common.icons import set_icon
+from diffusion_gui.panels.common.number_boxes import IntegerBox, NumberBox
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import (
-    GAP,
-    ElidedLabel,
-    IntegerBox,
-    NumberBox,
-    button,
-    label,
-)
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
 from diffusion_gui.panels.schedule.notation import NOTATIONS
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.editor_state import EditorState, Tool

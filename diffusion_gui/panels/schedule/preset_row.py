@@ -17,9 +17,10 @@ from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, Preset, ScheduleSpec
 from diffusion_gui.engine.schedules.build import without_points
 from diffusion_gui.engine.schedules.describe import changes_of
+from diffusion_gui.panels.common.number_boxes import IntegerBox, show_number
 from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Field, IntegerBox, button, show_number
+from diffusion_gui.panels.common.widgets import GAP, Field, button
 from diffusion_gui.panels.schedule.formula import HEIGHT, FormulaLine
 from diffusion_gui.panels.schedule.name_row import NameRow
 from diffusion_gui.panels.schedule.preset_combo import OWN, RECENT, PresetCombo

@@ -14,7 +14,8 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout
 
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.schedules import ScheduleSpec, build, editing, operations
-from diffusion_gui.panels.common.widgets import GAP, IntegerBox, label
+from diffusion_gui.panels.common.number_boxes import IntegerBox
+from diffusion_gui.panels.common.widgets import GAP, label
 from diffusion_gui.panels.schedule.knob import Knob, number_box
 from diffusion_gui.panels.schedule.operation_page import OperationPage, caption, rows_of
 

@@ -1,0 +1,117 @@
+"""The program's own networks as files: safetensors whose header says how to use them.
+
+Two kinds of file, both written whole or not at all. A *model* holds the averaged weights under
+the network's own names. A *training* holds all that goes on exactly where it was: weights, their
+average and the optimiser's memory, in float32. The header's entry `diffusion_gui` is JSON: the
+kind, the shape of the network, its words, how it was trained and for how long. Nothing in either
+is code. Imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from diffusion_gui.engine.denoisers.unet import UNet
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.training.trainer import State
+from diffusion_gui.session.files import AnyPath, atomic_write, check_target, free_bytes
+from diffusion_gui.session.model_header import (
+    ENDINGS,
+    KEY,
+    MODEL,
+    TRAINING,
+    Header,
+    first_line,
+    header_of,
+    opened,
+)
+
+
+def save_model(path: AnyPath, state: State, name: str = "", half: bool = False) -> None:
+    """Write the averaged weights of a training, in float16 if `half`.
+
+    Raises EngineError with one line if the file cannot be written; an older one stays then.
+    """
+    dtype = torch.float16 if half else torch.float32
+    tensors = {key: value.to(dtype) for key, value in part(state.tensors, "average").items()}
+    _write(path, tensors, _header(MODEL, state, name))
+
+
+def save_training(path: AnyPath, state: State, name: str = "") -> None:
+    """Write a whole training; raises as `save_model` does."""
+    _write(path, state.tensors, _header(TRAINING, state, name))
+
+
+def read_model(path: AnyPath) -> tuple[UNet, Header]:
+    """Return the network with its averaged weights, out of training, on the CPU, and its header.
+
+    Takes a training too. Raises EngineError where the file does not hold what it says, or where
+    a weight is not a number.
+    """
+    header, tensors = _read(path)
+    weights = part(tensors, "average") if header.kind == TRAINING else tensors
+    network = UNet(header.network)
+    try:
+        network.load_state_dict({name: value.float() for name, value in weights.items()})
+    except RuntimeError as problem:
+        raise EngineError(
+            f"{path}: its weights do not fit its header ({first_line(problem)})"
+        ) from None
+    return network.eval().requires_grad_(False), header
+
+
+def read_training(path: AnyPath) -> tuple[State, Header]:
+    """Return a training to go on with; raises EngineError as `read_model` does."""
+    header, tensors = _read(path)
+    if header.kind != TRAINING:
+        raise EngineError(
+            f"{path}: this is a finished model, not a training that can be resumed; choose the"
+            " file ending in .training.safetensors"
+        )
+    return State(header.network, header.training, header.step, tensors), header
+
+
+def training_path(model: AnyPath) -> Path:
+    """Return where the training of a model file lies: beside it."""
+    target = Path(model)
+    return target.with_name(f"{target.stem}.training.safetensors")
+
+
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the tensors of one part of a training, under their own names."""
+    head = f"{prefix}."
+    return {key.removeprefix(head): value for key, value in tensors.items() if key.startswith(head)}
+
+
+def _header(kind: str, state: State, name: str) -> Header:
+    return Header(kind, state.config, state.options, state.step, name)
+
+
+def _write(path: AnyPath, tensors: Mapping[str, Tensor], header: Header) -> None:
+    target = check_target(path, ENDINGS)
+    need = sum(value.numel() * value.element_size() for value in tensors.values())
+    free = free_bytes(target.parent)
+    if need > free:
+        raise EngineError(
+            f"{target}: {need / 1024**2:.0f} MiB are needed and {free / 1024**2:.0f} MiB are free"
+            " there; make room, or choose another place"
+        )
+    text = msgspec.json.encode(header).decode()
+    content = save(dict(tensors), {KEY: text, "format": "pt"})
+    atomic_write(target, lambda file: file.write(content))
+
+
+def _read(path: AnyPath) -> tuple[Header, dict[str, Tensor]]:
+    with opened(path, "pt") as file:
+        header = header_of(path, file.metadata())
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
+    for name, value in tensors.items():
+        if not bool(torch.isfinite(value).all()):
+            raise EngineError(f"{path}: {name} holds values that are not numbers; train it anew")
+    return header, tensors

@@ -1,0 +1,143 @@
+"""The trained networks at hand: the bundled one, those trained here, and files that were opened.
+
+Imports torch only when a network is loaded. A reference that came in a session leads to a network
+that is at hand by the content of its file; a path in a stranger's session is never opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import NetworkRef
+from diffusion_gui.engine.networks import About, Network, Told
+from diffusion_gui.session import library
+from diffusion_gui.session.files import AnyPath
+from diffusion_gui.session.model_header import Header, read_header
+from diffusion_gui.session.resources import resource
+
+if TYPE_CHECKING:
+    import torch
+
+    from diffusion_gui.engine.denoisers.base import Denoiser
+    from diffusion_gui.engine.denoisers.unet import UNet
+
+BUNDLED = "emoji-32.safetensors"
+_BLOCK = 1024**2
+MOST_LOADED = 2
+"""So many networks are kept in memory; the one that was not asked for longest goes."""
+
+
+@dataclass(eq=False)
+class UNetFile:
+    """A network of the program's own in a file, read when it is first asked for."""
+
+    path: Path
+    header: Header
+    name: str
+    suggestions: tuple[str, ...] = ()
+    _loaded: UNet | None = field(default=None, repr=False)
+
+    @property
+    def about(self) -> About:
+        """What the file's header says."""
+        from diffusion_gui.engine.denoisers.unet_config import parameters
+
+        shape = self.header.network
+        told = Told.WORDS if shape.words else Told.NOTHING
+        of = f" on {self.header.name}" if self.header.name else ""
+        return About(
+            self.name,
+            shape.size,
+            told,
+            shape.words,
+            self.suggestions,
+            parameters(shape),
+            source=f"trained{of}, {self.header.step:,} steps",
+        )
+
+    def denoiser(self, device: torch.device, label: str) -> Denoiser:
+        """Return D on a device, told the words of `label`."""
+        from diffusion_gui.engine.denoisers.neural import neural
+        from diffusion_gui.engine.denoisers.unet import encode
+        from diffusion_gui.session.model_files import read_model
+
+        if self._loaded is None:
+            self._loaded, _ = read_model(self.path)
+        words = encode([label], self.header.network.words) if label else None
+        return neural(self._loaded, device, words=words)
+
+    def free(self) -> None:
+        """Let the weights go; they are read again when they are asked for."""
+        self._loaded = None
+
+
+class NetworkStore:
+    """The networks that runs may name, by the content of their files; asked from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._networks: dict[str, tuple[NetworkRef, Network]] = {}
+        self._bundled: UNetFile | None = None
+
+    def find(self, ref: NetworkRef | None) -> Network | None:
+        """Return the network of a reference, the bundled one for None; None if it is not here."""
+        if ref is None:
+            return self._find_bundled()
+        with self._lock:
+            found = self._networks.get(ref.id)
+        return found[1] if found else None
+
+    def about(self, ref: NetworkRef | None) -> About | None:
+        """Return what the network of a reference says of itself, None if it is not here."""
+        network = self.find(ref)
+        return network.about if network is not None else None
+
+    def all(self) -> list[NetworkRef]:
+        """Return the references of all that were added, the newest last."""
+        with self._lock:
+            return [ref for ref, _ in self._networks.values()]
+
+    def add(self, ref: NetworkRef, network: Network) -> NetworkRef:
+        """Take a network in; one of the same content is replaced."""
+        with self._lock:
+            self._networks.pop(ref.id, None)
+            self._networks[ref.id] = ref, network
+        return ref
+
+    def open_model(self, path: AnyPath, name: str = "") -> NetworkRef:
+        """Take in a file of the program's own; raises EngineError where it is none."""
+        file = Path(path)
+        header = read_header(file)
+        called = name or file.name.removesuffix(".safetensors").removesuffix(".training")
+        network = UNetFile(file, header, called)
+        return self.add(NetworkRef(digest(file), called, str(file)), network)
+
+    def _find_bundled(self) -> Network | None:
+        with self._lock:
+            if self._bundled is None:
+                try:
+                    path = resource("models", BUNDLED)
+                    header = read_header(path)
+                except (EngineError, OSError):
+                    return None
+                self._bundled = UNetFile(path, header, "Emoji network", library.captions())
+            return self._bundled
+
+
+def digest(path: AnyPath, poll: Callable[[], None] = lambda: None) -> str:
+    """Return what names the content of a file: 32 digits of its SHA-256."""
+    sha = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            while block := file.read(_BLOCK):
+                poll()
+                sha.update(block)
+    except OSError as problem:
+        raise EngineError(f"{path}: cannot be read ({problem.strerror or problem})") from None
+    return sha.hexdigest()[:32]

@@ -1,0 +1,36 @@
+"""What samples depend on: whether two experiments ask for the same ones. No Qt, no torch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from diffusion_gui.engine.experiment import EMOJI, Experiment
+from diffusion_gui.engine.lineage import shortest
+from diffusion_gui.session.run_inputs import arrangement
+
+
+def plain(experiment: Experiment) -> Experiment:
+    """Return the run that a fork without any other settings is the rest of; else the experiment."""
+    experiment = shortest(experiment)
+    fork = experiment.fork
+    if fork is None:
+        return experiment
+    alone = replace(experiment, fork=fork.parent.fork)
+    same = depends_on(alone) == depends_on(fork.parent)
+    return plain(fork.parent) if same else experiment
+
+
+def depends_on(experiment: Experiment) -> tuple[Any, ...]:
+    """Return the parts of an experiment that its samples depend on."""
+    sampling = experiment.sampling
+    pictures = () if sampling.data == EMOJI else experiment.pictures
+    start = sampling.start is not None
+    kept = sampling.inpaint is not None
+    arranged = arrangement(experiment) if pictures or start or kept else None
+    return experiment.schedule, sampling, experiment.seed, experiment.fork, pictures, arranged
+
+
+def same_samples(one: Experiment, other: Experiment) -> bool:
+    """Return whether two experiments ask for the same samples."""
+    return depends_on(plain(one)) == depends_on(plain(other))
