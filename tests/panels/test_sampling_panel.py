@@ -17,6 +17,7 @@ from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.engine.params import pack
 from diffusion_gui.panels.sampling.batch_view import best_grid
 from diffusion_gui.panels.sampling.panel import SamplingPanel
+from diffusion_gui.panels.sampling.runs_model import figures
 from diffusion_gui.session import export
 from diffusion_gui.state.run_view import Quantity, SamplingPage
 from diffusion_gui.state.sampling import RunState
@@ -120,8 +121,13 @@ def test_the_accent_button_runs_pauses_and_resumes(
     qtbot.mouseClick(panel.transport.pause, LEFT)
     assert parts.sampling.state is RunState.PAUSED
     assert panel.transport.run.text() == "Resume"
+    run = parts.sampling.recorded
+    assert run is not None
+    assert panel.caption.text().startswith("paused")
+    assert figures(run).startswith("paused")
     qtbot.mouseClick(panel.transport.run, LEFT)
     assert parts.sampling.state is RunState.RUNNING
+    assert figures(run).startswith("running")
     qtbot.mouseClick(panel.transport.stop, LEFT)
 
 

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QLabel
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QSlider,
+    QWidget,
+)  # fmt: skip
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -217,3 +225,42 @@ def test_a_fork_keeps_count_and_size_and_deleting_all_runs_leaves_nothing_on_sho
     parts.sampling.runs.put_back(run)
     assert shown.run is run
     assert len(panel.batch.images) == 2
+
+
+def _wheel(widget: QWidget) -> None:
+    """Turn the wheel by a notch, downwards, over the middle of a widget, as the system tells it."""
+    window = widget.window()
+    at = QPointF(widget.mapTo(window, widget.rect().center()))
+    QTest.wheelEvent(window.windowHandle(), at, QPoint(0, -120))
+    QApplication.processEvents()
+
+
+def test_the_wheel_scrolls_the_drawer_and_changes_only_the_field_with_the_focus(
+    drawer: SettingsDrawer, window: MainWindow, parts: Parts
+) -> None:
+    for section in drawer.sections.values():
+        section.heading.setChecked(True)
+    guidance = Guidance("cfg")
+    parts.document.replace_sampling("fields", model="local", sampler="heun", guidance=guidance)
+    QApplication.processEvents()
+    before, bar = parts.document.experiment, drawer.verticalScrollBar()
+    assert bar.maximum() > 0
+    kinds = QAbstractSpinBox, QComboBox, QSlider
+    inside = [field for kind in kinds for field in drawer.findChildren(kind) if field.isVisible()]
+    assert len(inside) > 10
+    window.setFocus()
+    for field in inside:
+        drawer.ensureWidgetVisible(field)
+        bar.setValue(min(bar.value(), bar.maximum() - 20))
+        at = bar.value()
+        _wheel(field)
+        assert bar.value() > at, field.objectName()
+        assert not field.hasFocus()
+    form = window.sampling.form
+    for kind in (QAbstractSpinBox, QComboBox):
+        for field in form.findChildren(kind):
+            _wheel(field)
+    assert parts.document.experiment == before
+    form.steps.setFocus()
+    _wheel(form.steps)
+    assert parts.document.experiment.sampling.steps == before.sampling.steps - 1

@@ -6,11 +6,12 @@ from html import escape
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import Matching, rms
 from diffusion_gui.engine.trajectory import Frame, over_batch
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Rigid, button, label
@@ -109,7 +110,7 @@ class CompareView(QWidget):
             chip = self.modes[mode] = self._chip(text, tooltip, f"{mode}CompareButton")
             chip.clicked.connect(lambda _on, mode=mode: self._on_mode(mode))
             row.addWidget(chip)
-        self.gain = QComboBox()
+        self.gain = Combo()
         self.gain.setObjectName("differenceGain")
         self.gain.setToolTip(
             "By how much the difference is amplified around grey.\n"

@@ -25,6 +25,7 @@ from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.params import Values, known, pack
 from diffusion_gui.engine.samplers import RESTART_PARAMS, SAMPLERS
 from diffusion_gui.engine.schedules import SPACINGS
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.param_rows import CAPTION, FIELD, ParamRows
 from diffusion_gui.panels.common.theme import Theme
@@ -373,7 +374,7 @@ def _row(caption: str, control: QWidget, *more: QWidget) -> QHBoxLayout:
 
 
 def _combo(name: str, items: dict[Any, str], tooltip: str) -> QComboBox:
-    combo = QComboBox()
+    combo = Combo()
     combo.setObjectName(name)
     combo.setToolTip(tooltip)
     combo.setMinimumWidth(FIELD)

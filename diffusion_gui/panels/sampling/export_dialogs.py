@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.numerals import size
 from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.format_combo import FormatCombo
 from diffusion_gui.panels.common.number_boxes import IntegerBox, NumberBox
 from diffusion_gui.panels.common.widgets import GAP, PADDING, button, label
@@ -111,7 +112,7 @@ class RunPicturesDialog(_RunDialog):
         super().__init__("Export pictures", whose, fields, save, parent)
         self.setObjectName("runPicturesDialog")
         self._frame, self._recorded, self._carried = frame, recorded, carried
-        self.steps = QComboBox()
+        self.steps = Combo()
         self.steps.setObjectName("exportStepsCombo")
         self.steps.addItem(f"The one on show: step {frame.index}", 0)
         if recorded > 1:
@@ -121,7 +122,7 @@ class RunPicturesDialog(_RunDialog):
         self.number.setObjectName("exportStepsSpin")
         self.number.setValue(min(recorded, 8))
         self.number.setKeyboardTracking(True)
-        self.way = QComboBox()
+        self.way = Combo()
         self.way.setObjectName("exportWayCombo")
         self.way.addItem("One picture", False)
         self.way.addItem("Numbered files in a folder", True)

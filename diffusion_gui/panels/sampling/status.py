@@ -17,6 +17,11 @@ def brief(title: str, most: int = MOST_LETTERS) -> str:
     return title if len(title) <= most else f"{title[: most - 1]}…"
 
 
+def told_outcome(run: Run) -> str:
+    """Return in a word how a run stands."""
+    return "paused" if run.held else str(run.outcome)
+
+
 def status(controller: SamplingController, run: Run | None) -> str:
     """Return state, step, model calls, pace and time of the run on show."""
     state = controller.shown_state
@@ -27,8 +32,7 @@ def status(controller: SamplingController, run: Run | None) -> str:
     if run is None or last is None or failed:
         return "failed" if failed else ""
     total = run.trajectory.num_steps
-    mended = state is RunState.FAILED  # the settings are others: it is not they that failed
-    parts = [] if state is RunState.RUNNING else [str(run.outcome if mended else state)]
+    parts = [] if run.outcome is Outcome.RUNNING and not run.held else [told_outcome(run)]
     parts += [f"step {last.index} of {total}", f"NFE {run.calls[last.index]}"]
     if last.index and last.seconds > 0.0:
         rate = last.index / last.seconds
