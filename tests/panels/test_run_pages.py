@@ -101,6 +101,17 @@ def test_curves_are_read_dragged_and_chosen(
     parts.run_comparison.end()
     assert plot.num_steps == 6
     assert [_count(curve) for curve in plot.others] == [0, 0, 0, 0]
+    head = curves.cards[StepNumber.DISTANCE].head
+    assert head.name.text() == "𝑥̂₀ to the result (rms)"
+    parts.document.replace_sampling("long", steps=1000)
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: head.name.text().startswith("𝑥̂₀ to the result, when"), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: parts.run_view.step > 3, timeout=TIMEOUT)
+    parts.sampling.stop()
+    stopped = parts.run_view.run
+    qtbot.waitUntil(lambda: stopped.survey.ending is not None, timeout=TIMEOUT)
+    newest = stopped.trajectory.last.index
+    assert head.name.text() == f"𝑥̂₀ to step {newest}, the last (rms)"
     curves.choices[StepNumber.TIME].trigger()
     curves.choices[StepNumber.SIGMA].trigger()
     assert curves.cards[StepNumber.TIME].isVisible()

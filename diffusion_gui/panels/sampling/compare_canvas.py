@@ -25,6 +25,7 @@ from diffusion_gui.engine.trajectory import EPS_SHOWN, Frame
 from diffusion_gui.panels.common.picture import draw, to_qimage
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.sampling.batch_view import BETWEEN, GAP, HEAD, best_grid
+from diffusion_gui.panels.sampling.enlarged import NO_NOISE
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
 from diffusion_gui.panels.sampling.status import brief
 from diffusion_gui.state.run_comparison import CompareMode, RunComparison
@@ -178,6 +179,8 @@ class CompareCanvas(QWidget):
     def _told(self, quantity: Quantity, number: int) -> str:
         run, frame = self._comparison.runs[number], self._comparison.frames[number]
         at = [f"step {frame.index}", f"t = {frame.t}"] if frame is not None else ["no step"]
+        if quantity is Quantity.EPS_HAT and frame is not None and frame.sigma == 0.0:
+            at = [NO_NOISE]
         title = brief(run.title, MOST_LETTERS)
         return PART.join([f"{LETTERS[number]} {_SYMBOLS[quantity]}", title, *at])
 

@@ -20,7 +20,7 @@ from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button
 from diffusion_gui.panels.sampling.following_page import FollowingPage
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
-from diffusion_gui.panels.sampling.step_kinds import KINDS
+from diffusion_gui.panels.sampling.step_kinds import KINDS, names_of
 from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_endings import RunEndings
@@ -165,7 +165,7 @@ class StepCharts(FollowingPage):
     def _show_all(self) -> None:
         """Draw the curves where they are others, and move the markers."""
         run = self._shown.run
-        drawn = (run, len(run.trajectory), self._shown.image) if run else ()
+        drawn = (run, len(run.trajectory), run.outcome, self._shown.image) if run else ()
         if drawn != self._drawn:
             self._draw()
         else:
@@ -179,10 +179,12 @@ class StepCharts(FollowingPage):
         self.content.setVisible(run is not None)
         if run is None or not self.isVisible():
             return
-        self._drawn = run, len(run.trajectory), self._shown.image
+        self._drawn = run, len(run.trajectory), run.outcome, self._shown.image
         beside = self.others
         last = max(one.trajectory.num_steps for one in (run, *beside.values()))
         self._lines = {number: series(run, number) for number in self.numbers}
+        if StepNumber.DISTANCE in self._lines:
+            self.cards[StepNumber.DISTANCE].head.set_names(*names_of(StepNumber.DISTANCE, run))
         for number, line in self._lines.items():
             others = {place: series(other, number) for place, other in beside.items()}
             self.cards[number].plot.show_series(line, self._shown.image, others, last)
