@@ -147,9 +147,10 @@ def test_the_plots_stand_still_whatever_the_doctor_finds(
     for T in (1000, 60, 20, 5, 2):
         parts.document.replace_schedule(ScheduleSpec("linear", T), f"{T} steps")
         assert _settled(editor) == before, T
-        needed.add(editor.doctor.heightForWidth(editor.doctor.width()))
-        assert editor.doctor.height() >= editor.doctor.heightForWidth(editor.doctor.width())
-        assert bool(scrolled.maximum()) == (editor.doctor.height() > before[-1])
+        height = editor.doctor.heightForWidth(editor.doctor.width())
+        needed.add(height)
+        assert editor.doctor.height() >= height
+        assert bool(scrolled.maximum()) == (height > before[-1]), T
     assert min(needed) < before[-1] < max(needed)
 
 

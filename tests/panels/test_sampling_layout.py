@@ -96,6 +96,24 @@ def test_a_window_of_any_size_cuts_no_button_and_no_field(
     assert panel.form.params.isVisible()
 
 
+def test_the_timeline_keeps_its_room_for_the_words_of_the_buttons(
+    window: MainWindow, panel: SamplingPanel, parts: Parts, qtbot: QtBot
+) -> None:
+    transport = panel.transport
+    words = {transport.step: "Step", transport.stop: "Stop", transport.fork: "Fork"}
+    parts.document.replace_sampling("many", model="gaussian", steps=1000, count=1)
+    parts.sampling.step()
+    qtbot.waitUntil(lambda: parts.run_view.frame is not None, timeout=TIMEOUT)
+    for size, shown in ((SMALLEST, False), ((1440, 900), True), (SMALLEST, False)):
+        _resize(window, size)
+        assert transport.timeline.width() >= 140, size
+        for widget, word in words.items():
+            assert widget.text() == (word if shown else "")
+            assert widget.width() >= widget.sizeHint().width()
+            assert widget.accessibleName() == word
+    parts.sampling.stop()
+
+
 def test_at_the_smallest_size_page_and_drawer_take_turns(
     window: MainWindow, panel: SamplingPanel, parts: Parts, qtbot: QtBot
 ) -> None:
@@ -110,6 +128,7 @@ def test_at_the_smallest_size_page_and_drawer_take_turns(
     assert panel.drawer.isVisible()
     assert not panel.middle.pages.isVisible()
     assert panel.tools.page_menu.text() == "No page"
+    assert panel.tools.page_menu.rows[None].text() == "No page", "one name for it"
     _assert_apart(panel)
     panel.tools.page_menu.rows[SamplingPage.RUNS].trigger()
     _settle()

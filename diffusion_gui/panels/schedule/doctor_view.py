@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from PySide6.QtCore import QEvent, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy
 
 from diffusion_gui.engine.schedules.doctor import Finding, Severity
@@ -46,7 +46,7 @@ class DoctorView(QLabel):
         )
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.setWordWrap(True)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.linkActivated.connect(self._on_link)
         self.linkHovered.connect(self._on_hover)
         theme.changed.connect(self._show)
@@ -94,6 +94,10 @@ class DoctorView(QLabel):
             self.range_changed.emit(None, TOKENS[Severity.WARNING])
         else:
             self.range_changed.emit(shown.times, TOKENS[shown.severity])
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for nothing: the height follows from the width."""
+        return QSize(1, 1)
 
 
 class DoctorArea(QScrollArea):
