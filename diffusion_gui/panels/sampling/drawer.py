@@ -31,6 +31,7 @@ from diffusion_gui.panels.common.param_rows import CAPTION, FIELD, ParamRows
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, label
 from diffusion_gui.panels.sampling.label_picker import LabelPicker
+from diffusion_gui.panels.sampling.levels_row import LevelsRow
 from diffusion_gui.panels.sampling.section import Section
 from diffusion_gui.panels.sampling.settings_form import COUNT, KEPT, SIZE
 from diffusion_gui.state.document import Document
@@ -142,6 +143,8 @@ class SettingsDrawer(QScrollArea):
         self.spacing_text = _text()
         self.spacing_params = ParamRows("spacing")
         section.column.addWidget(self.spacing_text)
+        self.levels = LevelsRow(self._document)
+        section.column.addWidget(self.levels)
         section.column.addWidget(self.spacing_params)
 
     def _build_restart(self) -> None:
@@ -313,8 +316,9 @@ class SettingsDrawer(QScrollArea):
         explained = f"{spacing.explanation} ({spacing.source})"
         if spacing.listed:
             symbol = "t" if spacing.listed == "t" else "σ"
-            levels = ", ".join(f"{level:.4g}" for level in sampling.levels)
-            explained = f"{symbol} = {levels}: moved by hand in the schedule's plot"
+            explained = f"Every {symbol} that is visited, as in {spacing.explanation}: write them"
+            explained += " here, or move the marks in the schedule's plot."
+        self.levels.show_levels(sampling)
         self.spacing_text.setText(explained)
         self.spacing_params.show_values(spacing.params, sampling.spacing_params)
         self.sections[Part.SPACING].summary.setText(f"{spacing.title}, {sampling.steps} steps")
