@@ -306,6 +306,9 @@ def test_levels_are_written_as_a_list(
         write(bad)
         assert row.problem.text() == line
         assert row.problem.isVisible() == bool(line)
+        if line:
+            QApplication.processEvents()
+            assert not row.problem.visibleRegion().isEmpty(), "it is scrolled to"
     assert sampling().levels == (1.0,)
     write("-3")
     problem = drawer.sections[Part.SPACING].problem

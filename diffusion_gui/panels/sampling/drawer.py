@@ -183,6 +183,7 @@ class SettingsDrawer(QScrollArea):
         document = self._document
         self.label_picker.refused.connect(self._on_refused)
         self.label_picker.picked.connect(lambda wish: self._change("label", label=wish))
+        self.levels.said.connect(self._show_levels_problem, Qt.ConnectionType.QueuedConnection)
         self.guidance.activated.connect(self._on_guidance)
         self.against.activated.connect(self._on_against)
         self.guidance_params.edited.connect(self._on_guidance_params)
@@ -346,6 +347,11 @@ class SettingsDrawer(QScrollArea):
         self.sections[Part.PICTURES].summary.setText(
             f"{sampling.count} of {sampling.size} px, seed {experiment.seed}"
         )
+
+    @Slot()
+    def _show_levels_problem(self) -> None:
+        """Scroll to what is said, once it has its place."""
+        self.ensureWidgetVisible(self.levels.problem, 0, GAP)
 
     @Slot()
     def _show_problems(self) -> None:

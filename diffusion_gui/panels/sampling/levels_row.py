@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
-from PySide6.QtWidgets import QGridLayout, QWidget
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from diffusion_gui.engine.experiment import Sampling
 from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS
 from diffusion_gui.panels.common.numbers_field import NumbersField
-from diffusion_gui.panels.common.param_rows import CAPTION
-from diffusion_gui.panels.common.widgets import GAP, label
+from diffusion_gui.panels.common.widgets import label
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forecast import sentence
 
 
 class LevelsRow(QWidget):
-    """Shows and edits `sampling.levels`; what cannot be is said below the field."""
+    """Shows and edits `sampling.levels`; what cannot be is said below the field, `said` then."""
+
+    said = Signal()
 
     def __init__(self, document: Document) -> None:
         super().__init__()
@@ -28,16 +29,11 @@ class LevelsRow(QWidget):
         self.problem.setWordWrap(True)
         self.problem.setTextFormat(Qt.TextFormat.PlainText)
         self.problem.hide()
-        head = label("levels", "caption")
-        head.setMinimumWidth(CAPTION)
-        head.setBuddy(self.field)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(GAP)
-        grid.setVerticalSpacing(4)
-        grid.addWidget(head, 0, 0)
-        grid.addWidget(self.field, 0, 1)
-        grid.addWidget(self.problem, 1, 0, 1, 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.field)
+        column.addWidget(self.problem)
         self.field.edited.connect(self._on_edited)
         self.field.refused.connect(self._say)
 
@@ -64,3 +60,5 @@ class LevelsRow(QWidget):
     def _say(self, line: str) -> None:
         self.problem.setText(sentence(line))
         self.problem.setVisible(bool(line))
+        if line:
+            self.said.emit()
