@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy
 
 from diffusion_gui.engine.schedules.doctor import Finding, Severity
@@ -113,15 +113,21 @@ class DoctorArea(QScrollArea):
         self.setWidgetResizable(True)
         self.setWidget(doctor)
         doctor.setAutoFillBackground(False)
-        self._fit()
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        doctor.installEventFilter(self)
 
-    def changeEvent(self, event: QEvent) -> None:
-        """Measure anew in another font."""
-        super().changeEvent(event)
-        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
-            self._fit()
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Measure anew when the findings are written in another font."""
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.Polish):
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
-    def _fit(self) -> None:
+    def sizeHint(self) -> QSize:
+        """Ask for so many lines."""
         doctor = self.widget()
-        if doctor is not None:
-            self.setFixedHeight(LINES * doctor.fontMetrics().lineSpacing())
+        doctor.ensurePolished()
+        return QSize(200, LINES * doctor.fontMetrics().lineSpacing())
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for all of them."""
+        return self.sizeHint()
