@@ -105,6 +105,7 @@ class DoctorArea(QScrollArea):
 
     def __init__(self, doctor: DoctorView) -> None:
         super().__init__()
+        self._doctor = doctor
         self.setObjectName("doctorArea")
         self.setProperty("role", "drawer")
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -124,9 +125,8 @@ class DoctorArea(QScrollArea):
 
     def sizeHint(self) -> QSize:
         """Ask for so many lines."""
-        doctor = self.widget()
-        doctor.ensurePolished()
-        return QSize(200, LINES * doctor.fontMetrics().lineSpacing())
+        self._doctor.ensurePolished()
+        return QSize(200, LINES * self._doctor.fontMetrics().lineSpacing())
 
     def minimumSizeHint(self) -> QSize:
         """Ask for all of them."""
