@@ -174,9 +174,9 @@ class SamplingPanel(Panel):
         ask = "" if told.problems else wish(self._of.controller, told, self._of.shown.run)
         self.forecast.setText(ask + told.text)
         self.transport.set_obstacle(told.problem)
-        self.line.setStretchFactor(self.forecast, 3 if told.problems else 1)
         role = "problem" if told.problems else "caption"
-        if self.forecast.property("role") != role:
+        if self.forecast.property("role") != role:  # seldom: the whole window is laid out anew
+            self.line.setStretchFactor(self.forecast, 3 if told.problems else 1)
             self.forecast.setProperty("role", role)
             self.forecast.style().polish(self.forecast)
 
