@@ -105,6 +105,8 @@ class SamplingPanel(Panel):
     def _bind(self) -> None:
         controller, shown = self._of.controller, self._of.shown
         self._of.starts.refused.connect(self.refuse)
+        for fork in (self.fork, self.transport.fork):
+            fork.said.connect(self.told.say)
         for wished in (self.start.mask_wished, self.start_bar.paint_wished):
             wished.connect(self.start_windows.paint_mask)
         self.start.trip_wished.connect(self.start_windows.make_trips)
@@ -183,7 +185,8 @@ class SamplingPanel(Panel):
     def _show_forecast(self) -> None:
         told = self._of.forecaster
         ask = "" if told.problems else wish(self._of.controller, told, self._of.shown.run)
-        self.forecast.setText(ask + told.text)
+        armed = bool(ask) and self._of.controller.armed is not None
+        self.forecast.setText(ask if armed else ask + told.text)  # it costs nothing yet
         self.transport.set_obstacle(told.problem)
         role = "problem" if told.problems else "caption"
         if self.forecast.property("role") != role:  # seldom: the whole window is laid out anew
