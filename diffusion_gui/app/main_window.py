@@ -60,6 +60,7 @@ class MainWindow(QMainWindow):
         self.actions_by_name[name].setChecked(True)
         self._bind()
         self.warming = Warming(parts.sampling, self)
+        self.warming.ended.connect(self.sampling.prepare)
         self._restore_layout()
         self.toolbar.slider.setFocus()
 
@@ -138,7 +139,7 @@ class MainWindow(QMainWindow):
             "lastStep": p.run_view.last,
             "stop": p.sampling.stop,
             "forkRun": self.sampling.transport.fork.fork,
-            "unforkRun": p.sampling.unfork,
+            "unforkRun": self.sampling.fork.unfork,
             "showRuns": lambda: self.sampling.show_page(SamplingPage.RUNS),
             "denoiseFromHere": p.starts.from_here,
             "startInverted": p.starts.inverted,

@@ -7,13 +7,14 @@ from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.labels import common, members
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.state.forecast import sentence
 
 POPUP = 240
 """Least width of the list of what is found: the names of emoji are long."""
 
 
-class LabelPicker(QComboBox):
+class LabelPicker(Combo):
     """`picked(label)` when a person has chosen one; empty is all images.
 
     One that no image has is `refused(line)`, and stays to be mended; `refused("")` when it is.

@@ -9,10 +9,11 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import DATA_SIZES, EMOJI, MAX_COUNT, PICTURES
 from diffusion_gui.engine.params import Values, known
 from diffusion_gui.engine.samplers import SAMPLERS, Sampler
-from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS
+from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS, as_list, grid
 from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.params_form import ParamsForm
@@ -25,6 +26,8 @@ PARAMS, PARAM_SHARE, PARAM_LEAST = 4, 70, 64
 SIZE = "Side of the model's square images, in pixels"
 COUNT = f"Pictures drawn at once, 1 to {MAX_COUNT}"
 DATA = "The images the model knows: the emoji, or all pictures in the tray of the image panel"
+STEPS = "Number of model calls, at most T"
+LISTED = "As many as the list of levels has: settings, Spacing"
 KEPT = "A fork keeps the pictures of its run: take the fork away to set this"
 
 
@@ -40,7 +43,7 @@ class SettingsForm(QWidget):
 
     def _build(self) -> None:
         models, samplers = MODELS.items(), SAMPLERS.items()
-        spacings = {key: row.title for key, row in SPACINGS.items() if not row.listed}
+        spacings = {key: row.title for key, row in SPACINGS.items()}
         self.model = _combo("modelCombo", {key: row.title for key, row in models}, 68)
         self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""}, 72)
         self.data_size = _combo("sizeCombo", {size: f"{size} px" for size in DATA_SIZES}, 70)
@@ -63,7 +66,7 @@ class SettingsForm(QWidget):
             ("Size", self.data_size, SIZE, 74),
             ("Sampler", self.sampler, "How 𝑥ₜ is turned into x at the next level", 106),
             ("", self.params, "", 0),
-            ("Steps", self.steps, "Number of model calls, at most T", 58),
+            ("Steps", self.steps, STEPS, 58),
             ("Spacing", self.spacing, spacing, 94),
             ("Count", self.count, COUNT, 54),
         ):
@@ -112,7 +115,9 @@ class SettingsForm(QWidget):
         pictures = len(self._document.experiment.pictures)
         self.data.setItemText(0, f"Emoji ({len(captions()):,})")
         self.data.setItemText(1, f"Tray ({pictures})")
-        self._show_listed(sampling.spacing)
+        listed = bool(SPACINGS[sampling.spacing].listed)
+        self.steps.setEnabled(not listed)
+        self.steps.setToolTip(LISTED if listed else STEPS)
         for combo, value in (
             (self.model, sampling.model),
             (self.data, sampling.data),
@@ -136,16 +141,6 @@ class SettingsForm(QWidget):
             control.setToolTip(KEPT if forked else tooltip)
         largest = self.data_size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
         largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
-
-    def _show_listed(self, spacing: str) -> None:
-        """Let the spacing be a list by hand while it is one: it comes from the schedule's plot."""
-        listed = bool(SPACINGS[spacing].listed)
-        with QSignalBlocker(self.spacing):
-            if SPACINGS[self.spacing.itemData(0)].listed:
-                self.spacing.removeItem(0)
-            if listed:
-                self.spacing.insertItem(0, SPACINGS[spacing].title, spacing)
-        self.steps.setEnabled(not listed)
 
     def _change(self, text: str, merge_key: str = "", **changes: Any) -> None:
         self._document.replace_sampling(text, merge_key, **changes)
@@ -171,7 +166,21 @@ class SettingsForm(QWidget):
 
     @Slot()
     def _on_spacing(self) -> None:
-        self._change("spacing", spacing=self.spacing.currentData(), spacing_params=(), levels=())
+        """Take another spacing; one that is a list begins with what is visited now."""
+        spacing, before = self.spacing.currentData(), self._document.experiment.sampling
+        if not SPACINGS[spacing].listed:
+            self._change("spacing", spacing=spacing, spacing_params=(), levels=())
+            return
+        schedule = self._document.schedule
+        try:
+            times = grid(
+                schedule, before.steps, before.spacing, before.spacing_params, before.levels
+            )
+            levels = as_list(schedule, times[:-1], spacing)
+        except EngineError:
+            levels = ()  # there is nothing to begin with: what it needs is said
+        steps = len(levels) or before.steps
+        self._change("spacing", spacing=spacing, spacing_params=(), levels=levels, steps=steps)
 
     @Slot(object)
     def _on_params(self, values: Values) -> None:
