@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.denoisers import MODELS, NEURAL
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Guidance
+from diffusion_gui.engine.experiment import Guidance, NetworkRef
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.params import Param, Values, pack, resolve
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import PRESETS, SPACINGS, ScheduleSpec, build
 from diffusion_gui.session.format import MOST_LEVEL
+from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
 
 _MOST_TIMES, _MOST_DIGITS = 64, 20
@@ -88,6 +89,21 @@ def read_settings(
     packed = pack(values)
     resolve(params, packed, f"{flag}: {owner}")
     return packed
+
+
+def find_network(model: str, networks: NetworkStore) -> tuple[str, NetworkRef | None]:
+    """Return the model of a name, or "neural" and the network in a file, taken into `networks`.
+
+    Raises EngineError for what is neither, and for a file that is no network.
+    """
+    if model in MODELS:
+        return model, None
+    if not Path(model).exists():
+        raise EngineError(
+            f"--model: {model!r} is not known; choose one of: {names(MODELS)}, or give the file of"
+            " a network"
+        )
+    return NEURAL, networks.open_model(model)
 
 
 def read_model_settings(model: str, settings: list[str] | None) -> Values:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.words import near, unknown
@@ -60,6 +60,15 @@ class Network(Protocol):
 
     def denoiser(self, device: torch.device, label: str) -> Denoiser:
         """Return D on a device, told `label` (`check_label`), or nothing if that is empty."""
+        ...
+
+
+@runtime_checkable
+class Paired(Protocol):
+    """A network that can be told a label and nothing in one call, for guidance away from itself."""
+
+    def both(self, device: torch.device, label: str) -> Denoiser:
+        """Return what gives both estimates [B, 2 C, H, W], that of D told `label` first."""
         ...
 
 

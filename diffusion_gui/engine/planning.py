@@ -61,9 +61,15 @@ def model_key(experiment: Experiment) -> Any:
     own = sampling.data != EMOJI and uses_data(sampling)
     pictures = (experiment.pictures, forward.fit, forward.background) if own else ()
     against = sampling.guidance.method and (sampling.guidance.against or "itself")
-    network = sampling.network if sampling.model in LEARNED else None
-    model = sampling.model, network, sampling.model_params, sampling.label, against
+    model = sampling.model, network_id(sampling), sampling.model_params, sampling.label, against
     return model, sampling.data, sampling.size, pictures
+
+
+def network_id(sampling: Sampling) -> str | None:
+    """Return what names the network that a run asks, "" for the bundled one; None for none."""
+    if sampling.model not in LEARNED:
+        return None
+    return sampling.network.id if sampling.network is not None else ""
 
 
 def uses_data(sampling: Sampling) -> bool:
