@@ -215,7 +215,7 @@ def sample(
         _sample(sampling.exported(source, wanted, networks), device, wanted)
         return
     model, network = reading.find_network(model, networks)
-    own = networks.about(network) if model in LEARNED else None
+    size = reading.read_size(size, networks.about(network) if model in LEARNED else None, model)
     params = reading.read_sampler_settings(sampler, settings)
     model_params = reading.read_model_settings(model, model_settings)
     found = reading.find_schedule(schedule, timesteps, image_size=image_size)
@@ -223,7 +223,7 @@ def sample(
         model=model,
         model_params=model_params,
         data=EMOJI if images == EMOJI else PICTURES,
-        size=size or (own.size if own is not None else Sampling.size),
+        size=size,
         sampler=sampler,
         params=params,
         steps=steps,

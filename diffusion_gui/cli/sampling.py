@@ -17,10 +17,10 @@ from diffusion_gui.cli.progress import step_progress
 from diffusion_gui.engine.denoisers import LEARNED
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
+from diffusion_gui.engine.forecast import obstacle
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Pixels, read_picture, square
 from diffusion_gui.engine.lineage import lineage
-from diffusion_gui.engine.forecast import obstacle
 from diffusion_gui.engine.planning import transitions, uses_data
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library
@@ -175,7 +175,8 @@ def _job(
 def exported(source: Path, wanted: Files, networks: NetworkStore) -> Job:
     """Return the run of an experiment that was exported: a .png with its pictures, or a .json.
 
-    Its networks are found among `networks`. Raises EngineError where it holds none, and where a picture that the run needs is not in it.
+    Its networks are found among `networks`. Raises EngineError where it holds none, and where a
+    picture or a network that the run needs is not at hand.
     """
     store = PictureStore()
     bundled = {ref.id: ref for ref in store.defer_bundled()}

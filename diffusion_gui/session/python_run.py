@@ -269,8 +269,8 @@ class Script:
                 picture = Raw(f"{self._name(experiment, part.picture)}.id")
                 sampling = replace(sampling, **{name: replace(part, picture=picture)})
         if sampling.network is not None:
-            name = self._networks.get(sampling.network.id)
-            sampling = replace(sampling, network=Raw(name) if name else None)
+            there = self._networks.get(sampling.network.id)
+            sampling = replace(sampling, network=Raw(there) if there else None)
         return cast("Sampling", sampling)
 
     def _refs(self, experiment: Experiment) -> object:

@@ -46,7 +46,9 @@ class Guided:
         """Guide `main` away from `against` by `scale` w: 0 is `against` alone, 1 `main` alone.
 
         `both` is asked where both are needed, if it is given: their estimates in one call,
-        [B, 2 C, H, W], those of `main` first. Raises EngineError for a scale that is not finite, a rescale outside 0 to 1 and an empty
+        [B, 2 C, H, W], those of `main` first.
+
+        Raises EngineError for a scale that is not finite, a rescale outside 0 to 1 and an empty
         interval.
         """
         if not math.isfinite(scale):
