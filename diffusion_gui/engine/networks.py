@@ -90,6 +90,17 @@ def check_label(about: About, label: str) -> None:
         raise EngineError(f"{about.name} was not taught the word {word!r}: {hint}")
 
 
+def described(about: About) -> str:
+    """Return in a few sentences what a network is."""
+    size = f"{about.parameters / 1e6:.1f} million parameters, " if about.parameters else ""
+    parts = [f"{about.name}: {about.source}." if about.source else f"{about.name}."]
+    parts.append(f"{size}pictures of {about.size} × {about.size}.".capitalize())
+    if about.sigma_max < float("inf"):
+        between = f"{about.sigma_min:.3g} to {about.sigma_max:.3g}"
+        parts.append(f"It was told noise levels σ from {between}; beyond, the nearer end.")
+    return " ".join(parts)
+
+
 def check_size(about: About, size: int) -> None:
     """Raise EngineError where pictures of `size` pixels are not what a network draws."""
     if size != about.size:

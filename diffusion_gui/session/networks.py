@@ -151,11 +151,7 @@ class NetworkStore:
 
     def open_model(self, path: AnyPath, name: str = "") -> NetworkRef:
         """Take in a file of the program's own; raises EngineError where it is none."""
-        file = Path(path)
-        header = read_header(file)
-        called = name or file.name.removesuffix(".safetensors").removesuffix(".training")
-        network = UNetFile(file, header, called)
-        return self.add(NetworkRef(digest(file), called, str(file)), network)
+        return self.add(*open_file(path, name))
 
     def _find_bundled(self) -> Network | None:
         with self._lock:
@@ -167,6 +163,17 @@ class NetworkStore:
                     return None
                 self._bundled = UNetFile(path, header, "Emoji network", library.captions())
             return self._bundled
+
+
+Opened = tuple[NetworkRef, Network]
+
+
+def open_file(path: AnyPath, name: str = "") -> Opened:
+    """Return the network in a file of the program's own; raises EngineError where it is none."""
+    file = Path(path).absolute()
+    header = read_header(file)
+    called = name or file.name.removesuffix(".safetensors").removesuffix(".training")
+    return NetworkRef(digest(file), called, str(file)), UNetFile(file, header, called)
 
 
 def digest(path: AnyPath, poll: Callable[[], None] = lambda: None) -> str:

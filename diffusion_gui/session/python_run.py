@@ -85,6 +85,8 @@ def about(experiment: Experiment) -> str:
     """Return a run in a few words: "16 samples of Exact by DDIM, 20 steps, seed 0"."""
     sampling = experiment.sampling
     model, sampler = MODELS[sampling.model].title, SAMPLERS[sampling.sampler].title
+    if network_id(sampling) and sampling.network is not None:
+        model = sampling.network.name
     samples = f"{sampling.count} sample{'s' * (sampling.count > 1)}"
     line = f"{samples} of {model} by {sampler}, {sampling.steps} steps, seed {experiment.seed}"
     return line + (f", forked at step {experiment.fork.step}" if experiment.fork else "")
