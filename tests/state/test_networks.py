@@ -97,7 +97,7 @@ def test_a_network_samples_forks_and_is_verified(
     parts.run_checks.ask(Check.VERIFY, learned)
     qtbot.waitUntil(lambda: learned.verdict is not None, timeout=TIMEOUT)
     assert learned.verdict is not None
-    assert learned.verdict.same
+    assert learned.verdict.identical
     parts.sampling.unfork()
     _run(qtbot, parts)
     assert parts.sampling.recorded is not None

@@ -29,7 +29,7 @@ from diffusion_gui.state.networks import Networks
 
 PARAMS, PARAM_SHARE, PARAM_LEAST = 5, 70, 64
 """Where in the row the sampler's parameters stand; of each the share of the width, the least."""
-CAPTION_ROOM = 120
+CAPTION_ROOM = 140
 """Pixels more than its least that a caption has before the sampler's parameters come."""
 COUNT = f"Pictures drawn at once, 1 to {MAX_COUNT}"
 DATA = "The images the model knows: the emoji, or all pictures in the tray of the image panel"
