@@ -109,6 +109,7 @@ class Starter(QObject):
         self._parts.run_view.stay()
         self._parts.sampling.run()
         self._parts.presets.load()
+        self._parts.networks.recall()
 
 
 class Screenshot(QObject):

@@ -16,12 +16,10 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
-from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import DATA_SIZES, EMOJI, MAX_COUNT, MAX_SEED
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, LEARNED, MODELS
+from diffusion_gui.engine.experiment import MAX_COUNT, MAX_SEED
 from diffusion_gui.engine.forecast import Part
 from diffusion_gui.engine.guidance import GUIDANCE
-from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.params import Values, known, pack
 from diffusion_gui.engine.samplers import RESTART_PARAMS, SAMPLERS
 from diffusion_gui.engine.schedules import SPACINGS
@@ -30,15 +28,18 @@ from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.param_rows import CAPTION, FIELD, ParamRows
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, label
-from diffusion_gui.panels.sampling.label_picker import LabelPicker
 from diffusion_gui.panels.sampling.levels_row import LevelsRow
+from diffusion_gui.panels.sampling.model_fields import ModelFields
 from diffusion_gui.panels.sampling.section import Section
-from diffusion_gui.panels.sampling.settings_form import COUNT, KEPT, SIZE
+from diffusion_gui.panels.sampling.settings_form import COUNT
+from diffusion_gui.panels.sampling.size_combo import KEPT, SizeCombo
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forecast import Forecaster, sentence
 from diffusion_gui.state.settings import Settings
 
 WIDTH = 264
+ITSELF_ON_ALL, ITSELF_UNTOLD = "Same model, all images", "Same model, told nothing"
+"""What guidance leads away from, if it is no other model."""
 
 
 class SettingsDrawer(QScrollArea):
@@ -89,23 +90,9 @@ class SettingsDrawer(QScrollArea):
 
     def _build_model(self) -> None:
         section = self._section(Part.MODEL, "Model")
-        self.model_text = _text()
-        self.label_picker = LabelPicker()
-        self.label_count = label("", "caption")
-        self.model_params = ParamRows("model")
-        section.column.addWidget(self.model_text)
-        section.column.addLayout(_row("label", self.label_picker))
-        self.label_problem = label("", "problem")
-        self.label_problem.setObjectName("labelProblem")
-        self.label_problem.setWordWrap(True)
-        self.label_problem.setTextFormat(Qt.TextFormat.PlainText)
-        self.label_problem.hide()
-        below = QHBoxLayout()
-        below.addSpacing(CAPTION + GAP)
-        below.addWidget(self.label_count)
-        below.addWidget(self.label_problem, 1)
-        section.column.addLayout(below)
-        section.column.addWidget(self.model_params)
+        self.model = ModelFields()
+        self.model.label_picker.picked.connect(lambda wish: self._change("label", label=wish))
+        section.column.addWidget(self.model)
 
     def _build_guidance(self) -> None:
         section = self._section(Part.GUIDANCE, "Guidance")
@@ -116,7 +103,7 @@ class SettingsDrawer(QScrollArea):
         )
         self.against = _combo(
             "againstCombo",
-            {"": "Same model, all images", **{key: row.title for key, row in CLOSED_FORMS.items()}},
+            {"": ITSELF_ON_ALL, **{key: row.title for key, row in CLOSED_FORMS.items()}},
             "What the estimate is moved away from: the same model without the label,\n"
             "or a worse model of the same images (autoguidance)",
         )
@@ -162,11 +149,7 @@ class SettingsDrawer(QScrollArea):
     def _build_pictures(self) -> None:
         section = self._section(Part.PICTURES, "Pictures")
         self.count = IntegerBox(1, MAX_COUNT)
-        self.picture_size = _combo(
-            "drawerSizeCombo",
-            {size: f"{size} px" for size in DATA_SIZES},
-            SIZE,
-        )
+        self.picture_size = SizeCombo("drawerSizeCombo", FIELD)
         self.seed = IntegerBox(0, MAX_SEED)
         for box, name, tooltip in (
             (self.count, "drawerCountSpin", COUNT),
@@ -181,14 +164,12 @@ class SettingsDrawer(QScrollArea):
 
     def _bind(self) -> None:
         document = self._document
-        self.label_picker.refused.connect(self._on_refused)
-        self.label_picker.picked.connect(lambda wish: self._change("label", label=wish))
         self.levels.said.connect(self._show_levels_problem, Qt.ConnectionType.QueuedConnection)
         self.guidance.activated.connect(self._on_guidance)
         self.against.activated.connect(self._on_against)
         self.guidance_params.edited.connect(self._on_guidance_params)
         for rows, text, field in (
-            (self.model_params, "model parameters", "model_params"),
+            (self.model.params, "model parameters", "model_params"),
             (self.sampler_params, "sampler parameters", "params"),
             (self.spacing_params, "spacing parameters", "spacing_params"),
             (self.restart_params, "restart parameters", "restart"),
@@ -199,7 +180,7 @@ class SettingsDrawer(QScrollArea):
                 )
             )
         for part in (
-            self.model_params, self.guidance_params, self.sampler_params, self.spacing_params,
+            self.model.params, self.guidance_params, self.sampler_params, self.spacing_params,
             self.restart_params,
         ):  # fmt: skip
             part.finished.connect(document.end_gesture)
@@ -215,6 +196,7 @@ class SettingsDrawer(QScrollArea):
         document.pictures_changed.connect(self._show)
         document.seed_changed.connect(self._show)
         self._forecaster.changed.connect(self._show_problems)
+        self._forecaster.networks_changed.connect(self._show)
 
     # --- what a person did ----------------------------------------------------------------------
 
@@ -226,13 +208,6 @@ class SettingsDrawer(QScrollArea):
         self._settings.drawer_sections = [
             key for key, section in self.sections.items() if section.heading.isChecked()
         ]
-
-    @Slot(str)
-    def _on_refused(self, line: str) -> None:
-        """Say at the field why its label cannot be."""
-        self.label_problem.setText(line)
-        self.label_problem.setVisible(bool(line))
-        self.label_count.setVisible(not line)
 
     @Slot()
     def _on_guidance(self) -> None:
@@ -272,22 +247,14 @@ class SettingsDrawer(QScrollArea):
         self._show_pictures()
 
     def _show_model(self) -> None:
-        sampling = self._document.experiment.sampling
-        row = MODELS[sampling.model]
-        labels = self._forecaster.labels
-        self.model_text.setText(f"{row.title}: {row.explanation} ({row.source})")
-        self.label_picker.set_labels(labels)
-        self.label_picker.show_label(sampling.label)
-        count = len(labels)
-        if sampling.label:
-            try:
-                count = len(members(labels, sampling.label))
-            except EngineError:
-                count = 0
-        self.label_count.setText(f"{count:,} images" if count != 1 else "1 image")
-        self.model_params.show_values(row.params, sampling.model_params)
+        sampling, told = self._document.experiment.sampling, self._forecaster
+        self.model.show_model(sampling, told.labels, told.network)
+        named = sampling.model in LEARNED and sampling.network is not None
+        title = (
+            sampling.network.name if named and sampling.network else MODELS[sampling.model].title
+        )
         label_text = f" of “{sampling.label}”" if sampling.label else ""
-        self.sections[Part.MODEL].summary.setText(f"{row.title}{label_text}")
+        self.sections[Part.MODEL].summary.setText(f"{title}{label_text}")
 
     def _show_guidance(self) -> None:
         guidance = self._document.experiment.sampling.guidance
@@ -295,6 +262,8 @@ class SettingsDrawer(QScrollArea):
         for combo, value in ((self.guidance, guidance.method), (self.against, guidance.against)):
             with QSignalBlocker(combo):
                 combo.setCurrentIndex(combo.findData(value))
+        learned = self._document.experiment.sampling.model in LEARNED
+        self.against.setItemText(0, ITSELF_UNTOLD if learned else ITSELF_ON_ALL)
         self.guidance_text.setVisible(row is not None)
         self._against_row.setVisible(row is not None)
         self.guidance_params.show_values(row.params if row else (), guidance.params)
@@ -337,13 +306,9 @@ class SettingsDrawer(QScrollArea):
         for box, number in ((self.count, sampling.count), (self.seed, experiment.seed)):
             with QSignalBlocker(box):
                 box.setValue(number)
-        with QSignalBlocker(self.picture_size):
-            self.picture_size.setCurrentIndex(self.picture_size.findData(sampling.size))
-        for control, tooltip in ((self.picture_size, SIZE), (self.count, COUNT)):
-            control.setEnabled(experiment.fork is None)
-            control.setToolTip(tooltip if experiment.fork is None else KEPT)
-        largest = self.picture_size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
-        largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
+        self.picture_size.show_size(experiment, self._forecaster.network)
+        self.count.setEnabled(experiment.fork is None)
+        self.count.setToolTip(COUNT if experiment.fork is None else KEPT)
         self.sections[Part.PICTURES].summary.setText(
             f"{sampling.count} of {sampling.size} px, seed {experiment.seed}"
         )

@@ -48,12 +48,12 @@ class SamplingPanel(Panel):
     def __init__(self, sources: Sources, theme: Theme) -> None:
         super().__init__("samplingPanel", "Sampling", theme)
         self._of = sources
-        self._said = ""
+        self._said = self._refused = ""
         self.told = Told(self)
         self._ordered: tuple[object, ...] = ()
         self.drawer: SettingsDrawer | None = None
         self._build_head()
-        self.form = SettingsForm(sources.document)
+        self.form = SettingsForm(sources.document, sources.networks, sources.controller.labels)
         self.body.addWidget(self.form)
         self._build_line()
         self.body.addWidget(self.start_bar)
@@ -107,6 +107,8 @@ class SamplingPanel(Panel):
         self._of.starts.refused.connect(self.refuse)
         for fork in (self.fork, self.transport.fork):
             fork.said.connect(self.told.say)
+        self.form.refused.connect(self._on_refused)
+        self.form.sample_wished.connect(self._sample)
         for wished in (self.start.mask_wished, self.start_bar.paint_wished):
             wished.connect(self.start_windows.paint_mask)
         self.start.trip_wished.connect(self.start_windows.make_trips)
@@ -148,6 +150,22 @@ class SamplingPanel(Panel):
         """Run, pause or resume: what the accent button says."""
         self._of.forecaster.refresh()  # that nothing refuses which was mended just now
         self.transport.toggle()
+
+    @Slot(str)
+    def _on_refused(self, line: str) -> None:
+        """Say why a caption cannot be, until it is mended."""
+        if line:
+            self.refuse(line)
+        elif self._refused and self.bar.text == self._refused:
+            self.bar.clear()
+        self._refused = line
+
+    @Slot()
+    def _sample(self) -> None:
+        """Sample what was entered, however long it takes."""
+        self._of.forecaster.refresh()
+        if not self._of.forecaster.problems:
+            self._of.controller.run_unless_begun()
 
     @Slot(bool)
     def _on_live(self, live: bool) -> None:
