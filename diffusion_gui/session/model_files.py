@@ -93,7 +93,7 @@ def _write(path: AnyPath, tensors: Mapping[str, Tensor], header: Header) -> None
     target = check_target(path, ENDINGS)
     check_free(target, sum(value.numel() * value.element_size() for value in tensors.values()))
     text = msgspec.json.encode(header).decode()
-    content = save(dict(tensors), {KEY: text, "format": "pt"})
+    content = save(dict(tensors), {KEY: text})  # one entry: several are written in any order
     atomic_write(target, lambda file: file.write(content))
 
 
