@@ -15,9 +15,7 @@ from diffusion_gui.engine.denoisers.parametrisation import (
     level_number,
 )
 from diffusion_gui.engine.denoisers.unet import UNet
-
-SIGMA_MIN, SIGMA_MAX = 0.002, 160.0
-"""No training sees levels beyond these; others are told to the network as the nearer of them."""
+from diffusion_gui.engine.denoisers.unet_config import SIGMA_MAX, SIGMA_MIN
 
 
 def neural(
