@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.session.files import AnyPath
+from diffusion_gui.session.files import AnyPath, atomic_write
 from diffusion_gui.session.model_header import TRAINING, Header, read_header
 from diffusion_gui.session.training_plan import ENDING, Plan, read_plan, write_plan
 
@@ -116,6 +116,22 @@ def new_files(folder: AnyPath, name: str) -> Files:
         if not there & {files.model.name, files.training.name}:
             return files
         number += 1
+
+
+def copy(files: Files, path: AnyPath) -> Files:
+    """Copy a model and its training to another place, each whole or not at all; raises EngineError.
+
+    The plan stays: it tells where the pictures of this user lie.
+    """
+    target = Files.of(path)
+    for source, to in ((files.training, target.training), (files.model, target.model)):
+        try:
+            content = source.read_bytes()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise EngineError(f"{source}: cannot be read ({reason}); train a step first") from None
+        atomic_write(to, lambda file, content=content: file.write(content))
+    return target
 
 
 def make_folder(folder: Path) -> None:

@@ -34,3 +34,13 @@ class Networks(QObject):
         self.store.add(ref, network)
         self.changed.emit()
         self.added.emit(ref)
+
+    def renew(self, old: NetworkRef | None, ref: NetworkRef, network: Network) -> None:
+        """Take in a network that is trained further, in the place of its `old` self, if any.
+
+        The old one is no longer listed; runs that name it still find it for a while.
+        """
+        self.store.renew(old, ref, network)
+        self.changed.emit()
+        if old is None:
+            self.added.emit(ref)

@@ -12,11 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diffusion_gui.engine.denoisers.base import Denoiser
+from diffusion_gui.engine.denoisers.unet import encode
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.samplers.base import Levels
 from diffusion_gui.engine.samplers.multistep import dpmpp_2m
 from diffusion_gui.engine.training.data import PictureSet, to_batch
+from diffusion_gui.engine.training.trainer import Trainer
 
 COUNT = 16
 STEPS = 20
@@ -70,13 +71,16 @@ def levels() -> Levels:
     return Levels(np.arange(STEPS, -1, -1, dtype=np.float64), np.ones_like(s), s)
 
 
-def draw(denoiser: Denoiser, size: int, count: int, seed: int, device: torch.device) -> Pixels:
-    """Return pictures from a fixed noise by DPM-Solver++(2M), uint8 [count, size, size, 3].
+def draw(trainer: Trainer, captions: tuple[str, ...], seed: int) -> Pixels:
+    """Return what the averaged weights draw, one picture for each caption, uint8 [N, H, W, 3].
 
-    Pictures may be "not a number" early in a training that diverges: these become grey.
+    From a fixed noise by DPM-Solver++(2M). What is not a number becomes grey.
     """
+    size, words = trainer.config.size, trainer.config.words
+    denoiser = trainer.denoiser(encode(captions, words) if any(captions) else None)
     generator = torch.Generator().manual_seed(seed % 2**63)
-    x = _HIGH * torch.randn((count, 3, size, size), generator=generator).to(device)
+    x = torch.randn((len(captions), 3, size, size), generator=generator)
+    x = _HIGH * x.to(trainer.device)
     for step in dpmpp_2m(denoiser, x, levels(), lambda _: torch.zeros_like(x)):
         last = step.x_t
     shown = torch.nan_to_num(last).clamp(-1.0, 1.0).add(1.0).mul(127.5).round()
