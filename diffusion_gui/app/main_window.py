@@ -20,6 +20,7 @@ from diffusion_gui import __version__
 from diffusion_gui.app.actions import build_menus
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
+from diffusion_gui.app.process_place import ProcessPlace
 from diffusion_gui.app.run_files import RunFiles
 from diffusion_gui.app.sample_drags import SampleDrags
 from diffusion_gui.app.schedule_files import ScheduleFiles
@@ -90,7 +91,8 @@ class MainWindow(QMainWindow):
         self.picture_files = PictureFiles(p, self.images)
         self.run_files = RunFiles(p, self.sampling)
         self.sample_drags = SampleDrags(p, self.sampling)
-        self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, _HALVES)
+        self.process = ProcessPlace(p, self.sampling)
+        self._right = _splitter(Qt.Orientation.Vertical, self.images, self.process, _HALVES)
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, _WIDTHS)
         centre = QWidget()
         centre.setObjectName("centre")
@@ -139,7 +141,9 @@ class MainWindow(QMainWindow):
             "stop": p.sampling.stop,
             "forkRun": self.sampling.transport.fork.fork,
             "unforkRun": p.sampling.unfork,
-            "showRuns": lambda: self.sampling.show_page(SamplingPage.RUNS),
+            "showSampling": self.process.show_sampling,
+            "showTraining": self.process.show_training,
+            "showRuns": self._show_runs,
             "denoiseFromHere": p.starts.from_here,
             "startInverted": p.starts.inverted,
             "startFromNoise": p.starts.from_noise,
@@ -193,6 +197,10 @@ class MainWindow(QMainWindow):
             self.images.bar.show_lines(
                 ["The clipboard holds no picture and no schedule: copy one, then paste"]
             )
+
+    def _show_runs(self) -> None:
+        self.process.show_sampling()
+        self.sampling.show_page(SamplingPage.RUNS)
 
     @Slot()
     def _reset_all(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from diffusion_gui.engine.denoisers.unet_config import parameters
 from diffusion_gui.engine.networks import About, Told
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import torch
 
     from diffusion_gui.engine.denoisers.base import Denoiser
@@ -28,22 +27,41 @@ class TrainedNetwork:
     network: UNet
     name: str
     data: str
+    """What it is trained on, in a few words."""
     step: int
     suggestions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, trainer: Trainer, data: str, name: str, captions: Sequence[str]) -> TrainedNetwork:
         """Copy the average of a trainer."""
-        known = tuple(dict.fromkeys(filter(None, captions)))[:MOST_SUGGESTIONS]
         network = copy.deepcopy(trainer.average).to("cpu")
-        return cls(network, name, data, trainer.step_number, known)
+        return cls(network, name, data, trainer.step_number, suggestions(captions))
 
     @property
-    def config(self) -> UNetConfig:
-        """The shape of the network."""
-        return self.network.config
+    def about(self) -> About:
+        """What it says of itself."""
+        shape = self.network.config
+        told = Told.WORDS if shape.words else Told.NOTHING
+        source = f"in training on {self.data}, {self.step:,} steps"
+        return About(
+            self.name,
+            shape.size,
+            told,
+            shape.words,
+            self.suggestions,
+            parameters(shape),
+            source=source,
+        )
 
-    @property
-    def suggestions(captions: Sequence[str]) -> tuple[str, ...]:
+    def denoiser(self, device: torch.device, label: str) -> Denoiser:
+        """Return D on a device, told the words of `label`."""
+        from diffusion_gui.engine.denoisers.neural import neural
+        from diffusion_gui.engine.denoisers.unet import encode
+
+        words = encode([label], self.network.config.words) if label else None
+        return neural(copy.deepcopy(self.network), device, words=words)
+
+
+def suggestions(captions: Sequence[str]) -> tuple[str, ...]:
     """Return the captions that a network was trained with, each once."""
     return tuple(dict.fromkeys(filter(None, captions)))[:MOST_SUGGESTIONS]

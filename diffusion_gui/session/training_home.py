@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.session.files import AnyPath, atomic_write
@@ -92,13 +93,8 @@ def resumable(path: AnyPath) -> Resumable:
 
 def newest(folder: AnyPath) -> Resumable | None:
     """Return the training in a folder that was saved last, None where there is none to be read."""
-    found: list[tuple[float, Path]] = []
-    try:
-        for file in Path(folder).glob(f"*{TRAINING_ENDING}"):
-            found.append((file.stat().st_mtime, file))
-    except OSError:
-        pass
-    for _, file in sorted(found, reverse=True):
+    files = [Path(entry) for entry in _listed(folder) if entry.name.endswith(TRAINING_ENDING)]
+    for file in sorted(files, key=_written, reverse=True):
         try:
             return resumable(file)
         except EngineError:
@@ -130,7 +126,7 @@ def copy(files: Files, path: AnyPath) -> Files:
         except OSError as error:
             reason = error.strerror or str(error)
             raise EngineError(f"{source}: cannot be read ({reason}); train a step first") from None
-        atomic_write(to, lambda file, content=content: file.write(content))
+        atomic_write(to, partial(_write, content))
     return target
 
 
@@ -149,3 +145,14 @@ def _listed(folder: AnyPath) -> list[os.DirEntry[str]]:
             return list(entries)
     except OSError:
         return []
+
+
+def _write(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
+
+
+def _written(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -6,6 +6,7 @@ finished networks on the way out. The other side is `training_worker.py`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from diffusion_gui.state.training_worker import (
 )
 
 if TYPE_CHECKING:
-    from diffusion_gui.engine.training.progress_samples import ProgressSamples
+    from diffusion_gui.engine.training.copies import ProgressSamples
 
 SMALLER = "choose a smaller network, size or batch"
 MOST_SAMPLES = 240
@@ -107,6 +108,14 @@ class TrainingController(QObject):
     def active(self) -> bool:
         """True from the wish to train until the last checkpoint is written."""
         return self.state in ACTIVE
+
+    @property
+    def saved(self) -> bool:
+        """Whether there is a checkpoint to copy."""
+        if self.files is None:
+            return False
+        reached = self.news is not None and self.news.progress.saved > 0
+        return reached or (not self.active and self.plans.opened is not None)
 
     def open(self, path: str) -> None:
         """Plan to go on with a training; `message` says why that cannot be."""

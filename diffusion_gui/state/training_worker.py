@@ -8,14 +8,15 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.engine.torch_loading import import_torch
+from diffusion_gui.engine.training.copies import ProgressSamples
 from diffusion_gui.session.training_home import Files
 from diffusion_gui.session.training_plan import Plan
 from diffusion_gui.state.jobs import Job
@@ -108,7 +109,7 @@ class TrainingWorker:
         device.leave_a_core_free()
         self._device = device.choose(self._plan.device)
         self._described = device.describe(self._device)
-        loop = self._loop(self._begin())
+        loop: TrainingLoop | None = self._loop(self._begin())
         while loop is not None:
             loop = self._run(job, loop)
         return self._order.stop.is_set()
@@ -154,7 +155,7 @@ class TrainingWorker:
     def _run(self, job: Job, loop: TrainingLoop) -> TrainingLoop | None:
         """Let a loop run to its end; returns the one to go on with where memory ran out."""
         try:
-            with closing(loop.run()) as steps:
+            with closing(cast("Generator[Progress, None, None]", loop.run())) as steps:
                 for progress in steps:
                     self._tell(loop, progress)
                     if job.held and not self._order.stop.is_set():
@@ -239,7 +240,7 @@ class TrainingWorker:
         made = ps.draw(trainer, captions, self._plan.options.seed)
         found, distances = ps.nearest(made, pictures, self._plan.options.flip)
         self._put(
-            ps.ProgressSamples(trainer.step_number, loop.seconds, captions, made, found, distances)
+            ProgressSamples(trainer.step_number, loop.seconds, captions, made, found, distances)
         )
         self._publish(trainer)
 

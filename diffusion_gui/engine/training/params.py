@@ -20,8 +20,8 @@ PARAMS: tuple[Param, ...] = (
     Param(
         "weighting", "w(σ)", 0.0, 0.0, 2.0,
         "How much an error of 𝑥̂₀ weighs at a noise level.\n"
-        "EDM: (σ² + σ_d²) / (σ σ_d)², the same pull everywhere; min-SNR: min(1/σ², 5), easy levels\n"
-        "less; ε: 1/σ², the error of the noise, DDPM's simple loss.",
+        "EDM: (σ² + σ_d²) / (σ σ_d)², the same pull everywhere; min-SNR: min(1/σ², 5),\n"
+        "easy levels less; ε: 1/σ², the error of the noise, DDPM's simple loss.",
         decimals=0, choices=tuple(_TITLES[one] for one in WEIGHTINGS), words="Weighting",
     ),
     Param(

@@ -1,12 +1,9 @@
 """Samples that show how far a training is: always from the same noise, with the same captions.
 
-Beside each stands the training picture that is nearest to it, and how much nearer that is than the
-next: a network that has memorised its pictures gives them back. Imports torch.
+What is known of them is a `ProgressSamples`. Imports torch.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,44 +13,14 @@ from diffusion_gui.engine.denoisers.unet import encode
 from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.samplers.base import Levels
 from diffusion_gui.engine.samplers.multistep import dpmpp_2m
+from diffusion_gui.engine.training.copies import COUNT
 from diffusion_gui.engine.training.data import PictureSet, to_batch
 from diffusion_gui.engine.training.trainer import Trainer
 
-COUNT = 16
 STEPS = 20
-COPY = 1.0 / 3.0
-"""A sample at less than this ratio d1 / d2 counts as a copy (METHODS: Yoon et al., 2023)."""
 _HIGH, _LOW, _RHO = 80.0, 0.02, 7.0
 _CHUNK = 4096
 """Pictures that are compared with the samples at a time."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ProgressSamples:
-    """What the averaged weights draw at a step, and the nearest training pictures."""
-
-    step: int
-    seconds: float
-    """Time of training so far."""
-    captions: tuple[str, ...]
-    pictures: Pixels
-    """[N, size, size, 3]."""
-    nearest: Pixels
-    """The training picture nearest to each, [N, size, size, 3]."""
-    distances: NDArray[np.float32]
-    """To the nearest and the next training picture, rms per value in [-1, 1], [N, 2]; infinite
-    where there is no next."""
-
-    @property
-    def ratios(self) -> NDArray[np.float32]:
-        """d1 / d2 of each sample [N]: near 1 between pictures, near 0 a copy of one."""
-        first, second = self.distances.T
-        return np.divide(first, second, out=np.zeros_like(first), where=second > 0.0)
-
-    @property
-    def copies(self) -> int:
-        """How many samples are copies of a training picture."""
-        return int((self.ratios < COPY).sum())
 
 
 def captions_for(pictures: PictureSet, count: int = COUNT) -> tuple[str, ...]:
