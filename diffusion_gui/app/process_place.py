@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Slot
+from PySide6.QtCore import QSize, Slot
 from PySide6.QtWidgets import QStackedWidget
 
 from diffusion_gui.app.parts import Parts
@@ -32,6 +32,14 @@ class ProcessPlace(QStackedWidget):
         self._training: TrainingPanel | None = None
         self.addWidget(sampling)
         sampling.set_title(self._tabs(SAMPLING))
+
+    def sizeHint(self) -> QSize:
+        """Ask for what the sampling panel does, so that nothing moves when the other is shown."""
+        return self.sampling.sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for as little as the sampling panel does."""
+        return self.sampling.minimumSizeHint()
 
     @property
     def training(self) -> TrainingPanel:

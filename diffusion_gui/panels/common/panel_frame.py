@@ -34,5 +34,6 @@ class Panel(QFrame):
     def set_title(self, widget: QWidget) -> None:
         """Put something else where the title stands."""
         self.head.replaceWidget(self._title, widget)
+        self._title.hide()
         self._title.deleteLater()
         self._title = widget

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton
 
-from diffusion_gui.panels.common.widgets import Rigid, button
+from diffusion_gui.panels.common.widgets import Chip, Rigid
 
-BETWEEN = 6
+BETWEEN = 8
 
 
 class PlaceTabs(Rigid):
@@ -27,7 +27,10 @@ class PlaceTabs(Rigid):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(BETWEEN)
         for place, (title, tooltip) in enumerate(zip(titles, tooltips, strict=True)):
-            tab = button(title, tooltip, "tab")
+            tab = Chip(title)  # as wide as its text in semi-bold
+            tab.setProperty("role", "tab")
+            tab.setToolTip(tooltip)
+            tab.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             tab.setObjectName(f"{title.lower()}Tab")
             tab.setCheckable(True)
             tab.setChecked(place == shown)

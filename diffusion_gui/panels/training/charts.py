@@ -16,7 +16,7 @@ from diffusion_gui.engine.training.loss_by_level import Numbers
 from diffusion_gui.panels.common.plot import Plot, show_line
 from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.images.measure_plots import compact, set_ticks
+from diffusion_gui.panels.images.measure_plots import compact, even_ticks, set_ticks
 
 LEAST = 1e-6
 FEW = 4.0
@@ -53,14 +53,15 @@ class LossPlot(Plot):
 
     def _set_ticks(self, low: float, high: float) -> None:
         set_ticks(self, self._ends, None)
-        if high - low < 2.0:  # whole powers of ten would be one tick, or none
-            self.set_power_ticks(False)
-            places = [m * 10.0**e for e in range(-6, 5) for m in (1, 2, 5)]
-            inside = [p for p in places if low <= math.log10(p) <= high]
-            self.getAxis("left").setTicks([[(math.log10(p), spelled(p)) for p in inside]])
-        else:
+        powers = high - low >= 2.0  # below that, whole powers of ten would be a tick or two
+        self.set_power_ticks(powers)
+        if powers:
             self.getAxis("left").setTicks(None)
-            self.set_power_ticks(True)
+            return
+        most = int(min(max(self.getViewBox().height() / 18, 2), 5))
+        places = even_ticks(10.0**low, 10.0**high, most)
+        ticks = [(math.log10(value), text) for value, text in places if value > 0.0]
+        self.getAxis("left").setTicks([ticks])
 
 
 class LevelPlot(Plot):
@@ -118,7 +119,9 @@ class LevelPlot(Plot):
         """Place ticks at whole powers of ten of sigma, and at losses from 0 up."""
         powers = [(n * math.log(10.0), _power(n)) for n in range(-2, 3)]
         self.getAxis("bottom").setTicks([powers])
-        step = next(s for s in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 1e9) if self._top / s <= 4)
+        most = max(self.getViewBox().height() * (1.0 - DENSITY_SHARE) / 18, 1.0)
+        steps = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100)
+        step = next((s for s in steps if self._top / s <= most), 1e9)
         ticks = [n * step for n in range(int(self._top / step) + 1)]
         self.getAxis("left").setTicks([[(value, f"{value:g}") for value in ticks]])
 

@@ -86,8 +86,8 @@ class TrainingPanel(Panel):
         self.numbers.setAlignment(Qt.AlignmentFlag.AlignRight)
         line = QHBoxLayout()
         line.setSpacing(2 * GAP)
-        line.addWidget(self.data_label, 5)
-        line.addWidget(self.numbers, 6)
+        line.addWidget(self.data_label, 2)
+        line.addWidget(self.numbers, 3)
         self.body.addLayout(line)
 
     def _build_middle(self) -> None:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
-
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from diffusion_gui.engine.images import Pixels
-from diffusion_gui.engine.training.copies import COPY, ProgressSamples
+from diffusion_gui.engine.training.copies import COPY, COUNT, ProgressSamples
 from diffusion_gui.panels.common.resampling import to_qimage
 from diffusion_gui.panels.common.theme import Theme
 
 GAP = 6
 """Pixels between two pairs."""
-NUMBER = 13
-"""Height of the ratio below a pair."""
+NUMBER = 30
+"""Width of the ratio beside a pair."""
 HEAD = 18
 LARGEST = 96
 """Side of a sample in pixels at most: beyond that more can be seen of nothing."""
@@ -25,7 +23,7 @@ LARGEST = 96
 class SamplesView(QWidget):
     """Sixteen pairs: a sample, and beside it the nearest training picture.
 
-    Below each pair d1 / d2: how much nearer that one is than the next.
+    Beside each pair d1 / d2: how much nearer that one is than the next.
     """
 
     def __init__(self, theme: Theme) -> None:
@@ -62,19 +60,20 @@ class SamplesView(QWidget):
 
     def pairs(self) -> list[QRect]:
         """Return where the samples lie in the widget; their neighbours are right beside them."""
-        count = len(self._shown.pictures) if self._shown is not None else 16
+        count = len(self._shown.pictures) if self._shown is not None else COUNT
         room = self.rect().adjusted(0, HEAD, 0, 0)
         best, columns = 0, 1
-        for number in range(1, count + 1):
-            wide = (room.width() - (number - 1) * GAP) // number // 2
-            rows = math.ceil(count / number)
-            high = (room.height() - (rows - 1) * GAP) // rows - NUMBER
+        for number in (n for n in range(1, count + 1) if count % n == 0):
+            wide = ((room.width() - (number - 1) * GAP) // number - NUMBER) // 2
+            rows = count // number
+            high = (room.height() - (rows - 1) * GAP) // rows
             if min(wide, high) > best:
                 best, columns = min(wide, high), number
         side = min(max(best, 8), LARGEST)
-        step = QPoint(2 * side + GAP, side + NUMBER + GAP)
+        apart = (room.width() - columns * (2 * side + NUMBER)) // max(columns - 1, 1)
+        across = 2 * side + NUMBER + max(min(apart, 4 * GAP), GAP)
         return [
-            QRect(i % columns * step.x(), HEAD + i // columns * step.y(), side, side)
+            QRect(i % columns * across, HEAD + i // columns * (side + GAP), side, side)
             for i in range(count)
         ]
 
@@ -89,7 +88,7 @@ class SamplesView(QWidget):
             self._write_message(painter)
             return
         head = QRect(0, 0, self.width(), HEAD)
-        text = f"sample | nearest training picture   {self._line}"
+        text = f"sample | nearest training picture, d₁/d₂   {self._line}"
         text = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(head, Qt.AlignmentFlag.AlignLeft, text)
         shown = self._shown
@@ -115,9 +114,8 @@ class SamplesView(QWidget):
         painter.setOpacity(1.0)
         tokens = self._theme.tokens
         painter.setPen(QColor(tokens.warning if ratio < COPY else tokens.secondary))
-        below = QRect(place.left(), place.bottom() + 1, 2 * place.width(), NUMBER)
-        said = f"{ratio:.2f} copy" if ratio < COPY and place.width() > 24 else f"{ratio:.2f}"
-        painter.drawText(below, Qt.AlignmentFlag.AlignHCenter, said)
+        number = QRect(beside.right() + 5, place.top(), NUMBER, place.height())
+        painter.drawText(number, Qt.AlignmentFlag.AlignVCenter, f"{ratio:.2f}")
 
     def _write_message(self, painter: QPainter) -> None:
         high, middle = painter.fontMetrics().height(), self.rect().center().y()
@@ -140,7 +138,7 @@ class SamplesView(QWidget):
         if self._shown is None:
             return ""
         for number, rect in enumerate(self.pairs()):
-            if rect.adjusted(0, 0, rect.width(), NUMBER).contains(place):
+            if rect.adjusted(0, 0, rect.width() + NUMBER, 0).contains(place):
                 first, second = self._shown.distances[number]
                 caption = self._shown.captions[number]
                 said = f"“{caption}”\n" if caption else ""

@@ -36,12 +36,8 @@ def data_line(plans: TrainingPlans) -> str:
     if plans.data is None:
         return ""
     found = plans.data
-    parts = [_count(found.count, "picture"), f"{plans.plan.size} × {plans.plan.size}"]
-    if found.captions:
-        parts.append(_count(found.captions, "caption"))
-        parts.append(_count(len(found.set.pictures.words), "word"))
-    else:
-        parts.append("no captions")
+    parts = [_count(found.count, "picture")]
+    parts.append(_count(found.captions, "caption") if found.captions else "no captions")
     if plans.plan.source is Source.EMOJI:
         parts.append("every tenth held out")
     if found.set.problems:
@@ -91,7 +87,7 @@ def copies_line(copies: int, count: int, ratio: float) -> str:
         said = "some are copies"
     else:
         said = "no copies"
-    return f"{said}: {copies} of {count} nearer than ⅓; median d₁/d₂ {ratio:.2f}"
+    return f"{said}: {copies} of {count} below ⅓, median {ratio:.2f}"
 
 
 def _count(number: int, noun: str) -> str:
