@@ -36,6 +36,12 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = 1
 
 
+def training_path(model: AnyPath) -> Path:
+    """Return where the training of a model file lies: beside it."""
+    target = Path(model)
+    return target.with_name(f"{target.stem}.training.safetensors")
+
+
 def read_header(path: AnyPath) -> Header:
     """Return what a file says of itself, without reading its tensors.
 

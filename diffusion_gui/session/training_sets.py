@@ -125,7 +125,8 @@ def tray_set(
     """
     chosen = _spread(pictures)
     pixels = np.empty((len(chosen), size, size, 3), np.uint8)
-    kept, problems = [], []
+    kept: list[PictureRef] = []
+    problems: list[str] = []
     for ref in chosen:
         poll(len(kept) + len(problems), len(chosen))
         try:

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import threading
 import time
+import zlib
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from diffusion_gui.engine.device import memory_used
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.training import processes
+from diffusion_gui.engine.training.data import PictureSet
 from diffusion_gui.engine.training.loss_by_level import LossByLevel
 from diffusion_gui.engine.training.loss_curve import LossCurve
+from diffusion_gui.engine.training.options import SAVE_MINUTES
 from diffusion_gui.engine.training.trainer import State, Trainer, TrainStep
 
-SAVE_MINUTES = 5.0
 RETRY_MINUTES = 1.0
 """After so long a checkpoint that could not be written is tried again."""
 _WINDOW = 50
@@ -59,6 +62,8 @@ class Progress:
     """Of the latest steps; pauses are left out."""
     seconds: float
     """Time spent training from the first step on, over all resumptions, pauses left out."""
+    here: float
+    """Of these, the seconds since the loop began."""
     left: float | None
     """Seconds until the limit; None without one."""
     memory: int | None
@@ -97,7 +102,10 @@ class TrainingLoop:
         """The step of the last checkpoint."""
         self.problem = ""
         """One line while the last checkpoint could not be written."""
+        self.notes: tuple[str, ...] = ()
+        """One line for what is not as it was when the training began."""
         self._save = save
+        self._fingerprint = fingerprint(trainer.pictures)
         self._recall(records or {})
         self._begun = self.seconds
         self._next_save = self.seconds + 60.0 * save_minutes
@@ -108,7 +116,7 @@ class TrainingLoop:
         """End after the step under way, with a checkpoint."""
         self._stop.set()
 
-    def run(self) -> Iterator[Progress]:
+    def run(self) -> Generator[Progress, None, None]:
         """Yield after every step until the limit or `stop`; then a last checkpoint is made.
 
         Not to ask for the next is a pause. Raises EngineError as `Trainer.step` does, after a
@@ -139,6 +147,7 @@ class TrainingLoop:
         kept = {f"curve.{name}": value for name, value in self.curve.arrays().items()}
         kept |= {f"levels.{name}": value for name, value in self.by_level.arrays().items()}
         records = {_RECORD + name: torch.from_numpy(value) for name, value in kept.items()}
+        records[f"{_RECORD}pictures"] = torch.tensor(self._fingerprint)
         records[f"{_RECORD}seconds"] = torch.tensor(self.seconds, dtype=torch.float64)
         return replace(state, tensors=state.tensors | records)
 
@@ -187,6 +196,7 @@ class TrainingLoop:
             self.curve.smoothed or last.loss,
             self._speed(),
             self.seconds,
+            self.seconds - self._begun,
             self._left(),
             memory_used(self.trainer.device),
             self.saved,
@@ -205,3 +215,15 @@ class TrainingLoop:
         self.curve = LossCurve.of_arrays(curve)
         self.by_level.take(levels)
         self.seconds = float(kept["seconds"]) if "seconds" in kept else 0.0
+        if "pictures" in kept and tuple(kept["pictures"].tolist()) != self._fingerprint:
+            count = len(self.trainer.pictures.pixels)
+            self.notes = (
+                f"the {count:,} pictures are not the {int(kept['pictures'][0]):,} that the training"
+                " began with: it goes on, but not as if it had never stopped",
+            )
+
+
+def fingerprint(pictures: PictureSet) -> tuple[int, int]:
+    """Return the number of pictures, and what tells sets of as many apart."""
+    told = zlib.crc32("\0".join(pictures.captions).encode())
+    return len(pictures.pixels), zlib.crc32(np.ascontiguousarray(pictures.pixels).data, told)

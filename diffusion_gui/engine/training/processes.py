@@ -13,20 +13,25 @@ from torch import Tensor
 
 from diffusion_gui.engine.errors import EngineError
 
+_CARRIERS = {"cpu": "gloo", "cuda": "nccl"}
 
-def join() -> None:
+
+def join(device: torch.device) -> None:
     """Join the other processes, where there are any; does nothing alone, or a second time.
 
     gloo carries the gradients between CPUs, nccl between GPUs, of which each process takes the
     one that LOCAL_RANK counts. Raises EngineError where they do not find each other.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or torch.distributed.is_initialized():
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or joined():
         return
-    on_gpu = torch.cuda.is_available()
-    if on_gpu:
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    if device.type not in _CARRIERS:
+        raise EngineError(
+            f"several processes train on CPUs or CUDA devices, not on {device.type}; choose cpu"
+        )
     try:
-        torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
+        if device.type == "cuda":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        torch.distributed.init_process_group(_CARRIERS[device.type])
     except (RuntimeError, ValueError) as problem:
         reason = next(iter(str(problem).splitlines()), "")
         raise EngineError(f"the processes of the training did not meet: {reason}") from None
