@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QShowEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout
 
 from diffusion_gui.engine.numerals import spelled
@@ -26,6 +26,8 @@ from diffusion_gui.session.training_home import TRAINING_ENDING
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.training import TrainingController, TrainState
 
+WIDE = 1000
+"""Width in pixels from which on the drawer leaves the charts their place."""
 BUSY = "A training is under way: stop it before others are opened"
 
 
@@ -132,6 +134,17 @@ class TrainingPanel(Panel):
             self._middle.addWidget(self.drawer)
         if self.drawer is not None:
             self.drawer.setVisible(wished)
+        self._share_width()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Use the width."""
+        super().resizeEvent(event)
+        self._share_width()
+
+    def _share_width(self) -> None:
+        """Leave the room of the charts to the drawer where there is little width."""
+        drawn = self.drawer is not None and not self.drawer.isHidden()
+        self.charts.setVisible(not drawn or self.width() >= WIDE)
 
     @Slot()
     def _show_state(self) -> None:
