@@ -81,6 +81,10 @@ def header_of(path: AnyPath, metadata: Mapping[str, str] | None) -> Header:
         raise EngineError(
             f"{path}: written by a newer program (version {header.version}); update this one"
         )
+    if header.kind not in (MODEL, TRAINING):
+        raise EngineError(f"{path}: its header says that it is of the kind {header.kind!r}")
+    if header.step < 0:
+        raise EngineError(f"{path}: its header says that it was trained for {header.step} steps")
     try:
         header.network.check()
         header.training.check()

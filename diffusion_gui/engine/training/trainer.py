@@ -133,6 +133,7 @@ class Trainer:
         for part, network in (("network", self.network), ("average", self.average)):
             for name, value in network.state_dict().items():
                 found[f"{part}.{name}"] = _copied(value)
+        found["adam.step"] = torch.zeros(())
         for name, parameter in self.network.named_parameters():
             memory = self._adam.state.get(parameter, {})
             if memory:
@@ -156,6 +157,8 @@ class Trainer:
     ) -> Trainer:
         """Go on with a training; raises EngineError where the state is not whole."""
         sigmas = state.tensors.get("trained_sigmas")
+        if sigmas is not None and (sigmas.ndim != 1 or not bool((sigmas > 0.0).all())):
+            raise EngineError("the training is not whole: trained_sigmas are no noise levels")
         trainer = cls(pictures, state.config, state.options, device, sigmas, precision)
         if trainer.config != state.config:
             raise EngineError("the pictures' words are not those that the training began with")
@@ -177,19 +180,20 @@ class Trainer:
             self.average.load_state_dict(parts["average"])
             memory = {}
             for number, (name, parameter) in enumerate(self.network.named_parameters()):
-                if state.step and parts["adam.mean"]:
+                if steps > 0:
                     memory[number] = {
                         "step": steps.clone(),
                         "exp_avg": _laid_out_as(parameter, parts["adam.mean"][name]),
                         "exp_avg_sq": _laid_out_as(parameter, parts["adam.square"][name]),
                     }
-        except (KeyError, RuntimeError) as problem:
-            raise EngineError(f"the training is not whole: {problem}") from problem
+            scale, growth = state.tensors.get("scaler", torch.zeros(2)).tolist()
+        except (KeyError, RuntimeError, TypeError, ValueError) as problem:
+            reason = " ".join(str(problem).split())
+            raise EngineError(f"the training is not whole: {reason[:200]}") from problem
         groups = self._adam.state_dict()["param_groups"]
         self._adam.load_state_dict({"state": memory, "param_groups": groups})
         self.step_number = state.step
         if "scaler" in state.tensors and self._scaler.is_enabled():
-            scale, growth = state.tensors["scaler"].tolist()
             told = {"scale": scale, "_growth_tracker": int(growth)}
             self._scaler.load_state_dict(self._scaler.state_dict() | told)
 
@@ -257,6 +261,8 @@ def default_precision(device: torch.device) -> Precision:
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
     """Return the values in the memory order of a parameter: fused Adam goes by memory alone."""
+    if value.shape != parameter.shape:
+        raise RuntimeError(f"{list(value.shape)} instead of {list(parameter.shape)}")
     return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
