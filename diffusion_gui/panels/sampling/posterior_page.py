@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton
 
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.experiment import Experiment
@@ -13,8 +13,8 @@ from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, label
 from diffusion_gui.panels.sampling.belief_list import BeliefList, ResolvedBar
+from diffusion_gui.panels.sampling.following_page import FollowingPage
 from diffusion_gui.panels.sampling.info_sign import InfoSign
-from diffusion_gui.panels.sampling.pace import Pace
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
 from diffusion_gui.panels.sampling.step_kinds import KINDS
 from diffusion_gui.state.run_view import RunView
@@ -41,20 +41,14 @@ START = (
 LET_GO = "Its posteriors were given up for the memory of newer runs: run it again to see them"
 
 
-class PosteriorPage(QWidget):
+class PosteriorPage(FollowingPage):
     """Follows the step on show and the chosen picture; the arrows in its head choose another."""
 
     def __init__(self, shown: RunView, theme: Theme) -> None:
-        super().__init__()
-        self.setObjectName("posteriorPage")
-        self._shown = shown
+        super().__init__("posteriorPage", shown, START)
         self._theme = theme
         self._drawn: tuple[object, int, int] | None = None
-        self._pace = Pace(shown, self)
-        self.setMinimumWidth(180)
         self._build()
-        for signal in (shown.run_changed, shown.grown, shown.step_changed, shown.shown_changed):
-            signal.connect(self._pace.ask)
         self._pace.due.connect(self._show_all)
         theme.changed.connect(self._tint)
         self._tint()
@@ -72,26 +66,16 @@ class PosteriorPage(QWidget):
         plot.hovered.connect(self._on_hovered)
         self.chart = StepCard(plot, kind.names, kind.tooltip)
         self.chart.setMinimumHeight(CHART_LEAST)
-        self.empty = label(START, "caption")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty.setWordWrap(True)
         numbers = QHBoxLayout()
         numbers.setSpacing(GAP)
         numbers.addWidget(self.resolved)
         numbers.addWidget(self.left, 1)
-        self.content = QWidget()
-        column = QVBoxLayout(self.content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column = self.column
         column.addLayout(self._head())
         column.addLayout(numbers)
         column.addWidget(self.bar)
         column.addWidget(self.list, 3)
         column.addWidget(self.chart, 1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self.content)
-        whole.addWidget(self.empty)
 
     def _head(self) -> QHBoxLayout:
         row = QHBoxLayout()
