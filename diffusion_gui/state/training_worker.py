@@ -8,10 +8,10 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import NetworkRef
@@ -155,7 +155,7 @@ class TrainingWorker:
     def _run(self, job: Job, loop: TrainingLoop) -> TrainingLoop | None:
         """Let a loop run to its end; returns the one to go on with where memory ran out."""
         try:
-            with closing(cast("Generator[Progress, None, None]", loop.run())) as steps:
+            with closing(loop.run()) as steps:
                 for progress in steps:
                     self._tell(loop, progress)
                     if job.held and not self._order.stop.is_set():

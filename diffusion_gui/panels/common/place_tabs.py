@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QFont, QFontMetrics
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QPushButton
 
-from diffusion_gui.panels.common.widgets import Chip, Rigid
+from diffusion_gui.panels.common.widgets import Rigid
 
-BETWEEN = 8
+BETWEEN = 5
+
+
+class _Tab(QPushButton):
+    """As wide as its text: that of the panel on show is written in semi-bold."""
+
+    def __init__(self, title: str, bold: bool) -> None:
+        super().__init__(title)
+        self._bold = bold
+
+    def sizeHint(self) -> QSize:
+        """Measure the letters that are drawn."""
+        self.ensurePolished()
+        font = QFont(self.font())
+        font.setWeight(QFont.Weight.DemiBold if self._bold else QFont.Weight.Normal)
+        font.setPixelSize(13 if self._bold else 11)
+        return QSize(QFontMetrics(font).horizontalAdvance(self.text()) + 1, 26)
+
+    def minimumSizeHint(self) -> QSize:
+        """Give up nothing."""
+        return self.sizeHint()
 
 
 class PlaceTabs(Rigid):
@@ -27,7 +48,7 @@ class PlaceTabs(Rigid):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(BETWEEN)
         for place, (title, tooltip) in enumerate(zip(titles, tooltips, strict=True)):
-            tab = Chip(title)  # as wide as its text in semi-bold
+            tab = _Tab(title, place == shown)
             tab.setProperty("role", "tab")
             tab.setToolTip(tooltip)
             tab.setFocusPolicy(Qt.FocusPolicy.TabFocus)
