@@ -8,9 +8,9 @@ from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog
 
 from diffusion_gui.app.parts import Parts
-from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.panels.training.panel import TrainingPanel
 from diffusion_gui.session.training_home import MODEL_ENDING, TRAINING_ENDING
+from diffusion_gui.state import model_choice
 
 
 class TrainingFiles(QObject):
@@ -72,18 +72,9 @@ class TrainingFiles(QObject):
         if ref is None or about is None:
             return
         document = self._parts.document
-        sampling = replace(
-            document.experiment.sampling,
-            model="neural",
-            model_params=(),
-            network=ref,
-            size=about.size,
-            label="",
-            guidance=Guidance(),
-            start=None,
-            inpaint=None,
-        )
-        experiment = replace(document.experiment, sampling=sampling, fork=None)
-        document.replace(experiment, f"sample from {ref.name}")
+        plain = replace(document.experiment, fork=None)
+        changes = model_choice.network(plain, ref, about)
+        sampling = replace(plain.sampling, start=None, inpaint=None, **changes)
+        document.replace(replace(plain, sampling=sampling), f"sample from {ref.name}")
         self._parts.sampling.run_unless_begun()
         self.sampled.emit()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from diffusion_gui.engine.denoisers.unet_config import parameters
+from diffusion_gui.engine.denoisers.unet_config import SIGMA_MAX, SIGMA_MIN, parameters
 from diffusion_gui.engine.networks import About, Told
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class TrainedNetwork:
         """What it says of itself."""
         shape = self.network.config
         told = Told.WORDS if shape.words else Told.NOTHING
-        source = f"in training on {self.data}, {self.step:,} steps"
+        source = f"trained on {self.data}, {self.step:,} steps"
         return About(
             self.name,
             shape.size,
@@ -50,7 +50,9 @@ class TrainedNetwork:
             shape.words,
             self.suggestions,
             parameters(shape),
-            source=source,
+            SIGMA_MIN,
+            SIGMA_MAX,
+            source,
         )
 
     def denoiser(self, device: torch.device, label: str) -> Denoiser:
@@ -60,6 +62,13 @@ class TrainedNetwork:
 
         words = encode([label], self.network.config.words) if label else None
         return neural(copy.deepcopy(self.network), device, words=words)
+
+    def both(self, device: torch.device, label: str) -> Denoiser:
+        """Return D told the words of `label` and D told nothing, in one call: [B, 2 C, H, W]."""
+        from diffusion_gui.engine.denoisers.neural import Both
+        from diffusion_gui.engine.denoisers.unet import encode
+
+        return Both(copy.deepcopy(self.network), device, encode([label], self.network.config.words))
 
 
 def suggestions(captions: Sequence[str]) -> tuple[str, ...]:

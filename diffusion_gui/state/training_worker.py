@@ -77,8 +77,6 @@ class TrainedNews:
 
     ref: NetworkRef
     network: Network
-    final: bool = False
-    """Whether it comes from the file of a training that has ended."""
 
 
 Put = Callable[[object], None]
@@ -171,7 +169,7 @@ class TrainingWorker:
         if loop.trainer.step_number:
             self._tell(loop, None, at_once=True)
             self._draw(loop)
-            self._publish_file()
+            self._publish(loop.trainer, saved=True)
         return None
 
     def _with_less(self, loop: TrainingLoop, error: Exception) -> TrainingLoop:
@@ -244,25 +242,21 @@ class TrainingWorker:
         )
         self._publish(trainer)
 
-    def _publish(self, trainer: Trainer) -> None:
-        """Put the average as a network to sample from."""
+    def _publish(self, trainer: Trainer, saved: bool = False) -> None:
+        """Put the average as a network to sample from; that of a whole file under its content."""
+        from diffusion_gui.session.networks import digest
         from diffusion_gui.session.trained import TrainedNetwork
 
         order, step = self._order, trainer.step_number
-        ref = NetworkRef(f"{order.files.stem}-{order.id}@{step}", f"{order.name}, step {step:,}")
-        network = TrainedNetwork.of(trainer, order.name, ref.name, order.pictures.captions)
+        if saved:
+            path = order.files.model
+            ref = NetworkRef(digest(path), order.name, str(path))
+        else:
+            ref = NetworkRef(
+                f"{order.files.stem}-{order.id}@{step}", f"{order.name}, step {step:,}"
+            )
+        network = TrainedNetwork.of(trainer, order.plan.name, ref.name, order.pictures.captions)
         self._put(TrainedNews(ref, network))
-
-    def _publish_file(self) -> None:
-        """Put the network of the file, which anybody can open again."""
-        from diffusion_gui.session.model_header import read_header
-        from diffusion_gui.session.networks import UNetFile, digest
-        from diffusion_gui.session.trained import suggestions
-
-        order, path = self._order, self._order.files.model
-        ref = NetworkRef(digest(path), order.name, str(path))
-        known = suggestions(order.pictures.captions)
-        self._put(TrainedNews(ref, UNetFile(path, read_header(path), order.name, known), True))
 
     def _save(self, state: State) -> None:
         self._order.files.write(state, self._plan)

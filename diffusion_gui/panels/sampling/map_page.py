@@ -8,6 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton
 
+from diffusion_gui.engine.planning import uses_data
 from diffusion_gui.engine.survey import CERTAIN, Survey
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.common.plot_head import PlotHead
@@ -34,6 +35,7 @@ START = (
 )
 LET_GO = "Its paths were given up for the memory of newer runs: run it again to see them"
 ALONE = "A map needs at least two images: one alone has no principal components"
+NETWORK = "A network knows no list of images: there is nothing that could be mapped"
 _SHOWN = {
     Quantity.X_T: ("𝑥ₜ", "x_t", "Paths of 𝑥ₜ, scaled as in the pictures: from noise to a picture"),
     Quantity.X0_HAT: ("𝑥̂₀", "x0-hat", "Paths of 𝑥̂₀: from the mean of the set to a picture"),
@@ -121,7 +123,8 @@ class MapPage(FollowingPage):
         self.content.setVisible(some)
         self.empty.setVisible(not some)
         gone = run is not None and run.let_go
-        self.empty.setText(LET_GO if gone else ALONE if alone else START)
+        without = run is not None and not uses_data(run.experiment.sampling)
+        self.empty.setText(LET_GO if gone else ALONE if alone else NETWORK if without else START)
         if run is None or survey is None or not some or not self.isVisible():
             return
         self._drawn = survey, len(survey)

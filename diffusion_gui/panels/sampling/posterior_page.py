@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QToolButton
 
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.engine.planning import uses_data
 from diffusion_gui.engine.survey import Belief
 from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.theme import Theme
@@ -17,6 +18,7 @@ from diffusion_gui.panels.sampling.following_page import FollowingPage
 from diffusion_gui.panels.sampling.info_sign import InfoSign
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
 from diffusion_gui.panels.sampling.step_kinds import KINDS
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.step_series import StepNumber, series
 
@@ -29,6 +31,7 @@ WITHOUT = {
     "gaussian": "it knows no list of images, only their mean and covariance",
     "local": "it weighs patches, pixel by pixel, and no whole images",
     "smoothed": "it averages the posteriors at several points around 𝑥ₜ",
+    "neural": "it was trained on images and remembers none of them as a list",
     "stack": "it mixes the estimates of several models",
 }
 """Why a model has no posterior over images."""
@@ -129,7 +132,7 @@ class PosteriorPage(FollowingPage):
         self.content.setVisible(found is not None)
         self.empty.setVisible(found is None)
         if run is None or survey is None or frame is None:
-            self.empty.setText(LET_GO if run is not None and run.let_go else START)
+            self.empty.setText(_nothing(run, frame.index if frame else 0))
         elif found is None:
             self.empty.setText(_missing(run.experiment, frame.index))
         else:
@@ -184,6 +187,15 @@ class PosteriorPage(FollowingPage):
     def _tint(self) -> None:
         for arrow, name in zip(self.arrows, ("chevron-left", "chevron-right"), strict=True):
             arrow.setIcon(icon(name, self._theme.tokens.secondary))
+
+
+def _nothing(run: Run | None, step: int) -> str:
+    """Return why there is no posterior of a run at all."""
+    if run is not None and run.let_go:
+        return LET_GO
+    if run is not None and not uses_data(run.experiment.sampling):
+        return _missing(run.experiment, step)
+    return START
 
 
 def _about(experiment: Experiment, belief: Belief) -> str:
