@@ -49,7 +49,9 @@ class ProcessPlace(QStackedWidget):
             from diffusion_gui.panels.training.panel import TrainingPanel
 
             parts = self._parts
-            panel = self._training = TrainingPanel(parts.training, parts.document, parts.theme)
+            panel = self._training = TrainingPanel(
+                parts.training, parts.document, parts.view, parts.theme
+            )
             panel.set_title(self._tabs(TRAINING))
             self.addWidget(panel)
             self.files = TrainingFiles(parts, panel)

@@ -97,9 +97,44 @@ def test_drop_a_folder_train_and_sample_from_the_result(
     qtbot.mouseClick(panel.sample, LEFT)
     assert window.process.currentWidget() is window.sampling
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    assert not parts.training.waiting
     sampling = parts.sampling.recorded.experiment.sampling  # type: ignore[union-attr]
     assert (sampling.model, sampling.network) == ("neural", parts.training.ref)
     assert parts.sampling.recorded.result.shape == (2, 3, 32, 32)  # type: ignore[union-attr]
+
+
+def test_a_model_is_saved_elsewhere_and_its_training_opened_there(
+    window: MainWindow, parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    panel = _shown(window, qtbot)
+    assert not panel.save.isEnabled()
+    _tiny(parts, steps=2)
+    qtbot.mouseClick(panel.transport.start, LEFT)
+    _ended(qtbot, parts)
+    target = tmp_path / "mine.safetensors"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
+    qtbot.mouseClick(panel.save, LEFT)
+    assert target.is_file()
+    opened = tmp_path / "mine.training.safetensors"
+    qtbot.mouseClick(panel.transport.new, LEFT)
+    assert parts.training.plans.opened is None
+    assert panel.transport.start.text() == "Train"
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(opened), ""))
+    qtbot.mouseClick(panel.open, LEFT)
+    assert panel.transport.start.text() == "Resume"
+    assert not panel.form.shape.isEnabled()
+    parts.training.plans.change(steps=4, minutes=None)
+    qtbot.mouseClick(panel.transport.start, LEFT)
+    _ended(qtbot, parts)
+    assert parts.training.state is TrainState.DONE
+    assert (
+        training_home.resumable(opened).header.step == 4
+    )  # it goes on in the file that was opened
+    wrong = tmp_path / "wrong.training.safetensors"
+    wrong.write_bytes(b"")
+    assert _drop(panel, wrong)
+    assert "wrong.training.safetensors" in panel.bar.text
+    assert panel.transport.start.text() == "Resume"
 
 
 def test_the_form_and_the_drawer_are_the_plan(
@@ -122,6 +157,10 @@ def test_the_form_and_the_drawer_are_the_plan(
     form.batch.setValue(8)
     form.rate.setValue(1e-3)
     form.amount.setValue(77)
+    parts.view.set_t(round(0.9 * parts.view.T))
+    before_t = panel.charts.levels.cursor.value()
+    parts.view.set_t(round(0.5 * parts.view.T))
+    assert panel.charts.levels.cursor.value() < before_t
     flat = panel.charts.levels.density.yData.copy()
     rows = panel.drawer.rows
     rows.control("weighting").setCurrentIndex(1)

@@ -50,6 +50,9 @@ class LossPlot(Plot):
             self.setXRange(*self._ends, padding=0.02)
             self.setYRange(middle - half, middle + half, padding=0.08)
             self._set_ticks(middle - half, middle + half)
+        else:
+            for name in ("left", "bottom"):
+                self.getAxis(name).setTicks([[]])
 
     def _set_ticks(self, low: float, high: float) -> None:
         set_ticks(self, self._ends, None)
@@ -69,6 +72,7 @@ class LevelPlot(Plot):
 
     def __init__(self, theme: Theme) -> None:
         self._area = QGraphicsPathItem()
+        self.cursor = pg.InfiniteLine(angle=90, movable=False)
         super().__init__(theme, small=True)
         self.setObjectName("levelPlot")
         self.setAccessibleName("Loss over the noise levels, and how often each is trained")
@@ -79,6 +83,7 @@ class LevelPlot(Plot):
         self.addItem(self.points)
         self.addItem(self._area, ignoreBounds=True)
         self._area.setZValue(-5)
+        self.addItem(self.cursor, ignoreBounds=True)
         self._density: Density | None = None
         self._ends = -6.2, 5.1
         self._top = 1.0
@@ -98,6 +103,13 @@ class LevelPlot(Plot):
         """Show how often each level is trained."""
         self._density = density
         self._fit()
+
+    def set_time(self, sigma: float) -> None:
+        """Put the time cursor where the schedule's level is."""
+        inside = self._ends[0] < math.log(max(sigma, 1e-9)) < self._ends[1]
+        self.cursor.setVisible(inside)
+        if inside:
+            self.cursor.setPos(math.log(sigma))
 
     def _fit(self) -> None:
         low = -DENSITY_SHARE * self._top
@@ -136,6 +148,7 @@ class LevelPlot(Plot):
         if not hasattr(self, "points"):
             return
         tokens = self.theme.tokens
+        self.cursor.setPen(self.line(tokens.cursor, 2.0))
         shade = QColor(tokens.sigma)
         shade.setAlpha(50)
         self._area.setBrush(shade)
@@ -168,7 +181,8 @@ class Charts(QWidget):
                 self.levels,
                 "Error of the network's output at each noise level, 1 = no better than guessing\n"
                 "the mean. Filled: how often the training sees that level. Where it hardly looks,\n"
-                "the network learns little: that is why a schedule matters.",
+                "the network learns little: that is why a schedule matters.\n"
+                "The amber line is where t stands.",
             ),
         ):
             head.setToolTip(tooltip)

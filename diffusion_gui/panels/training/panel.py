@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from diffusion_gui.panels.training.words import copies_line, data_line, numbers_
 from diffusion_gui.session.training_home import TRAINING_ENDING
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.training import TrainingController, TrainState
+from diffusion_gui.state.view_state import ViewState
 
 WIDE = 1000
 """Width in pixels from which on the drawer leaves the charts their place."""
@@ -43,9 +45,11 @@ class TrainingPanel(Panel):
     folder_wished = Signal()
     sample_wished = Signal()
 
-    def __init__(self, training: TrainingController, document: Document, theme: Theme) -> None:
+    def __init__(
+        self, training: TrainingController, document: Document, view: ViewState, theme: Theme
+    ) -> None:
         super().__init__("trainingPanel", "Training", theme)
-        self._training, self._document = training, document
+        self._training, self._document, self._view = training, document, view
         self._said = ""
         self.setAcceptDrops(True)
         self._build_head()
@@ -59,6 +63,7 @@ class TrainingPanel(Panel):
         self._tint()
         for show in (self._show_state, self._show_data, self._show_numbers, self._show_density):
             show()
+        self._show_time()
         self._show_samples()
 
     def _build_head(self) -> None:
@@ -118,6 +123,8 @@ class TrainingPanel(Panel):
         plans.changed.connect(self._show_buttons)
         plans.data_changed.connect(self._show_data)
         self._document.schedule_changed.connect(self._show_density)
+        self._document.schedule_changed.connect(self._show_time)
+        self._view.t_changed.connect(self._show_time)
         self.theme.changed.connect(self._tint)
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -195,6 +202,7 @@ class TrainingPanel(Panel):
     def _show_numbers(self) -> None:
         news = self._training.news
         self.numbers.setText(numbers_line(self._training))
+        self.numbers.setVisible(bool(self.numbers.text()))
         empty = np.zeros(0)
         curve = news.curve if news is not None else (empty, empty, empty)
         self.charts.loss.show_curve(*curve)
@@ -209,6 +217,12 @@ class TrainingPanel(Panel):
     def _show_density(self) -> None:
         options = self._training.plans.plan.options
         self.charts.levels.show_density(density(options, self._document.schedule))
+
+    @Slot()
+    def _show_time(self) -> None:
+        schedule, t = self._document.schedule, min(self._view.t, self._document.schedule.T)
+        a, s = float(schedule.a[t]), float(schedule.s[t])
+        self.charts.levels.set_time(s / a if a > 0.0 else math.inf)
 
     @Slot()
     def _show_samples(self) -> None:

@@ -16,7 +16,7 @@ GAP = 6
 NUMBER = 30
 """Width of the ratio beside a pair."""
 HEAD = 18
-LARGEST = 96
+LARGEST = 160
 """Side of a sample in pixels at most: beyond that more can be seen of nothing."""
 
 

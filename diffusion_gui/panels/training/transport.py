@@ -37,7 +37,7 @@ class TrainingTransport(QWidget):
         self.pause = button("Pause", "Hold after the step under way", "accent")
         self.stop = button("Stop", "End after this step, and save: Resume goes on exactly there")
         self.new = button("New", "Begin from random weights again; the files of this one stay")
-        self.newest = button("", "Go on with the training that was saved last")
+        self.newest = button("Resume", "Go on with the training that was saved last")
         for widget, name in (
             (self.start, "trainButton"),
             (self.pause, "pauseTrainingButton"),

@@ -82,12 +82,12 @@ def state_line(training: TrainingController) -> str:
 def copies_line(copies: int, count: int, ratio: float) -> str:
     """Return whether samples are copies of training pictures, in words."""
     if copies >= MEMORISED * count:
-        said = "memorised"
+        said = f"memorised: {copies} of {count} are copies"
     elif copies:
-        said = "some are copies"
+        said = f"{copies} of {count} are copies"
     else:
         said = "no copies"
-    return f"{said}: {copies} of {count} below ⅓, median {ratio:.2f}"
+    return f"{said}, median {ratio:.2f}"
 
 
 def _count(number: int, noun: str) -> str:
