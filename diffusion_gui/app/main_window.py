@@ -141,7 +141,7 @@ class MainWindow(QMainWindow):
             "lastStep": p.run_view.last,
             "stop": p.sampling.stop,
             "forkRun": self.sampling.transport.fork.fork,
-            "unforkRun": p.sampling.unfork,
+            "unforkRun": self.sampling.fork.unfork,
             "showSampling": self.process.show_sampling,
             "showTraining": self.process.show_training,
             "showRuns": self._show_runs,

@@ -103,6 +103,15 @@ def test_a_training_that_was_stopped_goes_on_to_the_last_bit(precision):
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+def test_a_training_without_captions_goes_on_as_well():
+    pictures = PictureSet.of(flats().pixels)
+    trainer = Trainer(pictures, SHAPE, OPTIONS, CPU, precision=Precision.FLOAT32)
+    trainer.step()
+    resumed = Trainer.of_state(trainer.state(), pictures, CPU, Precision.FLOAT32)
+    assert resumed.step().loss == trainer.step().loss
+    assert all(parameter.grad is None for parameter in resumed.network.parameters())
+
+
 def test_a_state_with_nothing_learned_goes_on_too():
     state = training().state()
     resumed = Trainer.of_state(state, flats(), CPU, Precision.FLOAT32)

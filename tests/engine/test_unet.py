@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from diffusion_gui.engine.denoisers.neural import neural
-from diffusion_gui.engine.denoisers.unet import UNet, encode
+from diffusion_gui.engine.denoisers.unet import Attention, UNet, encode
 from diffusion_gui.engine.denoisers.unet_config import UNetConfig, parameters
 from diffusion_gui.engine.errors import EngineError
 
@@ -76,6 +76,17 @@ def test_words_and_levels_change_what_it_says():
     assert float((said(0.5) - plain).abs().max()) > 1e-3
     torch.testing.assert_close(said(0.2, "heart red"), said(0.2, "red heart"))
     torch.testing.assert_close(said(0.2, "of a kind unheard"), plain)
+
+
+def test_attention_is_that_of_the_library():
+    torch.manual_seed(1)
+    attention = Attention(64)
+    attention.out = torch.nn.Identity()
+    x = torch.randn(2, 64, 4, 6)
+    qkv = attention.qkv(attention.norm(x)).flatten(2).unflatten(1, (3, 2, 32))
+    q, k, v = qkv.transpose(-1, -2).unbind(1)
+    mixed = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(-1, -2)
+    torch.testing.assert_close(attention(x) - x, mixed.reshape(x.shape), rtol=1e-5, atol=1e-6)
 
 
 def test_captions_become_places_in_the_vocabulary_filled_up_with_zeros():

@@ -209,15 +209,18 @@ class Trainer:
         loss = (weight(self.options.weighting, sigma, self.config.sigma_data) * errors).mean()
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._adam)
-        length = nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
-        told = torch.stack((processes.mean_of(loss.detach()), length)).tolist()
+        gradients = [one.grad for one in self.network.parameters() if one.grad is not None]
+        length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        mean, norm = torch.stack((processes.mean_of(loss.detach()), length)).tolist()
         leaves_out = self.precision is Precision.FLOAT16  # its scaler does, where a gradient is not
-        if not math.isfinite(told[0]) or not (leaves_out or math.isfinite(told[1])):
+        if not math.isfinite(mean) or not (leaves_out or math.isfinite(norm)):
             raise EngineError(
                 f"the loss of step {self.step_number} is not a number; choose a smaller learning"
                 f" rate than {self.options.learning_rate:g}, or float32"
             )
-        return errors.detach(), told[0], told[1]
+        if norm > self.options.clip:
+            torch._foreach_mul_(gradients, self.options.clip / norm)
+        return errors.detach(), mean, norm
 
     def _errors(self, part: Batch) -> Tensor:
         """Return the mean squared error of F for each picture [B]."""
