@@ -14,7 +14,7 @@ from diffusion_gui.session.networks import NetworkStore, Opened, open_file
 from diffusion_gui.state.jobs import Job, JobRunner
 from diffusion_gui.state.settings import Settings
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Networks(QObject):
@@ -103,5 +103,5 @@ def _opened(paths: Sequence[str], read: Callable[[str], Opened], job: Job) -> li
         try:
             found.append(read(path))
         except EngineError as problem:
-            log.info("a network that was open before is left out: %s", problem)
+            _log.warning("a network that was open before is left out: %s", problem)
     return found

@@ -105,10 +105,10 @@ class SamplingPanel(Panel):
     def _bind(self) -> None:
         controller, shown = self._of.controller, self._of.shown
         self._of.starts.refused.connect(self.refuse)
-        self.form.refused.connect(self._on_refused)
-        self.form.sample_wished.connect(self._sample)
         for fork in (self.fork, self.transport.fork):
             fork.said.connect(self.told.say)
+        self.form.refused.connect(self._on_refused)
+        self.form.sample_wished.connect(self._sample)
         for wished in (self.start.mask_wished, self.start_bar.paint_wished):
             wished.connect(self.start_windows.paint_mask)
         self.start.trip_wished.connect(self.start_windows.make_trips)

@@ -30,7 +30,9 @@ from diffusion_gui.state.networks import Networks
 
 PARAMS, PARAM_SHARE, PARAM_LEAST = 5, 70, 64
 """Where in the row the sampler's parameters stand; of each the share of the width, the least."""
-CAPTION_ROOM = 120
+ROOMY = 720
+"""Width from which on the size of a network, which cannot be chosen, stands beside its caption."""
+CAPTION_ROOM = 140
 """Pixels more than its least that a caption has before the sampler's parameters come."""
 COUNT = f"Pictures drawn at once, 1 to {MAX_COUNT}"
 DATA = "The images the model knows: the emoji, or all pictures in the tray of the image panel"
@@ -96,6 +98,8 @@ class SettingsForm(QWidget):
             row.addWidget(field, share)
             if control is self.data:
                 self._data_field = field
+            elif control is self.data_size:
+                self._size_field = field
 
     def minimumSizeHint(self) -> QSize:
         """Ask for the fields alone: the sampler's parameters are in the drawer as well."""
@@ -113,9 +117,12 @@ class SettingsForm(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show the sampler's parameters where there is room for them."""
         super().resizeEvent(event)
-        self._show_params()
+        self._fit()
 
-    def _show_params(self) -> None:
+    def _fit(self) -> None:
+        """Show what there is room for: the size of a network, the sampler's parameters."""
+        roomy = self.told.isHidden() or self.data_size.isEnabled() or self.width() >= ROOMY
+        self._size_field.setVisible(roomy)
         number = len(SAMPLERS[self._document.experiment.sampling.sampler].params)
         room = self.minimumSizeHint().width() + (0 if self.told.isHidden() else CAPTION_ROOM)
         needed = room + number * (PARAM_LEAST + GAP)
@@ -145,11 +152,11 @@ class SettingsForm(QWidget):
         pictures = len(self._document.experiment.pictures)
         self.data.setItemText(0, f"Emoji ({len(captions()):,})")
         self.data.setItemText(1, f"Tray ({pictures})")
-        self.model.show_model(sampling)
-        self._show_network(sampling)
         listed = bool(SPACINGS[sampling.spacing].listed)
         self.steps.setEnabled(not listed)
         self.steps.setToolTip(LISTED if listed else STEPS)
+        self.model.show_model(sampling)
+        self._show_network(sampling)
         for combo, value in (
             (self.data, sampling.data),
             (self.sampler, sampling.sampler),
@@ -164,7 +171,7 @@ class SettingsForm(QWidget):
         self.sampler.setToolTip(_describe(sampler))
         self.params.show_values(sampler.params, sampling.params)
         self._row.setStretch(PARAMS, PARAM_SHARE * len(sampler.params))
-        self._show_params()
+        self._fit()
         forked = self._document.experiment.fork is not None
         self.count.setEnabled(not forked)
         self.count.setToolTip(KEPT if forked else COUNT)

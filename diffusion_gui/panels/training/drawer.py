@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Slot
-from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.experiment import DEVICES
 from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.training.options import Levels
 from diffusion_gui.engine.training.params import PARAMS, values_of, with_values
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.number_boxes import NumberBox, show_number
 from diffusion_gui.panels.common.param_rows import CAPTION, FIELD, ParamRows
 from diffusion_gui.panels.common.widgets import label
@@ -50,7 +51,7 @@ class TrainingDrawer(QScrollArea):
         self.save.setFixedWidth(FIELD)
         self.save.setToolTip("A checkpoint is written every so many minutes, and at the end")
         self.save.valueChanged.connect(lambda value: self._plans.change(save_minutes=value))
-        self.device = QComboBox()
+        self.device = Combo()
         self.device.setObjectName("trainingDeviceCombo")
         for key in DEVICES:
             self.device.addItem(_DEVICES[key], key)
