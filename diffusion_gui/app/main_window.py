@@ -32,7 +32,6 @@ from diffusion_gui.panels.images.panel import ImagePanel, Sources
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.sampling.sources import Sources as RunSources
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
-from diffusion_gui.state.run_view import SamplingPage
 
 MARGIN = 10
 _WIDTHS, _HALVES = (35, 65), (12, 13)
@@ -61,6 +60,7 @@ class MainWindow(QMainWindow):
         self.actions_by_name[name].setChecked(True)
         self._bind()
         self.warming = Warming(parts.sampling, self)
+        self.warming.ended.connect(self.sampling.prepare)
         self._restore_layout()
         self.toolbar.slider.setFocus()
 
@@ -144,7 +144,7 @@ class MainWindow(QMainWindow):
             "unforkRun": self.sampling.fork.unfork,
             "showSampling": self.process.show_sampling,
             "showTraining": self.process.show_training,
-            "showRuns": self._show_runs,
+            "showRuns": self.process.show_runs,
             "denoiseFromHere": p.starts.from_here,
             "startInverted": p.starts.inverted,
             "startFromNoise": p.starts.from_noise,
@@ -198,10 +198,6 @@ class MainWindow(QMainWindow):
             self.images.bar.show_lines(
                 ["The clipboard holds no picture and no schedule: copy one, then paste"]
             )
-
-    def _show_runs(self) -> None:
-        self.process.show_sampling()
-        self.sampling.show_page(SamplingPage.RUNS)
 
     @Slot()
     def _reset_all(self) -> None:

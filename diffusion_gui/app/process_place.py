@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QStackedWidget
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.panels.common.place_tabs import PlaceTabs
 from diffusion_gui.panels.sampling.panel import SamplingPanel
+from diffusion_gui.state.run_view import SamplingPage
 
 if TYPE_CHECKING:
     from diffusion_gui.panels.training.panel import TrainingPanel
@@ -67,6 +68,11 @@ class ProcessPlace(QStackedWidget):
     def show_sampling(self) -> None:
         """Show the sampling panel."""
         self.show_place(SAMPLING)
+
+    def show_runs(self) -> None:
+        """Show the list of runs."""
+        self.show_sampling()
+        self.sampling.show_page(SamplingPage.RUNS)
 
     @Slot()
     def show_training(self) -> None:
