@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 BUNDLED = "emoji-32.safetensors"
 _BLOCK = 1024**2
+MOST_OLD = 4
+"""So many earlier selves of networks in training are kept for runs that name them."""
 MOST_LOADED = 2
 """So many networks are kept in memory; the one that was not asked for longest goes."""
 
@@ -81,7 +84,10 @@ class UNetFile:
         from diffusion_gui.session.model_files import read_model
 
         if self._loaded is None:
-            self._loaded, _ = read_model(self.path)
+            loaded, header = read_model(self.path)
+            if header != self.header:
+                raise EngineError(f"{self.path}: the file is another by now; open it again")
+            self._loaded = loaded
         return self._loaded
 
     def free(self) -> None:
@@ -95,6 +101,8 @@ class NetworkStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._networks: dict[str, tuple[NetworkRef, Network]] = {}
+        self._old: OrderedDict[str, Network] = OrderedDict()
+        """Earlier selves of networks in training, the one that was not asked for longest first."""
         self._bundled: UNetFile | None = None
         self._recent: list[Network] = []
 
@@ -126,6 +134,9 @@ class NetworkStore:
         if ref is None:
             return self._find_bundled()
         with self._lock:
+            if ref.id in self._old:
+                self._old.move_to_end(ref.id)
+                return self._old[ref.id]
             found = self._networks.get(ref.id)
         return found[1] if found else None
 
@@ -148,6 +159,17 @@ class NetworkStore:
             self._networks.pop(ref.id, None)
             self._networks[ref.id] = ref, network
         return ref
+
+    def renew(self, old: NetworkRef | None, ref: NetworkRef, network: Network) -> None:
+        """Take in a network in the place of its `old` self, which is listed no more."""
+        with self._lock:
+            gone = self._networks.pop(old.id, None) if old is not None else None
+            if gone is not None:
+                self._old[gone[0].id] = gone[1]
+            while len(self._old) > MOST_OLD:
+                self._old.popitem(last=False)
+            self._old.pop(ref.id, None)
+        self.add(ref, network)
 
     def open_model(self, path: AnyPath, name: str = "") -> NetworkRef:
         """Take in a file of the program's own; raises EngineError where it is none."""
