@@ -1,8 +1,8 @@
 """Whether a network does what its file says: one pass at several levels of known noise.
 
-The score of a kind is the correlation of what the network gave with what it would have to give of
-that kind, 1 at best. The picture itself is never in it alone: a network that copies its input gets
-no credit for the target's own part. Imports torch.
+The score of a kind is the correlation of what the network gave with what a network of that kind
+would have to give, 1 at best. x_t is in neither of the two: nothing is gained by copying it.
+Imports torch.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def examine(
             answers.append(Answer(a, s, x, c, given))
             for kind in sums:
                 target = from_x0(kind, own, x, c * a, c * s)
-                sums[kind] += _correlation(given, target) / len(SIGMAS)
+                sums[kind] += _concordance(given, target) / len(SIGMAS)
             made += 1
             done(made)
         kept[pixels] = tuple(answers)
@@ -156,12 +156,17 @@ def _level(clock: Clock, sigma: float) -> tuple[float, float]:
     return 1.0 / size, held / size
 
 
-def _correlation(given: Tensor, target: Tensor) -> float:
-    """Return Pearson's correlation over all numbers; 0 where it does not exist."""
+def _concordance(given: Tensor, target: Tensor) -> float:
+    """Return Lin's concordance correlation over all numbers (Biometrics 45, 1989, p. 255).
+
+    Pearson's, less what scale and mean are off: 1 only where the numbers are the same. 0 where it
+    does not exist.
+    """
     one, other = (value.double().flatten() for value in (given, target))
+    apart = float(one.mean() - other.mean()) ** 2
     one, other = one - one.mean(), other - other.mean()
-    size = float(one.norm() * other.norm())
-    found = float(one @ other) / size if size > 0.0 else 0.0
+    size = float(one @ one + other @ other) / len(one) + apart
+    found = 2.0 * float(one @ other) / len(one) / size if size > 0.0 else 0.0
     return found if math.isfinite(found) else 0.0
 
 
