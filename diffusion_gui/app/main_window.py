@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, 
 
 from diffusion_gui import __version__
 from diffusion_gui.app.actions import build_menus
+from diffusion_gui.app.network_files import NetworkFiles
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
 from diffusion_gui.app.run_files import RunFiles
@@ -89,6 +90,7 @@ class MainWindow(QMainWindow):
         self.sampling = SamplingPanel(runs, p.theme)
         self.picture_files = PictureFiles(p, self.images)
         self.run_files = RunFiles(p, self.sampling)
+        self.network_files = NetworkFiles(p, self.sampling)
         self.sample_drags = SampleDrags(p, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, _HALVES)
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, _WIDTHS)
@@ -111,7 +113,7 @@ class MainWindow(QMainWindow):
             self.schedule.operations,
         ):  # fmt: skip
             speaker.said.connect(self.toolbar.say)
-        for of_runs in (self.run_files, self.sample_drags):
+        for of_runs in (self.run_files, self.sample_drags, self.network_files):
             of_runs.said.connect(self.sampling.told.say)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
@@ -150,6 +152,7 @@ class MainWindow(QMainWindow):
             **self.schedule_files.handlers(),
             **self.picture_files.handlers(),
             **self.run_files.handlers(),
+            **self.network_files.handlers(),
             "shortcuts": self._show_shortcuts,
             "about": self._show_about,
         }
@@ -171,11 +174,12 @@ class MainWindow(QMainWindow):
 
     @Slot(list)
     def open(self, paths: list[str]) -> None:
-        """Open files and folders as if dropped: an experiment, a schedule, the rest as pictures."""
+        """Open files and folders as if dropped: experiment, network, schedule, or pictures."""
         if not paths:
             return
         self._parts.settings.folder = str(Path(paths[0]).parent)
-        if pictures := self.schedule_files.take(self.picture_files.restorer.take(paths)):
+        rest = self.network_files.take(self.picture_files.restorer.take(paths))
+        if pictures := self.schedule_files.take(rest):
             self._parts.loader.open(pictures)
 
     @Slot()
@@ -278,6 +282,7 @@ class MainWindow(QMainWindow):
         self.picture_files.shutdown()
         self.sample_drags.shutdown()
         self.run_files.shutdown()
+        self.network_files.shutdown()
         self._parts.shutdown()
         super().closeEvent(event)
 

@@ -8,7 +8,7 @@ Imports torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,16 +66,22 @@ class Sanity:
             return self.use
         return replace(self.use, pixels=best[0], prediction=best[1])
 
-    def pictures(self, use: Use) -> tuple[Pixels, Pixels]:
-        """Return the first picture with its noise, and what the network makes of it.
+    @property
+    def count(self) -> int:
+        """How many pictures were asked about."""
+        return len(self._answers[self.use.pixels][0].x)
+
+    def pictures(self, use: Use, number: int = 0) -> tuple[Pixels, Pixels]:
+        """Return one of the pictures with its noise, and what the network makes of it.
 
         Both uint8 [levels, size, size, 3].
         """
+        one = slice(number, number + 1)
         noisy, clean = [], []
         for answer in self._answers[use.pixels]:
             a, s = answer.scale * answer.a, answer.scale * answer.s
-            found = to_x0(use.prediction, answer.given[:1], answer.x[:1], a, s)
-            seen = answer.x[:1] / (answer.scale * math.hypot(answer.a, answer.s))
+            found = to_x0(use.prediction, answer.given[one], answer.x[one], a, s)
+            seen = answer.x[one] / (answer.scale * math.hypot(answer.a, answer.s))
             noisy.append(_shown(seen, use.pixels))
             clean.append(_shown(found, use.pixels))
         return np.stack(noisy), np.stack(clean)
@@ -139,13 +145,6 @@ def examine(
         kept[pixels] = tuple(answers)
         scores |= {(pixels, kind): value for kind, value in sums.items()}
     return Sanity(use, scores, SIGMAS, kept)
-
-
-def sentences(sanity: Sanity, use: Use) -> Iterator[tuple[Prediction, float]]:
-    """Yield each kind that the network may predict in the range of `use`, with its score."""
-    for (pixels, kind), value in sanity.scores.items():
-        if pixels is use.pixels:
-            yield kind, value
 
 
 def _level(clock: Clock, sigma: float) -> tuple[float, float]:

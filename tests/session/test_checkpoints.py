@@ -285,7 +285,7 @@ def test_a_plain_state_dict_is_the_same_network_and_its_schedule_is_asked(tmp_pa
             torch.testing.assert_close(one, two, rtol=0, atol=0)
 
 
-# --- levels and pixels -----------------------------------------------------------------------------
+# --- levels and pixels ------------------------------------------------------------------------
 
 
 def test_levels_are_told_by_snr_and_never_by_index() -> None:
@@ -318,7 +318,9 @@ def test_steps_outside_the_trained_range_are_counted(tmp_path: Path) -> None:
     assert about.sigma_min == pytest.approx(linear.sigma[1])
     assert about.sigma_max == pytest.approx(linear.sigma[-1])
     assert steps_outside(about, linear.sigma[1:].tolist()) == 0
-    beyond = (cosine.sigma[1:] > linear.sigma[-1]).sum() + (cosine.sigma[1:] < linear.sigma[1]).sum()
+    beyond = (cosine.sigma[1:] > linear.sigma[-1]).sum() + (
+        cosine.sigma[1:] < linear.sigma[1]
+    ).sum()
     assert steps_outside(about, cosine.sigma[1:].tolist()) == beyond > 0
     unit = _network(tmp_path, pixels=PixelRange.UNIT).about
     assert unit.sigma_max == pytest.approx(2.0 * linear.sigma[-1])
@@ -391,7 +393,7 @@ def test_the_check_gives_no_credit_to_weights_that_were_never_trained(tmp_path: 
         examine(network.loaded(), network.use, 3, pictures, poll=cancel)
 
 
-# --- what is no checkpoint -------------------------------------------------------------------------
+# --- what is no checkpoint --------------------------------------------------------------------
 
 
 class Code:
@@ -401,11 +403,14 @@ class Code:
         return os.mkdir, ("ran-as-code",)
 
 
-def _refusal(path: Path, load: bool = True) -> str:
+def _load(path: Path) -> None:
+    found = open_checkpoint(path)
+    found.load(found.use, lambda: None)
+
+
+def _refusal(path: Path) -> str:
     with pytest.raises(EngineError) as caught:
-        found = open_checkpoint(path)
-        if load:
-            found.load(found.use, lambda: None)
+        _load(path)
     line = str(caught.value)
     assert "\n" not in line
     assert str(path) in line or str(path.parent) in line
@@ -530,7 +535,8 @@ def test_a_use_that_a_network_cannot_have_is_refused(tmp_path: Path) -> None:
     found = open_checkpoint(tmp_path)
     for change in (
         {"size": 15}, {"size": 4}, {"size": 1024}, {"prediction": Prediction.FLOW},
-        {"weights": AVERAGED}, {"no_class": 4}, {"schedule": ScheduleSpec("ve")},
+        {"weights": AVERAGED}, {"no_class": 4},
+        {"schedule": ScheduleSpec("ve"), "prediction": Prediction.V},
     ):  # fmt: skip
         with pytest.raises(EngineError):
             found.check(replace(found.use, **change))

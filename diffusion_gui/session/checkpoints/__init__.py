@@ -7,18 +7,31 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
+from diffusion_gui.engine.checkpoint_use import Use
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import NetworkRef
+from diffusion_gui.engine.networks import Network
 from diffusion_gui.session.checkpoints import diffusers_unet, lucidrains
 from diffusion_gui.session.checkpoints.checkpoint import Checkpoint
 from diffusion_gui.session.checkpoints.network import CheckpointNetwork
 from diffusion_gui.session.checkpoints.tensors import ENDINGS, SAFE, open_tensors
 from diffusion_gui.session.files import AnyPath
 from diffusion_gui.session.model_header import KEY, read_header
+from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.schedule_weights import MOST_ARRAY_BYTES
 
-__all__ = ["Checkpoint", "CheckpointNetwork", "holds_network", "is_own", "open_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "CheckpointNetwork",
+    "holds_network",
+    "is_own",
+    "open_checkpoint",
+    "open_network",
+    "open_own",
+]
 
 _LEAST_BYTES = 8 * MOST_ARRAY_BYTES
 """Above this a file of weights is a network; a schedule's tables are smaller."""
@@ -57,6 +70,31 @@ def is_own(path: AnyPath) -> bool:
         return KEY in open_tensors(file).metadata
     except EngineError:
         return False
+
+
+def open_network(
+    path: AnyPath, use: Use | None = None, poll: Callable[[], None] = lambda: None
+) -> tuple[NetworkRef, Network]:
+    """Return the network of any file or folder, called as that says, or as `use` says.
+
+    Raises EngineError with one line where it is none, or none that can be called so. Weights are
+    read when a run asks for them.
+    """
+    if is_own(path):
+        return open_own(path)
+    found = open_checkpoint(path)
+    network = CheckpointNetwork(found, use or found.use)
+    found.check(network.use)
+    return network.ref(poll), network
+
+
+def open_own(path: AnyPath) -> tuple[NetworkRef, Network]:
+    """Return the network in a file of this program's."""
+    store = NetworkStore()
+    ref = store.open_model(Path(path).absolute())
+    network = store.find(ref)
+    assert network is not None
+    return ref, network
 
 
 def open_checkpoint(path: AnyPath) -> Checkpoint:

@@ -18,6 +18,7 @@ from diffusion_gui.engine.checkpoint_use import AVERAGED, TRAINED, PixelRange, U
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.predictions import Prediction
 from diffusion_gui.engine.schedules import Family, ScheduleSpec, family_of
+from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.session.checkpoints.checkpoint import Checkpoint
 from diffusion_gui.session.checkpoints.tensors import (
     SAFE,
@@ -142,13 +143,14 @@ def _checkpoint(
         spec = ScheduleSpec("ve")
     family = family_of(spec)
     size = _side(config.get("sample_size"), first.config_file)
+    halvings = 2 ** (len(config.get("block_out_channels", (0,) * 4)) - 1)
     classes = _classes(config, shapes, index, first.config_file)
     use = Use(
         _prediction(told, family, edm),
         pixels=PixelRange.UNIT if fourier and family is Family.VE else PixelRange.SYMMETRIC,
         weights=AVERAGED if AVERAGED in sources else TRAINED,
         schedule=spec,
-        size=size or 32,
+        size=size or max(32, halvings),
         edm=edm,
     )
     if not has_schedule:
@@ -169,7 +171,7 @@ def _checkpoint(
         has_schedule=has_schedule,
         says_prediction=bool(told and told.prediction),
         says_size=size is not None,
-        halvings=2 ** (len(config.get("block_out_channels", (0,) * 4)) - 1),
+        halvings=halvings,
         classes=classes,
         notes=notes,
     )
@@ -333,9 +335,8 @@ def _load(source: _Source, use: Use, poll: Poll) -> nn.Module:
 
 def _built(source: _Source) -> Any:
     """Return the network without memory for its weights."""
-    import torch
-
     try:
+        torch = import_torch("diffusers.models.unets.unet_2d")
         from diffusers import UNet2DModel
     except ImportError:
         raise EngineError(

@@ -46,7 +46,9 @@ def main() -> None:
     found = {"x": x, "t": torch.tensor(STEPS)}
     for objective in ("pred_noise", "pred_x0", "pred_v"):
         for name, weights in (("trained", network), ("averaged", average.ema_model.model)):
-            whole = GaussianDiffusion(weights, image_size=SIZE, timesteps=T, objective=objective).eval()
+            whole = GaussianDiffusion(
+                weights, image_size=SIZE, timesteps=T, objective=objective
+            ).eval()
             found[f"{objective}.loss_weight"] = whole.loss_weight
             with torch.no_grad():
                 rows = [whole.model_predictions(x, torch.full((2,), t)).pred_x_start for t in STEPS]
