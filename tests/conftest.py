@@ -104,6 +104,7 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
         built.comparison,
         built.editor,
         built.presets,
+        built.networks,
         built.player,
         built.view,
         built.document,

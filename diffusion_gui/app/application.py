@@ -110,6 +110,7 @@ class Starter(QObject):
             self._window.open(self._paths)
         self._parts.sampling.run()
         self._parts.presets.load()
+        self._parts.networks.recall()
 
 
 class Screenshot(QObject):

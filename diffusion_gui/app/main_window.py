@@ -86,6 +86,7 @@ class MainWindow(QMainWindow):
             p.run_checks,
             p.run_endings,
             p.settings,
+            p.networks,
         )
         self.sampling = SamplingPanel(runs, p.theme)
         self.picture_files = PictureFiles(p, self.images)

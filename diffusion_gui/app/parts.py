@@ -71,6 +71,7 @@ class Parts:
     def shutdown(self) -> None:
         """End the background threads; safe to call twice."""
         self.presets.shutdown()
+        self.networks.shutdown()
         self.chain.shutdown()
         self.estimator.shutdown()
         self.forecaster.shutdown()
@@ -105,7 +106,7 @@ def build_parts(
     pictures = PictureSet(document, view, store, app)  # first to hear: it says what is shown next
     preview = ForwardPreview(document, view, store, comparison, app)
     player = Player(view, settings, app)
-    networks = Networks(app)
+    networks = Networks(app, settings)
     wish = device or settings.device
     sampling = SamplingController(document, store, wish, settings.live, app, networks.store)
     preview.gives_way = lambda: sampling.live and sampling.active
@@ -134,7 +135,7 @@ def build_parts(
         run_view=run_view,
         run_checks=RunChecks(sampling, app),
         run_comparison=RunComparison(sampling.runs, run_view, app),
-        forecaster=Forecaster(document, sampling, app),
+        forecaster=Forecaster(document, sampling, app, networks),
         run_endings=RunEndings(run_view, sampling.runs, app),
         starts=Starts(document, view, sampling, store, app),
         estimator=Estimator(document, view, sampling, app),

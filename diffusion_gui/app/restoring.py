@@ -84,6 +84,7 @@ class Restorer(QObject):
     def _restore(self, source: str | bytes, name: str, instead: Callable[[], object]) -> None:
         """Restore from a file or bytes called `name`, or say why not and do something `instead`."""
         store, document = self._parts.store, self._parts.document
+        networks = self._parts.networks.store
         trusted = (*self._parts.first_experiment.pictures, *document.experiment.pictures)
 
         def read(_: Watch) -> Restored | str:
@@ -91,7 +92,7 @@ class Restorer(QObject):
 
             known = {ref.id: ref for ref in (*store.defer_bundled(), *trusted)}
             try:
-                found = read_experiment(source, known, partial(_loaded, store))
+                found = read_experiment(source, known, partial(_loaded, store), networks.trusted)
             except EngineError as error:
                 return f"{error}; opened as a picture instead"
             sources = {ref.id: ref.source for ref in found.experiment.pictures}

@@ -27,6 +27,7 @@ from typer.core import TyperGroup
 
 from diffusion_gui import __version__
 from diffusion_gui.cli import options, reading, sampling
+from diffusion_gui.engine.denoisers import LEARNED, MODELS
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import (
     EMOJI,
@@ -48,6 +49,7 @@ from diffusion_gui.session.diffusers_export import NOTES_KEY, to_config
 from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import View, check
 from diffusion_gui.session.forward_export import Scene, Subject, save_strip
+from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.resources import resource
 from diffusion_gui.session.schedule_import import Imported
@@ -185,7 +187,7 @@ def sample(
     image_size: options.ImageSize = None,
     count: options.Count = 16,
     seed: options.Seed = 0,
-    size: options.Size = 32,
+    size: options.Size = None,
     spacing: options.SpacingName = "trailing",
     spacing_settings: options.SpacingSettings = None,
     levels: options.LevelList = None,
@@ -203,11 +205,17 @@ def sample(
     """Sample pictures by the reverse process and write them as a grid."""
     wanted = sampling.Files(output, trajectory, animation)
     wanted.check()
+    networks = NetworkStore()
     if source is not None:
         apart = ("source", "output", "device", "trajectory", "animation")
-        reading.check_alone(context, apart)
-        _sample(sampling.exported(source, wanted), device, wanted)
+        given = model not in MODELS  # the file of the run's network, which it does not name itself
+        reading.check_alone(context, (*apart, "model") if given else apart)
+        if given:
+            reading.find_network(model, networks)
+        _sample(sampling.exported(source, wanted, networks), device, wanted)
         return
+    model, network = reading.find_network(model, networks)
+    size = reading.read_size(size, networks.about(network) if model in LEARNED else None, model)
     params = reading.read_sampler_settings(sampler, settings)
     model_params = reading.read_model_settings(model, model_settings)
     found = reading.find_schedule(schedule, timesteps, image_size=image_size)
@@ -226,9 +234,11 @@ def sample(
         guidance=reading.read_guidance(guidance, guidance_settings, against),
         restart=reading.read_restart_settings(restart_settings),
         count=count,
+        network=network,
     )
     experiment = Experiment(found.spec, sampling=told, seed=seed)
-    _sample(sampling.prepare(experiment, images, start, t, wanted), device, wanted, found.notes)
+    job = sampling.prepare(experiment, images, start, t, wanted, networks)
+    _sample(job, device, wanted, found.notes)
 
 
 def _sample(

@@ -17,6 +17,7 @@ from diffusion_gui.engine.experiment import (
     MAX_COUNT,
     MAX_OFFSET,
     MAX_SEED,
+    NETWORK_SIZES,
     Fit,
     NoiseKind,
 )
@@ -113,7 +114,13 @@ MotionFile = Annotated[
     typer.Option("--animation", help=f"Also write x_t over t: {names(KINDS)}."),
 ]
 Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of all noise.")]
-ModelName = Annotated[str, _choice(known=MODELS, text="Model")]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME|FILE",
+        help=f"{names(MODELS)}; neural is the network that comes with the program, FILE another.",
+    ),
+]
 ModelSettings = Annotated[list[str] | None, _settings(MODELS, "--model-set")]
 Images = Annotated[str, typer.Option(metavar="DIR|emoji", help="The images that the model knows.")]
 SamplerName = Annotated[str, _choice(known=SAMPLERS, text="Sampler")]
@@ -122,14 +129,25 @@ Steps = Annotated[
     int, typer.Option(min=1, max=MAX_STEPS, help="Steps, of one model call each or two.")
 ]
 Count = Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="How many pictures.")]
-Size = Annotated[int, _choice(known=DATA_SIZES, text="Side of a picture in pixels")]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        min=NETWORK_SIZES[0], max=NETWORK_SIZES[1],
+        help=f"Side of a picture in pixels: {names(DATA_SIZES)}, 32 if not given; of a network its"
+        " own.",
+    ),
+]  # fmt: skip
 SpacingSettings = Annotated[list[str] | None, _settings(SPACINGS, "--spacing-set")]
 LevelList = Annotated[
     str | None,
     typer.Option("--levels", metavar="X,X,...", help="For the spacings times and sigmas."),
 ]
 Label = Annotated[
-    str, typer.Option(help="Only the images of this class folder, or with this word in the name.")
+    str,
+    typer.Option(
+        help="Only the images of this class folder, or with this word in the name; what a network"
+        " shall draw, in words of its captions."
+    ),
 ]
 GuidanceName = Annotated[str, _choice(known=("", *GUIDANCE), text="Guidance (with --label)")]
 GuidanceSettings = Annotated[list[str] | None, _settings(GUIDANCE, "--guidance-set")]

@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np
 import typer
 
-from diffusion_gui.engine.denoisers import MODELS
+from diffusion_gui.engine.denoisers import LEARNED, MODELS, NEURAL
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Guidance
+from diffusion_gui.engine.experiment import DATA_SIZES, Guidance, NetworkRef
 from diffusion_gui.engine.guidance import GUIDANCE
+from diffusion_gui.engine.networks import About
 from diffusion_gui.engine.params import Param, Values, pack, resolve
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import PRESETS, SPACINGS, ScheduleSpec, build
 from diffusion_gui.session.format import MOST_LEVEL
+from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
 
+USUAL_SIZE = 32
+"""Side of the pictures of a closed form, where nobody says otherwise."""
 _MOST_TIMES, _MOST_DIGITS = 64, 20
 
 
@@ -88,6 +92,30 @@ def read_settings(
     packed = pack(values)
     resolve(params, packed, f"{flag}: {owner}")
     return packed
+
+
+def find_network(model: str, networks: NetworkStore) -> tuple[str, NetworkRef | None]:
+    """Return the model of a name, or "neural" and the network in a file, taken into `networks`.
+
+    Raises EngineError for what is neither, and for a file that is no network.
+    """
+    if model in MODELS:
+        return model, None
+    if not Path(model).exists():
+        raise EngineError(
+            f"--model: {model!r} is not known; choose one of: {names(MODELS)}, or give the file of"
+            " a network"
+        )
+    return NEURAL, networks.open_model(model)
+
+
+def read_size(size: int | None, network: About | None, model: str) -> int:
+    """Return the side of the pictures: that of a network, or one of DATA_SIZES."""
+    if model in LEARNED:
+        return size or (network.size if network is not None else USUAL_SIZE)
+    if size is not None and size not in DATA_SIZES:
+        raise EngineError(f"--size {size} is not known; choose one of: {names(DATA_SIZES)}")
+    return size or USUAL_SIZE
 
 
 def read_model_settings(model: str, settings: list[str] | None) -> Values:

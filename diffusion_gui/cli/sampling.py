@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffusion_gui.cli.progress import step_progress
+from diffusion_gui.engine.denoisers import LEARNED
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
+from diffusion_gui.engine.forecast import obstacle
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Pixels, read_picture, square
 from diffusion_gui.engine.lineage import lineage
-from diffusion_gui.engine.planning import transitions
+from diffusion_gui.engine.planning import transitions, uses_data
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library
 from diffusion_gui.session.animation import check_animation
@@ -28,10 +30,10 @@ from diffusion_gui.session.format import check, decode
 from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.png_parts import portable
-from diffusion_gui.session.restore import read_experiment, renamed
+from diffusion_gui.session.restore import read_experiment, renamed, with_networks
 from diffusion_gui.session.run_export import Look, RunMotion, save_run_animation
 from diffusion_gui.session.run_inputs import Carriage, RunInputs, carriage, network_of
-from diffusion_gui.session.shared import needed, shared
+from diffusion_gui.session.shared import learns_from_tray, needed, shared
 from diffusion_gui.session.trajectory_export import ENDINGS, check_trajectory, save_trajectory
 
 if TYPE_CHECKING:
@@ -99,11 +101,17 @@ class Files:
 
 
 def prepare(
-    experiment: Experiment, images: str, start: Path | None, t: int | None, wanted: Files
+    experiment: Experiment,
+    images: str,
+    start: Path | None,
+    t: int | None,
+    wanted: Files,
+    networks: NetworkStore,
 ) -> Job:
     """Check `experiment`, put the pictures and the start into it, and read their pixels.
 
-    Raises EngineError on bad settings, and when no image of the data can be read.
+    `networks` has the trained network that it may name. Raises EngineError on bad settings, and
+    when no image of the data can be read.
     """
     check(experiment)
     if (start is None) != (t is None):
@@ -117,16 +125,21 @@ def prepare(
         check_trajectory(wanted.trajectory, told, transitions(told) + 1)
     size = experiment.sampling.size
     begin = None if start is None else _read_square(start, size)
-    pixels, pictures, problems = _read_data(images, size)
+    if images != EMOJI and not uses_data(experiment.sampling):
+        raise EngineError(f"--images {images}: a network knows no images; leave it out")
+    if uses_data(experiment.sampling):
+        pixels, pictures, problems = _read_data(images, size)
+    else:
+        pixels, pictures, problems = np.empty((0, size, size, 3), np.uint8), (), []
     if begin is not None and t is not None:
         ref = begin[1]
         experiment = replace(
             experiment, sampling=replace(experiment.sampling, start=Start(ref.id, t))
         )
-        if images == EMOJI:  # elsewhere the pictures are the model's data, and it is not of it
+        if not learns_from_tray(experiment.sampling):  # else they are the data, and it is not of it
             pictures = (ref,)
     experiment = replace(experiment, pictures=pictures)
-    return _job(experiment, pixels, begin, tuple(problems))
+    return _job(experiment, pixels, begin, tuple(problems), networks)
 
 
 def _job(
@@ -134,18 +147,22 @@ def _job(
     pixels: Pixels,
     begin: tuple[Pixels, PictureRef] | None,
     problems: tuple[str, ...],
+    networks: NetworkStore,
 ) -> Job:
     """Return a run of one experiment, with the data and the start that were read for it."""
     emoji = experiment.sampling.data == EMOJI
     labels = library.captions() if emoji else library.labels(experiment.pictures)
     ids = (ref.id for ref in experiment.pictures)
-    own = {} if emoji else dict(zip(ids, pixels, strict=True))
+    own = dict(zip(ids, pixels, strict=True)) if learns_from_tray(experiment.sampling) else {}
     if begin is not None:
         own = {begin[1].id: begin[0]} | own
     carried = portable(own)
     kept = Carriage(shared(experiment, carried), carried, len(own) - len(carried))
-
-    network = network_of(experiment, NetworkStore())
+    network = network_of(experiment, networks)
+    if experiment.sampling.model in LEARNED:
+        about = network.about if network is not None else None
+        if line := obstacle(experiment, labels, about):
+            raise EngineError(line)
 
     def inputs(_: Experiment) -> Inputs:
         from diffusion_gui.engine.reverse import Inputs
@@ -155,18 +172,19 @@ def _job(
     return Job(experiment, inputs, kept, problems)
 
 
-def exported(source: Path, wanted: Files) -> Job:
+def exported(source: Path, wanted: Files, networks: NetworkStore) -> Job:
     """Return the run of an experiment that was exported: a .png with its pictures, or a .json.
 
-    Raises EngineError where it holds none, and where a picture that the run needs is not in it.
+    Its networks are found among `networks`. Raises EngineError where it holds none, and where a
+    picture or a network that the run needs is not at hand.
     """
     store = PictureStore()
     bundled = {ref.id: ref for ref in store.defer_bundled()}
     if source.suffix.lower() == ".json":
-        experiment = _decoded(source)
+        experiment = with_networks(_decoded(source), networks.trusted)
     else:
         check_readable(source)
-        found = read_experiment(source, bundled)
+        found = read_experiment(source, bundled, network=networks.trusted)
         sources = {ref.id: ref.source for ref in found.experiment.pictures}
         ids = {old: store.add(one, sources.get(old, "")).id for old, one in found.pictures.items()}
         if found.left_out:
@@ -176,6 +194,12 @@ def exported(source: Path, wanted: Files) -> Job:
             )
         experiment = renamed(found, ids).experiment
     for one in lineage(experiment):
+        if one.sampling.model in LEARNED and networks.about(one.sampling.network) is None:
+            ref = one.sampling.network
+            raise EngineError(
+                f"{source}: its network {ref.name if ref else 'that is bundled'} is not here: give"
+                " its file as --model"
+            )
         for picture in needed(one):
             if not store.knows(picture):
                 raise EngineError(
@@ -183,7 +207,8 @@ def exported(source: Path, wanted: Files) -> Job:
                 )
     if wanted.trajectory is not None:
         check_trajectory(wanted.trajectory, experiment, transitions(experiment) + 1)
-    return Job(experiment, RunInputs(store), carriage(experiment, store))
+    inputs = RunInputs(store, networks=networks)
+    return Job(experiment, inputs, carriage(experiment, store))
 
 
 def check_readable(source: Path) -> None:

@@ -15,6 +15,9 @@ from diffusion_gui.engine.schedules.schedule import ScheduleSpec
 EMOJI = "emoji"
 PICTURES = "pictures"
 DATA_SIZES = (16, 32, 64, 128)
+"""The sizes of a closed form's images; a trained network has its own, within NETWORK_SIZES."""
+NETWORK_SIZES = (8, 512)
+LARGEST_EMOJI = 64
 WORKING_SIZES = (32, 64, 128, 256, 512, 1024, 0)
 """The sizes at which a picture is noised; 0 stands for its own."""
 MAX_OFFSET = 1.0

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from diffusion_gui.engine.denoisers import LEARNED, MODELS
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Experiment, Sampling
+from diffusion_gui.engine.experiment import EMOJI, LARGEST_EMOJI, Experiment, Sampling
 from diffusion_gui.engine.guidance import check
 from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.lineage import fork_refusal
@@ -138,6 +138,11 @@ def _check_model(sampling: Sampling, labels: Sequence[str], network: About | Non
         check_label(network, sampling.label)
     if not labels and uses_data(sampling):
         raise EngineError("there are no pictures to learn from: drop some, or choose Emoji")
+    if sampling.data == EMOJI and uses_data(sampling) and sampling.size > LARGEST_EMOJI:
+        raise EngineError(
+            f"the emoji have {LARGEST_EMOJI} px, and the samples {sampling.size}: choose the"
+            " pictures of the tray"
+        )
     if sampling.label and not row.learned:
         members(labels, sampling.label)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from diffusion_gui.engine.experiment import Experiment, Inpaint
 from diffusion_gui.engine.guidance import GUIDANCE, check, values_of
 from diffusion_gui.engine.images import FloatImage, Pixels
 from diffusion_gui.engine.labels import members
-from diffusion_gui.engine.networks import Network, check_label, check_size
+from diffusion_gui.engine.networks import Network, Paired, check_label, check_size
 from diffusion_gui.engine.params import Values, resolve
 
 
@@ -47,6 +48,8 @@ class Built:
 
     main: Denoiser
     against: Denoiser | None = None
+    both: Denoiser | None = None
+    """Both at once, [B, 2 C, H, W], where they are one network that is told different things."""
     at_once: AtOnce = field(default_factory=AtOnce)
     """How many pictures both are asked for at a time."""
 
@@ -120,14 +123,16 @@ def _learned(
         raise EngineError("the network is not here: open its file again")
     check_size(network.about, sampling.size)
     check_label(network.about, sampling.label)
-    build = MODELS[sampling.model].build
-    main = build(network, poll, device=device, label=sampling.label)
-    guidance = sampling.guidance
+    row = MODELS[sampling.model]
+    values = resolve(row.params, sampling.model_params, row.title)
+    build = partial(row.build, network, poll, device=device, **values)
+    main, guidance = build(label=sampling.label), sampling.guidance
     if not guidance.method:
         return Built(main)
     if guidance.against in CLOSED_FORMS:
         return Built(main, _model(guidance.against, (), inputs.data, device, poll))
-    return Built(main, build(network, poll, device=device, label=""))
+    both = build(label=sampling.label, both=True) if isinstance(network, Paired) else None
+    return Built(main, build(label=""), both)
 
 
 def guided(
@@ -142,9 +147,9 @@ def guided(
     main = InParts(built.main, built.at_once, spare)
     if not guidance.method or built.against is None:
         return main
-    values = values_of(guidance)
     against = InParts(built.against, built.at_once, spare)
-    return GUIDANCE[guidance.method].build(main, against, **values)
+    both = InParts(built.both, built.at_once, spare) if built.both is not None else None
+    return GUIDANCE[guidance.method].build(main, against, both=both, **values_of(guidance))
 
 
 def conditioned(experiment: Experiment, built: Built, picture: Pixels | None) -> Built:

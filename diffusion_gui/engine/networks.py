@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.words import near, unknown
@@ -63,6 +63,15 @@ class Network(Protocol):
         ...
 
 
+@runtime_checkable
+class Paired(Protocol):
+    """A network that can be told a label and nothing in one call, for guidance away from itself."""
+
+    def both(self, device: torch.device, label: str) -> Denoiser:
+        """Return what gives both estimates [B, 2 C, H, W], that of D told `label` first."""
+        ...
+
+
 def check_label(about: About, label: str) -> None:
     """Raise EngineError where a network cannot be told `label`; says what is spelled like it."""
     if not label:
@@ -79,6 +88,17 @@ def check_label(about: About, label: str) -> None:
         like = near(word, about.vocabulary)
         hint = f"is it {like!r}?" if like else "use words of its captions"
         raise EngineError(f"{about.name} was not taught the word {word!r}: {hint}")
+
+
+def described(about: About) -> str:
+    """Return in a few sentences what a network is."""
+    size = f"{about.parameters / 1e6:.1f} million parameters, " if about.parameters else ""
+    parts = [f"{about.name}: {about.source}." if about.source else f"{about.name}."]
+    parts.append(f"{size}pictures of {about.size} × {about.size}.".capitalize())
+    if about.sigma_max < float("inf"):
+        between = f"{about.sigma_min:.3g} to {about.sigma_max:.3g}"
+        parts.append(f"It was told noise levels σ from {between}; beyond, the nearer end.")
+    return " ".join(parts)
 
 
 def check_size(about: About, size: int) -> None:

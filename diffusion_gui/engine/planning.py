@@ -14,6 +14,7 @@ from diffusion_gui.engine.experiment import EMOJI, Experiment, Sampling
 from diffusion_gui.engine.guidance import calls_at
 from diffusion_gui.engine.legs import Leg, legs, shared_calls, visited
 from diffusion_gui.engine.lineage import origin
+from diffusion_gui.engine.networks import About
 from diffusion_gui.engine.samplers import Levels
 
 
@@ -61,9 +62,28 @@ def model_key(experiment: Experiment) -> Any:
     own = sampling.data != EMOJI and uses_data(sampling)
     pictures = (experiment.pictures, forward.fit, forward.background) if own else ()
     against = sampling.guidance.method and (sampling.guidance.against or "itself")
-    network = sampling.network if sampling.model in LEARNED else None
-    model = sampling.model, network, sampling.model_params, sampling.label, against
+    model = sampling.model, network_id(sampling), sampling.model_params, sampling.label, against
     return model, sampling.data, sampling.size, pictures
+
+
+def untrained(experiment: Experiment, about: About) -> str:
+    """Return in words how many steps of a run ask its network at levels it was not trained at.
+
+    "" for none. Steps that a fork has from its run are not counted.
+    """
+    levels = plan(experiment)
+    first = experiment.fork.step if experiment.fork is not None else 0
+    a, s = levels.a[first:-1], levels.s[first:-1]
+    above, below = int(np.sum(s > about.sigma_max * a)), int(np.sum(s < about.sigma_min * a))
+    where = ((above, f"σ > {about.sigma_max:.3g}"), (below, f"σ < {about.sigma_min:.3g}"))
+    return ", ".join(f"{count} untrained ({which})" for count, which in where if count)
+
+
+def network_id(sampling: Sampling) -> str | None:
+    """Return what names the network that a run asks, "" for the bundled one; None for none."""
+    if sampling.model not in LEARNED:
+        return None
+    return sampling.network.id if sampling.network is not None else ""
 
 
 def uses_data(sampling: Sampling) -> bool:

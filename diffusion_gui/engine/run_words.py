@@ -14,6 +14,7 @@ from diffusion_gui.engine.experiment import EMOJI, Experiment, Sampling
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.params import Param, Values
+from diffusion_gui.engine.planning import network_id, uses_data
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import PRESETS, SPACINGS
@@ -67,11 +68,16 @@ def _texts(texts: Iterator[str]) -> Iterator[str]:
 def _model(experiment: Experiment) -> str:
     sampling = experiment.sampling
     row = MODELS.get(sampling.model)
-    return _named(row.title, row.params, sampling.model_params) if row else sampling.model
+    if row is None:
+        return sampling.model
+    network = sampling.network if row.learned else None
+    return _named(network.name if network else row.title, row.params, sampling.model_params)
 
 
 def _data(experiment: Experiment) -> str:
     sampling = experiment.sampling
+    if not uses_data(sampling):
+        return f"{sampling.size} px"
     if sampling.data == EMOJI:
         return f"emoji {sampling.size} px"
     count = len(experiment.pictures)
@@ -146,6 +152,8 @@ def _restart(experiment: Experiment) -> str:
 
 def _pictures(experiment: Experiment) -> object:
     sampling = experiment.sampling
+    if not uses_data(sampling):
+        return sampling.size
     return sampling.data, sampling.size, () if sampling.data == EMOJI else experiment.pictures
 
 
@@ -154,7 +162,10 @@ def _label(sampling: Sampling) -> str:
 
 
 _FACETS: tuple[_Facet, ...] = (
-    _Facet(lambda e: (e.sampling.model, e.sampling.model_params), _model, core=True),
+    _Facet(
+        lambda e: (e.sampling.model, network_id(e.sampling), e.sampling.model_params), _model,
+        core=True,
+    ),
     _Facet(_pictures, _data, always=False),
     _Facet(_of("label"), lambda e: _label(e.sampling), always=False),
     _Facet(lambda e: (e.sampling.sampler, e.sampling.params), _sampler, core=True),

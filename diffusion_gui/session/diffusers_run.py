@@ -91,11 +91,10 @@ def diffusers_source(experiment: Experiment, store: PictureStore) -> str:
     script.uses |= {"RunInputs", "contact_sheet", "to_pixels"}
     modules = ("import torch", "from PIL import Image", f"from diffusers import {row.name}")
     script.others = _merged(script.others, *modules)
-    given = "RunInputs(store)" if script.pictures else "RunInputs()"
     script.say(
         "sampling = experiment.sampling",
         'device = torch.device("cpu")',
-        f"built = build_model(experiment, {given}(experiment), device, lambda: None)",
+        f"built = build_model(experiment, {script.inputs}(experiment), device, lambda: None)",
         "denoise = guided(experiment, built)  # (x_t, a, s) -> x0_hat for x_t = a x_0 + s eps",
         "",
     )

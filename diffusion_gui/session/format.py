@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from diffusion_gui import __version__
-from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, LEARNED, MODELS
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
     DATA_SIZES,
@@ -28,6 +28,7 @@ from diffusion_gui.engine.experiment import (
     MAX_OFFSET,
     MAX_SEED,
     MOST_FORKS,
+    NETWORK_SIZES,
     PICTURES,
     WORKING_SIZES,
     Experiment,
@@ -211,7 +212,10 @@ def _check_sampling(sampling: Sampling) -> None:
     path = "experiment.sampling"
     _check_choice(f"{path}.model", sampling.model, MODELS)
     _check_choice(f"{path}.data", sampling.data, (EMOJI, PICTURES))
-    _check_choice(f"{path}.size", sampling.size, DATA_SIZES)
+    if sampling.model in LEARNED:
+        _check_range(f"{path}.size", sampling.size, *NETWORK_SIZES)
+    else:
+        _check_choice(f"{path}.size", sampling.size, DATA_SIZES)
     _check_choice(f"{path}.sampler", sampling.sampler, SAMPLERS)
     _check_choice(f"{path}.spacing", sampling.spacing, SPACINGS)
     spacing = SPACINGS[sampling.spacing]

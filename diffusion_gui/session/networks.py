@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffusion_gui.engine.denoisers.unet_config import SIGMA_MAX, SIGMA_MIN, parameters
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.engine.networks import About, Network, Told
@@ -46,8 +47,6 @@ class UNetFile:
     @property
     def about(self) -> About:
         """What the file's header says."""
-        from diffusion_gui.engine.denoisers.unet_config import parameters
-
         shape = self.header.network
         told = Told.WORDS if shape.words else Told.NOTHING
         of = f" on {self.header.name}" if self.header.name else ""
@@ -58,6 +57,8 @@ class UNetFile:
             shape.words,
             self.suggestions,
             parameters(shape),
+            SIGMA_MIN,
+            SIGMA_MAX,
             source=f"trained{of}, {self.header.step:,} steps",
         )
 
@@ -65,12 +66,23 @@ class UNetFile:
         """Return D on a device, told the words of `label`."""
         from diffusion_gui.engine.denoisers.neural import neural
         from diffusion_gui.engine.denoisers.unet import encode
+
+        words = encode([label], self.header.network.words) if label else None
+        return neural(self._network(), device, words=words)
+
+    def both(self, device: torch.device, label: str) -> Denoiser:
+        """Return D told the words of `label` and D told nothing, in one call: [B, 2 C, H, W]."""
+        from diffusion_gui.engine.denoisers.neural import Both
+        from diffusion_gui.engine.denoisers.unet import encode
+
+        return Both(self._network(), device, encode([label], self.header.network.words))
+
+    def _network(self) -> UNet:
         from diffusion_gui.session.model_files import read_model
 
         if self._loaded is None:
             self._loaded, _ = read_model(self.path)
-        words = encode([label], self.header.network.words) if label else None
-        return neural(self._loaded, device, words=words)
+        return self._loaded
 
     def free(self) -> None:
         """Let the weights go; they are read again when they are asked for."""
@@ -84,19 +96,46 @@ class NetworkStore:
         self._lock = threading.Lock()
         self._networks: dict[str, tuple[NetworkRef, Network]] = {}
         self._bundled: UNetFile | None = None
+        self._recent: list[Network] = []
 
     def find(self, ref: NetworkRef | None) -> Network | None:
-        """Return the network of a reference, the bundled one for None; None if it is not here."""
+        """Return the network of a reference to be used, the bundled one for None.
+
+        None if it is not here. Those that were not asked for longest let their weights go.
+        """
+        network = self._found(ref)
+        if network is not None:
+            self._note_use(network)
+        return network
+
+    def about(self, ref: NetworkRef | None) -> About | None:
+        """Return what the network of a reference says of itself, None if it is not here."""
+        network = self._found(ref)
+        return network.about if network is not None else None
+
+    def trusted(self, ref: NetworkRef) -> NetworkRef:
+        """Return the reference of a network that is at hand for one of a stranger's.
+
+        One that is not at hand keeps its name, and leads nowhere.
+        """
+        with self._lock:
+            found = self._networks.get(ref.id)
+        return found[0] if found else NetworkRef(ref.id, ref.name)
+
+    def _found(self, ref: NetworkRef | None) -> Network | None:
         if ref is None:
             return self._find_bundled()
         with self._lock:
             found = self._networks.get(ref.id)
         return found[1] if found else None
 
-    def about(self, ref: NetworkRef | None) -> About | None:
-        """Return what the network of a reference says of itself, None if it is not here."""
-        network = self.find(ref)
-        return network.about if network is not None else None
+    def _note_use(self, network: Network) -> None:
+        with self._lock:
+            self._recent = [network, *(one for one in self._recent if one is not network)]
+            self._recent, idle = self._recent[:MOST_LOADED], self._recent[MOST_LOADED:]
+        for one in idle:
+            if isinstance(one, UNetFile):
+                one.free()
 
     def all(self) -> list[NetworkRef]:
         """Return the references of all that were added, the newest last."""
@@ -112,11 +151,7 @@ class NetworkStore:
 
     def open_model(self, path: AnyPath, name: str = "") -> NetworkRef:
         """Take in a file of the program's own; raises EngineError where it is none."""
-        file = Path(path)
-        header = read_header(file)
-        called = name or file.name.removesuffix(".safetensors").removesuffix(".training")
-        network = UNetFile(file, header, called)
-        return self.add(NetworkRef(digest(file), called, str(file)), network)
+        return self.add(*open_file(path, name))
 
     def _find_bundled(self) -> Network | None:
         with self._lock:
@@ -128,6 +163,17 @@ class NetworkStore:
                     return None
                 self._bundled = UNetFile(path, header, "Emoji network", library.captions())
             return self._bundled
+
+
+Opened = tuple[NetworkRef, Network]
+
+
+def open_file(path: AnyPath, name: str = "") -> Opened:
+    """Return the network in a file of the program's own; raises EngineError where it is none."""
+    file = Path(path).absolute()
+    header = read_header(file)
+    called = name or file.name.removesuffix(".safetensors").removesuffix(".training")
+    return NetworkRef(digest(file), called, str(file)), UNetFile(file, header, called)
 
 
 def digest(path: AnyPath, poll: Callable[[], None] = lambda: None) -> str:

@@ -18,16 +18,17 @@ from PIL import Image
 from diffusion_gui import __version__
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import PICTURES, Experiment, Forward, PictureRef, Sampling
+from diffusion_gui.engine.experiment import Experiment, Forward, PictureRef, Sampling
 from diffusion_gui.engine.images import MAX_SIDE
 from diffusion_gui.engine.lineage import lineage
+from diffusion_gui.engine.planning import network_id
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.python_values import WIDTH, Call, Raw, call, names_in, of, written
 from diffusion_gui.session.restore import BUNDLED
 from diffusion_gui.session.run_inputs import arrangement, squares
-from diffusion_gui.session.shared import begun_with, needed
+from diffusion_gui.session.shared import begun_with, learns_from_tray, needed
 
 MOST_EMBEDDED = 48 * 1024
 """Bytes of pictures that a script may hold itself."""
@@ -43,6 +44,7 @@ _MODULES = {
     "diffusion_gui.engine.planning": ("plan",),
     "diffusion_gui.engine.schedules": ("ControlPoint",),
     "diffusion_gui.session.export": ("save_grid",),
+    "diffusion_gui.session.networks": ("NetworkStore",),
     "diffusion_gui.session.picture_store": ("PictureStore",),
     "diffusion_gui.session.run_inputs": ("RunInputs", "carriage"),
 }  # fmt: skip
@@ -56,7 +58,7 @@ def run_source(experiment: Experiment, store: PictureStore, on_cpu: bool = True)
     """
     script = Script(experiment, store)
     title = f"{about(experiment)}.\n\nMade by Diffusion GUI {__version__}; writes samples.png.\n"
-    given = "RunInputs(store)" if script.pictures else "RunInputs()"
+    given = script.inputs
     device = "" if on_cpu else ', choose("auto")'
     script.uses |= {"run", "RunInputs", "save_grid", "to_pixels"} | (
         {"choose"} if device else set()
@@ -83,6 +85,8 @@ def about(experiment: Experiment) -> str:
     """Return a run in a few words: "16 samples of Exact by DDIM, 20 steps, seed 0"."""
     sampling = experiment.sampling
     model, sampler = MODELS[sampling.model].title, SAMPLERS[sampling.sampler].title
+    if network_id(sampling) and sampling.network is not None:
+        model = sampling.network.name
     samples = f"{sampling.count} sample{'s' * (sampling.count > 1)}"
     line = f"{samples} of {model} by {sampler}, {sampling.steps} steps, seed {experiment.seed}"
     return line + (f", forked at step {experiment.fork.step}" if experiment.fork else "")
@@ -106,12 +110,22 @@ class Script:
         self.pictures = []
         self._places: dict[tuple[str, object], int] = {}
         self._room = MOST_EMBEDDED
+        self._networks: dict[str, str] = {}
+        """The name in the script of each network in a file of its own, by its id."""
         line = list(lineage(self.experiment))[::-1]
         for one in line:
             for picture_id in needed(one):
                 self._open(one, picture_id)
         self._write_pictures()
+        self._write_networks(line)
         self._write_experiments(line)
+
+    @property
+    def inputs(self) -> str:
+        """The source of what gives the run its pixels and its network."""
+        store = ["store"] if self.pictures else []
+        networks = ["networks=networks"] if self._networks else []
+        return f"RunInputs({', '.join(store + networks)})"
 
     def say(self, *lines: str) -> None:
         """Add lines."""
@@ -196,6 +210,26 @@ class Script:
             self._lines += [f"    {written(one, 4, 1)}," for one in self.pictures]
             self.say(")", "")
 
+    # --- networks -------------------------------------------------------------------------------
+
+    def _write_networks(self, line: Sequence[Experiment]) -> None:
+        """Open the files of networks; the bundled one is at hand. Raises EngineError for none."""
+        asked = (one.sampling.network for one in line if network_id(one.sampling))
+        refs = {ref.id: ref for ref in asked if ref is not None}
+        if not refs:
+            return
+        self.uses.add("NetworkStore")
+        self.say("networks = NetworkStore()")
+        for number, ref in enumerate(refs.values(), start=1):
+            if not ref.source:
+                raise EngineError(
+                    f"{ref.name} is in no file: save it, choose it again and run, then copy"
+                )
+            name = self._networks[ref.id] = "network" if len(refs) == 1 else f"network_{number}"
+            opened = written(call("networks.open_model", ref.source, ref.name), 0, len(name) + 3)
+            self.say(f"{name} = {opened}")
+        self.say("")
+
     # --- experiments ----------------------------------------------------------------------------
 
     def _write_experiments(self, line: Sequence[Experiment]) -> None:
@@ -236,11 +270,14 @@ class Script:
             if part is not None:
                 picture = Raw(f"{self._name(experiment, part.picture)}.id")
                 sampling = replace(sampling, **{name: replace(part, picture=picture)})
+        if sampling.network is not None:
+            there = self._networks.get(sampling.network.id)
+            sampling = replace(sampling, network=Raw(there) if there else None)
         return cast("Sampling", sampling)
 
     def _refs(self, experiment: Experiment) -> object:
         """Return the references that a run keeps: its data, or else what it begins with."""
-        own = experiment.sampling.data == PICTURES
+        own = learns_from_tray(experiment.sampling)
         ids = [ref.id for ref in experiment.pictures] if own else begun_with(experiment)
         names = [self._name(experiment, picture_id) for picture_id in ids]
         if len(names) > 1 and names == [f"pictures[{i}]" for i in range(len(self.pictures))]:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import Experiment, Forward, PictureRef
+from diffusion_gui.engine.experiment import Experiment, Forward, NetworkRef, PictureRef
 from diffusion_gui.engine.images import (
     Picture,
     Pixels,
@@ -69,11 +69,13 @@ def read_experiment(
     source: AnyPath | bytes,
     known: Mapping[str, PictureRef],
     loaded: Callable[[str, Forward], Picture | None] = lambda picture_id, forward: None,
+    network: Callable[[NetworkRef], NetworkRef] = lambda ref: NetworkRef(ref.id, ref.name),
 ) -> Restored:
     """Return the experiment in a PNG, a file or its bytes, with its pictures.
 
     `known` are references that may be trusted, `loaded` returns the picture of an id for a working
     size if it is at hand; such a picture is preferred, so long as it gives the pixels in the file.
+    `network` returns for a stranger's reference one that may be trusted (`NetworkStore.trusted`).
     Raises EngineError with one line if the file holds no whole experiment that this version can
     read.
     """
@@ -86,8 +88,21 @@ def read_experiment(
     except OSError as error:
         raise EngineError(f"{name}: cannot be read ({error.strerror or error})") from None
     finder = _Finder(saved.experiment, carried.pictures, known, loaded)
-    experiment = _found(saved.experiment, finder)
+    experiment = with_networks(_found(saved.experiment, finder), network)
     return Restored(experiment, saved.view, finder.unpacked, len(finder.missing))
+
+
+def with_networks(
+    experiment: Experiment, trusted: Callable[[NetworkRef], NetworkRef]
+) -> Experiment:
+    """Return `experiment` with trusted references to its networks, its forks' too."""
+    sampling, fork = experiment.sampling, experiment.fork
+    if sampling.network is not None:
+        named = replace(sampling.network, name=_plain(sampling.network.name, "a network"))
+        sampling = replace(sampling, network=trusted(named))
+    if fork is not None:
+        fork = replace(fork, parent=with_networks(fork.parent, trusted))
+    return replace(experiment, sampling=sampling, fork=fork)
 
 
 def _found(experiment: Experiment, finder: _Finder) -> Experiment:
@@ -178,10 +193,10 @@ class _Finder:
         return any(np.array_equal(pixels, way()) for way in ways)
 
 
-def _plain(name: str) -> str:
+def _plain(name: str, unnamed: str = "picture") -> str:
     """Return the last part of a name, whatever system it comes from."""
     last = PurePosixPath(name.replace("\\", "/")).name
-    return last[:255] or "picture"
+    return last[:255] or unnamed
 
 
 def renamed(restored: Restored, ids: Mapping[str, str]) -> Restored:

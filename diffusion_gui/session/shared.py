@@ -9,7 +9,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from diffusion_gui.engine.experiment import PICTURES, Experiment, PictureRef
+from diffusion_gui.engine.experiment import PICTURES, Experiment, PictureRef, Sampling
+from diffusion_gui.engine.planning import uses_data
 
 
 def shared(experiment: Experiment, shown: Collection[str]) -> Experiment:
@@ -23,7 +24,12 @@ def shared(experiment: Experiment, shown: Collection[str]) -> Experiment:
     kept = _kept(experiment, {*shown, *begun_with(experiment)}, True)
     if fork is not None:
         fork = replace(fork, parent=_alone(fork.parent))
-    return replace(experiment, pictures=kept, fork=fork)
+    return replace(experiment, pictures=kept, sampling=_sampling(experiment.sampling), fork=fork)
+
+
+def learns_from_tray(sampling: Sampling) -> bool:
+    """Return whether a run's models are made from the pictures in the tray."""
+    return sampling.data == PICTURES and uses_data(sampling)
 
 
 def begun_with(experiment: Experiment) -> list[str]:
@@ -35,7 +41,7 @@ def begun_with(experiment: Experiment) -> list[str]:
 
 def needed(experiment: Experiment) -> list[str]:
     """Return the ids of the pictures that a run takes in, its data last; forks aside."""
-    data = experiment.pictures if experiment.sampling.data == PICTURES else ()
+    data = experiment.pictures if learns_from_tray(experiment.sampling) else ()
     return list(dict.fromkeys([*begun_with(experiment), *(ref.id for ref in data)]))
 
 
@@ -45,11 +51,19 @@ def _alone(experiment: Experiment) -> Experiment:
     if fork is not None:
         fork = replace(fork, parent=_alone(fork.parent))
     kept = _kept(experiment, set(begun_with(experiment)), False)
-    return replace(experiment, pictures=kept, fork=fork)
+    return replace(experiment, pictures=kept, sampling=_sampling(experiment.sampling), fork=fork)
+
+
+def _sampling(sampling: Sampling) -> Sampling:
+    """Return settings whose network is named by its content alone."""
+    network = sampling.network
+    if network is None or not network.source:
+        return sampling
+    return replace(sampling, network=replace(network, source=""))
 
 
 def _kept(experiment: Experiment, ids: set[str], bundled: bool) -> tuple[PictureRef, ...]:
-    everything = experiment.sampling.data == PICTURES
+    everything = learns_from_tray(experiment.sampling)
     return tuple(
         PictureRef(ref.id, ref.name, _placeless(ref.source))
         for ref in experiment.pictures

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from diffusion_gui.engine.experiment import EMOJI, Experiment
+from diffusion_gui.engine.experiment import EMOJI, Experiment, NetworkRef
 from diffusion_gui.engine.lineage import shortest
+from diffusion_gui.engine.planning import network_id, uses_data
 from diffusion_gui.session.run_inputs import arrangement
+from diffusion_gui.session.shared import learns_from_tray
 
 
 def plain(experiment: Experiment) -> Experiment:
@@ -24,10 +26,14 @@ def plain(experiment: Experiment) -> Experiment:
 def depends_on(experiment: Experiment) -> tuple[Any, ...]:
     """Return the parts of an experiment that its samples depend on."""
     sampling = experiment.sampling
-    pictures = () if sampling.data == EMOJI else experiment.pictures
+    pictures = experiment.pictures if learns_from_tray(sampling) else ()
     start = sampling.start is not None
     kept = sampling.inpaint is not None
     arranged = arrangement(experiment) if pictures or start or kept else None
+    name = network_id(sampling)
+    network = NetworkRef(name, "") if name else None  # wherever its file lies
+    data = sampling.data if uses_data(sampling) else EMOJI
+    sampling = replace(sampling, network=network, data=data)
     return experiment.schedule, sampling, experiment.seed, experiment.fork, pictures, arranged
 
 

@@ -16,6 +16,7 @@ from diffusion_gui.engine.numerals import size
 from diffusion_gui.engine.schedules import SPACINGS
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import JobRunner
+from diffusion_gui.state.networks import Networks
 from diffusion_gui.state.sampling import SamplingController
 
 MANY_STEPS = 100
@@ -27,11 +28,19 @@ class Forecaster(QObject):
     """`changed` when `forecast`, `seconds` or `problems` is another."""
 
     changed = Signal()
+    networks_changed = Signal()
+    """There are other trained networks; what was worked out is worked out anew."""
 
     def __init__(
-        self, document: Document, controller: SamplingController, parent: QObject | None = None
+        self,
+        document: Document,
+        controller: SamplingController,
+        parent: QObject | None = None,
+        networks: Networks | None = None,
     ) -> None:
         super().__init__(parent)
+        if networks is not None:
+            networks.changed.connect(self._on_networks)
         self._document = document
         self._controller = controller
         self.forecast: Forecast | None = None
@@ -145,6 +154,12 @@ class Forecaster(QObject):
         if (text := self.text) != self._said:
             self._said = text
             self.changed.emit()
+
+    @Slot()
+    def _on_networks(self) -> None:
+        self._asked = None
+        self._on_document()
+        self.networks_changed.emit()
 
     @Slot()
     def _on_document(self) -> None:

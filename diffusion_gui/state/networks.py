@@ -2,23 +2,44 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QObject, Signal
+import logging
+from collections.abc import Callable, Sequence
 
+from PySide6.QtCore import QObject, Signal, Slot
+
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.engine.networks import About, Network
-from diffusion_gui.session.networks import NetworkStore
+from diffusion_gui.session.networks import NetworkStore, Opened, open_file
+from diffusion_gui.state.jobs import Job, JobRunner
+from diffusion_gui.state.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 class Networks(QObject):
-    """The store of the networks that runs may name; the bundled one is always among them."""
+    """The store of the networks that runs may name; the bundled one is always among them.
+
+    With `settings`, the files that were opened are there again at the next start: `recall` reads
+    their headers in a thread, their weights are read when a run asks for them.
+    """
 
     changed = Signal()
     added = Signal(object)
     """The `NetworkRef` of a network that was opened, or has been trained."""
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, settings: Settings | None = None) -> None:
         super().__init__(parent)
         self.store = NetworkStore()
+        self.open: Callable[[str], Opened] = open_file
+        """Opens a remembered file or folder; raises EngineError where it holds no network."""
+        self._settings = settings
+        self._runner = JobRunner("networks", self)
+        self._runner.done.connect(self._on_recalled)
+
+    def shutdown(self) -> None:
+        """End the thread; safe to call twice."""
+        self._runner.shutdown()
 
     @property
     def refs(self) -> list[NetworkRef]:
@@ -32,5 +53,40 @@ class Networks(QObject):
     def add(self, ref: NetworkRef, network: Network) -> None:
         """Take in a network; one of the same content is replaced."""
         self.store.add(ref, network)
+        if self._settings is not None and ref.source:
+            others = (path for path in self._settings.networks if path != ref.source)
+            self._settings.networks = [*others, ref.source]
         self.changed.emit()
         self.added.emit(ref)
+
+    def recall(self) -> None:
+        """Take in the networks that were opened before, in a thread."""
+        paths = self._settings.networks if self._settings is not None else ()
+        if paths:
+            self._runner.submit(lambda job: _opened(paths, self.open, job))
+
+    @Slot(object)
+    def _on_recalled(self, found: Sequence[Opened]) -> None:
+        """Take in what is still there; what was opened meanwhile stays the newest."""
+        newer = [(ref, self.store.find(ref)) for ref in self.refs]
+        for ref, network in found:
+            self.store.add(ref, network)
+        for ref, newest in newer:
+            if newest is not None:
+                self.store.add(ref, newest)
+        if self._settings is not None:
+            self._settings.networks = [ref.source for ref in self.refs if ref.source]
+        if found:
+            self.changed.emit()
+
+
+def _opened(paths: Sequence[str], read: Callable[[str], Opened], job: Job) -> list[Opened]:
+    """Open what is still there; a line in the log says of the others why not."""
+    found: list[Opened] = []
+    for path in paths:
+        job.poll()
+        try:
+            found.append(read(path))
+        except EngineError as problem:
+            log.info("a network that was open before is left out: %s", problem)
+    return found

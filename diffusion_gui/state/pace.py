@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import EMOJI, Experiment, Fork
+from diffusion_gui.engine.experiment import Experiment, Fork, Sampling
 from diffusion_gui.engine.legs import shared_calls
 from diffusion_gui.engine.lineage import lineage, shortest
-from diffusion_gui.engine.planning import model_calls, transitions
+from diffusion_gui.engine.planning import model_calls, network_id, transitions, uses_data
 from diffusion_gui.engine.schedules import SPACINGS
+from diffusion_gui.session.shared import learns_from_tray
 from diffusion_gui.state.run import Run
 
 ENOUGH_SECONDS = 0.02
@@ -160,14 +161,21 @@ def _fewer(experiment: Experiment, share: float) -> Experiment:
 
 def _strict(experiment: Experiment, device: str) -> Any:
     sampling = experiment.sampling
-    pictures = () if sampling.data == EMOJI else len(experiment.pictures)
-    model = sampling.model, sampling.model_params, sampling.label, sampling.guidance.against
-    return model, sampling.data, pictures, sampling.size, sampling.count, device
+    pictures = len(experiment.pictures) if learns_from_tray(sampling) else ()
+    model = network_id(sampling), sampling.model_params, sampling.label, sampling.guidance.against
+    return sampling.model, model, _data(sampling), pictures, sampling.size, sampling.count, device
 
 
 def _loose(experiment: Experiment, device: str) -> Any:
     sampling = experiment.sampling
-    return sampling.model, sampling.data, sampling.guidance.against, device
+    name = network_id(sampling)
+    network = name, sampling.model_params if name is not None else ()
+    return sampling.model, network, _data(sampling), sampling.guidance.against, device
+
+
+def _data(sampling: Sampling) -> str:
+    """Return what a run's models are made of, "" for a trained network, which is made already."""
+    return sampling.data if uses_data(sampling) else ""
 
 
 def _pixels(experiment: Experiment) -> int:

@@ -46,6 +46,8 @@ class Run:
     number: int = field(default_factory=itertools.count(1).__next__)
     """In the list, which counts on its own; before that, a higher one than any run there."""
     outcome: Outcome = Outcome.RUNNING
+    untrained: str = ""
+    """How many of its steps ask a network at levels that it was not trained at, if any do."""
     message: str = ""
     """Why it failed, or what it did without because memory was short."""
     seconds: float = 0.0

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from PySide6.QtCore import QObject, Slot
 
+from diffusion_gui.engine.denoisers import LEARNED
 from diffusion_gui.engine.experiment import MOST_FORKS, Experiment, Fork
 from diffusion_gui.engine.forecast import obstacle
 from diffusion_gui.engine.lineage import lineage
@@ -17,7 +18,6 @@ from diffusion_gui.engine.networks import About
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.picture_store import PictureStore
-from diffusion_gui.session.run_inputs import network_of
 from diffusion_gui.state.data_labels import DataLabels
 from diffusion_gui.state.dependence import plain, same_samples
 from diffusion_gui.state.document import Document
@@ -133,8 +133,8 @@ class SamplingController(RunControl):
 
     def about(self, experiment: Experiment) -> About | None:
         """Return what the trained network of an experiment says of itself; None for none."""
-        network = network_of(experiment, self.networks)
-        return network.about if network is not None else None
+        sampling = experiment.sampling
+        return self.networks.about(sampling.network) if sampling.model in LEARNED else None
 
     @property
     def obstacle(self) -> str:
@@ -194,7 +194,8 @@ class SamplingController(RunControl):
 
     def run_unless_begun(self) -> None:
         """Start a run unless exactly this one is under way."""
-        if not self.active or self.state is RunState.PAUSED or self.outdated:
+        begun = self.active and self.state is not RunState.PAUSED and not self.outdated
+        if not begun or self._judge.trial is not None:  # a trial may be given up
             self.run()
 
     def step(self) -> None:

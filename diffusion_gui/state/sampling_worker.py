@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffusion_gui.engine.denoisers import LEARNED
 from diffusion_gui.engine.errors import Cancelled
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef
 from diffusion_gui.engine.images import Pixels
-from diffusion_gui.engine.planning import uses_data
+from diffusion_gui.engine.planning import untrained, uses_data
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session import library
@@ -113,6 +114,7 @@ class SamplingWorker:
         if not len(tape):
             self.model(experiment)
         run = Run(experiment, Trajectory(len(calls) - 1), self._described, calls, tape, order.live)
+        run.untrained = self._untrained(experiment)
         self._run = run
         witness = self._surveyor.begin(experiment, len(calls) - 1, target, before, self._tell)
         run.survey = witness.survey if witness is not None else None
@@ -132,6 +134,11 @@ class SamplingWorker:
                 job.wait_turn()
         run.result = step.x_t.cpu().numpy()
         return run
+
+    def _untrained(self, experiment: Experiment) -> str:
+        sampling = experiment.sampling
+        about = self._networks.about(sampling.network) if sampling.model in LEARNED else None
+        return untrained(experiment, about) if about is not None else ""
 
     def walk(self, job: Job, experiment: Experiment, wish: str) -> Iterator[Step]:
         """Yield the steps of a run that is not recorded, every estimate asked of the model."""
@@ -209,7 +216,8 @@ class SamplingWorker:
         """Return the experiment's model, the last one if it is the same."""
         from diffusion_gui.engine import reverse
 
-        key = reverse.model_key(experiment), self._target
+        network = network_of(experiment, self._networks)
+        key = reverse.model_key(experiment), self._target, network
         if self._model is None or key != self._model_key:
             self._model = None  # free the old one first
             begun = time.perf_counter()

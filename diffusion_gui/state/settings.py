@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,8 @@ STEP_CHARTS = (
     StepNumber.ENTROPY,
 )
 """The charts beside the pictures of a run, until others are chosen."""
+MOST_NETWORKS = 16
+"""Of the trained networks that were opened so many are there at the next start."""
 PLAY_MODES = ("once", "loop", "ping-pong")
 PLAY_SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 
@@ -115,6 +118,20 @@ class Settings:
     @folder.setter
     def folder(self, value: str) -> None:
         self._store.setValue("folder", value)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The files of trained networks that were opened, the newest last."""
+        try:
+            paths = json.loads(str(self._store.value("networks", "[]")))
+        except ValueError:
+            return ()
+        whole = isinstance(paths, list) and all(isinstance(path, str) for path in paths)
+        return tuple(paths[-MOST_NETWORKS:]) if whole else ()
+
+    @networks.setter
+    def networks(self, value: Iterable[str]) -> None:
+        self._store.setValue("networks", json.dumps([*value][-MOST_NETWORKS:]))
 
     @property
     def home(self) -> Path:

@@ -41,8 +41,12 @@ class Guided:
         rescale: float = 0.0,
         low: float = 0.0,
         high: float = math.inf,
+        both: Denoiser | None = None,
     ):
         """Guide `main` away from `against` by `scale` w: 0 is `against` alone, 1 `main` alone.
+
+        `both` is asked where both are needed, if it is given: their estimates in one call,
+        [B, 2 C, H, W], those of `main` first.
 
         Raises EngineError for a scale that is not finite, a rescale outside 0 to 1 and an empty
         interval.
@@ -52,16 +56,19 @@ class Guided:
         if not 0.0 <= rescale <= 1.0:
             raise EngineError(f"the guidance rescale must be in 0 to 1, got {rescale:g}")
         check_interval(low, high)
-        self._main, self._against = main, against
+        self._main, self._against, self._both = main, against, both
         self._scale, self._rescale = scale, rescale
         self._low, self._high = low, math.inf if high >= UNBOUNDED else high
 
     def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
         """Return x0_hat [B, C, H, W] for x_t [B, C, H, W] at level (a, s), s > 0."""
-        positive = self._main(x, a, s)
         if self.calls(a, s) == 1:
-            return positive
-        return self._combine(positive, self._against(x, a, s), _sigma(a, s))
+            return self._main(x, a, s)
+        if self._both is not None:
+            positive, negative = self._both(x, a, s).chunk(2, dim=1)
+        else:
+            positive, negative = self._main(x, a, s), self._against(x, a, s)
+        return self._combine(positive, negative, _sigma(a, s))
 
     def calls(self, a: float, s: float) -> int:
         """Return the model calls that one call at level (a, s) makes: 1 or 2."""
@@ -101,12 +108,13 @@ class APG(Guided):
         norm: float = 0.0,
         low: float = 0.0,
         high: float = math.inf,
+        both: Denoiser | None = None,
     ):
         """Guide as `Guided` does; `norm` limits each picture's |Delta| (L2), 0 does not.
 
         Raises EngineError as `Guided` does, for |momentum| >= 1 and for a negative norm.
         """
-        super().__init__(main, against, scale=scale, low=low, high=high)
+        super().__init__(main, against, scale=scale, low=low, high=high, both=both)
         if not -1.0 < momentum < 1.0:
             raise EngineError(f"the momentum must be between -1 and 1, got {momentum:g}")
         if not norm >= 0.0:

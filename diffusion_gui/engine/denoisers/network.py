@@ -13,6 +13,8 @@ from enum import StrEnum
 import torch
 from torch import Tensor, nn
 
+from diffusion_gui.engine.denoisers.base import Denoiser
+
 
 class Precision(StrEnum):
     """The numbers that a network's products are made in; it takes and gives float32."""
@@ -45,6 +47,22 @@ def prepared(
         return found.to(x.dtype).contiguous()
 
     return predict
+
+
+class InPrecision:
+    """A denoiser whose network makes its products in `precision`; a Denoiser.
+
+    What is computed around the network stays in the numbers that it is given in.
+    """
+
+    def __init__(self, denoise: Denoiser, device: torch.device, precision: Precision):
+        self._denoise = denoise
+        self._device, self._dtype = device, dtype_of(precision)
+
+    def __call__(self, x: Tensor, a: float, s: float) -> Tensor:
+        """Return x0_hat for x_t [B, C, H, W] at level (a, s), as the denoiser does."""
+        with torch.autocast(self._device.type, self._dtype, enabled=self._dtype is not None):
+            return self._denoise(x, a, s)
 
 
 def dtype_of(precision: Precision) -> torch.dtype | None:

@@ -8,6 +8,8 @@ from diffusion_gui.engine.errors import EngineError
 
 GROUP = 16
 """Channels that one normalisation group shares; widths are multiples of it."""
+SIGMA_MIN, SIGMA_MAX = 0.002, 160.0
+"""No training sees levels beyond these; others are told to the network as the nearer of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffusion_gui.engine.denoisers.neural import SIGMA_MAX, SIGMA_MIN
+from diffusion_gui.engine.denoisers.unet_config import SIGMA_MAX, SIGMA_MIN
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.training.options import (
     MIN_SNR_GAMMA,

@@ -79,7 +79,7 @@ class Field(QWidget):
         self.control = control
         control.setToolTip(tooltip)
         control.setAccessibleName(caption)
-        head = label(caption, "caption")
+        head = self.head = label(caption, "caption")
         head.setToolTip(tooltip)
         head.setBuddy(control)
         column = QVBoxLayout(self)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Slot
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QProgressBar, QPushButton, QWidget
+from PySide6.QtWidgets import QProgressBar, QPushButton
 
+from diffusion_gui.panels.common.head_row import HeadRow
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, button
+from diffusion_gui.panels.common.widgets import button
 from diffusion_gui.state.view_state import Page, ViewState
 
 _PAGES = {
@@ -18,16 +19,13 @@ _PAGES = {
 """The pages in the order of their chips: title and tooltip."""
 
 
-class HeadTools(QWidget):
+class HeadTools(HeadRow):
     """The chips follow the view; what is not always there comes and goes at the left."""
 
     def __init__(self, view: ViewState, theme: Theme) -> None:
         super().__init__()
         self._view = view
         self._theme = theme
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(GAP)
         self._build_progress()
         self._build_chips()
         self._build_buttons()
@@ -76,29 +74,15 @@ class HeadTools(QWidget):
             chip.clicked.connect(lambda _=False, page=page: self._view.set_display(page=page))
             self.chips[page] = chip
 
-    def _chip(self, text: str, name: str, tooltip: str) -> QPushButton:
-        chip = button(text, tooltip, "chip")
-        chip.setObjectName(name)
-        chip.setCheckable(True)
-        self._row.addWidget(chip)
-        return chip
-
     def _build_buttons(self) -> None:
         self.options = button(
             "", "Options: working size, background, noise, display range, film strip", "tool"
         )
         self.options.setObjectName("imageOptionsButton")
         self.options.setAccessibleName("Options")
-        self.export = button(
-            "Export", "Save, animate or copy what is on show; tiles can be dragged out", "menu"
-        )
-        self.export.setObjectName("imageExportButton")
         self._row.addWidget(self.options)
-        self._row.addWidget(self.export)
-
-    def set_export_menu(self, menu: QMenu) -> None:
-        """Give the export button its menu."""
-        self.export.setMenu(menu)
+        about = "Save, animate or copy what is on show; tiles can be dragged out"
+        self._add_export("imageExportButton", about)
 
     def set_picture_there(self, there: bool) -> None:
         """Without a picture there is nothing to work out and nothing to export."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,12 +17,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, LEARNED, MODELS
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import DATA_SIZES, EMOJI, MAX_COUNT, MAX_SEED
+from diffusion_gui.engine.experiment import MAX_COUNT, MAX_SEED, NetworkRef
 from diffusion_gui.engine.forecast import Part
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.labels import members
+from diffusion_gui.engine.networks import About, Told, described
 from diffusion_gui.engine.params import Values, known, pack
 from diffusion_gui.engine.samplers import RESTART_PARAMS, SAMPLERS
 from diffusion_gui.engine.schedules import SPACINGS
@@ -29,14 +31,18 @@ from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.param_rows import CAPTION, FIELD, ParamRows
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, label
+from diffusion_gui.panels.sampling.label_choices import LabelChoices, of_images, of_network
 from diffusion_gui.panels.sampling.label_picker import LabelPicker
 from diffusion_gui.panels.sampling.section import Section
-from diffusion_gui.panels.sampling.settings_form import COUNT, KEPT, SIZE
+from diffusion_gui.panels.sampling.settings_form import COUNT
+from diffusion_gui.panels.sampling.size_combo import KEPT, SizeCombo
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forecast import Forecaster, sentence
 from diffusion_gui.state.settings import Settings
 
 WIDTH = 264
+ITSELF_ON_ALL, ITSELF_UNTOLD = "Same model, all images", "Same model, told nothing"
+"""What guidance leads away from, if it is no other model."""
 
 
 class SettingsDrawer(QScrollArea):
@@ -92,7 +98,18 @@ class SettingsDrawer(QScrollArea):
         self.label_count = label("", "caption")
         self.model_params = ParamRows("model")
         section.column.addWidget(self.model_text)
-        section.column.addLayout(_row("label", self.label_picker))
+        self._label_row = QWidget()
+        label_column = QVBoxLayout(self._label_row)
+        label_column.setContentsMargins(0, 0, 0, 0)
+        label_column.setSpacing(4)
+        self._label_head = label("label", "caption")
+        self._label_head.setBuddy(self.label_picker)
+        self._label_head.setMinimumWidth(CAPTION)
+        named = QHBoxLayout()
+        named.setSpacing(GAP)
+        named.addWidget(self._label_head)
+        named.addWidget(self.label_picker, 1)
+        label_column.addLayout(named)
         self.label_problem = label("", "problem")
         self.label_problem.setObjectName("labelProblem")
         self.label_problem.setWordWrap(True)
@@ -102,7 +119,8 @@ class SettingsDrawer(QScrollArea):
         below.addSpacing(CAPTION + GAP)
         below.addWidget(self.label_count)
         below.addWidget(self.label_problem, 1)
-        section.column.addLayout(below)
+        label_column.addLayout(below)
+        section.column.addWidget(self._label_row)
         section.column.addWidget(self.model_params)
 
     def _build_guidance(self) -> None:
@@ -114,7 +132,7 @@ class SettingsDrawer(QScrollArea):
         )
         self.against = _combo(
             "againstCombo",
-            {"": "Same model, all images", **{key: row.title for key, row in CLOSED_FORMS.items()}},
+            {"": ITSELF_ON_ALL, **{key: row.title for key, row in CLOSED_FORMS.items()}},
             "What the estimate is moved away from: the same model without the label,\n"
             "or a worse model of the same images (autoguidance)",
         )
@@ -158,11 +176,7 @@ class SettingsDrawer(QScrollArea):
     def _build_pictures(self) -> None:
         section = self._section(Part.PICTURES, "Pictures")
         self.count = IntegerBox(1, MAX_COUNT)
-        self.picture_size = _combo(
-            "drawerSizeCombo",
-            {size: f"{size} px" for size in DATA_SIZES},
-            SIZE,
-        )
+        self.picture_size = SizeCombo("drawerSizeCombo", FIELD)
         self.seed = IntegerBox(0, MAX_SEED)
         for box, name, tooltip in (
             (self.count, "drawerCountSpin", COUNT),
@@ -210,6 +224,7 @@ class SettingsDrawer(QScrollArea):
         document.pictures_changed.connect(self._show)
         document.seed_changed.connect(self._show)
         self._forecaster.changed.connect(self._show_problems)
+        self._forecaster.networks_changed.connect(self._show)
 
     # --- what a person did ----------------------------------------------------------------------
 
@@ -268,21 +283,36 @@ class SettingsDrawer(QScrollArea):
 
     def _show_model(self) -> None:
         sampling = self._document.experiment.sampling
-        row = MODELS[sampling.model]
-        labels = self._forecaster.labels
-        self.model_text.setText(f"{row.title}: {row.explanation} ({row.source})")
-        self.label_picker.set_labels(labels)
+        row, about = MODELS[sampling.model], self._forecaster.network
+        if row.learned:
+            self._show_network(about, sampling.network)
+        else:
+            self.model_text.setText(f"{row.title}: {row.explanation} ({row.source})")
+            self._label_row.setVisible(True)
+            self._offer(of_images(self._forecaster.labels))
+            self.label_count.setText(_images(self._forecaster.labels, sampling.label))
         self.label_picker.show_label(sampling.label)
-        count = len(labels)
-        if sampling.label:
-            try:
-                count = len(members(labels, sampling.label))
-            except EngineError:
-                count = 0
-        self.label_count.setText(f"{count:,} images" if count != 1 else "1 image")
         self.model_params.show_values(row.params, sampling.model_params)
+        title = sampling.network.name if row.learned and sampling.network else row.title
         label_text = f" of “{sampling.label}”" if sampling.label else ""
-        self.sections[Part.MODEL].summary.setText(f"{row.title}{label_text}")
+        self.sections[Part.MODEL].summary.setText(f"{title}{label_text}")
+
+    def _show_network(self, about: About | None, ref: NetworkRef | None) -> None:
+        """Say what network it is, and offer what it can be told."""
+        self._label_row.setVisible(about is not None and about.told is not Told.NOTHING)
+        if about is None:
+            name = ref.name if ref is not None else "The bundled network"
+            self.model_text.setText(f"{name} is not here: open its file again")
+            return
+        self.model_text.setText(described(about))
+        self._offer(of_network(about))
+        kind = "words" if about.told is Told.WORDS else "classes"
+        self.label_count.setText(f"knows {len(about.vocabulary):,} {kind}")
+
+    def _offer(self, choices: LabelChoices) -> None:
+        self.label_picker.set_choices(choices)
+        self._label_head.setText(choices.title)
+        self._label_head.setToolTip(choices.tooltip)
 
     def _show_guidance(self) -> None:
         guidance = self._document.experiment.sampling.guidance
@@ -290,6 +320,8 @@ class SettingsDrawer(QScrollArea):
         for combo, value in ((self.guidance, guidance.method), (self.against, guidance.against)):
             with QSignalBlocker(combo):
                 combo.setCurrentIndex(combo.findData(value))
+        learned = self._document.experiment.sampling.model in LEARNED
+        self.against.setItemText(0, ITSELF_UNTOLD if learned else ITSELF_ON_ALL)
         self.guidance_text.setVisible(row is not None)
         self._against_row.setVisible(row is not None)
         self.guidance_params.show_values(row.params if row else (), guidance.params)
@@ -331,13 +363,9 @@ class SettingsDrawer(QScrollArea):
         for box, number in ((self.count, sampling.count), (self.seed, experiment.seed)):
             with QSignalBlocker(box):
                 box.setValue(number)
-        with QSignalBlocker(self.picture_size):
-            self.picture_size.setCurrentIndex(self.picture_size.findData(sampling.size))
-        for control, tooltip in ((self.picture_size, SIZE), (self.count, COUNT)):
-            control.setEnabled(experiment.fork is None)
-            control.setToolTip(tooltip if experiment.fork is None else KEPT)
-        largest = self.picture_size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
-        largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
+        self.picture_size.show_size(experiment, self._forecaster.network)
+        self.count.setEnabled(experiment.fork is None)
+        self.count.setToolTip(COUNT if experiment.fork is None else KEPT)
         self.sections[Part.PICTURES].summary.setText(
             f"{sampling.count} of {sampling.size} px, seed {experiment.seed}"
         )
@@ -346,6 +374,17 @@ class SettingsDrawer(QScrollArea):
     def _show_problems(self) -> None:
         for part in Part:
             self.sections[part].say(sentence(self._forecaster.problems.get(part, "")))
+
+
+def _images(labels: Sequence[str], label: str) -> str:
+    """Return how many images have a label, in words."""
+    count = len(labels)
+    if label:
+        try:
+            count = len(members(labels, label))
+        except EngineError:
+            count = 0
+    return f"{count:,} images" if count != 1 else "1 image"
 
 
 def _text() -> QLabel:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, QSize, Signal, Slot
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QMenu, QPushButton
+from PySide6.QtWidgets import QCheckBox, QMenu, QPushButton
 
 from diffusion_gui.engine.trajectory import EPS_SHOWN
+from diffusion_gui.panels.common.head_row import HeadRow
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, Chip, Rigid, button
+from diffusion_gui.panels.common.widgets import Chip, button
 from diffusion_gui.state.run_view import Quantity, RunView, SamplingPage
 
 BETWEEN_GROUPS = 4
@@ -71,7 +72,7 @@ class PageMenu(Chip):
         return hint + QSize(widest - metrics.horizontalAdvance(self.text()), 0)
 
 
-class HeadTools(Rigid):
+class HeadTools(HeadRow):
     """The chips follow the view of the run; `settings` and `export` are for the panel to fill.
 
     `page_wished` with the page that was asked for, or None.
@@ -85,9 +86,6 @@ class HeadTools(Rigid):
         self._shown = shown
         self._theme = theme
         self._covered = False
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(0, 0, 0, 0)
-        self._row.setSpacing(GAP)
         self._build_live(live)
         self._build_chips()
         self._build_buttons()
@@ -125,13 +123,6 @@ class HeadTools(Rigid):
         self.page_menu.hide()
         self._row.addWidget(self.page_menu)
 
-    def _chip(self, text: str, name: str, tooltip: str) -> QPushButton:
-        chip = button(text, tooltip, "chip")
-        chip.setObjectName(name)
-        chip.setCheckable(True)
-        self._row.addWidget(chip)
-        return chip
-
     def _build_buttons(self) -> None:
         self.settings = button(
             "", "Settings: model, label, guidance, sampler, spacing, restart, pictures", "tool"
@@ -140,13 +131,11 @@ class HeadTools(Rigid):
         self.settings.setAccessibleName("Settings")
         self.settings.setCheckable(True)
         self._row.addWidget(self.settings)
-        self.export = button("Export", "Save what the run has made", "menu")
-        self.export.setObjectName("samplingExportButton")
-        self._row.addWidget(self.export)
+        self._add_export("samplingExportButton", "Save what the run has made")
 
-    def set_export_menu(self, menu: QMenu) -> None:
-        """Give the export button its menu."""
-        self.export.setMenu(menu)
+    def minimumSizeHint(self) -> QSize:
+        """Give up none of the width that is asked for."""
+        return self.sizeHint()
 
     @property
     def narrow(self) -> bool:

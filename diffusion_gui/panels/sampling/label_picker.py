@@ -1,71 +1,107 @@
-"""The label the model is told to follow: a class folder, or a word of the captions."""
+"""The label the model is told: a class folder, words of the captions, a class of a network."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, QStringListModel, Qt, Signal, Slot
+from PySide6.QtCore import (
+    QModelIndex,
+    QPersistentModelIndex,
+    QSignalBlocker,
+    QStringListModel,
+    Qt,
+    Signal,
+    Slot,
+)
 from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.labels import common, members
+from diffusion_gui.panels.sampling.label_choices import LabelChoices
 from diffusion_gui.state.forecast import sentence
 
 POPUP = 240
 """Least width of the list of what is found: the names of emoji are long."""
 
 
-class LabelPicker(QComboBox):
-    """`picked(label)` when a person has chosen one; empty is all images.
+class _Completer(QCompleter):
+    """Finds whole labels; where none is found, and it may be of words, its last word."""
 
-    One that no image has is `refused(line)`, and stays to be mended; `refused("")` when it is.
+    def __init__(self, names: QStringListModel, parent: QComboBox) -> None:
+        super().__init__(names, parent)
+        self._names = names
+        self.by_word = False
+        self._before = ""
+
+    def splitPath(self, path: str) -> list[str]:
+        """Return what is looked for."""
+        self._before = ""
+        head, space, last = path.rpartition(" ")
+        wanted = path.casefold()
+        if not (self.by_word and space) or any(
+            wanted in name.casefold() for name in self._names.stringList()
+        ):
+            return [path]
+        self._before = f"{head} "
+        return [last]
+
+    def pathFromIndex(self, index: QModelIndex | QPersistentModelIndex) -> str:
+        """Return the whole label that a found name makes."""
+        return self._before + super().pathFromIndex(index)
+
+
+class LabelPicker(QComboBox):
+    """`picked(label)` when a person has chosen one; empty is none, `entered` when by Enter.
+
+    One that cannot be is `refused(line)`, and stays to be mended; `refused("")` when it is.
     """
 
     picked = Signal(str)
     refused = Signal(str)
+    entered = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "labelCombo", title: str = "Label") -> None:
         super().__init__()
-        self.setObjectName("labelCombo")
-        self.setAccessibleName("Label")
-        self.setToolTip(
-            "The model knows only the images with this label: a class folder of the tray,\n"
-            "or a word of the emoji's names. Empty: all images."
-        )
+        self.setObjectName(name)
+        self.setAccessibleName(title)
         self.setEditable(True)
         self.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
         self.setMinimumWidth(40)
         self.setMaxVisibleItems(16)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self._line = QLineEdit()
-        self._line.setPlaceholderText("type a label")
         self.setLineEdit(self._line)
-        self._labels: tuple[str, ...] | None = None
+        self._choices: LabelChoices | None = None
         self._shown = ""
         self._names = QStringListModel(self)
-        completer = QCompleter(self._names, self)
-        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
-        completer.setFilterMode(Qt.MatchFlag.MatchContains)
-        if (popup := completer.popup()) is not None:
+        self._completer = _Completer(self._names, self)
+        self._completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self._completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        if (popup := self._completer.popup()) is not None:
             popup.setProperty("role", "choices")
             popup.setMinimumWidth(POPUP)
-        self.setCompleter(completer)
-        completer.activated.connect(self._on_picked)
+        self.setCompleter(self._completer)
+        self._completer.activated.connect(self._on_picked)
         self.activated.connect(self._on_picked)
         self._line.editingFinished.connect(self._on_picked)
+        self._line.returnPressed.connect(self._on_entered)
 
-    def set_labels(self, labels: tuple[str, ...]) -> None:
-        """Offer what the images have in common; their whole labels are found by typing."""
-        if labels is self._labels:
+    def set_choices(self, choices: LabelChoices) -> None:
+        """Offer what the model can be told."""
+        if self._choices is not None and choices.same(self._choices):
             return
-        self._labels = labels
-        offered = common(labels)
+        self._choices = choices
+        self.setToolTip(choices.tooltip)
+        self.setAccessibleName(choices.title.capitalize())
+        self._line.setPlaceholderText(choices.placeholder)
+        self._completer.by_word = choices.by_word
         with QSignalBlocker(self):
             self.clear()
-            self.addItems(["", *offered])
-            self._names.setStringList(sorted({*offered, *labels} - {""}, key=str.casefold))
+            self.addItems(["", *choices.offered])
+            self._names.setStringList(list(choices.found))
             self.setCurrentText(self._shown)
 
     def show_label(self, label: str) -> None:
-        """Show the document's label."""
+        """Show the document's label; what is being typed for one that has not changed stays."""
+        if label == self._shown and self._line.isModified() and self._line.hasFocus():
+            return
         self._shown = label
         self.refused.emit("")
         with QSignalBlocker(self), QSignalBlocker(self._line):
@@ -77,12 +113,18 @@ class LabelPicker(QComboBox):
         if label == self._shown:
             self.refused.emit("")
             return
-        if label:
+        if label and self._choices is not None:
             try:
-                members(self._labels or (), label)
+                self._choices.check(label)
             except EngineError as error:
                 self.refused.emit(sentence(str(error)))
                 return
         self._shown = label
         self.refused.emit("")
         self.picked.emit(label)
+
+    @Slot()
+    def _on_entered(self) -> None:
+        self._on_picked()
+        if " ".join(self.currentText().split()) == self._shown:
+            self.entered.emit()

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QSignalBlocker, Qt, Slot
-from PySide6.QtGui import QHideEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, Slot
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QPushButton
 
+from diffusion_gui.engine.planning import uses_data
 from diffusion_gui.engine.survey import CERTAIN, Survey
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, button, label
+from diffusion_gui.panels.common.widgets import GAP, button
+from diffusion_gui.panels.sampling.following_page import FollowingPage
 from diffusion_gui.panels.sampling.info_sign import InfoSign
 from diffusion_gui.panels.sampling.map_scene import MapScene
 from diffusion_gui.panels.sampling.map_view import MapView
-from diffusion_gui.panels.sampling.pace import Pace
 from diffusion_gui.state.run_endings import RunEndings
 from diffusion_gui.state.run_view import Quantity, RunView
 
@@ -34,28 +35,22 @@ START = (
 )
 LET_GO = "Its paths were given up for the memory of newer runs: run it again to see them"
 ALONE = "A map needs at least two images: one alone has no principal components"
+NETWORK = "A network knows no list of images: there is nothing that could be mapped"
 _SHOWN = {
     Quantity.X_T: ("𝑥ₜ", "x_t", "Paths of 𝑥ₜ, scaled as in the pictures: from noise to a picture"),
     Quantity.X0_HAT: ("𝑥̂₀", "x0-hat", "Paths of 𝑥̂₀: from the mean of the set to a picture"),
 }
 
 
-class MapPage(QWidget):
+class MapPage(FollowingPage):
     """Follows the run on show; a path that is pressed is the chosen picture everywhere."""
 
     def __init__(self, shown: RunView, endings: RunEndings, theme: Theme) -> None:
-        super().__init__()
-        self.setObjectName("mapPage")
-        self._shown = shown
-        self._endings = endings
+        super().__init__("mapPage", shown, START, endings)
         self._settled: tuple[Survey, int, NDArray[np.int64]] | None = None
         self._drawn: tuple[Survey, int] | None = None
-        self._pace = Pace(shown, self)
-        self.setMinimumWidth(180)
         self._build(theme)
         self._pace.due.connect(self._on_due)
-        for signal in (shown.run_changed, shown.grown, shown.step_changed, shown.shown_changed):
-            signal.connect(self._pace.ask)
         endings.changed.connect(self._show_all)
         self._show_all()
 
@@ -82,19 +77,8 @@ class MapPage(QWidget):
         self.map.sample_chosen.connect(self._on_sample)
         self.map.zoomed.connect(self._show_fit)
         self.fit.clicked.connect(self.map.fit)
-        self.empty = label(START, "caption")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty.setWordWrap(True)
-        self.content = QWidget()
-        column = QVBoxLayout(self.content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
-        column.addLayout(head)
-        column.addWidget(self.map, 1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self.content)
-        whole.addWidget(self.empty)
+        self.column.addLayout(head)
+        self.column.addWidget(self.map, 1)
         self._show_fit()
 
     @property
@@ -105,13 +89,7 @@ class MapPage(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Show what has come meanwhile."""
         super().showEvent(event)
-        self._endings.set_watched(True)
         self._show_all()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Let the work rest."""
-        super().hideEvent(event)
-        self._endings.set_watched(False)
 
     @Slot()
     def _on_chip(self) -> None:
@@ -145,7 +123,8 @@ class MapPage(QWidget):
         self.content.setVisible(some)
         self.empty.setVisible(not some)
         gone = run is not None and run.let_go
-        self.empty.setText(LET_GO if gone else ALONE if alone else START)
+        without = run is not None and not uses_data(run.experiment.sampling)
+        self.empty.setText(LET_GO if gone else ALONE if alone else NETWORK if without else START)
         if run is None or survey is None or not some or not self.isVisible():
             return
         self._drawn = survey, len(survey)

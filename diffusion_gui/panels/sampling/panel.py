@@ -48,12 +48,12 @@ class SamplingPanel(Panel):
     def __init__(self, sources: Sources, theme: Theme) -> None:
         super().__init__("samplingPanel", "Sampling", theme)
         self._of = sources
-        self._said = ""
+        self._said = self._refused = ""
         self.told = Told(self)
         self._ordered: tuple[object, ...] = ()
         self.drawer: SettingsDrawer | None = None
         self._build_head()
-        self.form = SettingsForm(sources.document)
+        self.form = SettingsForm(sources.document, sources.networks, sources.controller.labels)
         self.body.addWidget(self.form)
         self._build_line()
         self.body.addWidget(self.start_bar)
@@ -105,6 +105,8 @@ class SamplingPanel(Panel):
     def _bind(self) -> None:
         controller, shown = self._of.controller, self._of.shown
         self._of.starts.refused.connect(self.refuse)
+        self.form.refused.connect(self._on_refused)
+        self.form.sample_wished.connect(self._sample)
         for wished in (self.start.mask_wished, self.start_bar.paint_wished):
             wished.connect(self.start_windows.paint_mask)
         self.start.trip_wished.connect(self.start_windows.make_trips)
@@ -146,6 +148,22 @@ class SamplingPanel(Panel):
         """Run, pause or resume: what the accent button says."""
         self._of.forecaster.refresh()  # that nothing refuses which was mended just now
         self.transport.toggle()
+
+    @Slot(str)
+    def _on_refused(self, line: str) -> None:
+        """Say why a caption cannot be, until it is mended."""
+        if line:
+            self.refuse(line)
+        elif self._refused and self.bar.text == self._refused:
+            self.bar.clear()
+        self._refused = line
+
+    @Slot()
+    def _sample(self) -> None:
+        """Sample what was entered, however long it takes."""
+        self._of.forecaster.refresh()
+        if not self._of.forecaster.problems:
+            self._of.controller.run_unless_begun()
 
     @Slot(bool)
     def _on_live(self, live: bool) -> None:

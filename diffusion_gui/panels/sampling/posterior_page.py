@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Slot
+from PySide6.QtCore import Slot
 from PySide6.QtGui import QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QToolButton
 
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.engine.planning import uses_data
 from diffusion_gui.engine.survey import Belief
 from diffusion_gui.panels.common.icons import icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, label
 from diffusion_gui.panels.sampling.belief_list import BeliefList, ResolvedBar
+from diffusion_gui.panels.sampling.following_page import FollowingPage
 from diffusion_gui.panels.sampling.info_sign import InfoSign
-from diffusion_gui.panels.sampling.pace import Pace
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
 from diffusion_gui.panels.sampling.step_kinds import KINDS
+from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.step_series import StepNumber, series
 
@@ -29,6 +31,7 @@ WITHOUT = {
     "gaussian": "it knows no list of images, only their mean and covariance",
     "local": "it weighs patches, pixel by pixel, and no whole images",
     "smoothed": "it averages the posteriors at several points around 𝑥ₜ",
+    "neural": "it was trained on images and remembers none of them as a list",
     "stack": "it mixes the estimates of several models",
 }
 """Why a model has no posterior over images."""
@@ -41,20 +44,14 @@ START = (
 LET_GO = "Its posteriors were given up for the memory of newer runs: run it again to see them"
 
 
-class PosteriorPage(QWidget):
+class PosteriorPage(FollowingPage):
     """Follows the step on show and the chosen picture; the arrows in its head choose another."""
 
     def __init__(self, shown: RunView, theme: Theme) -> None:
-        super().__init__()
-        self.setObjectName("posteriorPage")
-        self._shown = shown
+        super().__init__("posteriorPage", shown, START)
         self._theme = theme
         self._drawn: tuple[object, int, int] | None = None
-        self._pace = Pace(shown, self)
-        self.setMinimumWidth(180)
         self._build()
-        for signal in (shown.run_changed, shown.grown, shown.step_changed, shown.shown_changed):
-            signal.connect(self._pace.ask)
         self._pace.due.connect(self._show_all)
         theme.changed.connect(self._tint)
         self._tint()
@@ -72,26 +69,16 @@ class PosteriorPage(QWidget):
         plot.hovered.connect(self._on_hovered)
         self.chart = StepCard(plot, kind.names, kind.tooltip)
         self.chart.setMinimumHeight(CHART_LEAST)
-        self.empty = label(START, "caption")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty.setWordWrap(True)
         numbers = QHBoxLayout()
         numbers.setSpacing(GAP)
         numbers.addWidget(self.resolved)
         numbers.addWidget(self.left, 1)
-        self.content = QWidget()
-        column = QVBoxLayout(self.content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column = self.column
         column.addLayout(self._head())
         column.addLayout(numbers)
         column.addWidget(self.bar)
         column.addWidget(self.list, 3)
         column.addWidget(self.chart, 1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self.content)
-        whole.addWidget(self.empty)
 
     def _head(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -145,7 +132,7 @@ class PosteriorPage(QWidget):
         self.content.setVisible(found is not None)
         self.empty.setVisible(found is None)
         if run is None or survey is None or frame is None:
-            self.empty.setText(LET_GO if run is not None and run.let_go else START)
+            self.empty.setText(_nothing(run, frame.index if frame else 0))
         elif found is None:
             self.empty.setText(_missing(run.experiment, frame.index))
         else:
@@ -200,6 +187,15 @@ class PosteriorPage(QWidget):
     def _tint(self) -> None:
         for arrow, name in zip(self.arrows, ("chevron-left", "chevron-right"), strict=True):
             arrow.setIcon(icon(name, self._theme.tokens.secondary))
+
+
+def _nothing(run: Run | None, step: int) -> str:
+    """Return why there is no posterior of a run at all."""
+    if run is not None and run.let_go:
+        return LET_GO
+    if run is not None and not uses_data(run.experiment.sampling):
+        return _missing(run.experiment, step)
+    return START
 
 
 def _about(experiment: Experiment, belief: Belief) -> str:

@@ -4,46 +4,67 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, QSize, Slot
+from PySide6.QtCore import QSignalBlocker, QSize, Signal, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from diffusion_gui.engine.denoisers import MODELS
-from diffusion_gui.engine.experiment import DATA_SIZES, EMOJI, MAX_COUNT, PICTURES
-from diffusion_gui.engine.params import Values, known
+from diffusion_gui.engine.denoisers import LEARNED, MODELS, NEURAL
+from diffusion_gui.engine.experiment import EMOJI, MAX_COUNT, PICTURES, NetworkRef, Sampling
+from diffusion_gui.engine.params import Values
+from diffusion_gui.engine.planning import uses_data
 from diffusion_gui.engine.samplers import SAMPLERS, Sampler
 from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS
 from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.widgets import GAP, Field
+from diffusion_gui.panels.sampling.model_combo import ModelCombo
+from diffusion_gui.panels.sampling.size_combo import KEPT, SIZE, SizeCombo
+from diffusion_gui.panels.sampling.told_fields import ToldFields
 from diffusion_gui.session.library import captions
+from diffusion_gui.state import model_choice
+from diffusion_gui.state.data_labels import DataLabels
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.networks import Networks
 
-PARAMS, PARAM_SHARE, PARAM_LEAST = 4, 70, 64
+PARAMS, PARAM_SHARE, PARAM_LEAST = 5, 70, 64
 """Where in the row the sampler's parameters stand; of each the share of the width, the least."""
-SIZE = "Side of the model's square images, in pixels"
+CAPTION_ROOM = 120
+"""Pixels more than its least that a caption has before the sampler's parameters come."""
 COUNT = f"Pictures drawn at once, 1 to {MAX_COUNT}"
 DATA = "The images the model knows: the emoji, or all pictures in the tray of the image panel"
-KEPT = "A fork keeps the pictures of its run: take the fork away to set this"
+NO_DATA = (
+    "A trained network knows no images. Only guidance away from a closed form needs them:\n"
+    "see Settings, Guidance."
+)
 
 
 class SettingsForm(QWidget):
-    """Shows and edits `document.experiment.sampling`."""
+    """Shows and edits `document.experiment.sampling`.
 
-    def __init__(self, document: Document) -> None:
+    `sample_wished` when a caption is entered, `refused(line)` with why one cannot be.
+    """
+
+    sample_wished = Signal()
+    refused = Signal(str)
+
+    def __init__(self, document: Document, networks: Networks, labels: DataLabels) -> None:
         super().__init__()
         self._document = document
+        self._networks = networks
+        self._labels = labels
         self._build()
         self._bind()
         self._show()
 
     def _build(self) -> None:
-        models, samplers = MODELS.items(), SAMPLERS.items()
+        samplers = SAMPLERS.items()
         spacings = {key: row.title for key, row in SPACINGS.items() if not row.listed}
-        self.model = _combo("modelCombo", {key: row.title for key, row in models}, 68)
+        self.model = ModelCombo(self._networks)
+        self.told = ToldFields(self._document)
         self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""}, 72)
-        self.data_size = _combo("sizeCombo", {size: f"{size} px" for size in DATA_SIZES}, 70)
+        self.data_size = SizeCombo("sizeCombo", 70)
+        self.data_size.setProperty("role", "close")
         self.sampler = _combo("samplerCombo", {key: row.title for key, row in samplers}, 76)
         self.params = ParamsForm()
         self.steps = IntegerBox(1, MAX_STEPS)
@@ -59,6 +80,7 @@ class SettingsForm(QWidget):
         spacing = "Which t are visited: trailing and linspace start at T, leading below it"
         for caption, control, tooltip, share in (
             ("Model", self.model, "\n".join(m.explanation for m in MODELS.values()), 96),
+            ("", self.told, "", 350),
             ("Data", self.data, DATA, 118),
             ("Size", self.data_size, SIZE, 74),
             ("Sampler", self.sampler, "How 𝑥ₜ is turned into x at the next level", 106),
@@ -67,7 +89,10 @@ class SettingsForm(QWidget):
             ("Spacing", self.spacing, spacing, 94),
             ("Count", self.count, COUNT, 54),
         ):
-            row.addWidget(Field(caption, control, tooltip) if caption else control, share)
+            field = Field(caption, control, tooltip) if caption else control
+            row.addWidget(field, share)
+            if control is self.data:
+                self._data_field = field
 
     def minimumSizeHint(self) -> QSize:
         """Ask for the fields alone: the sampler's parameters are in the drawer as well."""
@@ -77,6 +102,7 @@ class SettingsForm(QWidget):
             if (item := self._row.itemAt(place)) is not None
             and (control := item.widget()) is not None
             and control is not self.params
+            and not control.isHidden()
         ]
         wide = sum(field.width() for field in fields) + GAP * (len(fields) - 1)
         return QSize(wide, max(field.height() for field in fields))
@@ -88,11 +114,15 @@ class SettingsForm(QWidget):
 
     def _show_params(self) -> None:
         number = len(SAMPLERS[self._document.experiment.sampling.sampler].params)
-        needed = self.minimumSizeHint().width() + number * (PARAM_LEAST + GAP)
+        room = self.minimumSizeHint().width() + (0 if self.told.isHidden() else CAPTION_ROOM)
+        needed = room + number * (PARAM_LEAST + GAP)
         self.params.setVisible(number > 0 and (needed <= self.width() or not self.isVisible()))
 
     def _bind(self) -> None:
-        self.model.activated.connect(self._on_model)
+        self.model.wished.connect(self._on_model)
+        self.told.entered.connect(self.sample_wished)
+        self.told.refused.connect(self.refused)
+        self._networks.changed.connect(self._show)
         self.data.activated.connect(self._on_data)
         self.data_size.activated.connect(self._on_size)
         self.sampler.activated.connect(self._on_sampler)
@@ -113,10 +143,10 @@ class SettingsForm(QWidget):
         self.data.setItemText(0, f"Emoji ({len(captions()):,})")
         self.data.setItemText(1, f"Tray ({pictures})")
         self._show_listed(sampling.spacing)
+        self.model.show_model(sampling)
+        self._show_network(sampling)
         for combo, value in (
-            (self.model, sampling.model),
             (self.data, sampling.data),
-            (self.data_size, sampling.size),
             (self.sampler, sampling.sampler),
             (self.spacing, sampling.spacing),
         ):
@@ -131,11 +161,19 @@ class SettingsForm(QWidget):
         self._row.setStretch(PARAMS, PARAM_SHARE * len(sampler.params))
         self._show_params()
         forked = self._document.experiment.fork is not None
-        for control, tooltip in ((self.data_size, SIZE), (self.count, COUNT)):
-            control.setEnabled(not forked)
-            control.setToolTip(KEPT if forked else tooltip)
-        largest = self.data_size.model().item(len(DATA_SIZES) - 1)  # type: ignore[attr-defined]
-        largest.setEnabled(sampling.data != EMOJI)  # the emoji end at 64 px
+        self.count.setEnabled(not forked)
+        self.count.setToolTip(KEPT if forked else COUNT)
+
+    def _show_network(self, sampling: Sampling) -> None:
+        """Show what the document's network is told and draws; of a closed form what it knows."""
+        learned = sampling.model in LEARNED
+        about = self._networks.about(sampling.network) if learned else None
+        self.told.show_network(about)
+        self.data_size.show_size(self._document.experiment, about)
+        needs_data = uses_data(sampling)
+        self.data.setEnabled(needs_data)
+        self.data.setToolTip(DATA if needs_data else NO_DATA)
+        self._data_field.setVisible(needs_data or self.told.isHidden())
 
     def _show_listed(self, spacing: str) -> None:
         """Let the spacing be a list by hand while it is one: it comes from the schedule's plot."""
@@ -150,16 +188,20 @@ class SettingsForm(QWidget):
     def _change(self, text: str, merge_key: str = "", **changes: Any) -> None:
         self._document.replace_sampling(text, merge_key, **changes)
 
-    @Slot()
-    def _on_model(self) -> None:
-        key = self.model.currentData()
-        kept = known(MODELS[key].params, self._document.experiment.sampling.model_params)
-        self._change("model", model=key, model_params=kept)
+    @Slot(str, object)
+    def _on_model(self, key: str, ref: NetworkRef | None) -> None:
+        experiment = self._document.experiment
+        if key == NEURAL:
+            changes = model_choice.network(experiment, ref, self._networks.about(ref))
+        else:
+            changes = model_choice.closed_form(experiment, key, self._labels.of(experiment))
+        self._change("model", **changes)
 
     @Slot()
     def _on_data(self) -> None:
-        data, size = self.data.currentData(), self._document.experiment.sampling.size
-        self._change("data", data=data, size=min(size, 64) if data == EMOJI else size)
+        data, sampling = self.data.currentData(), self._document.experiment.sampling
+        fits = sampling.model in LEARNED or data != EMOJI
+        self._change("data", data=data, size=sampling.size if fits else min(sampling.size, 64))
 
     @Slot()
     def _on_size(self) -> None:

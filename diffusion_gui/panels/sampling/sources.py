@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.forecast import Forecaster
+from diffusion_gui.state.networks import Networks
 from diffusion_gui.state.run_checks import RunChecks
 from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_endings import RunEndings
@@ -30,3 +31,4 @@ class Sources:
     checks: RunChecks
     endings: RunEndings
     settings: Settings
+    networks: Networks

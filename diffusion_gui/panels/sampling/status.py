@@ -30,6 +30,8 @@ def status(controller: SamplingController, run: Run | None) -> str:
         parts.append(f"{left:.1f} s left" if goes_on else f"{last.seconds:.2f} s")
     if total < run.experiment.sampling.steps:
         parts.append(f"(at most {total} steps from there)")
+    if run.untrained:
+        parts.append(run.untrained)
     if run.trajectory.stride > 1:
         parts.append(f"1 of {run.trajectory.stride} steps kept")
     return "   ".join(parts)

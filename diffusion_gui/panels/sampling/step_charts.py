@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import Qt, Slot
-from PySide6.QtGui import QAction, QHideEvent, QResizeEvent, QShowEvent
+from PySide6.QtGui import QAction, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QMenu,
     QScrollArea,
-    QVBoxLayout,
     QWidget,
 )
 
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, label
-from diffusion_gui.panels.sampling.pace import Pace
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button
+from diffusion_gui.panels.sampling.following_page import FollowingPage
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
 from diffusion_gui.panels.sampling.step_kinds import KINDS
 from diffusion_gui.state.run import Run
@@ -28,11 +27,12 @@ from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.step_series import Series, StepNumber, series
 
+START = "<b>No curves yet</b><br>They are drawn while a run is made"
 CARD_WIDTH, CARD_HEIGHT = 168, 76
 """Least width of a chart that has another one beside it; least height, the rest is scrolled to."""
 
 
-class StepCharts(QWidget):
+class StepCharts(FollowingPage):
     """Which charts are on show is remembered; a press in any of them chooses the step."""
 
     def __init__(
@@ -43,22 +43,17 @@ class StepCharts(QWidget):
         settings: Settings,
         theme: Theme,
     ) -> None:
-        super().__init__()
-        self.setObjectName("curvesPage")
-        self._shown = shown
-        self._endings = endings
+        super().__init__("curvesPage", shown, START, endings)
         self._comparison = comparison
         self._settings = settings
         self._theme = theme
         self._hovered = NO_STEP
         self._columns = 0
-        self._pace = Pace(shown, self)
         self._drawn: tuple[object, ...] = ()
         self.cards: dict[StepNumber, StepCard] = {}
         self._lines: dict[StepNumber, Series] = {}
-        self.setMinimumWidth(180)
         self._build()
-        self._bind()
+        self._bind(endings)
         self._show_charts()
 
     def _build(self) -> None:
@@ -84,19 +79,9 @@ class StepCharts(QWidget):
         self.area.setWidgetResizable(True)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setWidget(inside)
-        self.empty = label("<b>No curves yet</b><br>They are drawn while a run is made", "caption")
-        self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.empty.setWordWrap(True)
-        self.content = QWidget()
-        column = QVBoxLayout(self.content)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(2)
-        column.addLayout(head)
-        column.addWidget(self.area, 1)
-        whole = QVBoxLayout(self)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.addWidget(self.content)
-        whole.addWidget(self.empty)
+        self.column.setSpacing(2)
+        self.column.addLayout(head)
+        self.column.addWidget(self.area, 1)
 
     def _menu(self) -> QMenu:
         menu = QMenu(self)
@@ -111,12 +96,9 @@ class StepCharts(QWidget):
         menu.setToolTipsVisible(True)
         return menu
 
-    def _bind(self) -> None:
-        shown = self._shown
+    def _bind(self, endings: RunEndings) -> None:
         self._pace.due.connect(self._show_all)
-        for signal in (shown.run_changed, shown.grown, shown.step_changed, shown.shown_changed):
-            signal.connect(self._pace.ask)
-        self._endings.changed.connect(self._draw)
+        endings.changed.connect(self._draw)
         self._comparison.changed.connect(self._draw)
 
     @property
@@ -133,13 +115,7 @@ class StepCharts(QWidget):
     def showEvent(self, event: QShowEvent) -> None:
         """Draw what has come meanwhile."""
         super().showEvent(event)
-        self._endings.set_watched(True)
         self._draw()
-
-    def hideEvent(self, event: QHideEvent) -> None:
-        """Let the work rest."""
-        super().hideEvent(event)
-        self._endings.set_watched(False)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Use the width."""

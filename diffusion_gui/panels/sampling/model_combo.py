@@ -1,0 +1,84 @@
+"""The list of models: the closed forms, the bundled network, and every network at hand."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt, Signal, Slot
+
+from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS, NEURAL
+from diffusion_gui.engine.experiment import NetworkRef, Sampling
+from diffusion_gui.panels.common.combo import ElidedCombo
+from diffusion_gui.state.networks import Networks
+
+MISSING = "This installation lacks the bundled network"
+_LEAST = 68
+_MOST_LETTERS = 40
+
+
+class ModelCombo(ElidedCombo):
+    """`wished(key, ref)` when a person chooses one; `ref` None for the bundled network.
+
+    What names a model in the list is its key, and of a network in a file its key and id.
+    """
+
+    wished = Signal(str, object)
+
+    def __init__(self, networks: Networks) -> None:
+        super().__init__()
+        self.setObjectName("modelCombo")
+        self.setProperty("role", "close")
+        self.setMinimumWidth(_LEAST)
+        self._networks = networks
+        self._refs: dict[str, NetworkRef] = {}
+        self._shown: Sampling | None = None
+        self._fill()
+        self.activated.connect(self._on_activated)
+        networks.changed.connect(self._fill)
+
+    def show_model(self, sampling: Sampling) -> None:
+        """Show what the document's model is; a network that is not at hand is in the list too."""
+        self._shown = sampling
+        ref = sampling.network
+        if sampling.model == NEURAL and ref is not None and _name(ref) not in self._refs:
+            self._fill()
+            return
+        with QSignalBlocker(self):
+            name = _name(ref) if sampling.model == NEURAL and ref else sampling.model
+            self.setCurrentIndex(self.findData(name))
+
+    @Slot()
+    def _fill(self) -> None:
+        """List the models anew."""
+        refs = self._networks.refs
+        shown = self._shown.network if self._shown and self._shown.model == NEURAL else None
+        if shown is not None and shown.id not in {ref.id for ref in refs}:
+            refs = [*refs, shown]
+        self._refs = {_name(ref): ref for ref in refs}
+        with QSignalBlocker(self):
+            self.clear()
+            for key, row in CLOSED_FORMS.items():
+                self._add(row.title, key, row.explanation)
+            self.insertSeparator(self.count())
+            bundled = self._networks.about(None)
+            self._add(MODELS[NEURAL].title, NEURAL, bundled.source if bundled else MISSING)
+            if bundled is None:
+                self.model().item(self.count() - 1).setEnabled(False)  # type: ignore[attr-defined]
+            for name, ref in self._refs.items():
+                about = self._networks.about(ref)
+                title = ref.name if len(ref.name) <= _MOST_LETTERS else f"{ref.name[:38]}…"
+                self._add(title, name, about.source if about else f"{ref.name} is not here")
+        if self._shown is not None:
+            self.show_model(self._shown)
+
+    def _add(self, title: str, name: str, tooltip: str) -> None:
+        self.addItem(title, name)
+        self.setItemData(self.count() - 1, tooltip, Qt.ItemDataRole.ToolTipRole)
+
+    @Slot()
+    def _on_activated(self) -> None:
+        name = self.currentData()
+        ref = self._refs.get(name)
+        self.wished.emit(NEURAL if ref is not None else name, ref)
+
+
+def _name(ref: NetworkRef) -> str:
+    return f"{NEURAL} {ref.id}"
