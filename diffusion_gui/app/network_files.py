@@ -13,6 +13,7 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.panels.sampling.panel import SamplingPanel
+from diffusion_gui.state import model_choice
 from diffusion_gui.state.checkpoint_opening import CheckpointOpening
 
 
@@ -88,14 +89,12 @@ class NetworkFiles(QObject):
         document, about = self._parts.document, self._parts.networks.about(ref)
         if about is None:
             return
-        experiment = document.experiment
-        sampling = replace(
-            experiment.sampling, model="neural", model_params=(), network=ref, size=about.size,
-            label="", start=None, inpaint=None,
-        )  # fmt: skip
+        experiment = replace(document.experiment, fork=None)
+        changes = model_choice.network(experiment, ref, about)
+        sampling = replace(experiment.sampling, **changes)
         schedule = self._schedule or experiment.schedule
         document.replace(
-            replace(experiment, sampling=sampling, schedule=schedule, fork=None), f"open {ref.name}"
+            replace(experiment, sampling=sampling, schedule=schedule), f"open {ref.name}"
         )
         size = f"{about.size} × {about.size} px"
         self.said.emit(f"Opened {ref.name}: {size}, {about.source}")

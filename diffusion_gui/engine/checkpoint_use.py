@@ -7,7 +7,6 @@ network keeps the time of its own training: a level of any schedule is told by i
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -15,7 +14,6 @@ from functools import cached_property
 import numpy as np
 
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.networks import About
 from diffusion_gui.engine.predictions import Form, Prediction
 from diffusion_gui.engine.schedules import Family, Schedule, ScheduleSpec, build
 
@@ -150,9 +148,3 @@ def pixel_scale(use: Use, channels: int) -> float:
     return (2.0 if use.pixels is PixelRange.UNIT else 1.0) * (
         math.sqrt(3.0) if channels == 1 else 1
     )
-
-
-def steps_outside(about: About, sigmas: Iterable[float]) -> int:
-    """Return how many levels lie outside those that a network was trained between."""
-    low, high = about.sigma_min * (1.0 - 1e-6), about.sigma_max * (1.0 + 1e-6)
-    return sum(not low <= sigma <= high for sigma in sigmas)

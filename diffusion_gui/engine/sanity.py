@@ -8,7 +8,7 @@ Imports torch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -110,11 +110,13 @@ def examine(
     told: Tensor | None = None,
     poll: Callable[[], None] = lambda: None,
     done: Callable[[int], None] = lambda _: None,
+    ranges: Sequence[PixelRange] = tuple(PixelRange),
 ) -> Sanity:
     """Ask a network on the CPU about uint8 pictures [B, size, size, 3]; see `checkpoint`.
 
-    `poll` before every pass may raise, `done(n)` is told after the n-th of `passes`. Raises
-    EngineError where the network cannot be asked for pictures of that size.
+    It is asked about them in each of `ranges`. `poll` before every pass may raise, `done(n)` is
+    told after the n-th of `passes`. Raises EngineError where the network cannot be asked for
+    pictures of that size.
     """
     use.check(channels)
     clock, call = Clock(use), prepared(network, torch.device("cpu"))
@@ -125,7 +127,7 @@ def examine(
     kept: dict[PixelRange, tuple[Answer, ...]] = {}
     scores: dict[tuple[PixelRange, Prediction], float] = {}
     made = 0
-    for pixels in PixelRange:
+    for pixels in ranges:
         own = x0 if pixels is PixelRange.SYMMETRIC else 0.5 * (x0 + 1.0)
         contrast = 1.0 if pixels is PixelRange.SYMMETRIC else 0.5
         answers, sums = [], dict.fromkeys(candidates(clock.form), 0.0)

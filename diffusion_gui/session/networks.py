@@ -134,8 +134,7 @@ class NetworkStore:
             self._recent = [network, *(one for one in self._recent if one is not network)]
             self._recent, idle = self._recent[:MOST_LOADED], self._recent[MOST_LOADED:]
         for one in idle:
-            if isinstance(one, UNetFile):
-                one.free()
+            getattr(one, "free", lambda: None)()
 
     def all(self) -> list[NetworkRef]:
         """Return the references of all that were added, the newest last."""
@@ -149,9 +148,9 @@ class NetworkStore:
             self._networks[ref.id] = ref, network
         return ref
 
-    def open_model(self, path: AnyPath, name: str = "") -> NetworkRef:
-        """Take in a file of the program's own; raises EngineError where it is none."""
-        return self.add(*open_file(path, name))
+    def open_model(self, path: AnyPath, name: str = "", use: str = "") -> NetworkRef:
+        """Take in the network of a file or folder, see `open_file`."""
+        return self.add(*open_file(path, name, use))
 
     def _find_bundled(self) -> Network | None:
         with self._lock:
@@ -168,9 +167,17 @@ class NetworkStore:
 Opened = tuple[NetworkRef, Network]
 
 
-def open_file(path: AnyPath, name: str = "") -> Opened:
-    """Return the network in a file of the program's own; raises EngineError where it is none."""
+def open_file(path: AnyPath, name: str = "", use: str = "") -> Opened:
+    """Return the network in a file of the program's own, or in another's file or folder.
+
+    That is called as it says, but for what `use` corrects. Raises EngineError with one line where
+    it is no network.
+    """
+    from diffusion_gui.session.checkpoints import is_own, open_network
+
     file = Path(path).absolute()
+    if not is_own(file):
+        return open_network(file, name, use)
     header = read_header(file)
     called = name or file.name.removesuffix(".safetensors").removesuffix(".training")
     return NetworkRef(digest(file), called, str(file)), UNetFile(file, header, called)

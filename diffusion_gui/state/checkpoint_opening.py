@@ -21,6 +21,7 @@ from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.networks import Network
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.session import library
+from diffusion_gui.session.networks import open_file
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.run_inputs import squares
 from diffusion_gui.state.document import Document
@@ -113,14 +114,14 @@ class CheckpointOpening(QObject):
 
         def work(job: Job) -> _Read:
             import_torch()
-            from diffusion_gui.session.checkpoints import is_own, open_checkpoint, open_own
+            from diffusion_gui.session.checkpoints import is_own, open_checkpoint
 
             if is_own(path):
                 from diffusion_gui.session.model_files import read_model
 
                 read_model(path)  # says now what is wrong with its weights
                 job.poll()
-                return _Read(path, None, open_own(path))
+                return _Read(path, None, open_file(path))
             found = open_checkpoint(path)
             found.check(found.use)
             return _Read(path, found)

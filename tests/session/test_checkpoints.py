@@ -25,11 +25,12 @@ from diffusion_gui.engine.checkpoint_use import (
     Clock,
     PixelRange,
     Use,
-    steps_outside,
 )
 from diffusion_gui.engine.denoisers.checkpoint import checkpoint
 from diffusion_gui.engine.errors import Cancelled, EngineError
+from diffusion_gui.engine.experiment import Experiment, Sampling
 from diffusion_gui.engine.networks import Told
+from diffusion_gui.engine.planning import untrained
 from diffusion_gui.engine.predictions import Form, Prediction
 from diffusion_gui.engine.sanity import examine, verdict
 from diffusion_gui.engine.schedules import ScheduleSpec, build, build_preset
@@ -314,16 +315,15 @@ def test_levels_are_told_by_snr_and_never_by_index() -> None:
 def test_steps_outside_the_trained_range_are_counted(tmp_path: Path) -> None:
     _unet(tmp_path)
     about = _network(tmp_path).about
-    linear, cosine = build_preset("linear"), build_preset("cosine")
-    assert about.sigma_min == pytest.approx(linear.sigma[1])
-    assert about.sigma_max == pytest.approx(linear.sigma[-1])
-    assert steps_outside(about, linear.sigma[1:].tolist()) == 0
-    beyond = (cosine.sigma[1:] > linear.sigma[-1]).sum() + (
-        cosine.sigma[1:] < linear.sigma[1]
-    ).sum()
-    assert steps_outside(about, cosine.sigma[1:].tolist()) == beyond > 0
+    linear = build_preset("linear")
+    assert about.sigma_min == pytest.approx(linear.sigma[1], rel=1e-5)
+    assert about.sigma_max == pytest.approx(linear.sigma[-1], rel=1e-5)
+    asked = Experiment(ScheduleSpec("linear"), sampling=Sampling(model="neural", size=16))
+    assert untrained(asked, about) == ""
+    beyond = replace(asked, schedule=ScheduleSpec("cosine"))
+    assert untrained(beyond, about) == f"1 untrained (σ > {about.sigma_max:.3g})"
     unit = _network(tmp_path, pixels=PixelRange.UNIT).about
-    assert unit.sigma_max == pytest.approx(2.0 * linear.sigma[-1])
+    assert unit.sigma_max == pytest.approx(2.0 * linear.sigma[-1], rel=1e-5)
 
 
 def test_a_network_of_grey_pictures_draws_grey_exactly(tmp_path: Path) -> None:
@@ -338,7 +338,7 @@ def test_a_network_of_grey_pictures_draws_grey_exactly(tmp_path: Path) -> None:
         wanted = (seen - s * theirs(seen, 300).sample) / a
     found = network.denoiser(CPU, "")(x, a, s * math.sqrt(3.0))
     torch.testing.assert_close(found, wanted.expand(-1, 3, -1, -1), rtol=1e-5, atol=2e-5)
-    assert network.about.sigma_max == pytest.approx(math.sqrt(3.0) * table.sigma[-1])
+    assert network.about.sigma_max == pytest.approx(math.sqrt(3.0) * table.sigma[-1], rel=1e-5)
 
 
 class Knowing(torch.nn.Module):

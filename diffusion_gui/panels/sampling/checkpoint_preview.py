@@ -57,7 +57,8 @@ class CheckpointPreview(QWidget):
         """Show what came of asking the network, read as `use` says; blank tiles before that."""
         count = PICTURES if sanity is None else min(sanity.count, PICTURES)
         side = SIDE if count > 1 else LARGE
-        blank = np.full((1, 1, 3), QColor(self._theme.tokens.hover).getRgb()[:3], np.uint8)
+        tile = QColor(self._theme.tokens.hover)
+        blank = np.array([[[tile.red(), tile.green(), tile.blue()]]], np.uint8)
         for place in range(LEVELS * PICTURES):
             number, level = divmod(place, LEVELS)
             both = (blank, blank)
@@ -65,7 +66,8 @@ class CheckpointPreview(QWidget):
                 noisy, clean = sanity.pictures(use, number)
                 both = noisy[level], clean[level]
                 self.noisy[place].set_caption(f"σ {sanity.sigmas[level]:g}")
-            for view, pixels in zip((self.noisy[place], self.clean[place]), both, strict=True):
+            pairs = ((self.noisy[place], both[0]), (self.clean[place], both[1]))
+            for view, pixels in pairs:
                 view.setVisible(number < count)
                 view.setMinimumSize(side, side + CAPTION)
                 view.setMaximumHeight(side + CAPTION)

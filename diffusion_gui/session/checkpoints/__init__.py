@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from diffusion_gui.engine.checkpoint_use import Use
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.engine.networks import Network
@@ -18,9 +18,9 @@ from diffusion_gui.session.checkpoints import diffusers_unet, lucidrains
 from diffusion_gui.session.checkpoints.checkpoint import Checkpoint
 from diffusion_gui.session.checkpoints.network import CheckpointNetwork
 from diffusion_gui.session.checkpoints.tensors import ENDINGS, SAFE, open_tensors
+from diffusion_gui.session.checkpoints.use_text import corrected
 from diffusion_gui.session.files import AnyPath
 from diffusion_gui.session.model_header import KEY, read_header
-from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.schedule_weights import MOST_ARRAY_BYTES
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "is_own",
     "open_checkpoint",
     "open_network",
-    "open_own",
 ]
 
 _LEAST_BYTES = 8 * MOST_ARRAY_BYTES
@@ -73,28 +72,18 @@ def is_own(path: AnyPath) -> bool:
 
 
 def open_network(
-    path: AnyPath, use: Use | None = None, poll: Callable[[], None] = lambda: None
+    path: AnyPath, name: str = "", use: str = "", poll: Callable[[], None] = lambda: None
 ) -> tuple[NetworkRef, Network]:
-    """Return the network of any file or folder, called as that says, or as `use` says.
+    """Return the network of another program's file or folder, called as that says.
 
-    Raises EngineError with one line where it is none, or none that can be called so. Weights are
-    read when a run asks for them.
+    `use` corrects it (`use_text`). Raises EngineError with one line where it is none, or none that
+    can be called so. Weights are read when a run asks for them.
     """
-    if is_own(path):
-        return open_own(path)
     found = open_checkpoint(path)
-    network = CheckpointNetwork(found, use or found.use)
+    found = replace(found, name=name or found.name)
+    network = CheckpointNetwork(found, corrected(found.use, use))
     found.check(network.use)
     return network.ref(poll), network
-
-
-def open_own(path: AnyPath) -> tuple[NetworkRef, Network]:
-    """Return the network in a file of this program's."""
-    store = NetworkStore()
-    ref = store.open_model(Path(path).absolute())
-    network = store.find(ref)
-    assert network is not None
-    return ref, network
 
 
 def open_checkpoint(path: AnyPath) -> Checkpoint:

@@ -11,12 +11,17 @@ from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.engine.networks import About, Told
 from diffusion_gui.session.checkpoints.checkpoint import Checkpoint
 from diffusion_gui.session.checkpoints.tensors import Poll
+from diffusion_gui.session.checkpoints.use_text import difference
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from diffusion_gui.engine.denoisers.base import Denoiser
+
+
+_ROUNDING = 1e-6
+"""By so much a level may lie outside by rounding: the ends of its own schedule are inside."""
 
 
 @dataclass(eq=False)
@@ -41,8 +46,8 @@ class CheckpointNetwork:
             Told.CLASS if found.classes else Told.NOTHING,
             found.classes,
             parameters=found.parameters,
-            sigma_min=low * factor,
-            sigma_max=high * factor,
+            sigma_min=low * factor * (1.0 - _ROUNDING),
+            sigma_max=high * factor * (1.0 + _ROUNDING),
             source=f"{found.kind}{averaged}",
         )
 
@@ -72,4 +77,5 @@ class CheckpointNetwork:
     def ref(self, poll: Poll = lambda: None) -> NetworkRef:
         """Return what runs name it by."""
         found = self.checkpoint
-        return NetworkRef(found.identity(self.use, poll), found.name, str(found.path))
+        use = difference(self.use, found.use)
+        return NetworkRef(found.identity(self.use, poll), found.name, str(found.path), use)
