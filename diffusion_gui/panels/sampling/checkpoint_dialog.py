@@ -208,8 +208,8 @@ class CheckpointDialog(QDialog):
         spec = self.schedule.currentData()
         use = replace(
             self._opening.use,
-            prediction=self.prediction.currentData(),
-            pixels=self.pixels.currentData(),
+            prediction=Prediction(self.prediction.currentData()),  # Qt makes it a str
+            pixels=PixelRange(self.pixels.currentData()),
             weights=self.weights.currentData(),
             schedule=spec,
             edm=found.use.edm and spec == found.use.schedule,
