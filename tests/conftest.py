@@ -35,6 +35,8 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("untimed")
+NETWORK_WORDS = ("blue", "circle", "heart", "red")
+"""What the networks of the tests are told."""
 live.TRIAL_SECONDS = 60.0  # a busy machine is no reason to give a live run up
 
 
@@ -141,6 +143,34 @@ def make_image(tmp_path: Path) -> Callable[..., Path]:
             Image.fromarray(pixels).save(path)
         else:
             Image.new("RGB", (size, size), colour).save(path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def make_network(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes a tiny U-Net with random weights and returns its path."""
+
+    def make(
+        name: str = "tiny", words: tuple[str, ...] = NETWORK_WORDS, size: int = 16, seed: int = 0
+    ) -> Path:
+        import torch
+
+        from diffusion_gui.engine.denoisers.unet import UNet
+        from diffusion_gui.engine.denoisers.unet_config import UNetConfig
+        from diffusion_gui.engine.training.options import TrainOptions
+        from diffusion_gui.engine.training.trainer import State
+        from diffusion_gui.session.model_files import save_model
+
+        config = UNetConfig(size, 2, (16, 16), 1, 16, words)
+        random = torch.Generator().manual_seed(seed)
+        weights = {
+            f"average.{key}": 0.2 * torch.randn(value.shape, generator=random)
+            for key, value in UNet(config).state_dict().items()
+        }
+        path = tmp_path / f"{name}.safetensors"
+        save_model(path, State(config, TrainOptions(), 1234, weights), "dots")
         return path
 
     return make

@@ -108,6 +108,7 @@ class MainWindow(QMainWindow):
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
+        self.sampling.form.network_wished.connect(self.network_files.ask_file)
         for speaker in (
             self.schedule_files,
             self.picture_files,

@@ -36,7 +36,7 @@ class NetworkFiles(QObject):
 
     def handlers(self) -> dict[str, Callable[[], object]]:
         """Return what the commands do, by the names of `app/actions.py`."""
-        return {"openNetwork": self._ask_file, "openNetworkFolder": self._ask_folder}
+        return {"openNetwork": self.ask_file, "openNetworkFolder": self._ask_folder}
 
     @property
     def busy(self) -> bool:
@@ -103,7 +103,9 @@ class NetworkFiles(QObject):
     def _refuse(self, line: str) -> None:
         self._panel.bar.show_lines([line])
 
-    def _ask_file(self) -> None:
+    @Slot()
+    def ask_file(self) -> None:
+        """Ask for a file, then open it."""
         from diffusion_gui.session.checkpoints.tensors import ENDINGS
 
         endings = " ".join(f"*{ending}" for ending in ENDINGS)

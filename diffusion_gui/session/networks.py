@@ -134,7 +134,8 @@ class NetworkStore:
             self._recent = [network, *(one for one in self._recent if one is not network)]
             self._recent, idle = self._recent[:MOST_LOADED], self._recent[MOST_LOADED:]
         for one in idle:
-            getattr(one, "free", lambda: None)()
+            if (free := getattr(one, "free", None)) is not None:
+                free()
 
     def all(self) -> list[NetworkRef]:
         """Return the references of all that were added, the newest last."""

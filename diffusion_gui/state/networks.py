@@ -14,7 +14,7 @@ from diffusion_gui.session.networks import NetworkStore, Opened, open_file
 from diffusion_gui.state.jobs import Job, JobRunner
 from diffusion_gui.state.settings import Settings
 
-log = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class Networks(QObject):
@@ -94,5 +94,5 @@ def _opened(
         try:
             found.append(read(path, "", use))
         except EngineError as problem:
-            log.info("a network that was open before is left out: %s", problem)
+            _log.warning("a network that was open before is left out: %s", problem)
     return found

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QComboBox, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import Guidance
+from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.panels.common.widgets import Chip
 from diffusion_gui.panels.sampling.compare_canvas import even_grid, shorter
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.marks import thinned
+from diffusion_gui.session.networks import open_file
 from diffusion_gui.state.run_view import SamplingPage
 from diffusion_gui.state.sampling import RunState
 
@@ -84,8 +88,8 @@ def test_a_window_of_any_size_cuts_no_button_and_no_field(
     _resize(window, SIZES[1])
     for model in ("gaussian", "smoothed"):
         parts.document.replace_sampling("model", model=model)
-        for combo in panel.form.findChildren(QComboBox):
-            assert combo.shown_text == combo.currentText()  # type: ignore[attr-defined]
+        for combo in panel.form.findChildren(ElidedCombo):
+            assert combo.shown_text == combo.currentText()
     _resize(window, SMALLEST)
     parts.document.replace_sampling("long", sampler="gradient_estimation")
     assert panel.form.sampler.shown_text.endswith("…")
@@ -94,6 +98,30 @@ def test_a_window_of_any_size_cuts_no_button_and_no_field(
     assert not panel.form.params.isVisible()  # the drawer has them
     _resize(window, SIZES[2])
     assert panel.form.params.isVisible()
+
+
+def test_a_caption_has_room_in_a_window_of_any_size(
+    window: MainWindow, panel: SamplingPanel, parts: Parts, make_network: Callable[..., Path]
+) -> None:
+    parts.networks.add(*open_file(make_network()))
+    settings = {"model": "neural", "network": parts.networks.refs[0], "size": 16}
+    parts.document.replace_sampling("network", label="red heart", **settings)
+    form = panel.form
+    for against in ("", "gaussian"):  # beside a closed form stands its data too
+        guidance = Guidance("cfg" if against else "", (), against)
+        parts.document.replace_sampling("guidance", guidance=guidance)
+        for size in SIZES:
+            _resize(window, size)
+            _settle()
+            assert form.data.isVisible() == bool(against)
+            assert _place(form.count, panel).right() <= panel.width() - 12, size
+            shown = (form.model, form.told.caption, form.told.scale, form.data_size, form.sampler)
+            places = [_place(one, panel) for one in shown if one.isVisible()]
+            assert form.data_size.isVisible() == (size != SMALLEST)
+            assert all(one.right() < other.left() for one, other in pairwise(places)), size
+            line = form.told.caption.lineEdit()
+            wide = line.fontMetrics().horizontalAdvance("red heart") + 8
+            assert wide < line.width(), size
 
 
 def test_at_the_smallest_size_page_and_drawer_take_turns(

@@ -44,10 +44,10 @@ def _type(qtbot: QtBot, box: NumberBox, text: str) -> None:
 
 
 def _label(qtbot: QtBot, drawer: SettingsDrawer, text: str) -> None:
-    drawer.label_picker.setFocus()
-    drawer.label_picker.lineEdit().selectAll()
-    qtbot.keyClicks(drawer.label_picker, text)
-    qtbot.keyClick(drawer.label_picker, Qt.Key.Key_Return)
+    drawer.model.label_picker.setFocus()
+    drawer.model.label_picker.lineEdit().selectAll()
+    qtbot.keyClicks(drawer.model.label_picker, text)
+    qtbot.keyClick(drawer.model.label_picker, Qt.Key.Key_Return)
 
 
 def test_the_drawer_is_remembered(
@@ -71,42 +71,42 @@ def test_the_drawer_is_remembered(
 def test_model_parameters_and_labels(drawer: SettingsDrawer, parts: Parts, qtbot: QtBot) -> None:
     document = parts.document
     document.replace_sampling("local", model="local")
-    assert "patch by patch" in drawer.model_text.text()
+    assert "patch by patch" in drawer.model.text.text()
     before = document.history.undo_text
     for place in (20, 50, 100):
-        drawer.model_params.slider("freedom").setValue(place)
+        drawer.model.params.slider("freedom").setValue(place)
     assert dict(document.experiment.sampling.model_params)["freedom"] == 0.5
-    drawer.model_params.slider("freedom").sliderReleased.emit()
+    drawer.model.params.slider("freedom").sliderReleased.emit()
     document.history.undo()
     assert document.history.undo_text == before, "one drag is one step"
-    assert drawer.model_params.slider("freedom").value() == 0
-    temperature = drawer.model_params.control("temperature")
+    assert drawer.model.params.slider("freedom").value() == 0
+    temperature = drawer.model.params.control("temperature")
     assert temperature.accessibleName() == "temperature τ"
-    assert any(text.text() == "temperature τ" for text in drawer.model_params.findChildren(QLabel))
+    assert any(text.text() == "temperature τ" for text in drawer.model.params.findChildren(QLabel))
     _type(qtbot, temperature, "2")
     assert dict(document.experiment.sampling.model_params)["temperature"] == 2.0
     _label(qtbot, drawer, "heart")
     assert document.experiment.sampling.label == "heart"
-    assert drawer.label_count.text().endswith(" images")
-    assert int(drawer.label_count.text().split()[0]) > 5
+    assert drawer.model.count.text().endswith(" images")
+    assert int(drawer.model.count.text().split()[0]) > 5
     assert "heart" in drawer.sections[Part.MODEL].summary.text()
     _label(qtbot, drawer, "harts")
     assert document.experiment.sampling.label == "heart", "what no image has changes nothing"
-    assert drawer.label_problem.text().startswith(
+    assert drawer.model.problem.text().startswith(
         "No image has the label 'harts': is it 'hearts', "
     )
-    assert drawer.label_picker.currentText() == "harts"
+    assert drawer.model.label_picker.currentText() == "harts"
     _label(qtbot, drawer, "heart")
-    assert not drawer.label_problem.isVisible()
+    assert not drawer.model.problem.isVisible()
     document.history.undo()
-    assert drawer.label_picker.currentText() == ""
-    assert drawer.label_count.text() == "1,377 images"
+    assert drawer.model.label_picker.currentText() == ""
+    assert drawer.model.count.text() == "1,377 images"
 
 
 def test_another_model_keeps_what_it_shares(
     drawer: SettingsDrawer, window: MainWindow, parts: Parts, qtbot: QtBot
 ) -> None:
-    _type(qtbot, drawer.model_params.control("temperature"), "3")
+    _type(qtbot, drawer.model.params.control("temperature"), "3")
     model = window.sampling.form.model
     _choose(qtbot, model, "local")
     assert dict(parts.document.experiment.sampling.model_params) == {"temperature": 3.0}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +17,9 @@ from PySide6.QtWidgets import (
 )
 
 from diffusion_gui.engine.denoisers import CLOSED_FORMS, LEARNED, MODELS
-from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.experiment import MAX_COUNT, MAX_SEED, NetworkRef
+from diffusion_gui.engine.experiment import MAX_COUNT, MAX_SEED
 from diffusion_gui.engine.forecast import Part
 from diffusion_gui.engine.guidance import GUIDANCE
-from diffusion_gui.engine.labels import members
-from diffusion_gui.engine.networks import About, Told, described
 from diffusion_gui.engine.params import Values, known, pack
 from diffusion_gui.engine.samplers import RESTART_PARAMS, SAMPLERS
 from diffusion_gui.engine.schedules import SPACINGS
@@ -31,8 +27,7 @@ from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.param_rows import CAPTION, FIELD, ParamRows
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, label
-from diffusion_gui.panels.sampling.label_choices import LabelChoices, of_images, of_network
-from diffusion_gui.panels.sampling.label_picker import LabelPicker
+from diffusion_gui.panels.sampling.model_fields import ModelFields
 from diffusion_gui.panels.sampling.section import Section
 from diffusion_gui.panels.sampling.settings_form import COUNT
 from diffusion_gui.panels.sampling.size_combo import KEPT, SizeCombo
@@ -93,35 +88,9 @@ class SettingsDrawer(QScrollArea):
 
     def _build_model(self) -> None:
         section = self._section(Part.MODEL, "Model")
-        self.model_text = _text()
-        self.label_picker = LabelPicker()
-        self.label_count = label("", "caption")
-        self.model_params = ParamRows("model")
-        section.column.addWidget(self.model_text)
-        self._label_row = QWidget()
-        label_column = QVBoxLayout(self._label_row)
-        label_column.setContentsMargins(0, 0, 0, 0)
-        label_column.setSpacing(4)
-        self._label_head = label("label", "caption")
-        self._label_head.setBuddy(self.label_picker)
-        self._label_head.setMinimumWidth(CAPTION)
-        named = QHBoxLayout()
-        named.setSpacing(GAP)
-        named.addWidget(self._label_head)
-        named.addWidget(self.label_picker, 1)
-        label_column.addLayout(named)
-        self.label_problem = label("", "problem")
-        self.label_problem.setObjectName("labelProblem")
-        self.label_problem.setWordWrap(True)
-        self.label_problem.setTextFormat(Qt.TextFormat.PlainText)
-        self.label_problem.hide()
-        below = QHBoxLayout()
-        below.addSpacing(CAPTION + GAP)
-        below.addWidget(self.label_count)
-        below.addWidget(self.label_problem, 1)
-        label_column.addLayout(below)
-        section.column.addWidget(self._label_row)
-        section.column.addWidget(self.model_params)
+        self.model = ModelFields()
+        self.model.label_picker.picked.connect(lambda wish: self._change("label", label=wish))
+        section.column.addWidget(self.model)
 
     def _build_guidance(self) -> None:
         section = self._section(Part.GUIDANCE, "Guidance")
@@ -191,13 +160,11 @@ class SettingsDrawer(QScrollArea):
 
     def _bind(self) -> None:
         document = self._document
-        self.label_picker.refused.connect(self._on_refused)
-        self.label_picker.picked.connect(lambda wish: self._change("label", label=wish))
         self.guidance.activated.connect(self._on_guidance)
         self.against.activated.connect(self._on_against)
         self.guidance_params.edited.connect(self._on_guidance_params)
         for rows, text, field in (
-            (self.model_params, "model parameters", "model_params"),
+            (self.model.params, "model parameters", "model_params"),
             (self.sampler_params, "sampler parameters", "params"),
             (self.spacing_params, "spacing parameters", "spacing_params"),
             (self.restart_params, "restart parameters", "restart"),
@@ -208,7 +175,7 @@ class SettingsDrawer(QScrollArea):
                 )
             )
         for part in (
-            self.model_params, self.guidance_params, self.sampler_params, self.spacing_params,
+            self.model.params, self.guidance_params, self.sampler_params, self.spacing_params,
             self.restart_params,
         ):  # fmt: skip
             part.finished.connect(document.end_gesture)
@@ -236,13 +203,6 @@ class SettingsDrawer(QScrollArea):
         self._settings.drawer_sections = [
             key for key, section in self.sections.items() if section.heading.isChecked()
         ]
-
-    @Slot(str)
-    def _on_refused(self, line: str) -> None:
-        """Say at the field why its label cannot be."""
-        self.label_problem.setText(line)
-        self.label_problem.setVisible(bool(line))
-        self.label_count.setVisible(not line)
 
     @Slot()
     def _on_guidance(self) -> None:
@@ -282,37 +242,14 @@ class SettingsDrawer(QScrollArea):
         self._show_pictures()
 
     def _show_model(self) -> None:
-        sampling = self._document.experiment.sampling
-        row, about = MODELS[sampling.model], self._forecaster.network
-        if row.learned:
-            self._show_network(about, sampling.network)
-        else:
-            self.model_text.setText(f"{row.title}: {row.explanation} ({row.source})")
-            self._label_row.setVisible(True)
-            self._offer(of_images(self._forecaster.labels))
-            self.label_count.setText(_images(self._forecaster.labels, sampling.label))
-        self.label_picker.show_label(sampling.label)
-        self.model_params.show_values(row.params, sampling.model_params)
-        title = sampling.network.name if row.learned and sampling.network else row.title
+        sampling, told = self._document.experiment.sampling, self._forecaster
+        self.model.show_model(sampling, told.labels, told.network)
+        named = sampling.model in LEARNED and sampling.network is not None
+        title = (
+            sampling.network.name if named and sampling.network else MODELS[sampling.model].title
+        )
         label_text = f" of “{sampling.label}”" if sampling.label else ""
         self.sections[Part.MODEL].summary.setText(f"{title}{label_text}")
-
-    def _show_network(self, about: About | None, ref: NetworkRef | None) -> None:
-        """Say what network it is, and offer what it can be told."""
-        self._label_row.setVisible(about is not None and about.told is not Told.NOTHING)
-        if about is None:
-            name = ref.name if ref is not None else "The bundled network"
-            self.model_text.setText(f"{name} is not here: open its file again")
-            return
-        self.model_text.setText(described(about))
-        self._offer(of_network(about))
-        kind = "words" if about.told is Told.WORDS else "classes"
-        self.label_count.setText(f"knows {len(about.vocabulary):,} {kind}")
-
-    def _offer(self, choices: LabelChoices) -> None:
-        self.label_picker.set_choices(choices)
-        self._label_head.setText(choices.title)
-        self._label_head.setToolTip(choices.tooltip)
 
     def _show_guidance(self) -> None:
         guidance = self._document.experiment.sampling.guidance
@@ -374,17 +311,6 @@ class SettingsDrawer(QScrollArea):
     def _show_problems(self) -> None:
         for part in Part:
             self.sections[part].say(sentence(self._forecaster.problems.get(part, "")))
-
-
-def _images(labels: Sequence[str], label: str) -> str:
-    """Return how many images have a label, in words."""
-    count = len(labels)
-    if label:
-        try:
-            count = len(members(labels, label))
-        except EngineError:
-            count = 0
-    return f"{count:,} images" if count != 1 else "1 image"
 
 
 def _text() -> QLabel:

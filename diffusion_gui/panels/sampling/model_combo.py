@@ -10,6 +10,7 @@ from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.state.networks import Networks
 
 MISSING = "This installation lacks the bundled network"
+AGAIN = "This network is not here: open its file again"
 _LEAST = 68
 _MOST_LETTERS = 40
 
@@ -48,7 +49,8 @@ class ModelCombo(ElidedCombo):
     @Slot()
     def _fill(self) -> None:
         """List the models anew."""
-        refs = self._networks.refs
+        listed = self._networks.refs
+        refs = listed
         shown = self._shown.network if self._shown and self._shown.model == NEURAL else None
         if shown is not None and shown.id not in {ref.id for ref in refs}:
             refs = [*refs, shown]
@@ -65,7 +67,9 @@ class ModelCombo(ElidedCombo):
             for name, ref in self._refs.items():
                 about = self._networks.about(ref)
                 title = ref.name if len(ref.name) <= _MOST_LETTERS else f"{ref.name[:38]}…"
-                self._add(title, name, about.source if about else f"{ref.name} is not here")
+                if ref not in listed:  # another self of a network in training, or a stranger's
+                    title += " (earlier)" if about else " (not here)"
+                self._add(title, name, about.source if about else AGAIN)
         if self._shown is not None:
             self.show_model(self._shown)
 

@@ -17,7 +17,7 @@ from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS
 from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.params_form import ParamsForm
-from diffusion_gui.panels.common.widgets import GAP, Field
+from diffusion_gui.panels.common.widgets import GAP, Field, button
 from diffusion_gui.panels.sampling.model_combo import ModelCombo
 from diffusion_gui.panels.sampling.size_combo import KEPT, SIZE, SizeCombo
 from diffusion_gui.panels.sampling.told_fields import ToldFields
@@ -29,7 +29,9 @@ from diffusion_gui.state.networks import Networks
 
 PARAMS, PARAM_SHARE, PARAM_LEAST = 5, 70, 64
 """Where in the row the sampler's parameters stand; of each the share of the width, the least."""
-CAPTION_ROOM = 120
+ROOMY = 720
+"""Width from which on the size of a network, which cannot be chosen, stands beside its caption."""
+CAPTION_ROOM = 140
 """Pixels more than its least that a caption has before the sampler's parameters come."""
 COUNT = f"Pictures drawn at once, 1 to {MAX_COUNT}"
 DATA = "The images the model knows: the emoji, or all pictures in the tray of the image panel"
@@ -42,11 +44,13 @@ NO_DATA = (
 class SettingsForm(QWidget):
     """Shows and edits `document.experiment.sampling`.
 
-    `sample_wished` when a caption is entered, `refused(line)` with why one cannot be.
+    `sample_wished` when a caption is entered, `refused(line)` with why one cannot be;
+    `network_wished` when one from a file is to be opened.
     """
 
     sample_wished = Signal()
     refused = Signal(str)
+    network_wished = Signal()
 
     def __init__(self, document: Document, networks: Networks, labels: DataLabels) -> None:
         super().__init__()
@@ -61,6 +65,10 @@ class SettingsForm(QWidget):
         samplers = SAMPLERS.items()
         spacings = {key: row.title for key, row in SPACINGS.items() if not row.listed}
         self.model = ModelCombo(self._networks)
+        self.open_network = button(
+            "Open…", "Open a network: a checkpoint of yours (Ctrl+Shift+N)", "caption-link"
+        )
+        self.open_network.setObjectName("openNetworkButton")
         self.told = ToldFields(self._document)
         self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""}, 72)
         self.data_size = SizeCombo("sizeCombo", 70)
@@ -89,10 +97,13 @@ class SettingsForm(QWidget):
             ("Spacing", self.spacing, spacing, 94),
             ("Count", self.count, COUNT, 54),
         ):
-            field = Field(caption, control, tooltip) if caption else control
+            action = self.open_network if control is self.model else None
+            field = Field(caption, control, tooltip, action) if caption else control
             row.addWidget(field, share)
             if control is self.data:
                 self._data_field = field
+            elif control is self.data_size:
+                self._size_field = field
 
     def minimumSizeHint(self) -> QSize:
         """Ask for the fields alone: the sampler's parameters are in the drawer as well."""
@@ -110,9 +121,12 @@ class SettingsForm(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Show the sampler's parameters where there is room for them."""
         super().resizeEvent(event)
-        self._show_params()
+        self._fit()
 
-    def _show_params(self) -> None:
+    def _fit(self) -> None:
+        """Show what there is room for: the size of a network, the sampler's parameters."""
+        roomy = self.told.isHidden() or self.data_size.isEnabled() or self.width() >= ROOMY
+        self._size_field.setVisible(roomy)
         number = len(SAMPLERS[self._document.experiment.sampling.sampler].params)
         room = self.minimumSizeHint().width() + (0 if self.told.isHidden() else CAPTION_ROOM)
         needed = room + number * (PARAM_LEAST + GAP)
@@ -120,6 +134,7 @@ class SettingsForm(QWidget):
 
     def _bind(self) -> None:
         self.model.wished.connect(self._on_model)
+        self.open_network.clicked.connect(self.network_wished)
         self.told.entered.connect(self.sample_wished)
         self.told.refused.connect(self.refused)
         self._networks.changed.connect(self._show)
@@ -159,7 +174,7 @@ class SettingsForm(QWidget):
         self.sampler.setToolTip(_describe(sampler))
         self.params.show_values(sampler.params, sampling.params)
         self._row.setStretch(PARAMS, PARAM_SHARE * len(sampler.params))
-        self._show_params()
+        self._fit()
         forked = self._document.experiment.fork is not None
         self.count.setEnabled(not forked)
         self.count.setToolTip(KEPT if forked else COUNT)

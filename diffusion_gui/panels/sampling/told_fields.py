@@ -36,12 +36,12 @@ class ToldFields(QWidget):
         self.setObjectName("toldFields")
         self._document = document
         self.caption = LabelPicker("captionCombo", "Caption")
-        self.caption.setMinimumWidth(104)
+        self.caption.setMinimumWidth(84)
         scale = GUIDANCE_PARAMS[0]
         self.scale = NumberBox(scale.minimum, scale.maximum, scale.decimals)
         self.scale.setObjectName("guidanceScaleSpin")
         self.scale.setSingleStep(0.5)
-        self.scale.setMinimumWidth(56)
+        self.scale.setMinimumWidth(50)
         self.suggest = button(f"try {SUGGESTED_SCALE:g}", f"Take w = {SUGGESTED_SCALE:g}", "link")
         self.suggest.setObjectName("suggestGuidanceButton")
         self.suggest.setAccessibleName(f"Guidance scale {SUGGESTED_SCALE:g}")
