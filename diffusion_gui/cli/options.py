@@ -129,7 +129,7 @@ NetworkSettings = Annotated[
         "--network-set", metavar="KEY=VALUE", show_default=False,
         help="How another program's checkpoint is called, where its file does not say it or is"
         f" wrong: prediction {names(Prediction)}; pixels {names(PixelRange)}; weights {AVERAGED},"
-        f" {TRAINED}; schedule NAME|FILE; size; no_class.",
+        f" {TRAINED}; schedule NAME|FILE; size; clip true, false; no_class.",
     ),
 ]  # fmt: skip
 ModelSettings = Annotated[list[str] | None, _settings(MODELS, "--model-set")]

@@ -27,11 +27,16 @@ from diffusion_gui.session.format import MOST_LEVEL
 from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
 
-NETWORK_SETTINGS = ("prediction", "pixels", "weights", "schedule", "size", "no_class")
+NETWORK_SETTINGS = ("prediction", "pixels", "weights", "schedule", "size", "clip", "no_class")
 """What can be said of a checkpoint's use, see `checkpoint_use.Use`."""
 USUAL_SIZE = 32
 """Side of the pictures of a closed form, where nobody says otherwise."""
-_CHOICES = {"prediction": Prediction, "pixels": PixelRange, "weights": (AVERAGED, TRAINED)}
+_CHOICES = {
+    "prediction": Prediction,
+    "pixels": PixelRange,
+    "weights": (AVERAGED, TRAINED),
+    "clip": ("true", "false"),
+}
 _MOST_TIMES, _MOST_DIGITS = 64, 20
 
 
@@ -131,6 +136,8 @@ def read_use(told: list[str] | None) -> str:
             raise EngineError(f"--network-set {text}: write KEY=VALUE; {names(NETWORK_SETTINGS)}")
         if key == "schedule":
             found[key] = msgspec.to_builtins(find_schedule(value, None).spec)
+        elif key == "clip" and value in ("true", "false"):
+            found[key] = value == "true"
         elif key in ("size", "no_class"):
             found[key] = _whole(key, value)
         elif value in _CHOICES[key]:

@@ -44,6 +44,8 @@ class Use:
     """Side of its pictures in pixels."""
     edm: bool = False
     """Whether it is preconditioned after Karras et al. 2022: told ln(sigma) / 4."""
+    clip: bool = False
+    """Whether its estimates are held within -1..1, as most were sampled by their own library."""
     no_class: int = -1
     """The class that was trained to mean none; -1: the mean of all their vectors stands for it."""
 

@@ -135,7 +135,8 @@ class CheckpointOpening(QObject):
             return
         before, self.use, self._chosen = self.use, use, True
         self.problem = ""
-        same = replace(use, prediction=before.prediction, pixels=before.pixels) == before
+        free = {name: getattr(before, name) for name in ("prediction", "pixels", "clip")}
+        same = replace(use, **free) == before
         if self.sanity is None or not same:
             self._examine()
         self.changed.emit()

@@ -86,8 +86,9 @@ def _x(channels: int = 3, size: int = 16) -> Tensor:
 
 
 def _network(path: Path, **changes: Any) -> CheckpointNetwork:
+    """Return the network at a path, its estimates as they are."""
     found = open_checkpoint(path)
-    return CheckpointNetwork(found, replace(found.use, **changes))
+    return CheckpointNetwork(found, replace(found.use, **{"clip": False, **changes}))
 
 
 # --- the same as their own library -------------------------------------------------------------
@@ -108,12 +109,15 @@ def test_a_diffusers_folder_gives_the_estimate_of_diffusers(
     assert ours.about.parameters == sum(value.numel() for value in theirs.parameters())
     denoise, x = ours.denoiser(CPU, ""), _x()
     scheduler.set_timesteps(1000)
+    held = _network(tmp_path, clip=True).denoiser(CPU, "")
     for t in (0, 137, 500, 800, 950):
         with torch.no_grad():
             wanted = scheduler.step(theirs(x, t).sample, t, x).pred_original_sample
         abar = float(scheduler.alphas_cumprod[t])
         found = denoise(x, math.sqrt(abar), math.sqrt(1.0 - abar))
         torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-5 * float(wanted.abs().max()))
+        inside = held(x, math.sqrt(abar), math.sqrt(1.0 - abar))
+        torch.testing.assert_close(inside, found.clamp(-1, 1), rtol=0, atol=0)
 
 
 def test_classes_are_told_by_name_and_none_is_the_mean_of_all(tmp_path: Path) -> None:
@@ -256,7 +260,8 @@ def test_a_lucidrains_file_gives_the_estimate_of_its_library(
     assert found.has_schedule
     abar = content["model"]["alphas_cumprod"].double()
     for weights in found.weights:
-        denoise = CheckpointNetwork(found, replace(found.use, weights=weights)).denoiser(CPU, "")
+        use = replace(found.use, weights=weights, clip=False)
+        denoise = CheckpointNetwork(found, use).denoiser(CPU, "")
         rows = zip(expected["t"].tolist(), expected[f"{objective}.{weights}"], strict=True)
         for t, wanted in rows:
             a, s = float(abar[t].sqrt()), float((1.0 - abar[t]).sqrt())
@@ -279,7 +284,7 @@ def test_a_plain_state_dict_is_the_same_network_and_its_schedule_is_asked(tmp_pa
         assert not found.has_schedule
         assert not found.says_prediction
         assert any("no schedule" in note for note in found.notes)
-        use = replace(found.use, schedule=whole.use.schedule, prediction=whole.use.prediction)
+        use = replace(whole.use, size=found.use.size)
         other = CheckpointNetwork(found, use)
         for a, s in ((0.9, 0.3), (0.4, 0.9)):
             one, two = (network.denoiser(CPU, "")(x, a, s) for network in (whole, other))

@@ -43,7 +43,18 @@ def checkpoint(
     own: Denoiser = FromPrediction(predict, use.prediction, clock.form, number=clock)
     if channels == 1:
         own = grey(own)
-    return unit(own) if use.pixels is PixelRange.UNIT else own
+    if use.pixels is PixelRange.UNIT:
+        own = unit(own)
+    return clipped(own) if use.clip else own
+
+
+def clipped(own: Callable[[Tensor, float, float], Tensor]) -> Denoiser:
+    """Return D whose estimates are held within [-1, 1], where the pictures lie."""
+
+    def denoise(x: Tensor, a: float, s: float) -> Tensor:
+        return own(x, a, s).clamp(-1.0, 1.0)
+
+    return denoise
 
 
 def grey(own: Callable[[Tensor, float, float], Tensor]) -> Denoiser:

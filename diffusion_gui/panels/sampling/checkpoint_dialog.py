@@ -43,6 +43,8 @@ from diffusion_gui.state.document import Document
 WIDTH = 720
 """In pixels."""
 COLUMNS = 4
+ROW = 24
+"""Height of the answer's line, which the progress has too."""
 _WEIGHTS = {AVERAGED: "Averaged (EMA)", TRAINED: "As trained"}
 _PIXELS = {PixelRange.SYMMETRIC: "−1 to 1", PixelRange.UNIT: "0 to 1"}
 _MARKS = {"yes": "good", "doubtful": "warning", "no": "error"}
@@ -67,6 +69,7 @@ class CheckpointDialog(QDialog):
         self.name, self.what = label("", "title"), ElidedLabel("caption")
         self.name.setTextFormat(Qt.TextFormat.PlainText)
         self.verdict, self.others = QLabel(), ElidedLabel("caption")
+        self.verdict.setMinimumHeight(ROW)
         self.verdict.setObjectName("checkpointVerdict")
         self.preview = CheckpointPreview(theme)
         self.notes = label("", "caption")
@@ -103,6 +106,7 @@ class CheckpointDialog(QDialog):
     def _build_answer(self) -> QHBoxLayout:
         self.progress = QProgressBar()
         self.progress.setObjectName("checkpointProgress")
+        self.progress.setMaximumHeight(ROW)
         self.progress.setAccessibleName("Progress of asking the network")
         row = QHBoxLayout()
         row.setSpacing(PADDING)
@@ -114,7 +118,8 @@ class CheckpointDialog(QDialog):
     def _build_fields(self) -> QGridLayout:
         self.prediction, self.pixels = _combo("checkpointPredictionCombo"), QComboBox()
         self.weights, self.schedule = QComboBox(), _combo("checkpointScheduleCombo")
-        self.no_class = QComboBox()
+        self.no_class, self.clip = QComboBox(), QComboBox()
+        self.clip.setObjectName("checkpointClipCombo")
         self.pixels.setObjectName("checkpointPixelsCombo")
         self.weights.setObjectName("checkpointWeightsCombo")
         self.no_class.setObjectName("checkpointNoClassCombo")
@@ -132,6 +137,8 @@ class CheckpointDialog(QDialog):
             ("Size", self.size_box, "Side of the pictures that it draws, in pixels"),
             ("Weights", self.weights, "The moving average of the weights (EMA), which draws better,"
              " or those of the last step"),
+            ("Estimates", self.clip, "Whether 𝑥̂₀ is held between −1 and 1, where pictures lie: its"
+             " own library does so\nwhere the file says it. Errors at high noise grow less then"),
             ("Without a class", self.no_class, "What it is told where no class is asked for: the"
              " mean of what it knows of all,\nor the class that was kept for it in training"),
         )  # fmt: skip
@@ -163,7 +170,9 @@ class CheckpointDialog(QDialog):
         return row
 
     def _bind(self) -> None:
-        for combo in (self.prediction, self.pixels, self.weights, self.schedule, self.no_class):
+        for combo in (
+            self.prediction, self.pixels, self.weights, self.schedule, self.clip, self.no_class
+        ):  # fmt: skip
             combo.activated.connect(self._choose)
         self.size_box.valueChanged.connect(self._choose)
         self.cancel.clicked.connect(self.reject)
@@ -183,6 +192,8 @@ class CheckpointDialog(QDialog):
         self.fields["Weights"].setVisible(len(found.weights) > 1)
         for value, text in _PIXELS.items():
             self.pixels.addItem(text, value)
+        for clip, text in ((True, "Held in −1 to 1"), (False, "As they are")):
+            self.clip.addItem(text, clip)
         own, current = found.use.schedule, self._document.experiment.schedule
         if found.has_schedule:
             self.schedule.addItem(f"Its own ({own.T:,} steps)", own)
@@ -214,6 +225,7 @@ class CheckpointDialog(QDialog):
             schedule=spec,
             edm=found.use.edm and spec == found.use.schedule,
             size=self.size_box.value(),
+            clip=self.clip.currentData(),
             no_class=self.no_class.currentData(),
         )
         if use.prediction not in candidates(form_of(use)):
@@ -257,6 +269,7 @@ class CheckpointDialog(QDialog):
             (self.pixels, use.pixels),
             (self.weights, use.weights),
             (self.schedule, use.schedule),
+            (self.clip, use.clip),
             (self.no_class, use.no_class),
         ):
             _show_choice(combo, value)

@@ -152,6 +152,7 @@ def _checkpoint(
         schedule=spec,
         size=size or max(32, halvings),
         edm=edm,
+        clip=bool(told and told.clip_sample),
     )
     if not has_schedule:
         notes = (*notes, f"there is no {CONFIG_NAME}: the usual schedule is taken")

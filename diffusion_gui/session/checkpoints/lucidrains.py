@@ -67,6 +67,7 @@ def read_lucidrains(file: TensorFile) -> Checkpoint:
         weights=AVERAGED if AVERAGED in places else TRAINED,
         schedule=spec or ScheduleSpec("gamma_sigmoid"),
         size=max(size, config.halvings),
+        clip=True,  # its own sampling does so always
     )
     return Checkpoint(
         path=file.path,
