@@ -60,9 +60,9 @@ class Sanity:
         return self.scores.get((use.pixels, use.prediction), 0.0)
 
     def proposal(self) -> Use:
-        """Return the use that fits best: what was asked, unless another is clearly better."""
+        """Return what was asked, or a use that clearly fits better, if one does."""
         best = max(self.scores, key=lambda key: self.scores[key])
-        if self.scores[best] <= self.score(self.use) + _MARGIN:
+        if self.scores[best] < max(DOUBTFUL, self.score(self.use) + _MARGIN):
             return self.use
         return replace(self.use, pixels=best[0], prediction=best[1])
 

@@ -390,6 +390,7 @@ def test_the_check_gives_no_credit_to_weights_that_were_never_trained(tmp_path: 
     sanity = examine(network.loaded(), network.use, 3, pictures, done=told.append)
     assert told == list(range(1, 9))
     assert verdict(sanity.score(network.use)) == "no"
+    assert sanity.proposal() == network.use  # nothing fits: the file is taken at its word
 
     def cancel() -> None:
         raise Cancelled

@@ -135,20 +135,19 @@ class CheckpointDialog(QDialog):
             ("Trained with", self.schedule, "The schedule of its training: tells it any level of"
              " yours by its signal-to-noise ratio"),
             ("Size", self.size_box, "Side of the pictures that it draws, in pixels"),
-            ("Weights", self.weights, "The moving average of the weights (EMA), which draws better,"
-             " or those of the last step"),
             ("Estimates", self.clip, "Whether 𝑥̂₀ is held between −1 and 1, where pictures lie: its"
              " own library does so\nwhere the file says it. Errors at high noise grow less then"),
+            ("Weights", self.weights, "The moving average of the weights (EMA), which draws better,"
+             " or those of the last step"),
             ("Without a class", self.no_class, "What it is told where no class is asked for: the"
              " mean of what it knows of all,\nor the class that was kept for it in training"),
         )  # fmt: skip
         self.fields = {caption: Field(caption, widget, tip) for caption, widget, tip in rows}
-        grid = QGridLayout()
-        grid.setSpacing(GAP)
-        for place, field in enumerate(self.fields.values()):
-            grid.addWidget(field, place // COLUMNS, place % COLUMNS)
-            grid.setColumnStretch(place % COLUMNS, 1)
-        return grid
+        self._grid = QGridLayout()
+        self._grid.setSpacing(GAP)
+        for column in range(COLUMNS):
+            self._grid.setColumnStretch(column, 1)
+        return self._grid
 
     def _build_buttons(self) -> QHBoxLayout:
         self.with_schedule = QCheckBox("Take its schedule into the editor")
@@ -189,7 +188,6 @@ class CheckpointDialog(QDialog):
         self.name.setText(found.name)
         for name in found.weights:
             self.weights.addItem(_WEIGHTS[name], name)
-        self.fields["Weights"].setVisible(len(found.weights) > 1)
         for value, text in _PIXELS.items():
             self.pixels.addItem(text, value)
         for clip, text in ((True, "Held in −1 to 1"), (False, "As they are")):
@@ -203,7 +201,13 @@ class CheckpointDialog(QDialog):
         self.no_class.addItem("The mean of all classes", -1)
         for number, name in enumerate(found.classes):
             self.no_class.addItem(f"The class {name}", number)
-        self.fields["Without a class"].setVisible(bool(found.classes))
+        left_out = {"Weights": len(found.weights) == 1, "Without a class": not found.classes}
+        for name in (name for name, out in left_out.items() if out):
+            self.fields[name].setParent(self)
+            self.fields[name].hide()
+        there = [field for name, field in self.fields.items() if not left_out.get(name)]
+        for place, field in enumerate(there):
+            self._grid.addWidget(field, place // COLUMNS, place % COLUMNS)
         self.size_box.setSingleStep(found.halvings)
         self.notes.setText("\n".join(found.notes))
         self.notes.setVisible(bool(found.notes))
