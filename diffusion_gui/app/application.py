@@ -108,6 +108,7 @@ class Starter(QObject):
             gc.enable()
         if self._paths:
             self._window.open(self._paths)
+        self._parts.run_view.stay()
         self._parts.sampling.run()
         self._parts.presets.load()
         self._parts.networks.recall()

@@ -142,7 +142,7 @@ class MainWindow(QMainWindow):
             "lastStep": p.run_view.last,
             "stop": p.sampling.stop,
             "forkRun": self.sampling.transport.fork.fork,
-            "unforkRun": p.sampling.unfork,
+            "unforkRun": self.sampling.fork.unfork,
             "showRuns": lambda: self.sampling.show_page(SamplingPage.RUNS),
             "denoiseFromHere": p.starts.from_here,
             "startInverted": p.starts.inverted,

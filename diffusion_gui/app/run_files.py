@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.run_copies import COPIES, RunCopies, on_show
 from diffusion_gui.app.schedule_files import ask_target
+from diffusion_gui.engine.run_words import core
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.panels.common.format_combo import ANIMATIONS, file_kinds
 from diffusion_gui.panels.sampling.export_row import ExportRow
@@ -147,9 +148,11 @@ class RunFiles(QObject):
 
         def write(watch: Watch) -> str:
             from diffusion_gui.session.export import save_grid
+            from diffusion_gui.session.run_export import view_of
 
             kept = self._carried(run, watch)
-            save_grid(path, last.x_t, kept.experiment, pictures=kept.pictures, poll=watch.poll)
+            at = view_of(last, kept)
+            save_grid(path, last.x_t, kept.experiment, None, kept.pictures, watch.poll, at)
             what = "" if last.index == total else f", x_t at step {last.index} of {total}"
             return what + _left_out(kept)
 
@@ -165,7 +168,8 @@ class RunFiles(QObject):
         run, frame = found
         recorded = len(run.trajectory.frames)
         carried = carried_bytes(run.experiment)
-        dialog = RunPicturesDialog(frame, recorded, self._fields(frame), self._panel, carried)
+        fields = self._fields(frame)
+        dialog = RunPicturesDialog(_whose(run), frame, recorded, fields, self._panel, carried)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.wished.connect(lambda wish: self._export_pictures(run, frame, wish))
         dialog.open()
@@ -178,8 +182,9 @@ class RunFiles(QObject):
         if wish.numbered:
             place = self._folder()
         else:
-            name = f"{stem}-steps.png" if wish.steps else f"{stem}.png"
-            place = self._ask("Export pictures and steps", name, _PNG_KIND)
+            step = "" if frame.index == run.trajectory.num_steps else f"-step-{frame.index}"
+            name = f"{stem}-steps.png" if wish.steps else f"{stem}{step}.png"
+            place = self._ask(f"Export pictures of {run.title}", name, _PNG_KIND)
         if not place:
             return
 
@@ -217,9 +222,9 @@ class RunFiles(QObject):
         from diffusion_gui.session.run_export import RunMotion
 
         run, frame = found
-        recorded, motion = len(run.trajectory.frames), self._motion or RunMotion()
-        fields = self._fields(frame)
-        dialog = RunAnimationDialog(frame, recorded, fields, motion, self._ending, self._panel)
+        frames, motion = run.trajectory.frames, self._motion or RunMotion()
+        parts = frames, self._fields(frame), motion, self._ending, self._panel
+        dialog = RunAnimationDialog(_whose(run), *parts)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.wished.connect(lambda wish: self._export_animation(run, wish, dialog.format.ending))
         dialog.open()
@@ -230,7 +235,9 @@ class RunFiles(QObject):
         self._motion, self._ending = motion, ending
         frames = run.trajectory.frames
         path = self._ask(
-            "Export animation of the run", f"{_stem(run)}{self._ending}", file_kinds(self._ending)
+            f"Export the animation of {run.title}",
+            f"{_stem(run)}{self._ending}",
+            file_kinds(self._ending),
         )
         if not path:
             return
@@ -251,7 +258,9 @@ class RunFiles(QObject):
         if self._parts.sampling.active:
             line = "The floats are made by running it again: let the run end, or stop it, first"
             self._panel.bar.show_lines([line])
-        elif path := self._ask("Export the trajectory", f"{_stem(run)}-floats.npz", _FLOATS):
+        elif path := self._ask(
+            f"Export the trajectory of {run.title}", f"{_stem(run)}-floats.npz", _FLOATS
+        ):
             self._panel.bar.clear()
             self.floats.start(run, path)
 
@@ -260,7 +269,8 @@ class RunFiles(QObject):
         if (found := self._on_show()) is None:
             return
         run, frames = found[0], found[0].trajectory.frames
-        path = self._ask("Export the numbers of the steps", f"{_stem(run)}.csv", "Table (*.csv)")
+        title = f"Export the numbers of {run.title}"
+        path = self._ask(title, f"{_stem(run)}.csv", "Table (*.csv)")
         if not path:
             return
 
@@ -281,10 +291,15 @@ _PNG_KIND = "PNG picture (*.png)"
 
 
 def _stem(run: Run) -> str:
-    """Return what the names of a run's files begin with: its own name, if it has one."""
+    """Return what the names of a run's files begin with: its own name, else "run-" and number."""
     from diffusion_gui.session.forward_export import file_stem
 
-    return file_stem(run.name) if run.name else "samples"
+    return file_stem(run.name) if run.name else f"run-{run.number}"
+
+
+def _whose(run: Run) -> str:
+    """Return which run it is, for the dialogs."""
+    return f"{run.title}: {core(run.experiment)}"
 
 
 def _apart(kept: Carriage, keeper: str) -> str:

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from PySide6.QtCore import QSignalBlocker, QTimer, Signal, Slot
 from PySide6.QtGui import QAccessible, QAccessibleAnnouncementEvent, QHideEvent, QShowEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from diffusion_gui.app.play_menu import PlayMenu
 from diffusion_gui.engine.experiment import DEVICES, MAX_SEED
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.theme import Theme
@@ -104,7 +105,7 @@ class Toolbar(QWidget):
         self.seed.setFixedWidth(92)
         self.reroll = button("Reroll", "Take another seed (Ctrl+R)")
         self.reroll.setObjectName("rerollButton")
-        self.device = QComboBox()
+        self.device = Combo()
         self.device.setObjectName("deviceCombo")
         self.device.setAccessibleName("Device")
         self.device.setToolTip("Where the reverse process runs; Auto takes the fastest there is")

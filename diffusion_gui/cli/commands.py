@@ -2,9 +2,9 @@
 
 Every command is one function below. What it reads from the command line is checked before any
 work begins (`options.py`, `reading.py`), and torch is imported only where a model runs
-(`sampling.py`).
+(`sampling.py`, `training.py`).
 Exit codes: 0 done; 1 `schedule --check` found something, or memory ran out; 2 bad input (one line
-on the error stream); 130 Ctrl-C.
+on the error stream); 130 Ctrl-C, 143 SIGTERM, after a training has been saved.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from diffusion_gui import __version__
-from diffusion_gui.cli import options, reading, sampling
+from diffusion_gui.cli import options, reading, sampling, training
 from diffusion_gui.engine.denoisers import LEARNED, MODELS
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import (
@@ -260,6 +260,9 @@ def _sample(
     count = job.experiment.sampling.count
     pictures = f"{count} picture{'s' * (count > 1)}"
     typer.echo(f"{wanted.grid}: {pictures} in {seconds:.1f} s, NFE {recording.calls}")
+
+
+app.command()(training.train)
 
 
 @app.command()

@@ -47,7 +47,7 @@ def _one_of(known: Collection[Any]) -> Callable[[Any], Any]:
     return checked
 
 
-def _choice(*flags: str, known: Collection[Any], text: str) -> Any:
+def choice(*flags: str, known: Collection[Any], text: str) -> Any:
     """Return an option whose values and help are a registry's names."""
     return typer.Option(*flags, callback=_one_of(known), help=f"{text}: {names(known)}.")
 
@@ -65,7 +65,7 @@ def _settings(registry: Mapping[str, Any], flag: str = "--set") -> Any:
 Output = Annotated[
     Path, typer.Option("--output", "-o", help="The .png to write.", show_default=False)
 ]
-PresetName = Annotated[str | None, _choice("--preset", known=PRESETS, text="A named schedule")]
+PresetName = Annotated[str | None, choice("--preset", known=PRESETS, text="A named schedule")]
 ScheduleFile = Annotated[
     Path | None, typer.Option("--from", help=f"Read {names(READERS)}, or a diffusers folder.")
 ]
@@ -85,7 +85,7 @@ ScheduleTarget = Annotated[
     Path | None, typer.Option("--export", help=f"Write it as {names(export.SCHEDULE_WRITERS)}.")
 ]
 SchedulerName = Annotated[
-    str | None, _choice("--scheduler", known=EXPORTED_CLASSES, text="diffusers class of a .json")
+    str | None, choice("--scheduler", known=EXPORTED_CLASSES, text="diffusers class of a .json")
 ]
 ImageSize = Annotated[
     int | None,
@@ -102,15 +102,15 @@ Times = Annotated[
 PictureSize = Annotated[
     int, typer.Option(min=0, max=1024, help="Longest side in pixels; 0: as it is in the file.")
 ]
-FitName = Annotated[str, _choice(known=tuple(map(str, Fit)), text="How it comes to that size")]
+FitName = Annotated[str, choice(known=tuple(map(str, Fit)), text="How it comes to that size")]
 Background = Annotated[
     str, typer.Option(metavar="#RRGGBB", help="Behind transparent pixels and around a padded one.")
 ]
 NoiseName = Annotated[
-    str, _choice("--noise", known=tuple(map(str, NoiseKind)), text="How noises at two t belong")
+    str, choice("--noise", known=tuple(map(str, NoiseKind)), text="How noises at two t belong")
 ]
 Offset = Annotated[float, typer.Option(min=0.0, max=MAX_OFFSET, help="Strength of offset noise.")]
-ShownName = Annotated[str, _choice("--range", known=tuple(map(str, Shown)), text="Display range")]
+ShownName = Annotated[str, choice("--range", known=tuple(map(str, Shown)), text="Display range")]
 MotionFile = Annotated[
     Path | None,
     typer.Option("--animation", help=f"Also write x_t over t: {names(KINDS)}."),
@@ -134,7 +134,7 @@ NetworkSettings = Annotated[
 ]  # fmt: skip
 ModelSettings = Annotated[list[str] | None, _settings(MODELS, "--model-set")]
 Images = Annotated[str, typer.Option(metavar="DIR|emoji", help="The images that the model knows.")]
-SamplerName = Annotated[str, _choice(known=SAMPLERS, text="Sampler")]
+SamplerName = Annotated[str, choice(known=SAMPLERS, text="Sampler")]
 SamplerSettings = Annotated[list[str] | None, _settings(SAMPLERS)]
 Steps = Annotated[
     int, typer.Option(min=1, max=MAX_STEPS, help="Steps, of one model call each or two.")
@@ -160,18 +160,18 @@ Label = Annotated[
         " shall draw, in words of its captions."
     ),
 ]
-GuidanceName = Annotated[str, _choice(known=("", *GUIDANCE), text="Guidance (with --label)")]
+GuidanceName = Annotated[str, choice(known=("", *GUIDANCE), text="Guidance (with --label)")]
 GuidanceSettings = Annotated[list[str] | None, _settings(GUIDANCE, "--guidance-set")]
 Against = Annotated[
     str,
-    _choice(known=("", *CLOSED_FORMS), text="Guide away from this model instead of from no label"),
+    choice(known=("", *CLOSED_FORMS), text="Guide away from this model instead of from no label"),
 ]
 RestartSettings = Annotated[
     list[str] | None,
     _settings({"restart": SimpleNamespace(params=RESTART_PARAMS)}, "--restart-set"),
 ]
-SpacingName = Annotated[str, _choice(known=SPACINGS, text="How steps are spread over t")]
-DeviceName = Annotated[str, _choice(known=DEVICES, text="Where to compute")]
+SpacingName = Annotated[str, choice(known=SPACINGS, text="How steps are spread over t")]
+DeviceName = Annotated[str, choice(known=DEVICES, text="Where to compute")]
 StartPicture = Annotated[
     Path | None, typer.Option("--start", help="Start from this picture noised to --t.")
 ]

@@ -45,12 +45,31 @@ def names(known: Iterable[object]) -> str:
     return ", ".join(str(name) for name in known if name != "")
 
 
-def check_alone(context: typer.Context, apart: Collection[str]) -> None:
-    """Raise EngineError where --from is given together with other options than those `apart`."""
-    for name, flags in ((p.name or "", p.opts) for p in context.command.params):
-        source = context.get_parameter_source(name)
-        if name not in apart and source is not None and source.name == "COMMANDLINE":
-            raise EngineError(f"--from holds all settings of the run; leave {flags[0]} out")
+def check_alone(context: typer.Context, apart: Collection[str], flag: str = "--from") -> None:
+    """Raise EngineError where `flag` is given together with other options than those `apart`."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name not in apart and was_given(context, name):
+            what = "run" if flag == "--from" else "training"
+            raise EngineError(
+                f"{flag} holds all settings of the {what}; leave {parameter.opts[0]} out"
+            )
+
+
+def was_given(context: typer.Context, name: str) -> bool:
+    """Return whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def read_widths(text: str) -> tuple[int, ...]:
+    """Return the whole numbers in "96,160,192"; raises EngineError, naming it, for others."""
+    parts = [part.strip() for part in text.split(",")]
+    for part in parts:
+        if not part.isdecimal() or len(part) > _MOST_DIGITS:
+            shown = part if len(part) <= _MOST_DIGITS else f"{part[:_MOST_DIGITS]}..."
+            raise EngineError(f"--widths: {shown!r} is no number of channels; write 96,160,192")
+    return tuple(map(int, parts))
 
 
 def find_schedule(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import torch
 
@@ -68,6 +70,32 @@ def leave_a_core_free() -> None:
 def keep_to_one_core() -> None:
     """Let torch work in the calling thread alone: small work beside a run that has the others."""
     torch.set_num_threads(1)
+
+
+def memory_used(device: torch.device) -> int | None:
+    """Return the bytes of memory in use: on the GPU, or by this process where it works on the CPU.
+
+    None where the system does not tell.
+    """
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
+    try:
+        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[1]
+    except (OSError, IndexError):
+        return _most_memory()
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _most_memory() -> int | None:
+    """Return the most bytes that this process has had in memory."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
 
 
 def describe(device: torch.device) -> str:

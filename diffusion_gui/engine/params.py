@@ -6,12 +6,16 @@ A preset or a sampler declares its parameters once, as `Param` rows; values trav
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from diffusion_gui.engine.errors import EngineError
 
 Values = tuple[tuple[str, float], ...]
+_MOST_LETTERS = 20
+"""Of what is no number that a message repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +75,24 @@ def resolve(params: Iterable[Param], values: Values, owner: str) -> dict[str, fl
             raise EngineError(f"{owner}: {name} = {value:g} is none of 0..{len(row.choices) - 1}")
         resolved[name] = value
     return resolved
+
+
+def numbers_in(text: str) -> tuple[float, ...]:
+    """Return the numbers in "14.6, 3.9, 0.9", apart by commas, semicolons or blanks.
+
+    Raises EngineError, naming it, for what is no finite number, and where there is none.
+    """
+    parts = re.split(r"[\s,;]+", text.strip(" \t\r\n,;"))
+    if parts == [""]:
+        raise EngineError("there is no number; write some, as in 14.6, 3.9, 0.9")
+    numbers = []
+    for part in parts:
+        try:
+            number = float(part)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            shown = part if len(part) <= _MOST_LETTERS else f"{part[:_MOST_LETTERS]}…"
+            raise EngineError(f"{shown!r} is not a number; write some, as in 14.6, 3.9, 0.9")
+        numbers.append(number)
+    return tuple(numbers)

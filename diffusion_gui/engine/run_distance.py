@@ -7,6 +7,7 @@ as equal.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -166,6 +167,27 @@ def difference(one: Pixels, other: Pixels, gain: float) -> Pixels:
     _check_alike(one, other)
     apart = one[:count].astype(np.float32) - other[:count].astype(np.float32)
     return np.clip(np.rint(GREY + gain * apart), 0, 255).astype(np.uint8)
+
+
+def largest_difference(one: Pixels, other: Pixels) -> int:
+    """Return the largest |one - other| in 0..255 of the pictures that both have.
+
+    Raises EngineError for pictures of other sizes.
+    """
+    count = min(len(one), len(other))
+    _check_alike(one, other)
+    if not count:
+        return 0
+    high, low = np.maximum(one[:count], other[:count]), np.minimum(one[:count], other[:count])
+    return int((high - low).max())
+
+
+def natural_gain(largest: int) -> float:
+    """Return the largest power of two by which `difference` goes to the ends and not beyond.
+
+    1 where all is equal.
+    """
+    return 2.0 ** math.floor(math.log2(GREY / largest)) if largest else 1.0
 
 
 def matched(frame: Frame, trajectory: Trajectory, matching: Matching) -> Frame | None:

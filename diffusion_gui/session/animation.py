@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise, repeat
 from pathlib import Path
@@ -128,6 +129,28 @@ def save_reel(path: AnyPath, reel: Reel, watch: Watch = IDLE) -> None:
             _write(watched, kind, _Frames(reel, make), reel)
 
     atomic_write(target, write, watch.poll)
+
+
+_SAMPLE = 256
+"""Side in pixels of the part of a frame whose bytes tell those of all of it."""
+
+
+def expected_bytes(frames: Sequence[Pixels], ending: str) -> float:
+    """Return about how many bytes a pixel of an animation like `frames` takes, from their middle.
+
+    `frames` are a few, uint8 [H, W, 3] of one shape, as different as those of the whole. Raises
+    EngineError for .mp4 without PyAV.
+    """
+    height, width = frames[0].shape[:2]
+    top, left = max(height - _SAMPLE, 0) // 2, max(width - _SAMPLE, 0) // 2
+    parts = [frame[top : top + _SAMPLE, left : left + _SAMPLE] for frame in frames]
+    file, size = io.BytesIO(), (parts[0].shape[1], parts[0].shape[0])
+    if KINDS[ending] == "MP4":
+        video.write_mp4(file, iter(parts), 10)
+    else:
+        reel = Reel(size, len(parts), parts.__getitem__, 10)
+        _write(file, KINDS[ending], _Frames(reel, parts.__getitem__), reel)
+    return file.tell() / (len(parts) * size[0] * size[1])
 
 
 def _held(reel: Reel, make: Callable[[int], Pixels]) -> Iterator[Pixels]:

@@ -24,7 +24,7 @@ from diffusion_gui.engine.schedules import Family, Schedule, ScheduleSpec, opera
 from diffusion_gui.engine.schedules.schedule import Array
 from diffusion_gui.session.diffusers_export import to_config
 from diffusion_gui.session.files import AnyPath, WatchedFile, atomic_write, check_target
-from diffusion_gui.session.format import encode
+from diffusion_gui.session.format import View, encode
 from diffusion_gui.session.png_parts import png_info
 from diffusion_gui.session.schedule_arrays import to_npy, to_safetensors, to_torch
 from diffusion_gui.session.schedule_source import numpy_source
@@ -183,15 +183,18 @@ def save_grid(
     columns: int | None = None,
     pictures: Mapping[str, Pixels] = {},
     poll: Callable[[], None] = lambda: None,
+    view: View | None = None,
 ) -> None:
     """Write samples, uint8 [N, H, W, 3] with N >= 1, as one PNG that carries its experiment.
 
     Every pixel is enlarged a whole number of times, so that a cell is about `CELL` wide;
     `columns` is the square root of N unless given. `pictures` are those that the run learned from
-    or began with, as it took them. `poll` is called all the while and may raise to end it.
+    or began with, as it took them. `poll` is called all the while and may raise to end it. `view`
+    tells at which t the samples are.
     """
     sheet = _sheet(frames, columns or square_columns(len(frames)), CELL)
-    save_png(path, sheet, {METADATA_KEY: encode(shared(experiment, pictures))}, pictures, poll)
+    text = encode(shared(experiment, pictures), view)
+    save_png(path, sheet, {METADATA_KEY: text}, pictures, poll)
 
 
 def square_columns(count: int) -> int:

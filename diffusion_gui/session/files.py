@@ -44,6 +44,29 @@ def free_bytes(folder: AnyPath) -> float:
         return math.inf
 
 
+def check_free(path: Path, need: int) -> None:
+    """Raise EngineError where the disk of a file has no room for `need` bytes."""
+    free = free_bytes(path.parent)
+    if need > free:
+        raise EngineError(
+            f"{path}: {need / 1024**2:.0f} MiB are needed and {free / 1024**2:.0f} MiB are free"
+            " there; make room, or choose another place"
+        )
+
+
+def check_room(path: AnyPath, need: int) -> None:
+    """Raise EngineError where a file of `need` bytes cannot be made; an empty one is tried."""
+    target = check_target(path)
+    check_free(target, need)
+    trial = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        trial.touch(exist_ok=False)
+        trial.unlink()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise EngineError(f"{path}: cannot be written ({reason}); choose another place") from None
+
+
 def atomic_write(
     path: AnyPath, write: Callable[[BinaryIO], object], poll: Callable[[], None] = lambda: None
 ) -> None:

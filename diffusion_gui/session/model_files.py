@@ -10,7 +10,6 @@ is code. Imports torch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor
 from diffusion_gui.engine.denoisers.unet import UNet
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.training.trainer import State
-from diffusion_gui.session.files import AnyPath, atomic_write, check_target, free_bytes
+from diffusion_gui.session.files import AnyPath, atomic_write, check_free, check_target
 from diffusion_gui.session.model_header import (
     ENDINGS,
     KEY,
@@ -30,7 +29,10 @@ from diffusion_gui.session.model_header import (
     first_line,
     header_of,
     opened,
+    training_path,
 )
+
+__all__ = ["read_model", "read_training", "save_model", "save_training", "training_path"]
 
 
 def save_model(path: AnyPath, state: State, name: str = "", half: bool = False) -> None:
@@ -77,12 +79,6 @@ def read_training(path: AnyPath) -> tuple[State, Header]:
     return State(header.network, header.training, header.step, tensors), header
 
 
-def training_path(model: AnyPath) -> Path:
-    """Return where the training of a model file lies: beside it."""
-    target = Path(model)
-    return target.with_name(f"{target.stem}.training.safetensors")
-
-
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the tensors of one part of a training, under their own names."""
     head = f"{prefix}."
@@ -95,13 +91,7 @@ def _header(kind: str, state: State, name: str) -> Header:
 
 def _write(path: AnyPath, tensors: Mapping[str, Tensor], header: Header) -> None:
     target = check_target(path, ENDINGS)
-    need = sum(value.numel() * value.element_size() for value in tensors.values())
-    free = free_bytes(target.parent)
-    if need > free:
-        raise EngineError(
-            f"{target}: {need / 1024**2:.0f} MiB are needed and {free / 1024**2:.0f} MiB are free"
-            " there; make room, or choose another place"
-        )
+    check_free(target, sum(value.numel() * value.element_size() for value in tensors.values()))
     text = msgspec.json.encode(header).decode()
     content = save(dict(tensors), {KEY: text, "format": "pt"})
     atomic_write(target, lambda file: file.write(content))

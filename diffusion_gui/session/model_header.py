@@ -36,6 +36,12 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: int = 1
 
 
+def training_path(model: AnyPath) -> Path:
+    """Return where the training of a model file lies: beside it."""
+    target = Path(model)
+    return target.with_name(f"{target.stem}.training.safetensors")
+
+
 def read_header(path: AnyPath) -> Header:
     """Return what a file says of itself, without reading its tensors.
 
@@ -75,6 +81,10 @@ def header_of(path: AnyPath, metadata: Mapping[str, str] | None) -> Header:
         raise EngineError(
             f"{path}: written by a newer program (version {header.version}); update this one"
         )
+    if header.kind not in (MODEL, TRAINING):
+        raise EngineError(f"{path}: its header says that it is of the kind {header.kind!r}")
+    if header.step < 0:
+        raise EngineError(f"{path}: its header says that it was trained for {header.step} steps")
     try:
         header.network.check()
         header.training.check()

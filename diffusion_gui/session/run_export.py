@@ -90,17 +90,26 @@ def texts(carried: Carriage, view: View | None = None) -> dict[str, str]:
     return {METADATA_KEY: encode(carried.experiment, view)}
 
 
+def view_of(frame: Frame, carried: Carriage) -> View:
+    """Return where a step is looked at: at its t. A fork may have begun beyond its own T."""
+    return View(min(frame.t, carried.experiment.schedule.T))
+
+
+def _at(frame: Frame, carried: Carriage) -> dict[str, str]:
+    return texts(carried, view_of(frame, carried))
+
+
 def shot(frame: Frame, look: Look, carried: Carriage) -> Shot:
     """Return a step as pixels, and as a PNG that carries the experiment."""
     pixels = look.drawn(frame)
-    return Shot(pixels, png_bytes(pixels, texts(carried), carried.pictures))
+    return Shot(pixels, png_bytes(pixels, _at(frame, carried), carried.pictures))
 
 
 def save_step(
     path: AnyPath, frame: Frame, look: Look, carried: Carriage, watch: Watch = IDLE
 ) -> None:
     """Write a step as one PNG: its grids, or one picture of it."""
-    save_png(path, look.drawn(frame), texts(carried), carried.pictures, watch.poll)
+    save_png(path, look.drawn(frame), _at(frame, carried), carried.pictures, watch.poll)
 
 
 def image_names(stem: str, look: Look, count: int) -> list[str]:
@@ -137,7 +146,7 @@ def save_images(
         keeper_name(stem),
         lambda: replace(look, images=(), cell=CELL).drawn(frame),
     )
-    return write_folder(folder, files, texts(carried), carried.pictures, watch)
+    return write_folder(folder, files, _at(frame, carried), carried.pictures, watch)
 
 
 def save_steps(

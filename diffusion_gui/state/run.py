@@ -61,6 +61,8 @@ class Run:
     name: str = ""
     note: str = ""
     pinned: bool = False
+    held: bool = False
+    """True while it is paused."""
     verdict: Verdict | None = None
     """What running it again has shown."""
     distance: ReferenceDistance | None = None

@@ -24,7 +24,8 @@ from diffusion_gui.state.runs import Runs
 
 MOST_RUNS = 4
 """Runs that are looked at together: of more, each would be too small."""
-GAINS = (1.0, 2.0, 4.0, 8.0, 16.0)
+GAINS = (None, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""None is by itself: as large as clips nothing."""
 MOST_POINTS = 200
 """Steps whose distance is measured; of longer runs evenly chosen ones."""
 SLICE_SECONDS = 0.006
@@ -75,7 +76,8 @@ class RunComparison(QObject):
         self._paired: dict[tuple[Run, Run], tuple[_Stand, list[_Pair]]] = {}
         """What `_pairs` has found, and of what: it is asked in every slice."""
         self.mode = CompareMode.SIDE
-        self.gain = 4.0
+        self.gain: float | None = None
+        """The factor of the difference, None for one that suits what is on show."""
         self.divider = 0.5
         """Where the swipe's divider is, as a share of the width."""
         self._measuring = QTimer(self, singleShot=True, interval=0)
@@ -158,8 +160,8 @@ class RunComparison(QObject):
             self._forget()
             self._tell()
 
-    def set_gain(self, gain: float) -> None:
-        """Amplify the difference."""
+    def set_gain(self, gain: float | None) -> None:
+        """Amplify the difference, with None as much as suits it."""
         if gain != self.gain:
             self.gain = gain
             self.changed.emit()

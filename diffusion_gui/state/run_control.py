@@ -107,6 +107,8 @@ class RunControl(QObject):
     def _set_state(self, state: RunState, message: str = "") -> None:
         self.state = state
         self.message = message
+        if self.recorded is not None:
+            self.runs.hold(self.recorded, state is RunState.PAUSED)
         self.state_changed.emit()
 
     @Slot()

@@ -1,6 +1,10 @@
 """What the sampling panel looks at: a run, one of its steps, which of its pictures. Not undoable.
 
-The step on show and the time cursor of the other panels lead one another: see `show_time`.
+There is one t: that of the step on show is that of the time cursor in all panels. Who moves last
+leads. A step that a person chooses takes the cursor along; a moved cursor shows the recorded step
+nearest to it, also of a run that comes or grows later. A run that is followed takes the cursor
+along wherever it rests: held, stepped, stopped, at its end, or when another run is shown. Only
+while it runs are both free, for all panels together take longer to paint than a step to make.
 """
 
 from __future__ import annotations
@@ -43,7 +47,8 @@ class RunView(QObject):
 
     `run_changed` when another run is on show, `grown` when it has got more steps, `step_changed`
     when another recorded step is on show, `shown_changed` when the quantities, the chosen image,
-    whether it is enlarged, or the page changed. `led` when the time cursor was moved to the step.
+    whether it is enlarged, or the page changed. `led` when the time cursor was moved to the step,
+    `near_changed` when it may lie elsewhere beside it.
     """
 
     run_changed = Signal()
@@ -51,6 +56,7 @@ class RunView(QObject):
     grown = Signal()
     shown_changed = Signal()
     led = Signal()
+    near_changed = Signal()
 
     def __init__(
         self, controller: SamplingController, view: ViewState, parent: QObject | None = None
@@ -63,6 +69,9 @@ class RunView(QObject):
         self._frame: Frame | None = None
         self._step = 0
         self._following = True
+        self._by_time = False
+        """Whether the cursor chose the step on show: of a run that grows a nearer one may come."""
+        self._stays = False
         self._emptied = False
         """Whether the run on show was deleted, with all others."""
         self._linking = False
@@ -75,6 +84,7 @@ class RunView(QObject):
         self._page: SamplingPage | None = SamplingPage.CURVES
         controller.frames_changed.connect(self._on_frames)
         controller.runs.changed.connect(self._on_runs)
+        controller.state_changed.connect(self._agree)
         view.t_changed.connect(self.show_time)
 
     @property
@@ -132,17 +142,19 @@ class RunView(QObject):
     def show(self, run: Run) -> None:
         """Show a run at its newest step; one without any step yet is left alone.
 
-        A run that an edit started is shown at the step that was looked at before.
+        A run that an edit started is shown at the t that was looked at before.
         """
         last = run.trajectory.last
         if last is None or run is self._run:
             return
-        if not run.live or self._run is None:
+        if not self._stays and (not run.live or self._run is None):
             self._following = True
+        self._stays = False
         self._soon.stop()
         self._run = run
-        self._step = last.index if self._following else min(self._step, run.trajectory.num_steps)
-        self._frame = run.trajectory.at_step(self._step)
+        self._by_time = not self._following
+        self._frame = last if self._following else self._nearest()
+        self._step = self._frame.index if self._frame is not None else 0
         gone = self._image is not None and self._image >= len(last.x_t)
         if gone:  # before anyone looks for that picture in the new run
             self._image, self._enlarged = None, False
@@ -150,6 +162,11 @@ class RunView(QObject):
         self.step_changed.emit()
         if gone:
             self.shown_changed.emit()
+        self._agree()
+
+    def stay(self) -> None:
+        """Leave the cursor where it is when the next run comes: no person has asked for that."""
+        self._stays, self._following = True, False
 
     def set_step(self, step: int) -> None:
         """Look at a step, and move the time cursor there; at the newest one, follow the run."""
@@ -176,6 +193,7 @@ class RunView(QObject):
             return False
         step = min(max(step, 0), last.index)
         self._following = step == last.index
+        self._by_time = False
         self._step = step
         self._look()
         return True
@@ -234,13 +252,31 @@ class RunView(QObject):
         run = self._run
         grows = self._controller.state is RunState.RUNNING and self._following
         if run is None or self._linking or grows:
+            self.near_changed.emit()
             return
         self._soon.stop()
-        nearest = run.trajectory.at_time(self._view.t * run.experiment.schedule.T / self._view.T)
+        nearest = self._nearest()
         if nearest is not None:
-            self._following = False
+            self._following, self._by_time = False, True
             self._step = nearest.index
             self._look()
+        self.near_changed.emit()
+
+    @property
+    def near(self) -> float | None:
+        """The t of the cursor, in that of the run, where it chose a step that lies beside it."""
+        if not self._by_time or self._time == self._view.t:
+            return None
+        return self._cursor
+
+    @property
+    def _cursor(self) -> float:
+        T = self._run.experiment.schedule.T if self._run else self._view.T
+        return self._view.t * T / self._view.T
+
+    def _nearest(self) -> Frame | None:
+        """Return the recorded step nearest the time cursor."""
+        return self._run.trajectory.at_time(self._cursor) if self._run else None
 
     # --- what of it -------------------------------------------------------------------------
 
@@ -306,11 +342,29 @@ class RunView(QObject):
             self.shown_changed.emit()
 
     def _keep_up(self) -> None:
-        """Look at the newest step, if that is followed."""
+        """Look at the newest step, if that is followed, or at the one that is nearest now."""
         last = self._run.trajectory.last if self._run else None
         if last is not None and self._following:
             self._step = last.index
+        elif self._by_time and (nearest := self._nearest()) is not None:
+            self._step = nearest.index
         self._look()
+        self._agree()
+
+    @Slot()
+    def _agree(self) -> None:
+        """Take the time cursor along to the newest step, where a run that is followed rests."""
+        moves = self._controller.state in (RunState.LOADING, RunState.RUNNING)
+        if self._following and not moves and self._time != self._view.t:
+            self._lead_time()
+
+    @property
+    def _time(self) -> int:
+        """Where the step on show stands, in the t of the cursor; the cursor where there is none."""
+        run, frame = self._run, self._frame
+        if run is None or frame is None:
+            return self._view.t
+        return round(frame.t * self._view.T / run.experiment.schedule.T)
 
     def _look(self) -> None:
         """Take the frame nearest the step: another one, or the same step thinned out."""
@@ -323,11 +377,10 @@ class RunView(QObject):
     def _lead_time(self) -> None:
         self._soon.stop()
         self._led_at = time.monotonic()
-        run, frame = self._run, self._frame
-        if run is None or frame is None:
+        if self._frame is None:
             return
         self._linking = True
-        self._view.set_t(round(frame.t * self._view.T / run.experiment.schedule.T))
+        self._view.set_t(self._time)
         self._linking = False
         self.led.emit()
 

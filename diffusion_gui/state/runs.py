@@ -124,9 +124,17 @@ class Runs(QObject):
             run.distance = told
         self.changed.emit()
 
+    def hold(self, run: Run, held: bool) -> None:
+        """Note whether a run that is not over is held."""
+        held = held and run.outcome is Outcome.RUNNING
+        if held != run.held:
+            run.held = held
+            self.changed.emit()
+
     def end(self, run: Run, outcome: Outcome, message: str = "") -> None:
         """Note how a run ended."""
         run.outcome, run.message = outcome, message or run.message
+        run.held = False
         self._keep_within(run)
         self.changed.emit()
 

@@ -303,6 +303,7 @@ class SamplingController(RunControl):
         else:
             self.runs.add(run)
         self._judge.began()
+        self.runs.hold(run, self.state is RunState.PAUSED)
         if self.state is RunState.LOADING:
             self._set_state(RunState.RUNNING)
 

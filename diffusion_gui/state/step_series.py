@@ -57,7 +57,8 @@ class Series:
         return float(self.each[nearest, image])
 
 
-_NOTHING = Series(np.zeros(0), np.zeros(0))
+NOTHING = Series(np.zeros(0), np.zeros(0))
+"""A curve without points."""
 
 
 def series(run: Run, number: StepNumber) -> Series:
@@ -74,7 +75,7 @@ def series(run: Run, number: StepNumber) -> Series:
     if number is StepNumber.ENTROPY:
         return _entropies(run)
     if len(some) < 2:
-        return _NOTHING
+        return NOTHING
     if number is StepNumber.CHANGE:
         return _rms(steps[1:], np.stack([frame.changes for frame in some[1:]]))
     cosines = np.stack([frame.cosines for frame in some[1:]]).astype(float)
@@ -87,27 +88,27 @@ def _times(frames: Sequence[Frame]) -> Series:
     steps = np.array([frame.index for frame in some], float)
     age = np.array([frame.seconds for frame in some], float)
     if len(some) < 2:
-        return _NOTHING
+        return NOTHING
     return Series(steps[1:], 1e3 * np.diff(age) / np.diff(steps))
 
 
 def _distances(run: Run) -> Series:
     ending = run.survey.ending if run.survey else None
     if ending is None:
-        return _NOTHING
+        return NOTHING
     return _rms(ending.steps.astype(float), ending.distances)
 
 
 def _entropies(run: Run) -> Series:
     if run.survey is None:
-        return _NOTHING
+        return NOTHING
     each = run.survey.bits().astype(float)
     stride = max(1, -(-len(each) // MOST_POINTS))
     steps = np.arange(len(each), dtype=float)[::stride]
     each = each[::stride]
     known = np.isfinite(each).all(axis=1) if len(each) else np.zeros(0, bool)
     if not known.any():
-        return _NOTHING
+        return NOTHING
     return Series(steps[known], each[known].mean(axis=1), each[known])
 
 

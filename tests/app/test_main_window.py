@@ -308,8 +308,8 @@ def test_the_grid_is_saved_and_a_bad_target_is_said(
     np.testing.assert_array_equal(saved(), contact_sheet(result, 2, scale=scale))
     assert window.sampling.told.text == "Saved grid.png"
     assert asked == [
-        (f"Save x_t at step 0 of 3 of {run.title} as PNG", "samples-x_t-step-0.png"),
-        (f"Save the result of {run.title} as PNG", "samples.png"),
+        (f"Save x_t at step 0 of 3 of {run.title} as PNG", "run-1-x_t-step-0.png"),
+        (f"Save the result of {run.title} as PNG", "run-1.png"),
     ]
     target = tmp_path / "no such folder" / "grid.png"
     window.actions_by_name["saveGrid"].trigger()

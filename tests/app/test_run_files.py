@@ -27,9 +27,10 @@ from diffusion_gui.app.run_files import FILES
 from diffusion_gui.engine.experiment import EMOJI, PICTURES, Fit, Inpaint, Start
 from diffusion_gui.engine.images import contact_sheet
 from diffusion_gui.engine.masks import MASK_SIDE, encode
+from diffusion_gui.engine.run_words import core
 from diffusion_gui.panels.common.dropping import PNG
 from diffusion_gui.panels.sampling.export_dialogs import RunAnimationDialog, RunPicturesDialog
-from diffusion_gui.session import run_folder
+from diffusion_gui.session import animation, run_folder
 from diffusion_gui.session.export import METADATA_KEY
 from diffusion_gui.session.format import decode
 from diffusion_gui.state.run_checks import Check
@@ -134,7 +135,7 @@ def test_pictures_and_steps_are_what_the_dialog_says(
     dialog.save.click()
     _done(window, qtbot)
     names = sorted(path.name for path in folder.iterdir())
-    assert names == [f"samples-step-{i:02}.png" for i in range(5)]
+    assert names == [f"run-1-step-{i:02}.png" for i in range(5)]
     for name, frame in zip(names, frames, strict=True):
         assert_array_equal(_open(folder / name), frame.x_t[1])
     assert _said(window) == "Saved numbered, 5 files"
@@ -150,7 +151,7 @@ def test_pictures_and_steps_are_what_the_dialog_says(
     dialog.save.click()
     _done(window, qtbot)
     for index in range(3):
-        pixels = _open(folder / f"samples-{index + 1:02}.png")
+        pixels = _open(folder / f"run-1-{index + 1:02}.png")
         assert_array_equal(pixels, frames[2].x0_hat[index])
 
     dialog = _dialog(window, "exportRunPictures", RunPicturesDialog)
@@ -180,10 +181,10 @@ def test_a_large_set_of_pictures_goes_along_once_in_a_folder(
     _done(window, qtbot)
     count = len(parts.document.experiment.pictures)
     assert _said(window) == (
-        f"Saved numbered, 7 files; samples-run.png alone carries its {count} pictures"
+        f"Saved numbered, 7 files; run-1-run.png alone carries its {count} pictures"
     )
     other, fresh = second()
-    _drop(other, folder / "samples-run.png")
+    _drop(other, folder / "run-1-run.png")
     _done(other, qtbot)
     assert other.images.bar.text == ""
     _run(fresh, qtbot)
@@ -191,15 +192,27 @@ def test_a_large_set_of_pictures_goes_along_once_in_a_folder(
 
 
 def test_an_animation_numbers_and_floats_of_a_run(
-    window: MainWindow, parts: Parts, qtbot: QtBot, save_as: Callable[[str], Path]
-) -> None:
+    window: MainWindow, parts: Parts, qtbot: QtBot, save_as: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     _run(parts, qtbot)
     run = parts.run_view.run
     dialog = _dialog(window, "exportRunAnimation", RunAnimationDialog)
     _choose(dialog.fields.scale, 1)
     dialog.fps.setValue(5)
     dialog.hold.setValue(2.0)
-    assert dialog.summary.text() == "5 frames of 88 × 38 px, 3.0 s"
+    assert dialog.whose.text() == f"{run.title}: {core(run.experiment)}"
+    told = re.fullmatch("5 frames of 88 × 38 px, 3.0 s\nabout (.*) kB", dialog.summary.text())
+    assert told is not None
+    _choose(dialog.format, ".apng")
+    assert dialog.summary.text() != told[0], "each kind has its own size"
+    with monkeypatch.context() as patch:
+        patch.setattr(animation, "_MOST_PIXELS", 1000)
+        dialog.fps.setValue(6)
+        assert "take fewer frames, smaller pictures" in dialog.summary.text()
+        assert not dialog.save.isEnabled()
+    dialog.fps.setValue(5)
+    assert dialog.save.isEnabled()
     path = save_as("run.apng")
     dialog.save.click()
     _done(window, qtbot)

@@ -19,7 +19,9 @@ from diffusion_gui.engine.run_distance import (
     all_matched,
     difference,
     is_random,
+    largest_difference,
     matched,
+    natural_gain,
     natural_matching,
     reference_of,
     rms,
@@ -50,6 +52,11 @@ def test_a_difference_is_signed_around_grey_and_clipped() -> None:
     assert difference(one, other, 1.0).tolist() == [[[[126, 128, 255]]]]
     assert difference(one, other, 8.0).tolist() == [[[[112, 128, 255]]]]
     assert difference(other, one, 1.0).tolist() == [[[[130, 128, 0]]]]
+    assert largest_difference(one, other) == largest_difference(other, one) == 255
+    assert largest_difference(one, one) == largest_difference(one[:0], one) == 0
+    for largest in (1, 2, 31, 32, 63, 64, 127, 128, 255):
+        gain = natural_gain(largest)
+        assert gain * largest <= 128 < 2.0 * gain * largest, "nothing is clipped, no larger one"
 
 
 def made(sigmas: list[float]) -> Trajectory:

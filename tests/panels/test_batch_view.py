@@ -116,6 +116,7 @@ def test_click_enlarges_keys_go_on_and_back(
     assert stage.pictures[EPS_HAT].isHidden()
     shown.set_quantities(Quantity)
     np.testing.assert_array_equal(stage.pictures[EPS_HAT].pixels, shown.frame.eps_hat[4])
+    assert stage.pictures[EPS_HAT].note == ""
     t = parts.view.t
     qtbot.keyClick(picture, Qt.Key.Key_Right)
     qtbot.keyClick(picture, Qt.Key.Key_Right)  # the last one stays
@@ -125,6 +126,8 @@ def test_click_enlarges_keys_go_on_and_back(
     assert shown.image == 4
     shown.set_step(5)
     np.testing.assert_array_equal(picture.pixels, shown.frame.x_t[4])
+    notes = [stage.pictures[quantity].note for quantity in Quantity]
+    assert notes == ["", "", "no noise left: σ = 0"], "plain grey is said to be none"
     qtbot.keyClick(picture, Qt.Key.Key_Escape)
     assert (shown.image, shown.enlarged, parts.sampling.state) == (4, False, RunState.DONE)
     assert grid.isVisible()

@@ -120,12 +120,12 @@ def test_a_number_entered_as_it_was_shown_keeps_the_digits_that_were_not(
 
 
 def _settled(editor: ScheduleEditor) -> tuple[int, ...]:
-    """Return the heights of the plots and of the doctor, once the layout has taken notice."""
+    """Return the heights of the plots and of the doctor's place, the layout having taken notice."""
     QApplication.processEvents()
-    return editor.alpha_bar.height(), editor.beta.height(), editor.doctor.height()
+    return editor.alpha_bar.height(), editor.beta.height(), editor.doctor_area.height()
 
 
-def test_the_plots_stand_still_while_a_point_is_dragged_and_fit_afterwards(
+def test_the_plots_stand_still_whatever_the_doctor_finds(
     editor: ScheduleEditor, parts: Parts, qtbot: QtBot
 ) -> None:
     parts.document.replace_schedule(ScheduleSpec("linear", 60), "ends early")
@@ -142,9 +142,16 @@ def test_the_plots_stand_still_while_a_point_is_dragged_and_fit_afterwards(
     assert len(lines) > 1
     end = start + QPoint(0, 200)
     qtbot.mouseRelease(view, LEFT, pos=end)
-    _settled(editor)
-    assert editor.doctor.height() != before[-1]
-    assert editor.doctor.height() == editor.doctor.heightForWidth(editor.doctor.width())
+    assert _settled(editor) == before
+    needed, scrolled = set(), editor.doctor_area.verticalScrollBar()
+    for T in (1000, 60, 20, 5, 2):
+        parts.document.replace_schedule(ScheduleSpec("linear", T), f"{T} steps")
+        assert _settled(editor) == before, T
+        height = editor.doctor.heightForWidth(editor.doctor.width())
+        needed.add(height)
+        assert editor.doctor.height() >= height
+        assert bool(scrolled.maximum()) == (height > before[-1]), T
+    assert min(needed) < before[-1] < max(needed)
 
 
 def test_a_message_goes_when_the_mouse_lets_go_and_not_before(
@@ -174,8 +181,7 @@ def test_the_plots_stand_still_while_a_slider_of_an_operation_is_dragged(
         qtbot.mouseMove(slider, QPoint(round(share * slider.width()), middle.y()))
         assert _settled(editor) == before
     qtbot.mouseRelease(slider, LEFT, pos=middle)
-    _settled(editor)
-    assert editor.doctor.height() >= editor.doctor.heightForWidth(editor.doctor.width())
+    assert _settled(editor) == before
 
 
 def test_the_second_line_of_a_finding_does_not_go_under_its_bullet(

@@ -88,12 +88,30 @@ def test_curves_are_read_dragged_and_chosen(
     longer = run(steps=9)
     parts.run_view.show(done)
     parts.run_comparison.compare([done, longer])
-    assert len(plot.other.getData()[0]) == 9
+    assert len(plot.others[1].getData()[0]) == 9
     assert plot.num_steps == 9
-    assert curves.caption.text().endswith(f"dashed: {longer.title}")
+    assert "dashed: B   " in curves.caption.text()
+    third = run(steps=4)
+    parts.run_comparison.compare([done, longer, third])
+    assert [_count(curve) for curve in plot.others] == [6, 9, 0, 0]
+    assert "dashed: A, B   " in curves.caption.text()
+    parts.run_view.show(done)
+    qtbot.waitUntil(lambda: [_count(curve) for curve in plot.others] == [0, 9, 4, 0])
+    assert len({curve.opts["pen"].color().name() for curve in plot.others[1:]}) == 3
     parts.run_comparison.end()
     assert plot.num_steps == 6
-    assert plot.other.getData()[0] is None or not len(plot.other.getData()[0])
+    assert [_count(curve) for curve in plot.others] == [0, 0, 0, 0]
+    head = curves.cards[StepNumber.DISTANCE].head
+    assert head.name.text() == "𝑥̂₀ to the result (rms)"
+    parts.document.replace_sampling("long", steps=1000)
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: head.name.text().startswith("𝑥̂₀ to the result, when"), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: parts.run_view.step > 3, timeout=TIMEOUT)
+    parts.sampling.stop()
+    stopped = parts.run_view.run
+    qtbot.waitUntil(lambda: stopped.survey.ending is not None, timeout=TIMEOUT)
+    newest = stopped.trajectory.last.index
+    assert head.name.text() == f"𝑥̂₀ to step {newest}, the last (rms)"
     curves.choices[StepNumber.TIME].trigger()
     curves.choices[StepNumber.SIGMA].trigger()
     assert curves.cards[StepNumber.TIME].isVisible()
@@ -271,3 +289,9 @@ def test_colours_of_samples_differ_and_follow_the_theme(theme: Theme) -> None:
 @pytest.fixture
 def theme(parts: Parts) -> Theme:
     return parts.theme
+
+
+def _count(curve: object) -> int:
+    """Return how many points a curve has."""
+    x = curve.getData()[0]
+    return 0 if x is None else len(x)

@@ -134,7 +134,15 @@ def test_a_row_says_what_differs_and_how_it_went() -> None:
     runs.end(first, Outcome.DONE)
     first.seconds = 0.123
     assert figures(first) == "0.123 s · NFE 4"
+    assert figures(fork).startswith("running · 1 of 3 steps")
+    told: list[None] = []
+    runs.changed.connect(lambda: told.append(None))
+    runs.hold(fork, True)
+    assert figures(fork).startswith("paused · 1 of 3 steps")
+    runs.hold(fork, True)
+    assert len(told) == 1
     runs.end(fork, Outcome.STOPPED)
+    assert not fork.held
     assert figures(fork) == "stopped · 1 of 3 steps · 0 s · NFE 2"
     index = model.index_of(first)
     assert model.setData(index, "the first", ROLE.EditRole)

@@ -13,6 +13,7 @@ from pytestqt.qtbot import QtBot
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import PICTURES, Fork
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import Matching
 from diffusion_gui.panels.sampling.compare_view import CompareView
 from diffusion_gui.panels.sampling.panel import SamplingPanel
@@ -82,8 +83,8 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     qtbot.mouseClick(button, LEFT)
     assert parts.document.experiment.fork == Fork(parent.experiment, 2)
     assert chip.words.text() == f"step 2 of {parent.title}"
-    armed = f"fork at step 2 of {parent.title}: change a setting to go on   "
-    assert panel.forecast.text().startswith(armed)
+    armed = f"fork at step 2 of {parent.title}: change a setting to go on"
+    assert panel.forecast.text() == armed, "alone, for there is little room"
     parts.run_view.set_step(4)
     qtbot.mouseClick(chip.words, LEFT)
     assert parts.document.experiment.fork is not None, "only the cross takes it away"
@@ -97,7 +98,7 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     [mark] = panel.transport.timeline.marks()
     share = mark / panel.transport.timeline.width()
     assert share == pytest.approx(2 / 6, abs=0.02)
-    assert panel.forecast.text().startswith(armed)
+    assert panel.forecast.text() == armed
     other = finish(sampler="heun")
     assert "fork at step" not in panel.forecast.text()
     np.testing.assert_array_equal(other.trajectory.frames[2].x_t, parent.trajectory.frames[2].x_t)
@@ -118,6 +119,12 @@ def test_fork_from_the_middle_goes_on_bit_for_bit_and_with_another_sampler(
     assert parts.document.experiment.fork is None
     assert chip.isHidden()
     assert not panel.start.isHidden()
+    assert "Ctrl+Z" in panel.caption.text()
+    assert parts.document.experiment.sampling.sampler == "heun", "what was set stays"
+    parts.document.history.undo()
+    assert chip.words.text() == "step 2 of a deleted run"
+    chip.words.setFixedWidth(chip.words.sizeHint().width() - 30)
+    assert chip.words.shown_text == "from step 2", "not cut, but said briefly"
 
 
 def test_a_run_that_is_held_is_forked_by_key_finished_and_compared(
@@ -134,6 +141,7 @@ def test_a_run_that_is_held_is_forked_by_key_finished_and_compared(
     assert parent is not None
     qtbot.keyClick(window, Qt.Key.Key_F8)
     assert parts.sampling.state is RunState.STOPPED
+    assert panel.caption.text() == f"Stopped {parent.title}, to fork; Runs can finish it"
     assert not parts.sampling.outdated, "nothing else was changed: there is nothing to sample"
     assert transport.run.text() == "Run"
     qtbot.mouseClick(transport.step, LEFT)
@@ -396,8 +404,14 @@ def _check_side_by_side(canvas: object, one: object, other: object) -> None:
 def _check_difference(view: object, comparison: object, one: object, other: object,
                       qtbot: QtBot) -> None:  # fmt: skip
     qtbot.mouseClick(view.modes[CompareMode.DIFFERENCE], LEFT)
-    view.gain.setCurrentIndex(3)
-    view.gain.activated.emit(3)
+    largest = int(np.abs(other.x0_hat.astype(int) - one.x0_hat).max())
+    [area] = view.canvas.areas
+    assert view.gain.currentText() == "× auto"
+    assert area.text.endswith(f"largest {spelled(largest / 127.5)}")
+    span = largest * float(area.text.split("× ")[1].split()[0])
+    assert 64 < span <= 128, "as large as can be with nothing clipped"
+    view.gain.setCurrentIndex(4)
+    view.gain.activated.emit(4)
     [area] = view.canvas.areas
     assert "× 8" in area.text
     apart = 8.0 * (other.x0_hat.astype(float) - one.x0_hat)

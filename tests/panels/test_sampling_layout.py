@@ -124,6 +124,24 @@ def test_a_caption_has_room_in_a_window_of_any_size(
             assert wide < line.width(), size
 
 
+def test_the_timeline_keeps_its_room_for_the_words_of_the_buttons(
+    window: MainWindow, panel: SamplingPanel, parts: Parts, qtbot: QtBot
+) -> None:
+    transport = panel.transport
+    words = {transport.step: "Step", transport.stop: "Stop", transport.fork: "Fork"}
+    parts.document.replace_sampling("many", model="gaussian", steps=1000, count=1)
+    parts.sampling.step()
+    qtbot.waitUntil(lambda: parts.run_view.frame is not None, timeout=TIMEOUT)
+    for size, shown in ((SMALLEST, False), ((1440, 900), True), (SMALLEST, False)):
+        _resize(window, size)
+        assert transport.timeline.width() >= 140, size
+        for widget, word in words.items():
+            assert widget.text() == (word if shown else "")
+            assert widget.width() >= widget.sizeHint().width()
+            assert widget.accessibleName() == word
+    parts.sampling.stop()
+
+
 def test_at_the_smallest_size_page_and_drawer_take_turns(
     window: MainWindow, panel: SamplingPanel, parts: Parts, qtbot: QtBot
 ) -> None:
@@ -138,6 +156,7 @@ def test_at_the_smallest_size_page_and_drawer_take_turns(
     assert panel.drawer.isVisible()
     assert not panel.middle.pages.isVisible()
     assert panel.tools.page_menu.text() == "No page"
+    assert panel.tools.page_menu.rows[None].text() == "No page", "one name for it"
     _assert_apart(panel)
     panel.tools.page_menu.rows[SamplingPage.RUNS].trigger()
     _settle()
@@ -206,6 +225,7 @@ def test_what_comes_and_goes_in_the_panel_moves_no_edge_of_it(
             parts.run_view.set_page(page)
             _settle()
             assert panel.y() == edge, (size, page)
+        parts.view.set_t(400)  # at t = 0 there is nothing to start from
         parts.starts.from_here()
         _settle()
         assert panel.start_bar.isVisible()
@@ -257,7 +277,7 @@ def test_steps_nearer_than_a_few_pixels_are_thinned_out(window: MainWindow, part
     assert thinned(np.array([5.0, 0.0, 4.0, 9.0]), 4.0).tolist() == [False, True, True, True]
 
 
-def test_grids_have_whole_rows_and_captions_lose_their_last_parts_first() -> None:
+def test_grids_have_whole_rows_and_captions_keep_the_t() -> None:
     assert even_grid(16, 300, 420) != (3, 0)
     for width, height in ((300, 420), (220, 300), (160, 160), (500, 100)):
         columns, side = even_grid(16, width, height)
@@ -266,5 +286,5 @@ def test_grids_have_whole_rows_and_captions_lose_their_last_parts_first() -> Non
         assert 16 // columns * side <= height
     text = "A x_t   Run 1   step 3   t = 20"
     assert shorter(text, lambda part: len(part) <= 100) == text
-    assert shorter(text, lambda part: len(part) <= 20) == "A x_t   Run 1"
+    assert shorter(text, lambda part: len(part) <= 20) == "A x_t   t = 20"
     assert shorter(text, lambda part: False) == "A x_t"

@@ -17,6 +17,7 @@ from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.engine.params import pack
 from diffusion_gui.panels.sampling.batch_view import best_grid
 from diffusion_gui.panels.sampling.panel import SamplingPanel
+from diffusion_gui.panels.sampling.runs_model import figures
 from diffusion_gui.session import export
 from diffusion_gui.state.run_view import Quantity, SamplingPage
 from diffusion_gui.state.sampling import RunState
@@ -82,6 +83,12 @@ def test_moving_t_shows_the_step_nearest_to_it(
     parts.view.set_t(round(parts.view.T * 0.5))
     assert panel.frame is not None
     assert panel.frame.t == 500
+    assert panel.transport.position.text() == "step 3 of 6   t = 500"
+    parts.view.set_t(parts.view.t + 7)
+    assert panel.frame.t == 500
+    assert panel.transport.position.text() == "step 3 of 6   t ≈ 507", "the cursor of all panels"
+    qtbot.keyClick(panel.transport.timeline, Qt.Key.Key_Right)
+    assert panel.transport.position.text() == f"step 4 of 6   t = {parts.view.t}"
 
 
 def test_the_timeline_can_be_scrubbed_while_the_run_goes_on(
@@ -114,8 +121,13 @@ def test_the_accent_button_runs_pauses_and_resumes(
     qtbot.mouseClick(panel.transport.pause, LEFT)
     assert parts.sampling.state is RunState.PAUSED
     assert panel.transport.run.text() == "Resume"
+    run = parts.sampling.recorded
+    assert run is not None
+    assert panel.caption.text().startswith("paused")
+    assert figures(run).startswith("paused")
     qtbot.mouseClick(panel.transport.run, LEFT)
     assert parts.sampling.state is RunState.RUNNING
+    assert figures(run).startswith("running")
     qtbot.mouseClick(panel.transport.stop, LEFT)
 
 

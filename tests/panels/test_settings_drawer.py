@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QComboBox, QLabel
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLabel,
+    QSlider,
+    QWidget,
+)  # fmt: skip
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.engine.forecast import Part
+from diffusion_gui.engine.schedules import grid
 from diffusion_gui.panels.common.number_boxes import NumberBox
 from diffusion_gui.panels.sampling.drawer import SettingsDrawer
 from diffusion_gui.state.run_view import Quantity
@@ -217,3 +227,104 @@ def test_a_fork_keeps_count_and_size_and_deleting_all_runs_leaves_nothing_on_sho
     parts.sampling.runs.put_back(run)
     assert shown.run is run
     assert len(panel.batch.images) == 2
+
+
+def _wheel(widget: QWidget) -> None:
+    """Turn the wheel by a notch, downwards, over the middle of a widget, as the system tells it."""
+    window = widget.window()
+    at = QPointF(widget.mapTo(window, widget.rect().center()))
+    QTest.wheelEvent(window.windowHandle(), at, QPoint(0, -120))
+    QApplication.processEvents()
+
+
+def test_the_wheel_scrolls_the_drawer_and_changes_only_the_field_with_the_focus(
+    drawer: SettingsDrawer, window: MainWindow, parts: Parts
+) -> None:
+    for section in drawer.sections.values():
+        section.heading.setChecked(True)
+    guidance = Guidance("cfg")
+    parts.document.replace_sampling("fields", model="local", sampler="heun", guidance=guidance)
+    QApplication.processEvents()
+    before, bar = parts.document.experiment, drawer.verticalScrollBar()
+    assert bar.maximum() > 0
+    kinds = QAbstractSpinBox, QComboBox, QSlider
+    inside = [field for kind in kinds for field in drawer.findChildren(kind) if field.isVisible()]
+    assert len(inside) > 10
+    window.setFocus()
+    for field in inside:
+        drawer.ensureWidgetVisible(field)
+        bar.setValue(min(bar.value(), bar.maximum() - 20))
+        at = bar.value()
+        _wheel(field)
+        assert bar.value() > at, field.objectName()
+        assert not field.hasFocus()
+    form = window.sampling.form
+    for kind in (QAbstractSpinBox, QComboBox):
+        for field in form.findChildren(kind):
+            _wheel(field)
+    assert parts.document.experiment == before
+    form.steps.setFocus()
+    _wheel(form.steps)
+    assert parts.document.experiment.sampling.steps == before.sampling.steps - 1
+
+
+def test_levels_are_written_as_a_list(
+    drawer: SettingsDrawer, window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    sampling = lambda: parts.document.experiment.sampling  # noqa: E731
+    form, row = window.sampling.form, drawer.levels
+    assert not row.isVisible()
+    parts.document.replace_sampling("few", steps=4, spacing="karras")
+    times = grid(parts.document.schedule, 4, "karras")
+    _choose(qtbot, form.spacing, "sigmas")
+    assert row.isVisible()
+    assert (sampling().steps, form.steps.isEnabled()) == (4, False)
+    same = grid(parts.document.schedule, 4, "sigmas", listed=sampling().levels)
+    np.testing.assert_allclose(same, times, rtol=1e-9, err_msg="it begins with what was visited")
+    kept = sampling().levels
+
+    def write(text: str) -> None:
+        row.field.setFocus()
+        row.field.selectAll()
+        qtbot.keyClicks(row.field, text)
+        qtbot.keyClick(row.field, Qt.Key.Key_Return)
+
+    shown = row.field.text().split(", ")
+    write(f"{shown[1]}, {shown[0]}")
+    assert sampling().levels == kept[:2], "figures that are not on show stay"
+    write("0.1; 0.2 30,0")
+    assert sampling().levels == (30.0, 0.2, 0.1)
+    assert sampling().steps == 3
+    assert row.field.text() == "30, 0.2, 0.1"
+    for bad, line in (
+        ("0.1, abc", "'abc' is not a number; write some, as in 14.6, 3.9, 0.9"),
+        ("1e999", "'1e999' is not a number; write some, as in 14.6, 3.9, 0.9"),
+        (" , ", "There is no number; write some, as in 14.6, 3.9, 0.9"),
+        ("0", "0 alone leaves nothing to sample; write levels above it"),
+        ("1 " * 3, ""),
+    ):
+        write(bad)
+        assert row.problem.text() == line
+        assert row.problem.isVisible() == bool(line)
+        if line:
+            QApplication.processEvents()
+            assert not row.problem.visibleRegion().isEmpty(), "it is scrolled to"
+    assert sampling().levels == (1.0,)
+    write("-3")
+    problem = drawer.sections[Part.SPACING].problem
+    qtbot.waitUntil(problem.isVisible)
+    assert "must be a number above 0" in problem.text()
+    write("30, 3")
+    qtbot.waitUntil(lambda: not problem.isVisible())
+    _choose(qtbot, form.spacing, "times")
+    assert len(sampling().levels) == 2
+    assert all(1.0 <= level <= 1000.0 for level in sampling().levels)
+    _choose(qtbot, form.spacing, "trailing")
+    assert (sampling().levels, row.isVisible(), form.steps.isEnabled()) == ((), False, True)
+    parts.document.history.undo()
+    assert row.isVisible()
+    qtbot.mouseClick(window.sampling.transport.run, LEFT)
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=20_000)
+    assert [round(frame.t) for frame in parts.run_view.run.trajectory.frames] == [
+        *map(round, sampling().levels), 0,
+    ]  # fmt: skip

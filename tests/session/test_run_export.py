@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import io
 import json
 import os
 import tracemalloc
@@ -26,9 +27,9 @@ from diffusion_gui.engine.recorder import Recorder
 from diffusion_gui.engine.reverse import run
 from diffusion_gui.engine.samplers import Step
 from diffusion_gui.engine.trajectory import Frame
-from diffusion_gui.session import run_folder
+from diffusion_gui.session import animation, run_folder
 from diffusion_gui.session.export import METADATA_KEY, png_bytes
-from diffusion_gui.session.format import decode
+from diffusion_gui.session.format import decode, decode_saved
 from diffusion_gui.session.forward_export import Watch
 from diffusion_gui.session.png_parts import read_carried
 from diffusion_gui.session.run_export import (
@@ -91,7 +92,15 @@ def test_a_step_is_its_grids_side_by_side(tmp_path: Path, frames: list[Frame]) -
     assert_array_equal(shown[:, : left.shape[1]], left)
     assert (shown[:, left.shape[1] :][:, :BETWEEN] == 255).all()
     assert_array_equal(shown[:, left.shape[1] + BETWEEN :], right)
-    assert _told(tmp_path / "s.png") == FORKED
+    with Image.open(tmp_path / "s.png") as image:
+        saved = decode_saved(image.text[METADATA_KEY])
+    assert saved.experiment == FORKED
+    assert saved.view is not None
+    assert saved.view.t == frame.t, "it is looked at again at the step that it shows"
+    short = replace(FORKED, schedule=replace(FORKED.schedule, T=10))
+    again = shot(frames[0], look, Carriage(short, {}))  # from before a fork with a shorter schedule
+    with Image.open(io.BytesIO(again.png)) as image:
+        assert decode_saved(image.text[METADATA_KEY]).view.t == 10
     assert (tmp_path / "s.png").read_bytes() == shot(frame, look, CARRIED).png
 
 
@@ -214,6 +223,19 @@ def test_a_sheet_that_is_too_large_says_what_makes_it_smaller(
     with pytest.raises(EngineError, match="choose fewer steps"):
         save_sheet(tmp_path / "s.png", frames * 400, Look(cell=256), CARRIED)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", [".gif", ".webp", ".apng"])
+def test_the_size_of_an_animation_is_told_from_a_few_of_its_steps(
+    tmp_path: Path, ending: str
+) -> None:
+    frames = _frames(Experiment(sampling=replace(SAMPLING, steps=20, count=9)))
+    look, few = Look(("x_t", "x0_hat"), cell=128), Look(("x_t", "x0_hat"), (0, 1, 2, 3), 128)
+    told = animation.expected_bytes([few.drawn(one) for one in evenly(frames, 4)], ending)
+    height, width = look.drawn(frames[0]).shape[:2]
+    path = tmp_path / f"a{ending}"
+    save_run_animation(path, frames, RunMotion(steps=40, look=look), Carriage(FORKED, {}))
+    assert told * len(frames) * height * width == pytest.approx(path.stat().st_size, rel=0.5)
 
 
 @pytest.mark.parametrize("ending", [".gif", ".webp", ".apng", ".mp4"])

@@ -103,6 +103,7 @@ def test_it_waits_for_a_run_and_disturbs_none(parts: Parts, qtbot: QtBot) -> Non
     parts.view.set_t(600)
     parts.view.set_display(estimate=True)
     _answer(parts, qtbot)
+    parts.run_view.stay()
     parts.sampling.step()  # a run that is held after its first step
     qtbot.waitUntil(lambda: parts.sampling.trajectory is not None, timeout=60_000)
     parts.view.set_t(650)
@@ -122,6 +123,7 @@ def test_a_question_that_a_run_has_taken_the_place_of_is_asked_again(
     _answer(parts, qtbot)
     parts.view.set_t(620)
     parts.estimator._ask()
+    parts.run_view.stay()
     parts.sampling.run()
     qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=60_000)
     assert _answer(parts, qtbot).t == 620

@@ -78,6 +78,55 @@ def test_steps_are_walked_and_lead_the_time_cursor(parts: Parts, run: Callable[.
     assert not shown.following
 
 
+def test_a_run_that_is_followed_takes_the_time_cursor_along_wherever_it_rests(
+    parts: Parts, run: Callable[..., Run], qtbot: QtBot
+) -> None:
+    shown = parts.run_view
+
+    def agree() -> bool:
+        return shown.frame is not None and parts.view.t == shown.frame.t
+
+    first = run()
+    assert (shown.step, parts.view.t) == (6, 0), "at its end"
+    parts.sampling.step()
+    qtbot.waitUntil(lambda: shown.run is not first, timeout=TIMEOUT)
+    for made in (1, 2, 3):
+        parts.sampling.step()
+        qtbot.waitUntil(lambda made=made: shown.step == made and agree(), timeout=TIMEOUT)
+    parts.sampling.stop()
+    assert (shown.step, agree()) == (3, True), "stopped"
+    shown.show(first)
+    assert (shown.step, parts.view.t) == (6, 0), "another run"
+    parts.view.set_t(400)
+    assert shown.frame is not None
+    assert (shown.following, abs(shown.frame.t - 400) <= 100) == (False, True)
+    run(steps=9)
+    assert (shown.step, parts.view.t) == (9, 0), "asked for by a person"
+
+
+def test_a_run_that_no_person_asked_for_is_shown_at_the_time_cursor(
+    parts: Parts, qtbot: QtBot
+) -> None:
+    shown, t = parts.run_view, parts.view.t
+    assert 0 < t < parts.view.T
+    shown.stay()  # as the program does with the run that it begins with
+    parts.sampling.run()
+    for steps in (0, 5, 40):
+        if steps:
+            parts.document.replace_sampling("more", steps=steps)  # live samples again
+        qtbot.waitUntil(
+            lambda steps=steps: (
+                parts.sampling.state is RunState.DONE
+                and not parts.sampling.outdated
+                and shown.run is parts.sampling.recorded
+            ),
+            timeout=TIMEOUT,
+        )
+        assert (parts.view.t, shown.following) == (t, False)
+        assert shown.run is not None
+        assert shown.frame is shown.run.trajectory.at_time(t)
+
+
 def test_the_time_cursor_comes_along_while_steps_are_scrubbed_but_not_at_each(
     parts: Parts, run: Callable[..., Run], qtbot: QtBot
 ) -> None:

@@ -8,6 +8,8 @@ from diffusion_gui.engine.errors import EngineError
 
 GROUP = 16
 """Channels that one normalisation group shares; widths are multiples of it."""
+MOST_PARAMETERS = 400_000_000
+_MOST_LEVELS, _MOST_DEPTH = 8, 16
 SIGMA_MIN, SIGMA_MAX = 0.002, 160.0
 """No training sees levels beyond these; others are told to the network as the nearer of them."""
 
@@ -35,18 +37,27 @@ class UNetConfig:
 
     def check(self) -> None:
         """Raise EngineError for a shape that no network can have."""
-        halvings = self.fold * 2 ** (len(self.widths) - 1)
-        if not self.widths or any(width < GROUP or width % GROUP for width in self.widths):
+        if not 1 <= len(self.widths) <= _MOST_LEVELS:
+            raise EngineError(f"widths must be 1 to {_MOST_LEVELS}, got {len(self.widths)}")
+        if any(width < GROUP or width % GROUP for width in self.widths):
             raise EngineError(f"widths must be multiples of {GROUP}, got {list(self.widths)}")
+        halvings = self.fold * 2 ** (len(self.widths) - 1)
         if self.fold < 1 or self.size < halvings or self.size % halvings:
             raise EngineError(
                 f"a picture of {self.size} x {self.size} cannot be halved to"
                 f" {halvings} times fewer pixels a side; choose a multiple of {halvings}"
             )
-        if self.depth < 1 or self.embedding < 2 or self.embedding % 2:
-            raise EngineError("a U-Net needs depth >= 1 and an even embedding >= 2")
-        if not 0.0 <= self.dropout < 1.0 or not self.sigma_data > 0.0:
-            raise EngineError("a U-Net needs dropout in [0, 1) and sigma_data > 0")
+        if not 1 <= self.depth <= _MOST_DEPTH or self.embedding < 2 or self.embedding % 2:
+            raise EngineError(
+                f"a U-Net needs a depth of 1 to {_MOST_DEPTH} and an even embedding >= 2"
+            )
+        if not 0.0 <= self.dropout < 1.0 or not 0.0 < self.sigma_data < 100.0:
+            raise EngineError("a U-Net needs dropout in [0, 1) and sigma_data in 0 to 100")
+        if (count := parameters(self)) > MOST_PARAMETERS:
+            raise EngineError(
+                f"the network would have {count / 1e6:,.0f} million parameters, over"
+                f" {MOST_PARAMETERS / 1e6:.0f}; lower its widths"
+            )
 
 
 def parameters(config: UNetConfig) -> int:

@@ -19,7 +19,7 @@ from diffusion_gui.engine.schedules.schedule import (
     from_betas,
     from_log_snr,
 )
-from diffusion_gui.engine.schedules.timesteps import SPACINGS, Spacing, grid, timesteps
+from diffusion_gui.engine.schedules.timesteps import SPACINGS, Spacing, as_list, grid, timesteps
 
 __all__ = [
     "MAX_STEPS",
@@ -31,6 +31,7 @@ __all__ = [
     "Schedule",
     "ScheduleSpec",
     "Spacing",
+    "as_list",
     "build",
     "build_preset",
     "control_points",

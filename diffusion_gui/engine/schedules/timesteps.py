@@ -63,6 +63,17 @@ def grid(
     return np.r_[distinct, 0.0]
 
 
+def as_list(schedule: Schedule, times: Array, spacing: str) -> tuple[float, ...]:
+    """Return visited `times` [n] in 1..T as the levels of a `spacing` that is a list: t or sigma.
+
+    `grid` visits the same times with them, up to rounding.
+    """
+    if SPACINGS[spacing].listed == "t":
+        return tuple(times.tolist())
+    with np.errstate(over="ignore"):
+        return tuple(np.exp(-0.5 * schedule.log_snr_at(times)).tolist())
+
+
 def timesteps(T: int, num_steps: int, spacing: str = "trailing") -> NDArray[np.int64]:
     """Return the grid of a spacing that only counts steps: trailing, linspace or leading.
 

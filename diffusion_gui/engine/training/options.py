@@ -29,6 +29,8 @@ class Weighting(StrEnum):
 
 
 MIN_SNR_GAMMA = 5.0
+SAVE_MINUTES = 5.0
+"""Checkpoints are so far apart unless it is told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

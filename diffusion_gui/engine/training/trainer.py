@@ -8,7 +8,7 @@ the channels that are dropped; nothing else in the program draws from it.
 from __future__ import annotations
 
 import copy
-import os
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
@@ -23,6 +23,7 @@ from diffusion_gui.engine.denoisers.parametrisation import FromPrediction
 from diffusion_gui.engine.denoisers.unet import UNet
 from diffusion_gui.engine.denoisers.unet_config import UNetConfig
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.training import processes
 from diffusion_gui.engine.training.data import Batch, PictureSet, batch, generator_of
 from diffusion_gui.engine.training.noise_levels import weight
 from diffusion_gui.engine.training.options import TrainOptions
@@ -55,7 +56,7 @@ class State:
     step: int
     tensors: dict[str, Tensor]
     """`network.`, `average.`, `adam.mean.` and `adam.square.` and the parameter's name;
-    `trained_sigmas` where the levels are a schedule's."""
+    `adam.step`; `scaler` in float16; `trained_sigmas` where the levels are a schedule's."""
 
 
 class Trainer:
@@ -81,6 +82,8 @@ class Trainer:
         self.pictures, self.config, self.options, self.device = pictures, config, options, device
         self.precision = precision or default_precision(device)
         self.step_number = 0
+        self.whole = True
+        """Whether weights, average and optimiser belong together: not while a step changes them."""
         self._sigmas = trained_sigmas
         torch.manual_seed(options.seed)
         self.network = UNet(config).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -91,7 +94,7 @@ class Trainer:
         self._scaler = torch.amp.GradScaler(
             device.type, enabled=self.precision is Precision.FLOAT16
         )
-        self._share = _share()
+        self._share = processes.share()
         self._parallel: nn.Module = self.network
         if self._share[1] > 1:
             self._parallel = nn.parallel.DistributedDataParallel(self.network)
@@ -103,31 +106,21 @@ class Trainer:
         torch.manual_seed(generator_of(options.seed, number).initial_seed() + self._share[0])
         for group in self._adam.param_groups:
             group["lr"] = options.rate(number)
-        self.network.train()
-        errors = self._errors(part)
-        sigma = part.sigma.to(self.device)
-        loss = (weight(options.weighting, sigma, self.config.sigma_data) * errors).mean()
-        self._scaler.scale(loss).backward()
-        self._scaler.unscale_(self._adam)
-        gradient = nn.utils.clip_grad_norm_(self.network.parameters(), options.clip)
-        if not bool(torch.isfinite(loss)):
-            self._adam.zero_grad(set_to_none=True)
-            raise EngineError(
-                f"the loss of step {number} is not a number; choose a smaller learning rate than"
-                f" {options.learning_rate:g}, or float32"
-            )
+        errors, loss, gradient = self._gradient(part)
+        self.whole = False
         self._scaler.step(self._adam)
         self._scaler.update()
         self._adam.zero_grad(set_to_none=True)
         self._update_average(options.kept(number))
+        self.whole = True
         self.step_number += 1
         return TrainStep(
             number,
-            self._common(loss.detach()),
-            float(gradient),
+            loss,
+            gradient,
             options.rate(number),
             part.sigma.numpy(),
-            errors.detach().float().cpu().numpy(),
+            errors.float().cpu().numpy(),
         )
 
     def denoiser(self, words: Tensor | None = None) -> FromPrediction:
@@ -140,11 +133,16 @@ class Trainer:
         for part, network in (("network", self.network), ("average", self.average)):
             for name, value in network.state_dict().items():
                 found[f"{part}.{name}"] = _copied(value)
+        found["adam.step"] = torch.zeros(())
         for name, parameter in self.network.named_parameters():
             memory = self._adam.state.get(parameter, {})
             if memory:
                 found[f"adam.mean.{name}"] = _copied(memory["exp_avg"])
                 found[f"adam.square.{name}"] = _copied(memory["exp_avg_sq"])
+                found["adam.step"] = _copied(memory["step"])
+        if self._scaler.is_enabled():
+            scaler = self._scaler.state_dict()
+            found["scaler"] = torch.tensor([scaler["scale"], float(scaler["_growth_tracker"])])
         if self._sigmas is not None:
             found["trained_sigmas"] = self._sigmas.clone()
         return State(self.config, self.options, self.step_number, found)
@@ -159,6 +157,8 @@ class Trainer:
     ) -> Trainer:
         """Go on with a training; raises EngineError where the state is not whole."""
         sigmas = state.tensors.get("trained_sigmas")
+        if sigmas is not None and (sigmas.ndim != 1 or not bool((sigmas > 0.0).all())):
+            raise EngineError("the training is not whole: trained_sigmas are no noise levels")
         trainer = cls(pictures, state.config, state.options, device, sigmas, precision)
         if trainer.config != state.config:
             raise EngineError("the pictures' words are not those that the training began with")
@@ -174,22 +174,53 @@ class Trainer:
             }
             for part in ("network", "average", "adam.mean", "adam.square")
         }
+        steps = state.tensors.get("adam.step", torch.tensor(float(state.step)))
         try:
             self.network.load_state_dict(parts["network"])
             self.average.load_state_dict(parts["average"])
             memory = {}
-            for number, (name, _) in enumerate(self.network.named_parameters()):
-                if state.step:
+            for number, (name, parameter) in enumerate(self.network.named_parameters()):
+                if steps > 0:
                     memory[number] = {
-                        "step": torch.tensor(float(state.step)),
-                        "exp_avg": parts["adam.mean"][name],
-                        "exp_avg_sq": parts["adam.square"][name],
+                        "step": steps.clone(),
+                        "exp_avg": _laid_out_as(parameter, parts["adam.mean"][name]),
+                        "exp_avg_sq": _laid_out_as(parameter, parts["adam.square"][name]),
                     }
-        except (KeyError, RuntimeError) as problem:
-            raise EngineError(f"the training is not whole: {problem}") from problem
+            scale, growth = state.tensors.get("scaler", torch.zeros(2)).tolist()
+        except (KeyError, RuntimeError, TypeError, ValueError) as problem:
+            reason = " ".join(str(problem).split())
+            raise EngineError(f"the training is not whole: {reason[:200]}") from problem
         groups = self._adam.state_dict()["param_groups"]
         self._adam.load_state_dict({"state": memory, "param_groups": groups})
         self.step_number = state.step
+        if "scaler" in state.tensors and self._scaler.is_enabled():
+            told = {"scale": scale, "_growth_tracker": int(growth)}
+            self._scaler.load_state_dict(self._scaler.state_dict() | told)
+
+    def _gradient(self, part: Batch) -> tuple[Tensor, float, float]:
+        """Leave the clipped gradient in the network; return errors [B], loss and its length.
+
+        Raises EngineError, in all processes alike, where it is not a number.
+        """
+        self._adam.zero_grad(set_to_none=True)  # of a step that an error ended
+        self.network.train()
+        errors = self._errors(part)
+        sigma = part.sigma.to(self.device)
+        loss = (weight(self.options.weighting, sigma, self.config.sigma_data) * errors).mean()
+        self._scaler.scale(loss).backward()
+        self._scaler.unscale_(self._adam)
+        gradients = [one.grad for one in self.network.parameters() if one.grad is not None]
+        length = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        mean, norm = torch.stack((processes.mean_of(loss.detach()), length)).tolist()
+        leaves_out = self.precision is Precision.FLOAT16  # its scaler does, where a gradient is not
+        if not math.isfinite(mean) or not (leaves_out or math.isfinite(norm)):
+            raise EngineError(
+                f"the loss of step {self.step_number} is not a number; choose a smaller learning"
+                f" rate than {self.options.learning_rate:g}, or float32"
+            )
+        if norm > self.options.clip:
+            torch._foreach_mul_(gradients, self.options.clip / norm)
+        return errors.detach(), mean, norm
 
     def _errors(self, part: Batch) -> Tensor:
         """Return the mean squared error of F for each picture [B]."""
@@ -211,12 +242,6 @@ class Trainer:
         mine = list(self.average.parameters())
         torch._foreach_lerp_(mine, list(self.network.parameters()), 1.0 - kept)
 
-    def _common(self, loss: Tensor) -> float:
-        if self._share[1] > 1:
-            torch.distributed.all_reduce(loss)
-            loss = loss / self._share[1]
-        return float(loss)
-
 
 def autocast(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
     """Return the context in which the network's products are made in fewer digits, if wished."""
@@ -237,30 +262,11 @@ def default_precision(device: torch.device) -> Precision:
     return Precision.FLOAT32
 
 
-def join() -> None:
-    """Join the other processes of `accelerate launch` or torchrun, where there are any.
-
-    They say so by the environment's WORLD_SIZE; gloo carries the gradients between CPUs, nccl
-    between GPUs. Does nothing alone, or a second time.
-    """
-    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or torch.distributed.is_initialized():
-        return
-    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-
-
-def leave() -> None:
-    """Part from the other processes, if any."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-
-
-def _share() -> tuple[int, int]:
-    """Return (rank, number of processes)."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """Return the values in the memory order of a parameter: fused Adam goes by memory alone."""
+    if value.shape != parameter.shape:
+        raise RuntimeError(f"{list(value.shape)} instead of {list(parameter.shape)}")
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _copied(value: Tensor) -> Tensor:

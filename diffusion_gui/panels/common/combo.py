@@ -1,4 +1,4 @@
-"""A drop-down list that ends its text with an ellipsis where it is too long."""
+"""Drop-down lists: one that leaves the wheel to others, one whose long text has an ellipsis."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QPaintEvent
 from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox, QStylePainter
 
+from diffusion_gui.panels.common.focused_wheel import FocusedWheel
 
-class ElidedCombo(QComboBox):
+
+class Combo(FocusedWheel, QComboBox):
+    """A drop-down list that turns with the wheel only while it has the focus."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rest_the_wheel()
+
+
+class ElidedCombo(Combo):
     """Keeps its arrow, however narrow it is."""
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QComboBox
+from diffusion_gui.panels.common.combo import Combo
 
 ANIMATIONS = {
     ".gif": "GIF, plays everywhere",
@@ -19,7 +19,7 @@ def file_kinds(ending: str) -> str:
     return ";;".join(f"{ANIMATIONS[one]} (*{one})" for one in endings)
 
 
-class FormatCombo(QComboBox):
+class FormatCombo(Combo):
     """The kinds of animation; `ending` is that of the chosen one."""
 
     def __init__(self, ending: str) -> None:

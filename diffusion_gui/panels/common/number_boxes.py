@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeyEvent, QKeySequence, QValidator
 from PySide6.QtWidgets import QDoubleSpinBox, QSpinBox
 
 from diffusion_gui.engine.numerals import spelled
+from diffusion_gui.panels.common.focused_wheel import FocusedWheel
 
 TEXT_MARGINS = (7, 0, 0, 0)
 """Left, top, right, bottom of the text in number fields, which style sheets do not reach."""
@@ -14,7 +15,7 @@ FIGURES = 8
 """Most figures that a number field shows."""
 
 
-class NumberBox(QDoubleSpinBox):
+class NumberBox(FocusedWheel, QDoubleSpinBox):
     """A number field that shows sensible digits: 0.008, 0.02, 1e-4."""
 
     def __init__(self, minimum: float, maximum: float, decimals: int) -> None:
@@ -25,6 +26,7 @@ class NumberBox(QDoubleSpinBox):
             10.0 ** -min(decimals, 2) if maximum > 1.0 else 10.0 ** -min(decimals, 3)
         )
         self.setKeyboardTracking(False)
+        self.rest_the_wheel()
         self.setLocale(QLocale.c())
         self.setMinimumWidth(64)
         self.lineEdit().setTextMargins(*TEXT_MARGINS)
@@ -69,7 +71,7 @@ class NumberBox(QDoubleSpinBox):
         return self.textFromValue(value)
 
 
-class IntegerBox(QSpinBox):
+class IntegerBox(FocusedWheel, QSpinBox):
     """A whole-number field; what is typed takes effect on Enter or when the field is left."""
 
     def __init__(self, minimum: int, maximum: int, step: int = 1) -> None:
@@ -77,6 +79,7 @@ class IntegerBox(QSpinBox):
         self.setRange(minimum, maximum)
         self.setSingleStep(step)
         self.setKeyboardTracking(False)
+        self.rest_the_wheel()
         self.setCorrectionMode(QSpinBox.CorrectionMode.CorrectToNearestValue)
         self.setMinimumWidth(60)
         self.lineEdit().setTextMargins(*TEXT_MARGINS)

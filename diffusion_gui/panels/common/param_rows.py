@@ -8,6 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Qt
 from PySide6.QtWidgets import QComboBox
 
 from diffusion_gui.engine.params import Param, Values
+from diffusion_gui.panels.common.focused_wheel import FocusedWheel
 from diffusion_gui.panels.common.number_boxes import NumberBox
 from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.widgets import JumpSlider, label
@@ -17,6 +18,14 @@ FIELD = 76
 CAPTION = 88
 """Least width of a name, so that the controls below one another begin in line."""
 _NOTCHES = 200
+
+
+class FieldSlider(FocusedWheel, JumpSlider):
+    """A slider that turns with the wheel only while it has the focus."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rest_the_wheel()
 
 
 class ParamRows(ParamsForm):
@@ -59,7 +68,7 @@ class ParamRows(ParamsForm):
             self._grid.addWidget(self._build_slider(param, control), place, 1)
 
     def _build_slider(self, param: Param, control: NumberBox) -> JumpSlider:
-        slider = self._sliders[param.name] = JumpSlider()
+        slider = self._sliders[param.name] = FieldSlider()
         slider.setObjectName(f"{self._prefix}_{param.name}_slider")
         slider.setAccessibleName(param.caption)
         slider.setToolTip(param.tooltip)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QComboBox, QGridLayout, QWidget
 
 from diffusion_gui.engine.params import Param, Values, pack
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.number_boxes import NumberBox, show_number
 from diffusion_gui.panels.common.widgets import GAP, Field
 
@@ -70,7 +71,7 @@ class ParamsForm(QWidget):
 
     def _build(self, param: Param) -> NumberBox | QComboBox:
         if param.choices:
-            combo = QComboBox()
+            combo = Combo()
             combo.addItems(param.choices)
             combo.currentIndexChanged.connect(self._on_edited)
             return combo

@@ -107,6 +107,7 @@ QComboBox QAbstractItemView, QListView[role="choices"] {{
     background: {panel}; color: {text}; border: 1px solid {hairline}; padding: 4px;
     selection-background-color: {hover}; selection-color: {text}; outline: none;
 }}
+QListView[role="choices"] {{ padding: 2px; }}  /* a completer allows for 3 px of frame */
 QAbstractSpinBox {{ padding-right: 4px; }}
 QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
 

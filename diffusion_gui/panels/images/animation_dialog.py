@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QComboBox, QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
 
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.format_combo import FormatCombo
 from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.widgets import GAP, PADDING, button, label
@@ -33,7 +34,7 @@ class AnimationDialog(QDialog):
         self.fps = IntegerBox(1, MOST_FPS)
         self.fps.setObjectName("animationSpeedSpin")
         self.fps.setValue(motion.fps)
-        self.way = QComboBox()
+        self.way = Combo()
         self.way.setObjectName("animationWayCombo")
         self.way.addItem("Forth and back, a loop", True)
         self.way.addItem("Forth: t from 0 to T", False)

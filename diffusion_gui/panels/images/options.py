@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QColorDialog, QComboBox, QFrame, QGridLayout, QWid
 from diffusion_gui.engine.experiment import MAX_OFFSET, WORKING_SIZES, Fit, NoiseKind
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.noise_fields import mean_snr_loss_db
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.number_boxes import NumberBox
 from diffusion_gui.panels.common.widgets import GAP, PADDING, label
 from diffusion_gui.state.document import Document
@@ -143,7 +144,7 @@ class ImageOptions(QFrame):
         chosen: Callable[[object], None],
         tooltip: str,
     ) -> QComboBox:
-        combo = QComboBox()
+        combo = Combo()
         combo.setObjectName(name)
         for value, text in items:
             combo.addItem(text, value)

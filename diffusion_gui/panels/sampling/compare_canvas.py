@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Slot
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import (
     QColor,
     QHideEvent,
@@ -14,17 +14,20 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QResizeEvent,
     QShowEvent,
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from diffusion_gui.engine.numerals import spelled
-from diffusion_gui.engine.run_distance import difference
-from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.engine.run_distance import difference, largest_difference, natural_gain
+from diffusion_gui.engine.trajectory import EPS_SHOWN, Frame
 from diffusion_gui.panels.common.picture import draw, to_qimage
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.sampling.batch_view import BETWEEN, GAP, HEAD, best_grid
+from diffusion_gui.panels.sampling.enlarged import NO_NOISE
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
+from diffusion_gui.panels.sampling.status import brief
 from diffusion_gui.state.run_comparison import CompareMode, RunComparison
 from diffusion_gui.state.run_view import Quantity, RunView
 
@@ -33,11 +36,20 @@ FLICKER_MS = 250
 """Each run is on show for so long: two of them change places twice a second."""
 KNOB = 7
 PART = "   "
-"""Between the parts of a caption, the most telling first."""
+"""Between the parts of a caption."""
+CAPTION, BRIEF, VALUE = 210, 96, 120
+"""Width in which a caption is whole, unless the run has a long name; in which a symbol and t fit;
+in which those of a difference and its largest value do."""
+NARROW = 0.85
+"""What pictures are worth whose caption cannot say so much."""
+MOST_LETTERS = 16
+"""Of a run's name in a caption: the letter before it tells which one it is."""
 WORTH = 1.08
 """How much larger pictures have to be for the areas to go to more rows."""
 EVEN = 0.8
 """How large pictures in whole rows are at least, beside the largest there is room for."""
+_UNITS = {Quantity.EPS_HAT: EPS_SHOWN}
+"""What the ends of the 8-bit values stand for, where that is not 1."""
 _SYMBOLS = {Quantity.X_T: "𝑥ₜ", Quantity.X0_HAT: "𝑥̂₀", Quantity.EPS_HAT: "ε̂"}
 
 
@@ -53,12 +65,11 @@ class Area:
 
 
 def shorter(text: str, fits: Callable[[str], bool]) -> str:
-    """Return as many parts of a caption as fit, the first ones first; the first one always."""
-    parts = text.split(PART)
-    for number in range(len(parts), 1, -1):
-        if fits(PART.join(parts[:number])):
-            return PART.join(parts[:number])
-    return parts[0]
+    """Return as many parts of a caption as fit; the first is kept always, then the last ones."""
+    first, *parts = text.split(PART)
+    while parts and not fits(PART.join([first, *parts])):
+        del parts[0]
+    return PART.join([first, *parts])
 
 
 def even_grid(count: int, width: int, height: int) -> tuple[int, int]:
@@ -76,8 +87,10 @@ class CompareCanvas(QWidget):
     """The whole batch of each run, or the chosen picture alone; a double click chooses it.
 
     In a swipe, a press or a drag brings the divider under the mouse. While runs flicker, a press
-    holds the next one.
+    holds the next one. `room_changed` when `used_width` may be another.
     """
+
+    room_changed = Signal()
 
     def __init__(self, comparison: RunComparison, shown: RunView, theme: Theme) -> None:
         super().__init__()
@@ -112,6 +125,7 @@ class CompareCanvas(QWidget):
             self._flicker.start() if flickers else self._flicker.stop()
         self.turn %= len(self._comparison.runs)
         self.areas = tuple(self._areas())
+        self.room_changed.emit()
         self.update()
 
     def _areas(self) -> list[Area]:
@@ -121,8 +135,9 @@ class CompareCanvas(QWidget):
             return [self._plain(q, i) for q in self._shown.quantities for i in numbers]
         if mode is CompareMode.FLICKER:
             return [self._plain(q, self.turn) for q in self._shown.quantities]
-        pair = self._swipe if mode is CompareMode.SWIPE else self._difference
-        return [pair(q, i) for q in self._shown.quantities for i in numbers[1:]]
+        if mode is CompareMode.SWIPE:
+            return [self._swipe(q, i) for q in self._shown.quantities for i in numbers[1:]]
+        return [area for q in self._shown.quantities for area in self._differences(q)]
 
     def _plain(self, quantity: Quantity, number: int) -> Area:
         frame = self._comparison.frames[number]
@@ -137,19 +152,37 @@ class CompareCanvas(QWidget):
             self._told(quantity, number),
         )
 
-    def _difference(self, quantity: Quantity, number: int) -> Area:
-        first, other = self._comparison.frames[0], self._comparison.frames[number]
-        gain, what = self._comparison.gain, f"{LETTERS[number]} − {LETTERS[0]}"
-        text = f"{what}, {_SYMBOLS[quantity]} × {spelled(gain)}: grey is equal"
-        if first is None or other is None:
-            return Area(text, [])
-        apart = difference(getattr(other, quantity), getattr(first, quantity), gain)
-        return Area(text, self._chosen([to_qimage(picture) for picture in apart]))
+    def _differences(self, quantity: Quantity) -> list[Area]:
+        """Return the difference of each other run to the first, all amplified alike."""
+        first, *others = self._comparison.frames
+        if first is None:
+            return [Area(f"{letter} − {LETTERS[0]}", []) for letter in LETTERS[1 : 1 + len(others)]]
+        batch = getattr(first, quantity)
+        largest = [
+            largest_difference(getattr(other, quantity), batch) if other is not None else 0
+            for other in others
+        ]
+        gain = self._comparison.gain or natural_gain(max(largest, default=0))
+        areas = []
+        for letter, other, most in zip(LETTERS[1:], others, largest, strict=False):
+            name = f"{letter} − {LETTERS[0]} {_SYMBOLS[quantity]}"
+            if other is None:
+                areas.append(Area(PART.join([name, "no step"]), []))
+                continue
+            apart = difference(getattr(other, quantity), batch, gain)
+            value = spelled(_UNITS.get(quantity, 1.0) * most / 127.5)
+            said = [f"× {spelled(gain)}", f"largest {value}"] if most else ["equal"]
+            images = self._chosen([to_qimage(picture) for picture in apart])
+            areas.append(Area(PART.join([name, *said]), images))
+        return areas
 
     def _told(self, quantity: Quantity, number: int) -> str:
         run, frame = self._comparison.runs[number], self._comparison.frames[number]
         at = [f"step {frame.index}", f"t = {frame.t}"] if frame is not None else ["no step"]
-        return PART.join([f"{LETTERS[number]} {_SYMBOLS[quantity]}", run.title, *at])
+        if quantity is Quantity.EPS_HAT and frame is not None and frame.sigma == 0.0:
+            at = [NO_NOISE]
+        title = brief(run.title, MOST_LETTERS)
+        return PART.join([f"{LETTERS[number]} {_SYMBOLS[quantity]}", title, *at])
 
     def _images(self, frame: Frame | None, quantity: Quantity) -> list[QImage]:
         if frame is None:
@@ -174,30 +207,48 @@ class CompareCanvas(QWidget):
 
         The runs of a quantity stay together: in one row, or in several of their own.
         """
+        columns, rows, _ = self._arranged(self.width())
+        width, height = self._room(self.width(), columns, rows)
+        return [
+            QRect(i % columns * (width + BETWEEN), i // columns * (height + GAP), width, height)
+            for i in range(len(self.areas))
+        ]
+
+    def used_width(self, width: int) -> int:
+        """Return how much of a width the pictures can use, or what is written above them."""
+        columns, _, inside = self._arranged(width)
+        written = max(CAPTION, self._brief)
+        return min(columns * max(inside, written) + (columns - 1) * BETWEEN, width)
+
+    def _arranged(self, whole: int) -> tuple[int, int, int]:
+        """Return columns and rows of the areas in a width, and how wide the pictures of one are."""
         number, group = max(len(self.areas), 1), max(self._group, 1)
-        count = max((len(area.images) for area in self.areas), default=1)
-        best, found = 0.0, (1, 1)
+        count = max(1, *(len(area.images) for area in self.areas), 1)
+        best, found = 0.0, (1, 1, 0)
         for columns in range(number, 0, -1):
             if group % columns and columns % group:
                 continue
             rows = -(-number // columns)
-            width, height = self._room(columns, rows)
-            side = even_grid(max(count, 1), width, height - HEAD)[1]
-            if side > WORTH * best:
-                best, found = float(side), (columns, rows)
-        width, height = self._room(*found)
-        return [
-            QRect(i % found[0] * (width + BETWEEN), i // found[0] * (height + GAP), width, height)
-            for i in range(len(self.areas))
-        ]
+            width, height = self._room(whole, columns, rows)
+            across, side = even_grid(count, width, height - HEAD)
+            worth = side * (1.0 if width >= self._brief else NARROW)
+            if worth > WORTH * best:
+                best, found = worth, (columns, rows, across * (side + GAP) - GAP)
+        return found
+
+    @property
+    def _brief(self) -> int:
+        """The width of a caption without the run's name."""
+        widths = {CompareMode.SWIPE: 2 * BRIEF, CompareMode.DIFFERENCE: VALUE}
+        return widths.get(self._comparison.mode, BRIEF)
 
     @property
     def _group(self) -> int:
         """How many areas there are of each quantity."""
         return len(self.areas) // max(len(self._shown.quantities), 1)
 
-    def _room(self, columns: int, rows: int) -> tuple[int, int]:
-        width = (self.width() - (columns - 1) * BETWEEN) // columns
+    def _room(self, width: int, columns: int, rows: int) -> tuple[int, int]:
+        width = (width - (columns - 1) * BETWEEN) // columns
         return width, (self.height() - (rows - 1) * GAP) // rows
 
     def cells(self, room: QRect, count: int) -> list[QRect]:
@@ -328,6 +379,11 @@ class CompareCanvas(QWidget):
             if grid.width() and room.contains(place):
                 self._comparison.set_divider((place.x() - grid.left()) / grid.width())
                 return
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Tell that the pictures have another height."""
+        super().resizeEvent(event)
+        self.room_changed.emit()
 
     def showEvent(self, event: QShowEvent) -> None:
         """Take up what has changed meanwhile."""

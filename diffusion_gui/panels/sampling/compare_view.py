@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from html import escape
+
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QComboBox, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import Matching, rms
 from diffusion_gui.engine.trajectory import Frame, over_batch
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, Rigid, button, label
 from diffusion_gui.panels.sampling.compare_canvas import CompareCanvas
 from diffusion_gui.panels.sampling.distance_chart import DistanceChart
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
+from diffusion_gui.panels.sampling.status import brief
 from diffusion_gui.state.run import Outcome
 from diffusion_gui.state.run_comparison import GAINS, CompareMode, RunComparison
 from diffusion_gui.state.run_view import RunView
@@ -34,6 +38,9 @@ _MATCHINGS = {
 
 CHART_FROM = 560
 """Width from which on there is room for the chart of the distances beside the pictures."""
+CHART_LEAST, CHART_MOST = 170, 400
+NAMED_FROM = 280
+"""Width of the chart from which on the names of the runs stand above it."""
 
 
 def _tools() -> tuple[Rigid, QHBoxLayout]:
@@ -103,12 +110,15 @@ class CompareView(QWidget):
             chip = self.modes[mode] = self._chip(text, tooltip, f"{mode}CompareButton")
             chip.clicked.connect(lambda _on, mode=mode: self._on_mode(mode))
             row.addWidget(chip)
-        self.gain = QComboBox()
+        self.gain = Combo()
         self.gain.setObjectName("differenceGain")
-        self.gain.setToolTip("By how much the difference is amplified around grey")
+        self.gain.setToolTip(
+            "By how much the difference is amplified around grey.\n"
+            "Auto: the largest power of two that clips nothing, for each step anew"
+        )
         self.gain.setAccessibleName("Amplification of the difference")
         for gain in GAINS:
-            self.gain.addItem(f"× {gain:g}", gain)
+            self.gain.addItem("× auto" if gain is None else f"× {gain:g}", gain)
         row.addWidget(self.gain)
         return how
 
@@ -130,7 +140,6 @@ class CompareView(QWidget):
         self.told = label("", "caption")
         self.told.setObjectName("distanceText")
         self.told.setTextFormat(Qt.TextFormat.RichText)
-        self.told.setFixedWidth(self.chart.width())
         beside = QVBoxLayout()
         beside.setSpacing(2)
         beside.addWidget(self.told)
@@ -153,6 +162,17 @@ class CompareView(QWidget):
         wide = self.width() >= CHART_FROM
         self.chart.setVisible(wide)
         self.told.setVisible(wide)
+        self._share()
+
+    @Slot()
+    def _share(self) -> None:
+        """Give the chart the width that the pictures cannot use."""
+        used = self.canvas.used_width(self.width() - CHART_LEAST - GAP)
+        width = min(max(self.width() - GAP - used, CHART_LEAST), CHART_MOST)
+        if width != self.chart.width():
+            self.chart.setFixedWidth(width)
+            self.told.setFixedWidth(width)
+            self._show_step()
 
     def _chip(self, text: str, tooltip: str, name: str) -> QPushButton:
         chip = button(text, tooltip, "chip")
@@ -166,6 +186,7 @@ class CompareView(QWidget):
         self.finish.clicked.connect(self._on_finish)
         self.chart.step_wished.connect(self._on_step_wished)
         self._comparison.changed.connect(self._show)
+        self.canvas.room_changed.connect(self._share)
         self._comparison.measured.connect(self._show_distances)
         self._comparison.frames_changed.connect(self._show_step)
         self._controller.state_changed.connect(self._show)
@@ -226,7 +247,19 @@ class CompareView(QWidget):
         first = next(iter(self._comparison.frames), None)
         if first is not None:
             self.chart.set_step(first.index)
-        self.told.setText("<br>".join(["rms of 𝑥̂₀ to A", *self._told(first)]))
+        if not self._comparison.on:
+            return
+        self.told.setText("<br>".join([self._told_of(), *self._told(first)]))
+
+    @property
+    def _named(self) -> bool:
+        """Whether there is room for the names of the runs."""
+        return self.chart.width() >= NAMED_FROM
+
+    def _told_of(self) -> str:
+        """Return what the chart shows."""
+        whose = f", {escape(brief(self._comparison.runs[0].title))}" if self._named else ""
+        return f"rms of 𝑥̂₀ to A{whose}, by step"
 
     def _told(self, first: Frame | None) -> list[str]:
         """Return how far the pictures on show are from the first run's, and the runs at the end."""
@@ -240,7 +273,8 @@ class CompareView(QWidget):
                 parts.append(f"end {spelled(one.final)}")
             parts = parts or ["none at this step"]
             colour = self._theme.tokens.pins[len(told)]
-            told.append(f"<b style='color:{colour}'>{letter}</b>&nbsp; {', '.join(parts)}")
+            name = f"{escape(brief(one.run.title))}: " if self._named else ""
+            told.append(f"<b style='color:{colour}'>{letter}</b>&nbsp; {name}{', '.join(parts)}")
         return told
 
     @Slot()

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QMouseEvent
+from PySide6.QtGui import QMouseEvent, QResizeEvent
 
 from diffusion_gui.panels.common.plot import Plot, show_line
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.images.measure_plots import set_ticks
 from diffusion_gui.state.run_comparison import MOST_RUNS, Distances
 
-WIDTH = 170
 LEAST = 0.01
 """Of the axis: what is equal has a scale as well."""
 
@@ -27,13 +26,14 @@ class DistanceChart(Plot):
     def __init__(self, theme: Theme) -> None:
         self._marker = pg.InfiniteLine(angle=90, movable=False)
         self.curves: list[pg.PlotDataItem] = []
+        self._ends = 1, LEAST
+        """The last step, the highest distance."""
         super().__init__(theme, small=True)
         self.setObjectName("distanceChart")
         self.setToolTip(
             "rms difference of 𝑥̂₀ to run A over the batch at each step of A, in units of [−1, 1]:\n"
             "of the 8-bit frames, so what is below 0.004 may show as 0. Press to go to a step."
         )
-        self.setFixedWidth(WIDTH)
         self.curves = [self.add_curve("secondary", width=1.6) for _ in range(MOST_RUNS - 1)]
         self.addItem(self._marker, ignoreBounds=True)
         self._tint()
@@ -45,10 +45,20 @@ class DistanceChart(Plot):
             steps, values = (some.steps, some.values) if some else ((), ())
             show_line(curve, np.asarray(steps, float), np.asarray(values, float))
         highest = max((max(one.values, default=0.0) for one in distances), default=0.0)
-        self.setXRange(0, max(num_steps, 1), padding=0.02)
-        highest = max(highest, LEAST)
-        self.setYRange(0.0, 1.08 * highest, padding=0)
-        set_ticks(self, None, (0.0, highest))
+        self._ends = max(num_steps, 1), max(highest, LEAST)
+        self.setXRange(0, self._ends[0], padding=0.03)
+        self.setYRange(-0.03 * self._ends[1], 1.08 * self._ends[1], padding=0)
+        self._set_ticks()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show as many ticks as there is room for."""
+        super().resizeEvent(event)
+        if self.curves:  # the base class resizes while it is being built
+            self._set_ticks()
+
+    def _set_ticks(self) -> None:
+        steps, highest = self._ends
+        set_ticks(self, (0.0, float(steps)), (0.0, highest))
 
     def set_step(self, step: int) -> None:
         """Move the marker."""

@@ -23,10 +23,12 @@ from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.params import Values, known, pack
 from diffusion_gui.engine.samplers import RESTART_PARAMS, SAMPLERS
 from diffusion_gui.engine.schedules import SPACINGS
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.param_rows import CAPTION, FIELD, ParamRows
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, label
+from diffusion_gui.panels.sampling.levels_row import LevelsRow
 from diffusion_gui.panels.sampling.model_fields import ModelFields
 from diffusion_gui.panels.sampling.section import Section
 from diffusion_gui.panels.sampling.settings_form import COUNT
@@ -128,6 +130,8 @@ class SettingsDrawer(QScrollArea):
         self.spacing_text = _text()
         self.spacing_params = ParamRows("spacing")
         section.column.addWidget(self.spacing_text)
+        self.levels = LevelsRow(self._document)
+        section.column.addWidget(self.levels)
         section.column.addWidget(self.spacing_params)
 
     def _build_restart(self) -> None:
@@ -160,6 +164,7 @@ class SettingsDrawer(QScrollArea):
 
     def _bind(self) -> None:
         document = self._document
+        self.levels.said.connect(self._show_levels_problem, Qt.ConnectionType.QueuedConnection)
         self.guidance.activated.connect(self._on_guidance)
         self.against.activated.connect(self._on_against)
         self.guidance_params.edited.connect(self._on_guidance_params)
@@ -281,8 +286,9 @@ class SettingsDrawer(QScrollArea):
         explained = f"{spacing.explanation} ({spacing.source})"
         if spacing.listed:
             symbol = "t" if spacing.listed == "t" else "σ"
-            levels = ", ".join(f"{level:.4g}" for level in sampling.levels)
-            explained = f"{symbol} = {levels}: moved by hand in the schedule's plot"
+            explained = f"Every {symbol} that is visited, as in {spacing.explanation}: write them"
+            explained += " here, or move the marks in the schedule's plot."
+        self.levels.show_levels(sampling)
         self.spacing_text.setText(explained)
         self.spacing_params.show_values(spacing.params, sampling.spacing_params)
         self.sections[Part.SPACING].summary.setText(f"{spacing.title}, {sampling.steps} steps")
@@ -306,6 +312,11 @@ class SettingsDrawer(QScrollArea):
         self.sections[Part.PICTURES].summary.setText(
             f"{sampling.count} of {sampling.size} px, seed {experiment.seed}"
         )
+
+    @Slot()
+    def _show_levels_problem(self) -> None:
+        """Scroll to what is said, once it has its place."""
+        self.ensureWidgetVisible(self.levels.problem, 0, GAP)
 
     @Slot()
     def _show_problems(self) -> None:
@@ -338,7 +349,7 @@ def _row(caption: str, control: QWidget, *more: QWidget) -> QHBoxLayout:
 
 
 def _combo(name: str, items: dict[Any, str], tooltip: str) -> QComboBox:
-    combo = QComboBox()
+    combo = Combo()
     combo.setObjectName(name)
     combo.setToolTip(tooltip)
     combo.setMinimumWidth(FIELD)

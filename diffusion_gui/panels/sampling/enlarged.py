@@ -28,6 +28,8 @@ from diffusion_gui.state.view_state import Scaling, ViewState
 
 _SHORT = {Quantity.X_T: "𝑥ₜ", Quantity.X0_HAT: "𝑥̂₀", Quantity.EPS_HAT: "ε̂"}
 _HEAD = 20
+NO_NOISE = "no noise left: σ = 0"
+"""Written on ε̂ at the clean end, which is plain grey."""
 _SCALINGS = {
     Scaling.AUTO: ("Auto", "smooth where it shrinks, pixels where it is enlarged"),
     Scaling.NEAREST: ("Nearest", "every pixel as it is"),
@@ -187,7 +189,10 @@ class EnlargedView(QWidget):
         if not self._shown.enlarged or frame is None or image is None or image >= len(frame.x_t):
             return
         for quantity in self._shown.quantities:
-            self.pictures[quantity].set_pixels(getattr(frame, quantity)[image])
+            gone = quantity is Quantity.EPS_HAT and frame.sigma == 0.0
+            self.pictures[quantity].set_pixels(
+                getattr(frame, quantity)[image], NO_NOISE if gone else ""
+            )
         self.position.setText(f"{image + 1} of {len(frame.x_t)}")
         self.before.setEnabled(image > 0)
         self.after.setEnabled(image + 1 < len(frame.x_t))

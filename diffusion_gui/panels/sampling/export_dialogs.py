@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
-from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QComboBox, QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal, Slot
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.numerals import size
 from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.format_combo import FormatCombo
 from diffusion_gui.panels.common.number_boxes import IntegerBox, NumberBox
 from diffusion_gui.panels.common.widgets import GAP, PADDING, button, label
 from diffusion_gui.panels.sampling.look_fields import LookFields
-from diffusion_gui.session.animation import MOST_FPS, MOST_FRAMES
-from diffusion_gui.session.run_export import Look, RunMotion
-from diffusion_gui.session.run_folder import carried_by_each, expected_bytes
+from diffusion_gui.session.animation import MOST_FPS, MOST_FRAMES, check_size, expected_bytes
+from diffusion_gui.session.run_export import Look, RunMotion, evenly
+from diffusion_gui.session.run_folder import carried_by_each
+from diffusion_gui.session.run_folder import expected_bytes as expected_png_bytes
 
-_FEW = 9
-"""Pictures of a step whose size tells that of all."""
+_FEW, _STEPS = 9, 4
+"""Pictures of a step, and steps, whose size tells that of all."""
 
 WIDTH = 360
 """In pixels: the title stands whole beside the buttons of the window."""
@@ -34,12 +39,18 @@ class PicturesWish:
 
 
 class _RunDialog(QDialog):
-    """Fields over a line that says what comes of it, and the buttons."""
+    """Whose pictures they are, fields, a line that says what comes of them, and the buttons."""
 
     wished = Signal(object)
 
-    def __init__(self, title: str, fields: LookFields, save: QPushButton, parent: QWidget) -> None:
+    def __init__(
+        self, title: str, whose: str, fields: LookFields, save: QPushButton, parent: QWidget
+    ) -> None:
         super().__init__(parent)
+        self.whose = label(whose)
+        self.whose.setObjectName("exportedRunLabel")
+        self.whose.setTextFormat(Qt.TextFormat.PlainText)
+        self.whose.setWordWrap(True)
         self.setWindowTitle(title)
         self.setMinimumWidth(WIDTH)
         self.fields = fields
@@ -59,6 +70,7 @@ class _RunDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(PADDING, PADDING, PADDING, PADDING)
         column.setSpacing(PADDING)
+        column.addWidget(self.whose)
         column.addWidget(fields)
         column.addWidget(self.summary)
         column.addLayout(last)
@@ -85,18 +97,22 @@ class RunPicturesDialog(_RunDialog):
 
     def __init__(
         self,
+        whose: str,
         frame: Frame,
         recorded: int,
         fields: LookFields,
         parent: QWidget,
         carried: tuple[float, float] = (0.0, 0.0),
     ) -> None:
-        """`carried` are the bytes of the settings and of the pictures that go along."""
+        """`whose` names the run.
+
+        `carried` are the bytes of the settings and of the pictures that go along.
+        """
         save = button("Save as…", "Choose a place", "accent")
-        super().__init__("Export pictures and steps", fields, save, parent)
+        super().__init__("Export pictures", whose, fields, save, parent)
         self.setObjectName("runPicturesDialog")
         self._frame, self._recorded, self._carried = frame, recorded, carried
-        self.steps = QComboBox()
+        self.steps = Combo()
         self.steps.setObjectName("exportStepsCombo")
         self.steps.addItem(f"The one on show: step {frame.index}", 0)
         if recorded > 1:
@@ -106,7 +122,7 @@ class RunPicturesDialog(_RunDialog):
         self.number.setObjectName("exportStepsSpin")
         self.number.setValue(min(recorded, 8))
         self.number.setKeyboardTracking(True)
-        self.way = QComboBox()
+        self.way = Combo()
         self.way.setObjectName("exportWayCombo")
         self.way.addItem("One picture", False)
         self.way.addItem("Numbered files in a folder", True)
@@ -152,7 +168,7 @@ class RunPicturesDialog(_RunDialog):
         """Return about how many bytes a step takes, from a few of its pictures."""
         few = (look.images or tuple(range(pictures)))[:_FEW]
         drawn = replace(look, images=few).drawn(self._frame)
-        return expected_bytes(drawn) * pictures / len(few)
+        return expected_png_bytes(drawn) * pictures / len(few)
 
 
 class RunAnimationDialog(_RunDialog):
@@ -160,19 +176,24 @@ class RunAnimationDialog(_RunDialog):
 
     def __init__(
         self,
-        frame: Frame,
-        recorded: int,
+        whose: str,
+        frames: Sequence[Frame],
         fields: LookFields,
         motion: RunMotion,
         ending: str,
         parent: QWidget,
     ) -> None:
-        """`ending` is that of the file's kind which is chosen at first."""
+        """`whose` names the run, `frames` are all its recorded steps.
+
+        `ending` is that of the file's kind which is chosen at first.
+        """
         save = button("Save as…", "Choose a place", "accent")
-        super().__init__("Export animation of the run", fields, save, parent)
+        super().__init__("Export animation", whose, fields, save, parent)
         self.setObjectName("runAnimationDialog")
-        self._frame, self._recorded = frame, recorded
+        self._frames = frames
         self.format = FormatCombo(ending)
+        self.format.currentIndexChanged.connect(self._show)
+        recorded = len(frames)
         most = min(max(recorded, 2), MOST_FRAMES)
         self.steps = IntegerBox(2, most)
         self.steps.setObjectName("runAnimationStepsSpin")
@@ -202,9 +223,24 @@ class RunAnimationDialog(_RunDialog):
     @Slot()
     def _show(self) -> None:
         """Say what comes of it."""
-        wish = self.wish()
-        height, width = wish.look.drawn(self._frame).shape[:2]
-        count = min(wish.steps, self._recorded)
+        wish, ending = self.wish(), self.format.ending
+        height, width = wish.look.drawn(self._frames[-1]).shape[:2]
+        count = min(wish.steps, len(self._frames))
         seconds = count / wish.fps + wish.hold
         frames = f"{count} frame{'s' * (count > 1)}"
-        self.summary.setText(f"{frames} of {width} × {height} px, {seconds:.1f} s")
+        try:
+            check_size(Path(f"run{ending}"), count, (width, height), "smaller pictures")
+            need = f"about {size(count * height * width * self._per_pixel(wish.look, ending))}"
+            if ending == ".mp4":  # it keeps what two steps in a row have in common
+                need = f"at most {need}"
+            possible = True
+        except EngineError as error:
+            need, possible = str(error), False
+        self.save.setEnabled(possible)
+        self.summary.setText(f"{frames} of {width} × {height} px, {seconds:.1f} s\n{need}")
+
+    def _per_pixel(self, look: Look, ending: str) -> float:
+        """Return about how many bytes a pixel takes, from a few pictures of a few steps."""
+        images = (look.images or tuple(range(self.fields.pictures())))[:_FEW]
+        some = replace(look, images=images)
+        return expected_bytes([some.drawn(one) for one in evenly(self._frames, _STEPS)], ending)

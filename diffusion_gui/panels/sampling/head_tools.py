@@ -51,7 +51,7 @@ class PageMenu(Chip):
         self.setAccessibleName("Page beside the pictures")
         menu = QMenu(self)
         self.rows: dict[SamplingPage | None, QAction] = {}
-        for page, title in ((None, "Pictures alone"), *((p, t) for p, (t, _) in _PAGES.items())):
+        for page, title in ((None, self.NONE), *((p, t) for p, (t, _) in _PAGES.items())):
             row = self.rows[page] = menu.addAction(title)
             row.setObjectName(f"{page or 'no'}PageRow")
             row.setCheckable(True)

@@ -14,6 +14,7 @@ from PySide6.QtCore import (
 from PySide6.QtWidgets import QComboBox, QCompleter, QLineEdit
 
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.sampling.label_choices import LabelChoices
 from diffusion_gui.state.forecast import sentence
 
@@ -47,7 +48,7 @@ class _Completer(QCompleter):
         return self._before + super().pathFromIndex(index)
 
 
-class LabelPicker(QComboBox):
+class LabelPicker(Combo):
     """`picked(label)` when a person has chosen one; empty is none, `entered` when by Enter.
 
     One that cannot be is `refused(line)`, and stays to be mended; `refused("")` when it is.

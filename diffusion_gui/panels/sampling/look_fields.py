@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from PySide6.QtCore import Signal, Slot
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QWidget
 
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.widgets import GAP, PADDING, label
 from diffusion_gui.session.run_export import Look
 from diffusion_gui.state.run_view import Quantity
@@ -34,12 +35,12 @@ class LookFields(QWidget):
         self.grid.setVerticalSpacing(GAP)
         self.grid.setColumnMinimumWidth(1, FIELD)
         self._build_quantities(set(quantities))
-        self.images = QComboBox()
+        self.images = Combo()
         self.images.setObjectName("exportImagesCombo")
         if image is not None:
             self.images.addItem(f"The chosen one, number {image + 1}", (image,))
         self.images.addItem(f"All {count}" if count > 1 else "The only one", ())
-        self.scale = QComboBox()
+        self.scale = Combo()
         self.scale.setObjectName("exportScaleCombo")
         for scale in _SCALES:
             if scale == 1 or scale * side <= _MOST_SIDE:

@@ -7,7 +7,6 @@ from PySide6.QtCore import QSignalBlocker, Qt, Slot
 from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QButtonGroup,
-    QComboBox,
     QDialog,
     QHBoxLayout,
     QLabel,
@@ -21,6 +20,7 @@ from diffusion_gui.engine import masks
 from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.inpainting import EXACT, INPAINTING
 from diffusion_gui.engine.masks import MASK_SIDE
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, PADDING, button, label
@@ -137,7 +137,7 @@ class MaskPainter(QDialog):
         return row
 
     def _build_method(self) -> QVBoxLayout:
-        self.method = QComboBox()
+        self.method = Combo()
         self.method.setObjectName("inpaintMethodCombo")
         self.method.setAccessibleName("How the rest is drawn")
         for key, row in INPAINTING.items():

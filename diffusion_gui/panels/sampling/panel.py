@@ -105,6 +105,8 @@ class SamplingPanel(Panel):
     def _bind(self) -> None:
         controller, shown = self._of.controller, self._of.shown
         self._of.starts.refused.connect(self.refuse)
+        for fork in (self.fork, self.transport.fork):
+            fork.said.connect(self.told.say)
         self.form.refused.connect(self._on_refused)
         self.form.sample_wished.connect(self._sample)
         for wished in (self.start.mask_wished, self.start_bar.paint_wished):
@@ -190,7 +192,8 @@ class SamplingPanel(Panel):
     def _show_forecast(self) -> None:
         told = self._of.forecaster
         ask = "" if told.problems else wish(self._of.controller, told, self._of.shown.run)
-        self.forecast.setText(ask + told.text)
+        armed = bool(ask) and self._of.controller.armed is not None
+        self.forecast.setText(ask if armed else ask + told.text)  # it costs nothing yet
         self.transport.set_obstacle(told.problem)
         self.line.setStretchFactor(self.forecast, 3 if told.problems else 1)
         role = "problem" if told.problems else "caption"

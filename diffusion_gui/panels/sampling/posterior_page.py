@@ -166,7 +166,7 @@ class PosteriorPage(FollowingPage):
         if drawn != self._drawn:
             self._drawn = drawn
             line = series(run, StepNumber.ENTROPY)
-            self.chart.plot.show_series(line, self.sample, None, run.trajectory.num_steps)
+            self.chart.plot.show_series(line, self.sample, {}, run.trajectory.num_steps)
         self._say(frame.index)
 
     @Slot(int)

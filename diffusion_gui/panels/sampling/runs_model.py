@@ -18,6 +18,7 @@ from diffusion_gui.engine import run_words
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import is_random
+from diffusion_gui.panels.sampling.status import told_outcome
 from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.runs import Runs
 
@@ -29,7 +30,6 @@ RUN = ROLE.UserRole
 """The role of the run itself."""
 NOWHERE = QModelIndex()
 _ROW = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable | Qt.ItemFlag.ItemIsEditable
-_ENDED = {Outcome.STOPPED: "stopped", Outcome.FAILED: "failed", Outcome.RUNNING: "running"}
 
 
 @dataclass(slots=True, eq=False)
@@ -272,7 +272,7 @@ def figures(run: Run) -> str:
     """Return a run's end, steps, time and NFE in a few words."""
     last = run.trajectory.last
     step, total = (last.index if last else 0), run.trajectory.num_steps
-    parts = [_ENDED[run.outcome]] if run.outcome in _ENDED else []
+    parts = [told_outcome(run)] if run.outcome is not Outcome.DONE else []
     if step < total:
         parts.append(f"{step} of {total} steps")
     parts.append(f"{spelled(run.seconds)} s" if run.seconds < 1e3 else f"{run.seconds:.0f} s")

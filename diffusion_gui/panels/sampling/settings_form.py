@@ -9,11 +9,12 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
 from diffusion_gui.engine.denoisers import LEARNED, MODELS, NEURAL
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, MAX_COUNT, PICTURES, NetworkRef, Sampling
 from diffusion_gui.engine.params import Values
 from diffusion_gui.engine.planning import uses_data
 from diffusion_gui.engine.samplers import SAMPLERS, Sampler
-from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS
+from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS, as_list, grid
 from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.params_form import ParamsForm
@@ -39,6 +40,8 @@ NO_DATA = (
     "A trained network knows no images. Only guidance away from a closed form needs them:\n"
     "see Settings, Guidance."
 )
+STEPS = "Number of model calls, at most T"
+LISTED = "As many as the list of levels has: settings, Spacing"
 
 
 class SettingsForm(QWidget):
@@ -63,7 +66,7 @@ class SettingsForm(QWidget):
 
     def _build(self) -> None:
         samplers = SAMPLERS.items()
-        spacings = {key: row.title for key, row in SPACINGS.items() if not row.listed}
+        spacings = {key: row.title for key, row in SPACINGS.items()}
         self.model = ModelCombo(self._networks)
         self.open_network = button(
             "Open…", "Open a network: a checkpoint of yours (Ctrl+Shift+N)", "caption-link"
@@ -93,7 +96,7 @@ class SettingsForm(QWidget):
             ("Size", self.data_size, SIZE, 74),
             ("Sampler", self.sampler, "How 𝑥ₜ is turned into x at the next level", 106),
             ("", self.params, "", 0),
-            ("Steps", self.steps, "Number of model calls, at most T", 58),
+            ("Steps", self.steps, STEPS, 58),
             ("Spacing", self.spacing, spacing, 94),
             ("Count", self.count, COUNT, 54),
         ):
@@ -157,7 +160,9 @@ class SettingsForm(QWidget):
         pictures = len(self._document.experiment.pictures)
         self.data.setItemText(0, f"Emoji ({len(captions()):,})")
         self.data.setItemText(1, f"Tray ({pictures})")
-        self._show_listed(sampling.spacing)
+        listed = bool(SPACINGS[sampling.spacing].listed)
+        self.steps.setEnabled(not listed)
+        self.steps.setToolTip(LISTED if listed else STEPS)
         self.model.show_model(sampling)
         self._show_network(sampling)
         for combo, value in (
@@ -190,16 +195,6 @@ class SettingsForm(QWidget):
         self.data.setToolTip(DATA if needs_data else NO_DATA)
         self._data_field.setVisible(needs_data or self.told.isHidden())
 
-    def _show_listed(self, spacing: str) -> None:
-        """Let the spacing be a list by hand while it is one: it comes from the schedule's plot."""
-        listed = bool(SPACINGS[spacing].listed)
-        with QSignalBlocker(self.spacing):
-            if SPACINGS[self.spacing.itemData(0)].listed:
-                self.spacing.removeItem(0)
-            if listed:
-                self.spacing.insertItem(0, SPACINGS[spacing].title, spacing)
-        self.steps.setEnabled(not listed)
-
     def _change(self, text: str, merge_key: str = "", **changes: Any) -> None:
         self._document.replace_sampling(text, merge_key, **changes)
 
@@ -228,7 +223,21 @@ class SettingsForm(QWidget):
 
     @Slot()
     def _on_spacing(self) -> None:
-        self._change("spacing", spacing=self.spacing.currentData(), spacing_params=(), levels=())
+        """Take another spacing; one that is a list begins with what is visited now."""
+        spacing, before = self.spacing.currentData(), self._document.experiment.sampling
+        if not SPACINGS[spacing].listed:
+            self._change("spacing", spacing=spacing, spacing_params=(), levels=())
+            return
+        schedule = self._document.schedule
+        try:
+            times = grid(
+                schedule, before.steps, before.spacing, before.spacing_params, before.levels
+            )
+            levels = as_list(schedule, times[:-1], spacing)
+        except EngineError:
+            levels = ()  # there is nothing to begin with: what it needs is said
+        steps = len(levels) or before.steps
+        self._change("spacing", spacing=spacing, spacing_params=(), levels=levels, steps=steps)
 
     @Slot(object)
     def _on_params(self, values: Values) -> None:

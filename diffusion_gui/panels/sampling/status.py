@@ -8,6 +8,19 @@ from diffusion_gui.state.forecast import Forecaster, spoken
 from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.sampling import RunState, SamplingController
 
+MOST_LETTERS = 18
+"""Of a run's name where there is little room."""
+
+
+def brief(title: str, most: int = MOST_LETTERS) -> str:
+    """Return a run's title, shortened to so many letters."""
+    return title if len(title) <= most else f"{title[: most - 1]}…"
+
+
+def told_outcome(run: Run) -> str:
+    """Return in a word how a run stands."""
+    return "paused" if run.held else str(run.outcome)
+
 
 def status(controller: SamplingController, run: Run | None) -> str:
     """Return state, step, model calls, pace and time of the run on show."""
@@ -19,8 +32,7 @@ def status(controller: SamplingController, run: Run | None) -> str:
     if run is None or last is None or failed:
         return "failed" if failed else ""
     total = run.trajectory.num_steps
-    mended = state is RunState.FAILED  # the settings are others: it is not they that failed
-    parts = [] if state is RunState.RUNNING else [str(run.outcome if mended else state)]
+    parts = [] if run.outcome is Outcome.RUNNING and not run.held else [told_outcome(run)]
     parts += [f"step {last.index} of {total}", f"NFE {run.calls[last.index]}"]
     if last.index and last.seconds > 0.0:
         rate = last.index / last.seconds
@@ -45,7 +57,7 @@ def wish(controller: SamplingController, forecaster: Forecaster, shown: Run | No
     """
     if armed := controller.armed:
         run, step = armed
-        return f"fork at step {step} of {run.title}: change a setting to go on   "
+        return f"fork at step {step} of {brief(run.title)}: change a setting to go on"
     moving = controller.state in (RunState.LOADING, RunState.RUNNING)
     if shown is None or moving or not controller.differs(shown):
         return ""

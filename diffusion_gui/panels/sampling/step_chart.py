@@ -5,6 +5,8 @@ The mouse and the step on show are the page's: see `step_charts.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, Qt, Signal
@@ -16,7 +18,8 @@ from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.images.measure_plots import compact, set_ticks
 from diffusion_gui.panels.sampling.sample_colours import sample_colour
-from diffusion_gui.state.step_series import Array, Series
+from diffusion_gui.state.run_comparison import MOST_RUNS
+from diffusion_gui.state.step_series import NOTHING, Array, Series
 
 NO_STEP = -1
 FIGURE = 4.0
@@ -26,7 +29,7 @@ LOW, HIGH = 1e-9, 1e9
 
 
 class StepPlot(Plot):
-    """The curve of the batch, a thin one of the chosen picture, a dashed one of another run.
+    """The curve of the batch, a thin one of the chosen picture, dashed ones of the compared runs.
 
     Press or drag to choose a step; `hovered` tells the step under the mouse, NO_STEP when it goes.
     """
@@ -51,7 +54,10 @@ class StepPlot(Plot):
         self._num_steps = 1
         compact(self)
         self.set_power_ticks(log)
-        self.other = self.add_curve("secondary", width=1.2, dashed=True)
+        self.others = [
+            self.add_curve("secondary", width=1.2, dashed=True) for _ in range(MOST_RUNS)
+        ]
+        """By the place of their run in the comparison."""
         self.image = pg.PlotDataItem(connect="finite", antialias=True)
         self.addItem(self.image)
         self.image.setZValue(1)
@@ -68,9 +74,9 @@ class StepPlot(Plot):
         return self._num_steps
 
     def show_series(
-        self, series: Series, image: int | None, other: Series | None, num_steps: int
+        self, series: Series, image: int | None, others: Mapping[int, Series], num_steps: int
     ) -> None:
-        """Show a curve, that of one of its pictures, and that of another run."""
+        """Show a curve, that of one of its pictures, and those of other runs by their place."""
         values = [self._placed(series.values)]
         show_line(self.curve, series.steps, values[0])
         chosen = series.each[:, image] if series.each is not None and image is not None else None
@@ -79,9 +85,10 @@ class StepPlot(Plot):
             self._chosen = image
             self._tint_image()
         show_line(self.image, series.steps if chosen is not None else np.zeros(0), values[1])
-        beside = Series(np.zeros(0), np.zeros(0)) if other is None else other
-        values.append(self._placed(beside.values))
-        show_line(self.other, beside.steps, values[2])
+        for place, curve in enumerate(self.others):
+            beside = others.get(place, NOTHING)
+            values.append(self._placed(beside.values))
+            show_line(curve, beside.steps, values[-1])
         self._fit(np.concatenate(values), num_steps)
 
     def set_step(self, step: int) -> None:
@@ -167,6 +174,14 @@ class StepPlot(Plot):
         self.hover.setPen(self.line(self.theme.tokens.secondary, 1.0))
         if hasattr(self, "_chosen"):  # the base class tints while it is being built
             self._tint_image()
+            self._tint_others()
+
+    def _tint_others(self) -> None:
+        """Give the runs the colours that their distances have in the comparison."""
+        for place, curve in enumerate(self.others[1:]):
+            pen = self.line(self.theme.tokens.pins[place], 1.2)
+            pen.setStyle(Qt.PenStyle.DashLine)
+            curve.setPen(pen)
 
     def _tint_image(self) -> None:
         self.image.setPen(self.line(sample_colour(self.theme, self._chosen), 1.2))

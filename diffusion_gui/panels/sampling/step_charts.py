@@ -18,8 +18,9 @@ from PySide6.QtWidgets import (
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button
 from diffusion_gui.panels.sampling.following_page import FollowingPage
+from diffusion_gui.panels.sampling.runs_delegate import LETTERS
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
-from diffusion_gui.panels.sampling.step_kinds import KINDS
+from diffusion_gui.panels.sampling.step_kinds import KINDS, names_of
 from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_endings import RunEndings
@@ -102,10 +103,10 @@ class StepCharts(FollowingPage):
         self._comparison.changed.connect(self._draw)
 
     @property
-    def other(self) -> Run | None:
-        """The run that the one on show is compared with: its curves are dashed."""
-        others = (run for run in self._comparison.runs if run is not self._shown.run)
-        return next(others, None)
+    def others(self) -> dict[int, Run]:
+        """The runs that the one on show is compared with, by their place: they are dashed."""
+        numbered = enumerate(self._comparison.runs)
+        return {number: run for number, run in numbered if run is not self._shown.run}
 
     @property
     def numbers(self) -> tuple[StepNumber, ...]:
@@ -164,7 +165,7 @@ class StepCharts(FollowingPage):
     def _show_all(self) -> None:
         """Draw the curves where they are others, and move the markers."""
         run = self._shown.run
-        drawn = (run, len(run.trajectory), self._shown.image) if run else ()
+        drawn = (run, len(run.trajectory), run.outcome, self._shown.image) if run else ()
         if drawn != self._drawn:
             self._draw()
         else:
@@ -178,14 +179,15 @@ class StepCharts(FollowingPage):
         self.content.setVisible(run is not None)
         if run is None or not self.isVisible():
             return
-        self._drawn = run, len(run.trajectory), self._shown.image
-        beside, last = self.other, run.trajectory.num_steps
-        if beside is not None:
-            last = max(last, beside.trajectory.num_steps)
+        self._drawn = run, len(run.trajectory), run.outcome, self._shown.image
+        beside = self.others
+        last = max(one.trajectory.num_steps for one in (run, *beside.values()))
         self._lines = {number: series(run, number) for number in self.numbers}
+        if StepNumber.DISTANCE in self._lines:
+            self.cards[StepNumber.DISTANCE].head.set_names(*names_of(StepNumber.DISTANCE, run))
         for number, line in self._lines.items():
-            other = series(beside, number) if beside is not None else None
-            self.cards[number].plot.show_series(line, self._shown.image, other, last)
+            others = {place: series(other, number) for place, other in beside.items()}
+            self.cards[number].plot.show_series(line, self._shown.image, others, last)
         self._show_step()
 
     @Slot()
@@ -215,9 +217,9 @@ class StepCharts(FollowingPage):
         whose = f"mean of {count}" if count > 1 else "1 picture"
         if image is not None:
             whose += f", thin: picture {image + 1}"
-        if self.other is not None:
-            whose += f", dashed: {self.other.title}"
-        self.caption.setText(f"step {step}   {whose}")
+        dashed = ", ".join(LETTERS[place] for place in self.others)  # as the comparison has it
+        beside = f"dashed: {dashed}   " if dashed else ""
+        self.caption.setText(f"step {step}   {beside}{whose}")
         for number, line in self._lines.items():
             value, said = line.at(step), KINDS[number].said
             texts = [said(value) if not math.isnan(value) else "–"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from diffusion_gui.engine.numerals import spelled
+from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.step_series import StepNumber
 
 
@@ -52,7 +53,7 @@ KINDS: dict[StepNumber, Kind] = {
         ("𝑥̂₀ to the result (rms)", "𝑥̂₀ to the result", "to the result"),
         "How far 𝑥̂₀ is from that of the last step: root mean square over the values,\n"
         "in units of [−1, 1]. Measured on the recorded 8-bit pictures: right to about 0.002.\n"
-        "It appears when the run has ended.",
+        "It appears when the run has ended; of one that was stopped the newest step is the last.",
         "text", False, _plain,
     ),
     StepNumber.ENTROPY: Kind(
@@ -62,3 +63,17 @@ KINDS: dict[StepNumber, Kind] = {
         "text", False, lambda value: f"{value:.2f} bits",
     ),
 }  # fmt: skip
+
+
+def names_of(number: StepNumber, run: Run) -> tuple[str, ...]:
+    """Return what a number of a run is called, from long to short.
+
+    A run that has not come to its end has no result to be near to, but a newest step.
+    """
+    last = run.trajectory.last
+    if number is not StepNumber.DISTANCE or last is None or run.trajectory.finished:
+        return KINDS[number].names
+    if run.outcome is Outcome.RUNNING:
+        return "𝑥̂₀ to the result, when it ends", "𝑥̂₀ to the result", "to the result"
+    step = f"step {last.index}"
+    return f"𝑥̂₀ to {step}, the last (rms)", f"𝑥̂₀ to {step}", f"to {step}"

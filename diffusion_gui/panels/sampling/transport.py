@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt, Slot
-from PySide6.QtWidgets import QHBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Slot
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
@@ -14,6 +15,9 @@ from diffusion_gui.state.sampling import RunState, SamplingController
 
 RUN_WIDTH = 104
 """The accent button keeps its place while its text changes between Run, Pause and Resume."""
+TIMELINE_LEAST = 140
+"""Width that the timeline has at least: where there is less, the buttons show their signs alone."""
+BESIDE_ICON = 4
 START = "Start the reverse process (F5)"
 
 
@@ -36,9 +40,45 @@ class Transport(QWidget):
         row.addSpacing(GAP)
         row.addWidget(self.timeline, 1)
         row.addWidget(self.position)
+        self._words = {self.step: "Step", self.stop: "Stop", self.fork: "Fork"}
+        for widget, word in self._words.items():
+            widget.setAccessibleName(word)
         self._bind()
         self._tint()
         self._show_state()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the timeline its room."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width without the words of the buttons."""
+        hint = super().minimumSizeHint()
+        return QSize(hint.width() - sum(map(self._word_width, self._words)), hint.height())
+
+    def _word_width(self, widget: QPushButton) -> int:
+        """Return what the word that a button shows takes."""
+        text = widget.text()
+        return widget.fontMetrics().horizontalAdvance(text) + BESIDE_ICON if text else 0
+
+    def _fit(self) -> None:
+        """Show the words of the buttons where there is room for them."""
+        others = (self.run, self.step_back, *self._words)
+        bare = sum(one.sizeHint().width() for one in others[1:]) + RUN_WIDTH
+        bare -= sum(map(self._word_width, self._words))
+        words = sum(
+            widget.fontMetrics().horizontalAdvance(word) + BESIDE_ICON
+            for widget, word in self._words.items()
+        )
+        gaps = GAP * (len(others) + 2)
+        room = self.width() - self.position.width() - gaps - bare
+        shown = room - words >= TIMELINE_LEAST
+        for widget, word in self._words.items():
+            if bool(widget.text()) != shown:
+                widget.setText(word if shown else "")
+                widget.setProperty("role", "" if shown else "tool")
+                widget.style().polish(widget)
 
     def _build_buttons(self) -> None:
         self.run = button("Run", START, "accent")
@@ -74,6 +114,10 @@ class Transport(QWidget):
             "Alt+Home and Alt+End go to the first and the newest."
         )
         self.position = SteadyLabel(150, "caption")
+        self.position.setToolTip(
+            "The step on show and its t, where the time cursor of all panels is.\n"
+            "t ≈: the cursor was moved there, between two steps; this is the nearer one."
+        )
         self.position.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
 
     def _bind(self) -> None:
@@ -87,6 +131,7 @@ class Transport(QWidget):
         controller.state_changed.connect(self._show_state)
         shown.run_changed.connect(self._show_step)
         shown.step_changed.connect(self._show_step)
+        shown.near_changed.connect(self._show_position)
         self._theme.changed.connect(self._tint)
 
     @Slot()
@@ -125,10 +170,20 @@ class Transport(QWidget):
             self.timeline.setEnabled(True)
             self.timeline.setMaximum(total)
             self.timeline.setValue(self._shown.step)
-        self.position.set_widest(f"step {total} of {total}   t = {run.experiment.schedule.T}")
-        self.position.setText(f"step {frame.index} of {total}   t = {frame.t}")
+        self._show_position()
         self.step_back.setEnabled(not self._shown.at_first)
         self.step.setEnabled(not self._obstacle or not self._shown.at_newest)
+
+    @Slot()
+    def _show_position(self) -> None:
+        run, frame, near = self._shown.run, self._shown.frame, self._shown.near
+        if run is None or frame is None:
+            return
+        total = run.trajectory.num_steps
+        t = f"= {frame.t}" if near is None else f"≈ {near:.0f}"
+        self.position.set_widest(f"step {total} of {total}   t ≈ {run.experiment.schedule.T}")
+        self._fit()
+        self.position.setText(f"step {frame.index} of {total}   t {t}")
 
     @Slot()
     def _show_state(self) -> None:

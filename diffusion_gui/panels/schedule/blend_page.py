@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QSignalBlocker, Slot
-from PySide6.QtWidgets import QComboBox, QSizePolicy
+from PySide6.QtWidgets import QSizePolicy
 
 from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec, build, operations
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.schedule.knob import Knob, number_box
 from diffusion_gui.panels.schedule.operation_page import OperationPage, caption, rows_of
 from diffusion_gui.state.comparison import Comparison, other_letter
@@ -24,7 +25,7 @@ class BlendPage(OperationPage):
         self._specs: list[tuple[str, ScheduleSpec]] = []
         self._chosen = ""
         """What a person chose last."""
-        self.other = QComboBox()
+        self.other = Combo()
         self.other.setObjectName("blendCombo")
         self.other.setAccessibleName("Other schedule")
         self.other.setToolTip("The other schedule: the side not on show, a pin or a preset")

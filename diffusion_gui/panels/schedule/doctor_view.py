@@ -6,16 +6,15 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtWidgets import QLabel, QSizePolicy
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal, Slot
+from PySide6.QtWidgets import QFrame, QLabel, QScrollArea, QSizePolicy
 
 from diffusion_gui.engine.schedules.doctor import Finding, Severity
 from diffusion_gui.panels.common.theme import Theme
 
-LINES = 2
-"""Lines kept free, so that the plots do not move while a schedule is dragged from good to bad."""
-_ANY_HEIGHT = 2**24 - 1
-"""No limit, as Qt says it."""
+LINES = 3
+"""Lines kept free, so that no plot moves when a schedule goes from good to bad; more are scrolled
+to."""
 TOKENS = {
     Severity.GOOD: "good",
     Severity.NOTE: "secondary",
@@ -45,11 +44,9 @@ class DoctorView(QLabel):
             Qt.TextInteractionFlag.LinksAccessibleByMouse
             | Qt.TextInteractionFlag.LinksAccessibleByKeyboard
         )
-        self._least = LINES * self.fontMetrics().lineSpacing()
-        self.setMinimumHeight(self._least)
         self.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.setWordWrap(True)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.linkActivated.connect(self._on_link)
         self.linkHovered.connect(self._on_hover)
         theme.changed.connect(self._show)
@@ -65,14 +62,6 @@ class DoctorView(QLabel):
             self._findings = tuple(findings)
             self._show()
         self._mark(None)
-
-    def hold(self, held: bool) -> None:
-        """Keep the height while held, that no plot moves under the mouse; then take what fits."""
-        if held:
-            self.setFixedHeight(self.height())
-        elif self.minimumHeight() == self.maximumHeight():
-            self.setMinimumHeight(self._least)
-            self.setMaximumHeight(_ANY_HEIGHT)
 
     @Slot()
     def _show(self) -> None:
@@ -106,6 +95,39 @@ class DoctorView(QLabel):
         else:
             self.range_changed.emit(shown.times, TOKENS[shown.severity])
 
+    def minimumSizeHint(self) -> QSize:
+        """Ask for nothing: the height follows from the width."""
+        return QSize(1, 1)
+
+
+class DoctorArea(QScrollArea):
+    """Holds the findings in a place of always the same height."""
+
+    def __init__(self, doctor: DoctorView) -> None:
+        super().__init__()
+        self._doctor = doctor
+        self.setObjectName("doctorArea")
+        self.setProperty("role", "drawer")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setWidgetResizable(True)
+        self.setWidget(doctor)
+        doctor.setAutoFillBackground(False)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        doctor.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Measure anew when the findings are written in another font."""
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.Polish):
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
+
     def sizeHint(self) -> QSize:
-        """Ask for the room of two lines at least."""
-        return super().sizeHint().expandedTo(QSize(200, self._least))
+        """Ask for so many lines."""
+        self._doctor.ensurePolished()
+        return QSize(200, LINES * self._doctor.fontMetrics().lineSpacing())
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for all of them."""
+        return self.sizeHint()

@@ -19,7 +19,7 @@ from diffusion_gui.engine.schedules.build import without_points
 from diffusion_gui.engine.schedules.doctor import Finding, Use, examine
 from diffusion_gui.panels.common.panel_frame import Panel
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.schedule.doctor_view import DoctorView
+from diffusion_gui.panels.schedule.doctor_view import DoctorArea, DoctorView
 from diffusion_gui.panels.schedule.handles import HandlePlot
 from diffusion_gui.panels.schedule.head_tools import HeadTools
 from diffusion_gui.panels.schedule.lit_step import LitStep
@@ -97,7 +97,8 @@ class ScheduleEditor(Panel):
         self.body.addWidget(self.plots, 2)
         self.body.addWidget(self.table, 1)
         self.body.addWidget(below)
-        self.body.addWidget(self.doctor)
+        self.doctor_area = DoctorArea(self.doctor)
+        self.body.addWidget(self.doctor_area)
 
     @property
     def alpha_bar(self) -> HandlePlot:
@@ -239,7 +240,6 @@ class ScheduleEditor(Panel):
         """Let what is said move nothing while the mouse holds something; afterwards it may."""
         panes = self.plots.panes.values()
         held = self.operations.held or any(pane.plot.held for pane in panes)
-        self.doctor.hold(held)
         self.bar.hold(held)
 
     # --- what is on show ------------------------------------------------------------------------

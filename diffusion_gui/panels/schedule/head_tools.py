@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Slot
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, button
@@ -36,7 +37,7 @@ class HeadTools(QWidget):
             side.setObjectName(f"side{name}Button")
             side.setCheckable(True)
             side.clicked.connect(lambda _=False, name=name: self._on_side(name))
-        self.notation = QComboBox()
+        self.notation = Combo()
         self.notation.setObjectName("notationCombo")
         self.notation.setAccessibleName("Notation")
         self.notation.setToolTip("The notation in which curves and numbers are named")

@@ -9,6 +9,7 @@ from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QStandardIt
 from PySide6.QtWidgets import QComboBox, QStyle, QStyleOptionComboBox
 
 from diffusion_gui.engine.schedules import PRESETS
+from diffusion_gui.panels.common.combo import Combo
 
 OWN, RECENT = "own:", "recent:"
 """What the data of an item starts with: a preset of the user by name, a recent one by place."""
@@ -17,7 +18,7 @@ NARROWEST, WIDEST = 190, 360
 ROLE = Qt.ItemDataRole.UserRole
 
 
-class PresetCombo(QComboBox):
+class PresetCombo(Combo):
     """A combo box in three sections; its data are a key of `PRESETS`, `OWN` + name or `RECENT` +
     number.
 
