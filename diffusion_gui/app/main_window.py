@@ -61,6 +61,7 @@ class MainWindow(QMainWindow):
         self.actions_by_name[name].setChecked(True)
         self._bind()
         self.warming = Warming(parts.sampling, self)
+        self.warming.ended.connect(self.sampling.prepare)
         self._restore_layout()
         self.toolbar.slider.setFocus()
 

@@ -1,8 +1,8 @@
-"""Work of a few milliseconds on large arrays, shared with helper threads. Standard library only.
+"""Work in helper threads: shared, or left where nobody waits for it. Standard library only.
 
 NumPy lets other threads run while it works on an array, so two threads take half the time where
 two cores are free. Whoever is free takes the next piece: where no core is free, the caller does
-nearly all of it and loses next to nothing.
+nearly all of it and loses next to nothing. That is for work of a few milliseconds.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 HELPERS = min(4, os.cpu_count() or 1) - 1
 """Beyond four threads the memory is what all of them wait for."""
@@ -36,6 +37,36 @@ def share(items: Iterable[Item], work: Callable[[Iterator[Item]], None]) -> None
         problems = [helper.exception() for helper in helpers if not helper.cancel()]
     for problem in filter(None, problems):
         raise problem
+
+
+_POLLED = 0.02
+"""Seconds between two calls of `poll` while work is waited for."""
+
+
+def patiently(work: Callable[[], Result], poll: Callable[[], None]) -> Result:
+    """Return `work()`, done in another thread: one long call that nothing can interrupt.
+
+    `poll` is called meanwhile. What it raises is raised at once; work that has begun goes on
+    unheard, and the next waits until it has ended, so that there is never more than one. What
+    `work` raises is raised here.
+    """
+    from concurrent.futures import wait
+
+    future = _patient().submit(work)
+    try:
+        while not future.done():
+            poll()
+            wait([future], _POLLED)
+    finally:
+        future.cancel()
+    return future.result()
+
+
+@lru_cache(maxsize=1)
+def _patient() -> ThreadPoolExecutor:
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(1, thread_name_prefix="patient")
 
 
 @lru_cache(maxsize=1)

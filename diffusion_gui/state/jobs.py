@@ -201,7 +201,7 @@ class JobRunner(QObject):
             self.ended.emit()
 
 
-_LONGEST = 0.1
+_LONGEST = 0.15
 """Seconds that a mailbox with a share lets pass at most, however busy the thread is."""
 
 

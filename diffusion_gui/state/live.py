@@ -8,6 +8,7 @@ import time
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.experiment import Experiment
+from diffusion_gui.engine.planning import model_key
 from diffusion_gui.state.pace import Pace
 from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_state import RunState
@@ -52,11 +53,18 @@ class LiveSampling(QObject):
         self._later = QTimer(self, singleShot=True)
         self._later.timeout.connect(self.due)
 
-    def samples_now(self, wanted: Experiment, device: str, state: RunState) -> bool:
-        """Return whether an edit is to be sampled at once; else it is `due` soon, or `offered`."""
+    def samples_now(
+        self, wanted: Experiment, asked: Experiment | None, device: str, state: RunState
+    ) -> bool:
+        """Return whether an edit is to be sampled at once; else it is `due` soon, or `offered`.
+
+        `asked` is what the run under way is of, if there is one.
+        """
         expected = self.pace.expected(wanted, device) or 0.0
         slow = expected >= LIVE_SECONDS
-        if state is RunState.RUNNING:
+        if state is RunState.RUNNING or (
+            state is RunState.LOADING and not slow and self._has_model(wanted, asked, device)
+        ):
             return self._restarts(slow)
         if slow and self.trial is not None:
             self._withdraw(expected)
@@ -65,6 +73,14 @@ class LiveSampling(QObject):
         else:
             return True
         return False
+
+    def _has_model(self, wanted: Experiment, asked: Experiment | None, device: str) -> bool:
+        """Return whether a run that is about to begin has the model of an edit, from a run before.
+
+        Then it is under way as any other: in a drag, the next edit is there before it begins.
+        """
+        known = self.trial is None and self.pace.per_call(wanted, device) is not None
+        return known and asked is not None and model_key(asked) == model_key(wanted)
 
     def _restarts(self, settle: bool) -> bool:
         """Let an edit take effect in a run that is under way, soon; True: now.
@@ -83,6 +99,7 @@ class LiveSampling(QObject):
     def ordered(self, device: str) -> None:
         """Take note of the next run, for a device that was wished for."""
         self._device, self.offered = device, None
+        self._began = time.monotonic()
         self.take_trial()
         self._later.stop()
 
@@ -99,7 +116,7 @@ class LiveSampling(QObject):
         return trial
 
     def began(self) -> None:
-        """Take note that a run is on show from now on."""
+        """Take note that a run has its model and is made from now on."""
         self._began = time.monotonic()
 
     def learn(self, run: Run) -> None:

@@ -13,10 +13,14 @@ from diffusion_gui.engine.errors import Cancelled
 if TYPE_CHECKING:
     from diffusion_gui.engine.samplers import Step
 
-MOST_STEPS = 4
-"""Steps that the run may be ahead of what is written; more would hide nothing more."""
+MOST_STEPS = 32
+"""Steps that the run may be ahead of what is written."""
 MOST_BYTES = 64 * 1024**2
 """Of those steps together, but one is always allowed."""
+REST = 0.015
+"""Seconds after which the thread looks for steps by itself. To be woken at every one would cost the
+run more than all it is spared: it waits for the other thread to take the interpreter and give it
+back."""
 
 Note = TypeVar("Note")
 
@@ -41,6 +45,8 @@ class Recording(Generic[Note]):
         self._waiting: deque[tuple[Step, Note]] = deque()
         self._error: BaseException | None = None
         self._ended = False
+        self._awaited = False
+        """Whether the run waits for what is to be written."""
         self._thread = threading.Thread(target=self._work, name="recording") if beside else None
 
     def __enter__(self) -> Recording[Note]:
@@ -73,16 +79,23 @@ class Recording(Generic[Note]):
             return
         most = min(MOST_STEPS, MOST_BYTES // (step.x_t.nbytes + step.x0_hat.nbytes))
         with self._changed:
-            self._changed.wait_for(lambda: len(self._waiting) < max(1, most))
+            self._wait_for(lambda: len(self._waiting) < max(1, most))
             self._check()
             self._waiting.append((step, note))
-            self._changed.notify_all()
 
     def settle(self) -> None:
         """Wait until every step put is written."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._waiting)
+            self._wait_for(lambda: not self._waiting)
             self._check()
+
+    def _wait_for(self, written: Callable[[], bool]) -> None:
+        """Wait until enough is written, which is begun at once."""
+        if not written():
+            self._awaited = True
+            self._changed.notify_all()
+            self._changed.wait_for(written)
+            self._awaited = False
 
     def _check(self) -> None:
         if self._error is not None:
@@ -94,15 +107,22 @@ class Recording(Generic[Note]):
         device.keep_to_one_core()
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._ended)
-                if not self._waiting:
+                self._changed.wait_for(lambda: self._awaited or self._ended, REST)
+                left = len(self._waiting)
+                if self._ended and not left:
                     return
-                step, note = self._waiting[0]
-            try:
-                if self._error is None:
-                    self._write(step, note)
-            except BaseException as error:
-                self._error = error
-            with self._changed:
-                self._waiting.popleft()  # last: it is what `settle` looks at
+            for _ in range(left):
+                self._write_one()
+
+    def _write_one(self) -> None:
+        """Write the oldest step, unless an earlier one failed."""
+        step, note = self._waiting[0]
+        try:
+            if self._error is None:
+                self._write(step, note)
+        except BaseException as error:
+            self._error = error
+        with self._changed:
+            self._waiting.popleft()  # last: it is what `settle` looks at
+            if self._awaited:
                 self._changed.notify_all()

@@ -15,9 +15,11 @@ from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 from diffusion_gui.state.run import Run
 from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker
 
-PAINTING = 0.25
+PREVIEW_MS = 66
+"""Between two looks at a run that is made: more often is no better to see."""
+PAINTING = 0.08
 """The share of the GUI thread that showing a run's progress may take: it shares the interpreter
-with the run."""
+with the run, and the processor's cache and clock."""
 
 
 class RunThread(QObject):
@@ -44,7 +46,7 @@ class RunThread(QObject):
         self._runner = JobRunner("sampling", self)
         self._runner.done.connect(self._on_done)
         self._runner.failed.connect(self.failed)
-        self._mailbox = Mailbox(parent=self, share=PAINTING)
+        self._mailbox = Mailbox(PREVIEW_MS, parent=self, share=PAINTING)
         self._mailbox.arrived.connect(self._on_frames)
         self._started.connect(self._on_started)
 

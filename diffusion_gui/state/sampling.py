@@ -269,7 +269,7 @@ class SamplingController(RunControl):
         if not idle and not self.armed and not self.obstacle:
             self._learn()
             wanted = self._document.experiment
-            if self._judge.samples_now(wanted, self._device, self.state):
+            if self._judge.samples_now(wanted, self._requested, self._device, self.state):
                 self._submit(live=True)
                 return
         self.state_changed.emit()

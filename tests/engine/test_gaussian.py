@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -209,3 +210,24 @@ def test_what_is_no_set_of_pictures_is_refused(
         make(torch.zeros(0, 3, 4, 4))
     with pytest.raises(EngineError, match="floor must be >= 0, got -1"):
         make(torch.zeros(1, 3, 4, 4), floor=-1.0)
+
+
+def test_a_cancel_does_not_wait_for_the_decomposition(monkeypatch: pytest.MonkeyPatch) -> None:
+    eigh = torch.linalg.eigh
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(symmetric: Tensor) -> Any:
+        begun.set()
+        may_end.wait(30.0)
+        ended.set()
+        return eigh(symmetric)
+
+    def poll() -> None:
+        if begun.is_set():
+            raise Cancelled
+
+    monkeypatch.setattr(torch.linalg, "eigh", slow)
+    with pytest.raises(Cancelled):
+        Gaussian(torch.rand(5, 3, 4, 4), poll)
+    assert not ended.is_set()
+    may_end.set()

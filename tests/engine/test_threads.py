@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from diffusion_gui.engine.threads import HELPERS, share
+from diffusion_gui.engine.errors import Cancelled
+from diffusion_gui.engine.threads import HELPERS, patiently, share
 
 
 def test_every_item_is_worked_on_once() -> None:
@@ -60,3 +61,35 @@ def test_shared_work_may_share_work() -> None:
 
     share(range(20), outer)
     assert sorted(done) == [(item, part) for item in range(20) for part in range(5)]
+
+
+def test_work_that_is_waited_for_comes_back_with_its_result_or_its_error() -> None:
+    polled: list[int] = []
+    assert patiently(lambda: 7, lambda: polled.append(1)) == 7
+
+    def fail() -> int:
+        raise ValueError("not positive definite")
+
+    with pytest.raises(ValueError, match="not positive"):
+        patiently(fail, lambda: None)
+
+
+def test_who_is_called_away_does_not_wait_and_the_next_work_comes_after() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def slow() -> None:
+        begun.set()
+        may_end.wait(30.0)
+        order.append("slow")
+
+    def called_away() -> None:
+        if begun.is_set():
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        patiently(slow, called_away)
+    assert not order
+
+    patiently(lambda: order.append("next"), may_end.set)
+    assert order == ["slow", "next"]

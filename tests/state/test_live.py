@@ -96,6 +96,33 @@ def test_a_drag_shows_results_only_and_ends_with_the_last_edit(
     panel.batch.grab()
 
 
+def test_an_edit_does_not_take_the_place_of_a_run_that_is_about_to_begin(
+    parts: Parts, qtbot: QtBot
+) -> None:
+    controller = parts.sampling
+    parts.document.replace_sampling("few", steps=4, count=2)
+    controller.run()
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+
+    def edit(seed: int) -> object:
+        parts.document.replace(replace(parts.document.experiment, seed=seed), "drag", "seed")
+        assert controller.state is RunState.LOADING
+        return controller._thread.job
+
+    first = edit(1)
+    assert edit(2) is first
+    parts.document.replace_sampling("another model", model="stack")
+    assert controller._thread.job is not first
+    parts.document.history.undo()
+    parts.document.history.undo()
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+    assert edit(3) is not first
+    edit(4)
+    qtbot.waitUntil(lambda: _settled(parts), timeout=TIMEOUT)
+    assert controller.recorded is not None
+    assert controller.recorded.experiment.seed == 4
+
+
 def test_a_live_run_that_takes_its_time_is_shown_as_it_grows(
     parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -21,6 +21,7 @@ from torch.nn.functional import pad
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.noise import gaussian_batch
+from diffusion_gui.engine.threads import patiently
 
 Level = tuple[float, float]
 """The (a, s) of x_t = a x_0 + s eps."""
@@ -110,15 +111,21 @@ class Gaussian(_Affine):
         centred = flat - mean  # [N, D] float64
         if count <= size:
             gram = self._gram(centred, centred)  # [N, N]
-            values, vectors = torch.linalg.eigh(gram / count)
+            values, vectors = self._eigh(gram / count)
         else:
-            values, vectors = torch.linalg.eigh(self._gram(centred.T, centred.T) / count)
+            values, vectors = self._eigh(self._gram(centred.T, centred.T) / count)
         kept = values > _RELATIVE_VARIANCE * values[-1].clamp(min=0.0)
         values, vectors = values[kept].flip(0), vectors[:, kept].flip(1)  # descending
         self._poll()
         if count > size:
             return values, vectors.T.contiguous(), 0.0
         return values, (vectors / (count * values).sqrt()).T @ centred, 0.0
+
+    def _eigh(self, symmetric: Tensor) -> tuple[Tensor, Tensor]:
+        """Return eigenvalues and -vectors: one call of up to a second, which a cancel leaves."""
+        if symmetric.device.type != "cpu":
+            return torch.linalg.eigh(symmetric)
+        return patiently(lambda: torch.linalg.eigh(symmetric), self._poll)
 
     def _gram(self, rows: Tensor, others: Tensor) -> Tensor:
         """Return rows @ others.T, a few rows at a time."""
@@ -137,7 +144,7 @@ class Gaussian(_Affine):
             moved = self._covariance_times(centred, basis)
             basis = torch.linalg.qr(moved.T)[0].T.contiguous()
         moved = self._covariance_times(centred, basis)
-        values, vectors = torch.linalg.eigh((basis @ moved.T).double() / count)
+        values, vectors = self._eigh((basis @ moved.T).double() / count)
         values, vectors = values.flip(0)[:_RANK], vectors.flip(1)[:, :_RANK]
         total = float(centred.double().square().sum()) / count
         rest = max(0.0, total - float(values.sum())) / (size - _RANK)

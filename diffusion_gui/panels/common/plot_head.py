@@ -78,7 +78,6 @@ class PlotHead(QWidget):
             self.name.setVisible(bool(name))
         if text != self._value.text():
             self._value.setText(text)
-            self._value.update()
 
     def _fitting(self) -> tuple[str, str]:
         """Return the longest name and value that there is room for."""

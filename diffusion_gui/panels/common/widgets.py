@@ -20,24 +20,45 @@ from PySide6.QtWidgets import (
 
 GAP = 8
 PADDING = 12
+_BLANK = "\N{NO-BREAK SPACE}"
 
 
 class ElidedLabel(QLabel):
-    """One line of plain text; where it is too long it ends with an ellipsis and has a tooltip."""
+    """One line of plain text; where it is too long it ends with an ellipsis and has a tooltip.
+
+    Qt lays a whole window out anew when a label's text changes, and paints it. This one's size does
+    not depend on its text, so Qt is not told of it: a blank in its place keeps the height.
+    """
 
     def __init__(self, role: str) -> None:
-        super().__init__()
+        super().__init__(_BLANK)
+        self._text = ""
         self.setProperty("role", role)
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
+    def text(self) -> str:
+        """Return what is written, whether or not there is room for it."""
+        return self._text
+
+    def setText(self, text: str) -> None:
+        """Write a line."""
+        if text != self._text:
+            self._text = text
+            self.setAccessibleName(text)
+            self.update()
+
+    def clear(self) -> None:
+        """Write nothing."""
+        self.setText("")
+
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw as much as there is room for."""
         painter = QPainter(self)
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        text = self.fontMetrics().elidedText(self._text, Qt.TextElideMode.ElideRight, self.width())
         painter.setPen(self.palette().windowText().color())
         painter.drawText(self.rect(), self.alignment() | Qt.AlignmentFlag.AlignVCenter, text)
-        self.setToolTip(self.text() if text != self.text() else "")
+        self.setToolTip(self._text if text != self._text else "")
 
 
 class SteadyLabel(QLabel):

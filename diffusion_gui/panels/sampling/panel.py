@@ -174,9 +174,22 @@ class SamplingPanel(Panel):
 
     @Slot(bool)
     def _on_settings(self, wished: bool) -> None:
-        """Open or close the drawer; it is built when it is first opened."""
+        """Open or close the drawer."""
         self._of.settings.drawer_open = wished
-        if wished and self.drawer is None:
+        if wished or self.drawer is not None:
+            self.middle.set_drawer(self._drawer(), wished)
+            self._order_tabs()
+
+    @Slot()
+    def prepare(self) -> None:
+        """Build the drawer before anyone asks for it: at a moment when nothing goes on."""
+        if self.drawer is None:
+            self.middle.set_drawer(self._drawer(), False)
+            self._order_tabs()
+
+    def _drawer(self) -> SettingsDrawer:
+        """Return the drawer, built when it is first wanted."""
+        if self.drawer is None:
             from diffusion_gui.panels.sampling.drawer import SettingsDrawer
 
             parts = self._of.document, self._of.forecaster, self._of.settings, self.theme
@@ -184,9 +197,7 @@ class SamplingPanel(Panel):
             changed = self._of.document.sampling_changed
             changed.disconnect(self._order_tabs)  # to come after the drawer's own fields again
             changed.connect(self._order_tabs)
-        if self.drawer is not None:
-            self.middle.set_drawer(self.drawer, wished)
-            self._order_tabs()
+        return self.drawer
 
     @Slot()
     def _show_forecast(self) -> None:
@@ -195,9 +206,9 @@ class SamplingPanel(Panel):
         armed = bool(ask) and self._of.controller.armed is not None
         self.forecast.setText(ask if armed else ask + told.text)  # it costs nothing yet
         self.transport.set_obstacle(told.problem)
-        self.line.setStretchFactor(self.forecast, 3 if told.problems else 1)
         role = "problem" if told.problems else "caption"
-        if self.forecast.property("role") != role:
+        if self.forecast.property("role") != role:  # seldom: the whole window is laid out anew
+            self.line.setStretchFactor(self.forecast, 3 if told.problems else 1)
             self.forecast.setProperty("role", role)
             self.forecast.style().polish(self.forecast)
 
