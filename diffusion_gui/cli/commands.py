@@ -210,9 +210,10 @@ def sample(
     if source is not None:
         apart = ("source", "output", "device", "trajectory", "animation")
         given = model not in MODELS  # the file of the run's network, which it does not name itself
-        reading.check_alone(context, (*apart, "model") if given else apart)
+        also = ("model", "network_settings") if given else ()
+        reading.check_alone(context, (*apart, *also))
         if given:
-            reading.find_network(model, networks)
+            reading.find_network(model, networks, network_settings)
         _sample(sampling.exported(source, wanted, networks), device, wanted)
         return
     model, network = reading.find_network(model, networks, network_settings)

@@ -159,7 +159,7 @@ def read_use(told: list[str] | None) -> str:
             found[key] = value == "true"
         elif key in ("size", "no_class"):
             found[key] = _whole(key, value)
-        elif value in _CHOICES[key]:
+        elif value in map(str, _CHOICES[key]):
             found[key] = value
         else:
             raise EngineError(

@@ -12,6 +12,7 @@ import msgspec
 
 from diffusion_gui.engine.checkpoint_use import Use
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.session.format import check_schedule
 
 _MOST = 1024**2
 FIELDS = tuple(field.name for field in dataclasses.fields(Use))
@@ -32,6 +33,8 @@ def corrected(proposed: Use, text: str) -> Use:
         other = json.loads(text) if len(text) <= _MOST else None
         if not isinstance(other, dict) or not set(other) <= set(FIELDS):
             raise EngineError(f"a network's use has the fields {', '.join(FIELDS)}")
-        return msgspec.convert({**msgspec.to_builtins(proposed), **other}, Use)
+        use = msgspec.convert({**msgspec.to_builtins(proposed), **other}, Use)
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise EngineError(f"the use of a network cannot be read ({error})") from None
+    check_schedule(use.schedule, "schedule")
+    return use
