@@ -84,7 +84,7 @@ def test_what_a_network_cannot_do_is_one_line(
         (("--guidance", "cfg"), "guidance needs a label to follow"),
     ):
         assert line in _refused("--model", network, *args, "-o", target)
-    assert "no safetensors file" in _refused("--model", picture, "-o", target)
+    assert "a checkpoint is a folder or one of" in _refused("--model", picture, "-o", target)
     unknown = _refused("--model", "gausian", "-o", target)
     assert "choose one of: exact, " in unknown
     assert "or give the file of a network" in unknown

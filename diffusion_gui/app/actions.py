@@ -31,6 +31,8 @@ class ActionRow:
 ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("openImages", "File", "Open images…", ("Ctrl+O",)),
     ActionRow("openFolder", "File", "Open folder…", ("Ctrl+Shift+O",)),
+    ActionRow("openNetwork", "File", "Open network…", ("Ctrl+Shift+N",)),
+    ActionRow("openNetworkFolder", "File", "Open network of a diffusers folder…"),
     ActionRow("-", "File"),
     ActionRow("saveGrid", "File", "Save result as PNG…", ("Ctrl+S",)),
     ActionRow("-", "File"),

@@ -32,7 +32,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="diffusion-gui", description="See, touch and tune a diffusion process."
     )
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="images and folders to open")
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="images, folders, schedules and networks to open"
+    )
     parser.add_argument("--screenshot", metavar="FILE", help="save a picture of the window, exit")
     parser.add_argument("--size", metavar="WxH", type=_size, help="window size, e.g. 1280x800")
     parser.add_argument("--t", type=int, help="where the time cursor stands, 0 to T")

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, 
 
 from diffusion_gui import __version__
 from diffusion_gui.app.actions import build_menus
+from diffusion_gui.app.network_files import NetworkFiles
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
 from diffusion_gui.app.process_place import ProcessPlace
@@ -91,6 +92,7 @@ class MainWindow(QMainWindow):
         self.sampling = SamplingPanel(runs, p.theme)
         self.picture_files = PictureFiles(p, self.images)
         self.run_files = RunFiles(p, self.sampling)
+        self.network_files = NetworkFiles(p, self.sampling)
         self.sample_drags = SampleDrags(p, self.sampling)
         self.process = ProcessPlace(p, self.sampling)
         self._right = _splitter(Qt.Orientation.Vertical, self.images, self.process, _HALVES)
@@ -108,13 +110,14 @@ class MainWindow(QMainWindow):
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
+        self.sampling.form.network_wished.connect(self.network_files.ask_file)
         for speaker in (
             self.schedule_files,
             self.picture_files,
             self.schedule.operations,
         ):  # fmt: skip
             speaker.said.connect(self.toolbar.say)
-        for of_runs in (self.run_files, self.sample_drags):
+        for of_runs in (self.run_files, self.sample_drags, self.network_files):
             of_runs.said.connect(self.sampling.told.say)
 
     def _handlers(self) -> dict[str, Callable[[], object]]:
@@ -155,6 +158,7 @@ class MainWindow(QMainWindow):
             **self.schedule_files.handlers(),
             **self.picture_files.handlers(),
             **self.run_files.handlers(),
+            **self.network_files.handlers(),
             "shortcuts": self._show_shortcuts,
             "about": self._show_about,
         }
@@ -176,11 +180,12 @@ class MainWindow(QMainWindow):
 
     @Slot(list)
     def open(self, paths: list[str]) -> None:
-        """Open files and folders as if dropped: an experiment, a schedule, the rest as pictures."""
+        """Open files and folders as if dropped: experiment, network, schedule, or pictures."""
         if not paths:
             return
         self._parts.settings.folder = str(Path(paths[0]).parent)
-        if pictures := self.schedule_files.take(self.picture_files.restorer.take(paths)):
+        rest = self.network_files.take(self.picture_files.restorer.take(paths))
+        if pictures := self.schedule_files.take(rest):
             self._parts.loader.open(pictures)
 
     @Slot()
@@ -283,6 +288,7 @@ class MainWindow(QMainWindow):
         self.picture_files.shutdown()
         self.sample_drags.shutdown()
         self.run_files.shutdown()
+        self.network_files.shutdown()
         self._parts.shutdown()
         super().closeEvent(event)
 

@@ -178,6 +178,7 @@ def sample(
     source: options.ExportedRun = None,
     model: options.ModelName = "exact",
     model_settings: options.ModelSettings = None,
+    network_settings: options.NetworkSettings = None,
     images: options.Images = EMOJI,
     sampler: options.SamplerName = "ddim",
     settings: options.SamplerSettings = None,
@@ -209,12 +210,13 @@ def sample(
     if source is not None:
         apart = ("source", "output", "device", "trajectory", "animation")
         given = model not in MODELS  # the file of the run's network, which it does not name itself
-        reading.check_alone(context, (*apart, "model") if given else apart)
+        also = ("model", "network_settings") if given else ()
+        reading.check_alone(context, (*apart, *also))
         if given:
-            reading.find_network(model, networks)
+            reading.find_network(model, networks, network_settings)
         _sample(sampling.exported(source, wanted, networks), device, wanted)
         return
-    model, network = reading.find_network(model, networks)
+    model, network = reading.find_network(model, networks, network_settings)
     size = reading.read_size(size, networks.about(network) if model in LEARNED else None, model)
     params = reading.read_sampler_settings(sampler, settings)
     model_params = reading.read_model_settings(model, model_settings)
@@ -238,7 +240,8 @@ def sample(
     )
     experiment = Experiment(found.spec, sampling=told, seed=seed)
     job = sampling.prepare(experiment, images, start, t, wanted, networks)
-    _sample(job, device, wanted, found.notes)
+    known = sampling.network_notes(experiment, networks)
+    _sample(job, device, wanted, [*found.notes, *known])
 
 
 def _sample(

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from diffusion_gui.cli.reading import names
+from diffusion_gui.engine.checkpoint_use import AVERAGED, TRAINED, PixelRange
 from diffusion_gui.engine.denoisers import CLOSED_FORMS, MODELS
 from diffusion_gui.engine.experiment import (
     DATA_SIZES,
@@ -23,6 +24,7 @@ from diffusion_gui.engine.experiment import (
 )
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.guidance import GUIDANCE
+from diffusion_gui.engine.predictions import Prediction
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import MAX_STEPS, PRESETS, SPACINGS
@@ -121,6 +123,15 @@ ModelName = Annotated[
         help=f"{names(MODELS)}; neural is the network that comes with the program, FILE another.",
     ),
 ]
+NetworkSettings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--network-set", metavar="KEY=VALUE", show_default=False,
+        help="How another program's checkpoint is called, where its file does not say it or is"
+        f" wrong: prediction {names(Prediction)}; pixels {names(PixelRange)}; weights {AVERAGED},"
+        f" {TRAINED}; schedule NAME|FILE; size; clip true, false; no_class.",
+    ),
+]  # fmt: skip
 ModelSettings = Annotated[list[str] | None, _settings(MODELS, "--model-set")]
 Images = Annotated[str, typer.Option(metavar="DIR|emoji", help="The images that the model knows.")]
 SamplerName = Annotated[str, choice(known=SAMPLERS, text="Sampler")]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import typer
 
+from diffusion_gui.engine.checkpoint_use import AVERAGED, TRAINED, PixelRange
 from diffusion_gui.engine.denoisers import LEARNED, MODELS, NEURAL
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import DATA_SIZES, Guidance, NetworkRef
 from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.networks import About
 from diffusion_gui.engine.params import Param, Values, pack, resolve
+from diffusion_gui.engine.predictions import Prediction
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
 from diffusion_gui.engine.schedules import PRESETS, SPACINGS, ScheduleSpec, build
@@ -22,8 +27,16 @@ from diffusion_gui.session.format import MOST_LEVEL
 from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
 
+NETWORK_SETTINGS = ("prediction", "pixels", "weights", "schedule", "size", "clip", "no_class")
+"""What can be said of a checkpoint's use, see `checkpoint_use.Use`."""
 USUAL_SIZE = 32
 """Side of the pictures of a closed form, where nobody says otherwise."""
+_CHOICES = {
+    "prediction": Prediction,
+    "pixels": PixelRange,
+    "weights": (AVERAGED, TRAINED),
+    "clip": ("true", "false"),
+}
 _MOST_TIMES, _MOST_DIGITS = 64, 20
 
 
@@ -113,19 +126,55 @@ def read_settings(
     return packed
 
 
-def find_network(model: str, networks: NetworkStore) -> tuple[str, NetworkRef | None]:
+def find_network(
+    model: str, networks: NetworkStore, told: list[str] | None = None
+) -> tuple[str, NetworkRef | None]:
     """Return the model of a name, or "neural" and the network in a file, taken into `networks`.
 
-    Raises EngineError for what is neither, and for a file that is no network.
+    `told` corrects how a file of another program says it is to be called. Raises EngineError for
+    what is neither, and for a file that is no network.
     """
     if model in MODELS:
+        if told:
+            raise EngineError(f"--network-set goes with the file of a network; leave {told[0]} out")
         return model, None
     if not Path(model).exists():
         raise EngineError(
             f"--model: {model!r} is not known; choose one of: {names(MODELS)}, or give the file of"
             " a network"
         )
-    return NEURAL, networks.open_model(model)
+    return NEURAL, networks.open_model(model, use=read_use(told))
+
+
+def read_use(told: list[str] | None) -> str:
+    """Return KEY=VALUE texts as the text of a use (`checkpoints/use_text`), "" for none."""
+    found: dict[str, Any] = {}
+    for text in told or []:
+        key, _, value = text.partition("=")
+        if key not in NETWORK_SETTINGS:
+            raise EngineError(f"--network-set {text}: write KEY=VALUE; {names(NETWORK_SETTINGS)}")
+        if key == "schedule":
+            found[key] = msgspec.to_builtins(find_schedule(value, None).spec)
+        elif key == "clip" and value in ("true", "false"):
+            found[key] = value == "true"
+        elif key in ("size", "no_class"):
+            found[key] = _whole(key, value)
+        elif value in map(str, _CHOICES[key]):
+            found[key] = value
+        else:
+            raise EngineError(
+                f"--network-set {key}: {value[:20]!r} is not known; choose {names(_CHOICES[key])}"
+            )
+    if "schedule" in found:
+        found["edm"] = False
+    return json.dumps(found) if found else ""
+
+
+def _whole(key: str, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise EngineError(f"--network-set {key}: {value[:20]!r} is not a whole number") from None
 
 
 def read_size(size: int | None, network: About | None, model: str) -> int:

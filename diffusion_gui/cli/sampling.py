@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffusion_gui.cli.progress import step_progress
+from diffusion_gui.engine.checkpoint_use import WORDS
 from diffusion_gui.engine.denoisers import LEARNED
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, Experiment, PictureRef, Start
@@ -21,10 +22,11 @@ from diffusion_gui.engine.forecast import obstacle
 from diffusion_gui.engine.image_files import find_images
 from diffusion_gui.engine.images import Pixels, read_picture, square
 from diffusion_gui.engine.lineage import lineage
-from diffusion_gui.engine.planning import transitions, uses_data
+from diffusion_gui.engine.planning import transitions, untrained, uses_data
 from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import export, library
 from diffusion_gui.session.animation import check_animation
+from diffusion_gui.session.checkpoints import CheckpointNetwork
 from diffusion_gui.session.files import check_target
 from diffusion_gui.session.format import check, decode
 from diffusion_gui.session.networks import NetworkStore
@@ -140,6 +142,34 @@ def prepare(
             pictures = (ref,)
     experiment = replace(experiment, pictures=pictures)
     return _job(experiment, pixels, begin, tuple(problems), networks)
+
+
+def network_notes(experiment: Experiment, networks: NetworkStore) -> list[str]:
+    """Return what there is to say of the trained network of a run, of another program's above all.
+
+    That one is asked about known noise: it should do what it is taken for.
+    """
+    network, about = network_of(experiment, networks), networks.about(experiment.sampling.network)
+    if network is None or about is None:
+        return []
+    outside = untrained(experiment, about)
+    said = [f"steps at levels that the network was not trained at: {outside}"] if outside else []
+    if isinstance(network, CheckpointNetwork):
+        said = [*network.checkpoint.notes, _sanity(network), *said]
+    return said
+
+
+def _sanity(network: CheckpointNetwork) -> str:
+    from diffusion_gui.engine.sanity import examine, how_many, verdict
+
+    use, side = network.use, min(network.use.size, 64)
+    emoji = library.emoji(side)[:: len(library.captions()) // how_many(use.size)]
+    asked = np.stack([square(one, use.size) for one in emoji[: how_many(use.size)]])
+    channels = network.checkpoint.channels
+    found = examine(network.loaded(), use, channels, asked, ranges=(use.pixels,))
+    score = found.score(use)
+    mend = "" if verdict(score) == "yes" else "; see --network-set"
+    return f"predicts {WORDS[use.prediction]}: {verdict(score)}, {round(score, 2) + 0.0:.2f}{mend}"
 
 
 def _job(

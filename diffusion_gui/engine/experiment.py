@@ -116,6 +116,8 @@ class NetworkRef:
     id: str
     name: str
     source: str = ""
+    use: str = ""
+    """Of another program's: what was corrected of how it is called, see `checkpoints/use_text`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,12 +51,12 @@ def read_header(path: AnyPath) -> Header:
         return header_of(path, file.metadata())
 
 
-def opened(path: AnyPath, framework: str) -> safe_open:
+def opened(path: AnyPath, framework: str, most: int = MOST_BYTES) -> safe_open:
     """Open a safetensors file; raises EngineError with one line where it is none."""
     target = Path(path)
     try:
         size = target.stat().st_size
-        if size > MOST_BYTES:
+        if size > most:
             raise EngineError(
                 f"{path}: {size / 1024**3:.0f} GiB is more than a network of this program's takes"
             )

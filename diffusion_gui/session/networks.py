@@ -171,9 +171,9 @@ class NetworkStore:
             self._old.pop(ref.id, None)
         self.add(ref, network)
 
-    def open_model(self, path: AnyPath, name: str = "") -> NetworkRef:
-        """Take in a file of the program's own; raises EngineError where it is none."""
-        return self.add(*open_file(path, name))
+    def open_model(self, path: AnyPath, name: str = "", use: str = "") -> NetworkRef:
+        """Take in the network of a file or folder, see `open_file`."""
+        return self.add(*open_file(path, name, use))
 
     def _find_bundled(self) -> Network | None:
         with self._lock:
@@ -190,9 +190,17 @@ class NetworkStore:
 Opened = tuple[NetworkRef, Network]
 
 
-def open_file(path: AnyPath, name: str = "") -> Opened:
-    """Return the network in a file of the program's own; raises EngineError where it is none."""
+def open_file(path: AnyPath, name: str = "", use: str = "") -> Opened:
+    """Return the network in a file of the program's own, or in another's file or folder.
+
+    That is called as it says, but for what `use` corrects. Raises EngineError with one line where
+    it is no network.
+    """
+    from diffusion_gui.session.checkpoints import is_own, open_network
+
     file = Path(path).absolute()
+    if not is_own(file):
+        return open_network(file, name, use)
     header = read_header(file)
     called = name or file.name.removesuffix(".safetensors").removesuffix(".training")
     return NetworkRef(digest(file), called, str(file)), UNetFile(file, header, called)

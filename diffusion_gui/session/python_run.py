@@ -226,7 +226,8 @@ class Script:
                     f"{ref.name} is in no file: save it, choose it again and run, then copy"
                 )
             name = self._networks[ref.id] = "network" if len(refs) == 1 else f"network_{number}"
-            opened = written(call("networks.open_model", ref.source, ref.name), 0, len(name) + 3)
+            told = (ref.source, ref.name, *([ref.use] if ref.use else []))
+            opened = written(call("networks.open_model", *told), 0, len(name) + 3)
             self.say(f"{name} = {opened}")
         self.say("")
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import io
 import tokenize
-import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import numpy as np
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.schedules import MAX_STEPS, Family, ScheduleSpec
 from diffusion_gui.engine.schedules.schedule import Array
-from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.session.diffusers_config import Imported
 from diffusion_gui.session.schedule_numbers import (
     check_length,
@@ -28,13 +26,12 @@ from diffusion_gui.session.schedule_numbers import (
     of_either,
     without_clean,
 )
+from diffusion_gui.session.torch_weights import load_tensors
 
 MOST_ARRAY_BYTES = 16 * (MAX_STEPS + 1) + 4096
 """A table is at most this large: complex numbers would not fit, nor a second one."""
-_MOST_UNMAPPED = 1024**3
-_BETAS = ("betas", "beta")
-_ALPHA_BARS = ("alphas_cumprod", "alpha_bar", "alphas_bar")
-_MOST_DEPTH = 4
+BETAS = ("betas", "beta")
+ALPHA_BARS = ("alphas_cumprod", "alpha_bar", "alphas_bar")
 
 
 def from_npy(file: Path) -> Imported:
@@ -83,20 +80,7 @@ def from_torch(file: Path) -> Imported:
 
     Only weights are loaded: a file whose pickle would run code is refused, not run.
     """
-    mapped = zipfile.is_zipfile(file)
-    if not mapped and file.stat().st_size > _MOST_UNMAPPED:
-        raise EngineError("the file is too large to be read at once; save it as .safetensors")
-    torch = import_torch()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            content = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
-            tensors = dict(_tensors(content))
-    except Exception as error:  # whatever a broken or hostile file makes of the loader
-        raise EngineError(
-            f"not a file of weights alone ({type(error).__name__}); save the state dict, e.g. as"
-            " .safetensors"
-        ) from None
+    content, tensors = load_tensors(file)
     if list(tensors) == [""]:
         spec, what = of_either(_of_tensor(tensors[""], "the tensor"), "the tensor")
         return Imported(spec, (f"the tensor is read as {what}",))
@@ -104,15 +88,6 @@ def from_torch(file: Path) -> Imported:
     said = content.get("family") if isinstance(content, Mapping) else None
     family = family_named(said, "family") if isinstance(said, str) else Family.VP
     return Imported(_spec(kind, _of_tensor(tensors[name], name), name, family))
-
-
-def _tensors(content: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield the tensors of nested dicts by their dotted names."""
-    if isinstance(content, Mapping) and depth < _MOST_DEPTH:
-        for key, value in content.items():
-            yield from _tensors(value, f"{name}.{key}".lstrip("."), depth + 1)
-    elif hasattr(content, "numel"):
-        yield name, content
 
 
 def _of_tensor(tensor: Any, name: str) -> Array:
@@ -132,7 +107,7 @@ def _length(shape: Any, name: str) -> int:
 
 def _chosen(names: Mapping[str, object]) -> tuple[str, str]:
     """Return "betas" or "alpha_bar" and the name that holds them; betas are exact, so they win."""
-    for kind, known in (("betas", _BETAS), ("alpha_bar", _ALPHA_BARS)):
+    for kind, known in (("betas", BETAS), ("alpha_bar", ALPHA_BARS)):
         found = [name for name in names if name.rpartition(".")[2] in known]
         if found:
             return kind, min(found, key=lambda name: (len(name), name))

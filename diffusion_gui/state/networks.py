@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -31,8 +31,8 @@ class Networks(QObject):
     def __init__(self, parent: QObject | None = None, settings: Settings | None = None) -> None:
         super().__init__(parent)
         self.store = NetworkStore()
-        self.open: Callable[[str], Opened] = open_file
-        """Opens a remembered file or folder; raises EngineError where it holds no network."""
+        self.open: Callable[[str, str, str], Opened] = open_file
+        """Opens a path, a name or "", a use or ""; raises EngineError where there is no network."""
         self._settings = settings
         self._runner = JobRunner("networks", self)
         self._runner.done.connect(self._on_recalled)
@@ -73,12 +73,16 @@ class Networks(QObject):
         if self._settings is not None and ref.source:
             others = (path for path in self._settings.networks if path != ref.source)
             self._settings.networks = [*others, ref.source]
+            uses = self._settings.network_uses | {ref.source: ref.use}
+            self._settings.network_uses = uses
 
     def recall(self) -> None:
         """Take in the networks that were opened before, in a thread."""
-        paths = self._settings.networks if self._settings is not None else ()
-        if paths:
-            self._runner.submit(lambda job: _opened(paths, self.open, job))
+        if self._settings is None or not self._settings.networks:
+            return
+        uses = self._settings.network_uses
+        paths = {path: uses.get(path, "") for path in self._settings.networks}
+        self._runner.submit(lambda job: _opened(paths, self.open, job))
 
     @Slot(object)
     def _on_recalled(self, found: Sequence[Opened]) -> None:
@@ -95,13 +99,15 @@ class Networks(QObject):
             self.changed.emit()
 
 
-def _opened(paths: Sequence[str], read: Callable[[str], Opened], job: Job) -> list[Opened]:
+def _opened(
+    paths: Mapping[str, str], read: Callable[[str, str, str], Opened], job: Job
+) -> list[Opened]:
     """Open what is still there; a line in the log says of the others why not."""
     found: list[Opened] = []
-    for path in paths:
+    for path, use in paths.items():
         job.poll()
         try:
-            found.append(read(path))
+            found.append(read(path, "", use))
         except EngineError as problem:
             _log.warning("a network that was open before is left out: %s", problem)
     return found

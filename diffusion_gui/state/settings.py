@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, QStandardPaths
@@ -132,6 +132,23 @@ class Settings:
     @networks.setter
     def networks(self, value: Iterable[str]) -> None:
         self._store.setValue("networks", json.dumps([*value][-MOST_NETWORKS:]))
+
+    @property
+    def network_uses(self) -> dict[str, str]:
+        """What was corrected of the use of those files, by path."""
+        try:
+            uses = json.loads(str(self._store.value("network_uses", "{}")))
+        except ValueError:
+            return {}
+        if not isinstance(uses, dict):
+            return {}
+        return {path: use for path, use in uses.items() if isinstance(use, str)}
+
+    @network_uses.setter
+    def network_uses(self, value: Mapping[str, str]) -> None:
+        known = self.networks
+        kept = {path: use for path, use in value.items() if use and path in known}
+        self._store.setValue("network_uses", json.dumps(kept))
 
     @property
     def home(self) -> Path:

@@ -18,7 +18,7 @@ from diffusion_gui.engine.schedules import MAX_STEPS, SPACINGS, as_list, grid
 from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.params_form import ParamsForm
-from diffusion_gui.panels.common.widgets import GAP, Field
+from diffusion_gui.panels.common.widgets import GAP, Field, button
 from diffusion_gui.panels.sampling.model_combo import ModelCombo
 from diffusion_gui.panels.sampling.size_combo import KEPT, SIZE, SizeCombo
 from diffusion_gui.panels.sampling.told_fields import ToldFields
@@ -47,11 +47,13 @@ LISTED = "As many as the list of levels has: settings, Spacing"
 class SettingsForm(QWidget):
     """Shows and edits `document.experiment.sampling`.
 
-    `sample_wished` when a caption is entered, `refused(line)` with why one cannot be.
+    `sample_wished` when a caption is entered, `refused(line)` with why one cannot be;
+    `network_wished` when one from a file is to be opened.
     """
 
     sample_wished = Signal()
     refused = Signal(str)
+    network_wished = Signal()
 
     def __init__(self, document: Document, networks: Networks, labels: DataLabels) -> None:
         super().__init__()
@@ -66,6 +68,10 @@ class SettingsForm(QWidget):
         samplers = SAMPLERS.items()
         spacings = {key: row.title for key, row in SPACINGS.items()}
         self.model = ModelCombo(self._networks)
+        self.open_network = button(
+            "Open…", "Open a network: a checkpoint of yours (Ctrl+Shift+N)", "caption-link"
+        )
+        self.open_network.setObjectName("openNetworkButton")
         self.told = ToldFields(self._document)
         self.data = _combo("dataCombo", {EMOJI: "", PICTURES: ""}, 72)
         self.data_size = SizeCombo("sizeCombo", 70)
@@ -94,7 +100,8 @@ class SettingsForm(QWidget):
             ("Spacing", self.spacing, spacing, 94),
             ("Count", self.count, COUNT, 54),
         ):
-            field = Field(caption, control, tooltip) if caption else control
+            action = self.open_network if control is self.model else None
+            field = Field(caption, control, tooltip, action) if caption else control
             row.addWidget(field, share)
             if control is self.data:
                 self._data_field = field
@@ -130,6 +137,7 @@ class SettingsForm(QWidget):
 
     def _bind(self) -> None:
         self.model.wished.connect(self._on_model)
+        self.open_network.clicked.connect(self.network_wished)
         self.told.entered.connect(self.sample_wished)
         self.told.refused.connect(self.refused)
         self._networks.changed.connect(self._show)
