@@ -6,10 +6,8 @@ that is at hand by the content of its file; a path in a stranger's session is ne
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +17,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.engine.networks import About, Network, Told
 from diffusion_gui.session import library
-from diffusion_gui.session.files import AnyPath
+from diffusion_gui.session.files import AnyPath, digest
 from diffusion_gui.session.model_header import Header, read_header
 from diffusion_gui.session.resources import resource
 
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from diffusion_gui.engine.denoisers.unet import UNet
 
 BUNDLED = "emoji-32.safetensors"
-_BLOCK = 1024**2
 MOST_OLD = 4
 """So many earlier selves of networks in training are kept for runs that name them."""
 MOST_LOADED = 2
@@ -204,16 +201,3 @@ def open_file(path: AnyPath, name: str = "", use: str = "") -> Opened:
     header = read_header(file)
     called = name or file.name.removesuffix(".safetensors").removesuffix(".training")
     return NetworkRef(digest(file), called, str(file)), UNetFile(file, header, called)
-
-
-def digest(path: AnyPath, poll: Callable[[], None] = lambda: None) -> str:
-    """Return what names the content of a file: 32 digits of its SHA-256."""
-    sha = hashlib.sha256()
-    try:
-        with Path(path).open("rb") as file:
-            while block := file.read(_BLOCK):
-                poll()
-                sha.update(block)
-    except OSError as problem:
-        raise EngineError(f"{path}: cannot be read ({problem.strerror or problem})") from None
-    return sha.hexdigest()[:32]

@@ -244,7 +244,7 @@ class TrainingWorker:
 
     def _publish(self, trainer: Trainer, saved: bool = False) -> None:
         """Put the average as a network to sample from; that of a whole file under its content."""
-        from diffusion_gui.session.networks import digest
+        from diffusion_gui.session.files import digest
         from diffusion_gui.session.trained import TrainedNetwork
 
         order, step = self._order, trainer.step_number
