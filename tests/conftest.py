@@ -95,6 +95,8 @@ def parts(qapp: QApplication, settings: Settings) -> Iterator[Parts]:
         built.forecaster,
         built.run_endings,
         built.starts,
+        built.training,
+        built.training.plans,
         built.run_view,
         built.sampling,
         built.loader,

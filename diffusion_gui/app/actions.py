@@ -108,6 +108,8 @@ ACTIONS: tuple[ActionRow, ...] = (
     ActionRow("forkRun", "Sampling", "Fork at the step on show", ("F8",)),
     ActionRow("unforkRun", "Sampling", "Take the fork away"),
     ActionRow("showRuns", "Sampling", "Show the runs", ("Ctrl+Shift+R",)),
+    ActionRow("showSampling", "Sampling", "Sampling panel", ("Ctrl+Shift+S",)),
+    ActionRow("showTraining", "Sampling", "Training panel", ("Ctrl+Shift+T",)),
     ActionRow("-", "Sampling"),
     ActionRow("denoiseFromHere", "Sampling", "Denoise from here", ("Ctrl+D",)),
     ActionRow("startInverted", "Sampling", "Start from the picture's inversion"),

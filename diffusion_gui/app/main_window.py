@@ -21,6 +21,7 @@ from diffusion_gui.app.actions import build_menus
 from diffusion_gui.app.network_files import NetworkFiles
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
+from diffusion_gui.app.process_place import ProcessPlace
 from diffusion_gui.app.run_files import RunFiles
 from diffusion_gui.app.sample_drags import SampleDrags
 from diffusion_gui.app.schedule_files import ScheduleFiles
@@ -32,7 +33,6 @@ from diffusion_gui.panels.images.panel import ImagePanel, Sources
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.sampling.sources import Sources as RunSources
 from diffusion_gui.panels.schedule.editor import ScheduleEditor
-from diffusion_gui.state.run_view import SamplingPage
 
 MARGIN = 10
 _WIDTHS, _HALVES = (35, 65), (12, 13)
@@ -94,7 +94,8 @@ class MainWindow(QMainWindow):
         self.run_files = RunFiles(p, self.sampling)
         self.network_files = NetworkFiles(p, self.sampling)
         self.sample_drags = SampleDrags(p, self.sampling)
-        self._right = _splitter(Qt.Orientation.Vertical, self.images, self.sampling, _HALVES)
+        self.process = ProcessPlace(p, self.sampling)
+        self._right = _splitter(Qt.Orientation.Vertical, self.images, self.process, _HALVES)
         self._whole = _splitter(Qt.Orientation.Horizontal, self.schedule, self._right, _WIDTHS)
         centre = QWidget()
         centre.setObjectName("centre")
@@ -144,7 +145,9 @@ class MainWindow(QMainWindow):
             "stop": p.sampling.stop,
             "forkRun": self.sampling.transport.fork.fork,
             "unforkRun": self.sampling.fork.unfork,
-            "showRuns": lambda: self.sampling.show_page(SamplingPage.RUNS),
+            "showSampling": self.process.show_sampling,
+            "showTraining": self.process.show_training,
+            "showRuns": self.process.show_runs,
             "denoiseFromHere": p.starts.from_here,
             "startInverted": p.starts.inverted,
             "startFromNoise": p.starts.from_noise,

@@ -31,6 +31,8 @@ from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.starts import Starts
+from diffusion_gui.state.training import TrainingController
+from diffusion_gui.state.training_plans import TrainingPlans
 from diffusion_gui.state.user_presets import UserPresets
 from diffusion_gui.state.view_state import ViewState
 
@@ -59,6 +61,7 @@ class Parts:
     pictures: PictureSet
     networks: Networks
     sampling: SamplingController
+    training: TrainingController
     run_view: RunView
     run_checks: RunChecks
     run_comparison: RunComparison
@@ -71,6 +74,7 @@ class Parts:
     def shutdown(self) -> None:
         """End the background threads; safe to call twice."""
         self.presets.shutdown()
+        self.training.shutdown()
         self.networks.shutdown()
         self.chain.shutdown()
         self.estimator.shutdown()
@@ -132,6 +136,13 @@ def build_parts(
         loader=loader,
         networks=networks,
         sampling=sampling,
+        training=TrainingController(
+            document,
+            TrainingPlans(document, store, settings.home, app),
+            sampling,
+            networks,
+            app,
+        ),
         run_view=run_view,
         run_checks=RunChecks(sampling, app),
         run_comparison=RunComparison(sampling.runs, run_view, app),

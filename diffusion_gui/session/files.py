@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import secrets
@@ -13,6 +14,7 @@ from typing import BinaryIO
 from diffusion_gui.engine.errors import EngineError
 
 AnyPath = str | os.PathLike[str]
+_BLOCK = 1024**2
 
 
 def check_target(path: AnyPath, endings: Collection[str] = ()) -> Path:
@@ -91,6 +93,19 @@ def atomic_write(
         raise EngineError(f"{path}: cannot be written ({reason}); choose another place") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def digest(path: AnyPath, poll: Callable[[], None] = lambda: None) -> str:
+    """Return what names the content of a file: 32 digits of its SHA-256."""
+    sha = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            while block := file.read(_BLOCK):
+                poll()
+                sha.update(block)
+    except OSError as problem:
+        raise EngineError(f"{path}: cannot be read ({problem.strerror or problem})") from None
+    return sha.hexdigest()[:32]
 
 
 class WatchedFile:

@@ -13,7 +13,6 @@ from collections.abc import Mapping
 
 import msgspec
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from diffusion_gui.engine.denoisers.unet import UNet
@@ -31,6 +30,7 @@ from diffusion_gui.session.model_header import (
     opened,
     training_path,
 )
+from diffusion_gui.session.tensor_file import write_tensors
 
 __all__ = ["read_model", "read_training", "save_model", "save_training", "training_path"]
 
@@ -93,8 +93,7 @@ def _write(path: AnyPath, tensors: Mapping[str, Tensor], header: Header) -> None
     target = check_target(path, ENDINGS)
     check_free(target, sum(value.numel() * value.element_size() for value in tensors.values()))
     text = msgspec.json.encode(header).decode()
-    content = save(dict(tensors), {KEY: text, "format": "pt"})
-    atomic_write(target, lambda file: file.write(content))
+    atomic_write(target, lambda file: write_tensors(file, tensors, {KEY: text}))
 
 
 def _read(path: AnyPath) -> tuple[Header, dict[str, Tensor]]:

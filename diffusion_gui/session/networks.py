@@ -6,9 +6,8 @@ that is at hand by the content of its file; a path in a stranger's session is ne
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Callable
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +17,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.engine.networks import About, Network, Told
 from diffusion_gui.session import library
-from diffusion_gui.session.files import AnyPath
+from diffusion_gui.session.files import AnyPath, digest
 from diffusion_gui.session.model_header import Header, read_header
 from diffusion_gui.session.resources import resource
 
@@ -29,7 +28,8 @@ if TYPE_CHECKING:
     from diffusion_gui.engine.denoisers.unet import UNet
 
 BUNDLED = "emoji-32.safetensors"
-_BLOCK = 1024**2
+MOST_OLD = 4
+"""So many earlier selves of networks in training are kept for runs that name them."""
 MOST_LOADED = 2
 """So many networks are kept in memory; the one that was not asked for longest goes."""
 
@@ -81,7 +81,10 @@ class UNetFile:
         from diffusion_gui.session.model_files import read_model
 
         if self._loaded is None:
-            self._loaded, _ = read_model(self.path)
+            loaded, header = read_model(self.path)
+            if header != self.header:
+                raise EngineError(f"{self.path}: the file is another by now; open it again")
+            self._loaded = loaded
         return self._loaded
 
     def free(self) -> None:
@@ -95,6 +98,8 @@ class NetworkStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._networks: dict[str, tuple[NetworkRef, Network]] = {}
+        self._old: OrderedDict[str, Network] = OrderedDict()
+        """Earlier selves of networks in training, the one that was not asked for longest first."""
         self._bundled: UNetFile | None = None
         self._recent: list[Network] = []
 
@@ -126,6 +131,9 @@ class NetworkStore:
         if ref is None:
             return self._find_bundled()
         with self._lock:
+            if ref.id in self._old:
+                self._old.move_to_end(ref.id)
+                return self._old[ref.id]
             found = self._networks.get(ref.id)
         return found[1] if found else None
 
@@ -148,6 +156,17 @@ class NetworkStore:
             self._networks.pop(ref.id, None)
             self._networks[ref.id] = ref, network
         return ref
+
+    def renew(self, old: NetworkRef | None, ref: NetworkRef, network: Network) -> None:
+        """Take in a network in the place of its `old` self, which is listed no more."""
+        with self._lock:
+            gone = self._networks.pop(old.id, None) if old is not None else None
+            if gone is not None:
+                self._old[gone[0].id] = gone[1]
+            while len(self._old) > MOST_OLD:
+                self._old.popitem(last=False)
+            self._old.pop(ref.id, None)
+        self.add(ref, network)
 
     def open_model(self, path: AnyPath, name: str = "", use: str = "") -> NetworkRef:
         """Take in the network of a file or folder, see `open_file`."""
@@ -182,16 +201,3 @@ def open_file(path: AnyPath, name: str = "", use: str = "") -> Opened:
     header = read_header(file)
     called = name or file.name.removesuffix(".safetensors").removesuffix(".training")
     return NetworkRef(digest(file), called, str(file)), UNetFile(file, header, called)
-
-
-def digest(path: AnyPath, poll: Callable[[], None] = lambda: None) -> str:
-    """Return what names the content of a file: 32 digits of its SHA-256."""
-    sha = hashlib.sha256()
-    try:
-        with Path(path).open("rb") as file:
-            while block := file.read(_BLOCK):
-                poll()
-                sha.update(block)
-    except OSError as problem:
-        raise EngineError(f"{path}: cannot be read ({problem.strerror or problem})") from None
-    return sha.hexdigest()[:32]

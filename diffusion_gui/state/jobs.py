@@ -249,6 +249,11 @@ class Mailbox(QObject):
         """Deliver at most once per `interval_ms` from the next time on."""
         self._interval_ms = interval_ms
 
+    def flush(self) -> None:
+        """Deliver now what has been put so far; called in the GUI thread."""
+        if values := self._take():
+            self.arrived.emit(values)
+
     def close(self) -> None:
         """Deliver nothing more of what has been put so far."""
         self._take()

@@ -53,13 +53,28 @@ class Networks(QObject):
     def add(self, ref: NetworkRef, network: Network) -> None:
         """Take in a network; one of the same content is replaced."""
         self.store.add(ref, network)
+        self._remember(ref)
+        self.changed.emit()
+        self.added.emit(ref)
+
+    def renew(self, old: NetworkRef | None, ref: NetworkRef, network: Network) -> None:
+        """Take in a network that is trained further, in the place of its `old` self, if any.
+
+        The old one is no longer listed; runs that name it still find it for a while.
+        """
+        self.store.renew(old, ref, network)
+        self._remember(ref)
+        self.changed.emit()
+        if old is None:
+            self.added.emit(ref)
+
+    def _remember(self, ref: NetworkRef) -> None:
+        """Let the file of a network be opened again at the next start."""
         if self._settings is not None and ref.source:
             others = (path for path in self._settings.networks if path != ref.source)
             self._settings.networks = [*others, ref.source]
             uses = self._settings.network_uses | {ref.source: ref.use}
             self._settings.network_uses = uses
-        self.changed.emit()
-        self.added.emit(ref)
 
     def recall(self) -> None:
         """Take in the networks that were opened before, in a thread."""

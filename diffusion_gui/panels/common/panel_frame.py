@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QVBoxLayout, QWidget
 
 from diffusion_gui.panels.common.message_bar import MessageBar
 from diffusion_gui.panels.common.theme import Theme
@@ -21,7 +21,8 @@ class Panel(QFrame):
         self.caption = ElidedLabel("caption")
         self.head = QHBoxLayout()
         self.head.setSpacing(GAP)
-        self.head.addWidget(label(title, "title"))
+        self._title: QWidget = label(title, "title")
+        self.head.addWidget(self._title)
         self.head.addWidget(self.caption, 1)
         self.bar = MessageBar(theme)
         self.body = QVBoxLayout(self)
@@ -29,3 +30,10 @@ class Panel(QFrame):
         self.body.setSpacing(GAP)
         self.body.addLayout(self.head)
         self.body.addWidget(self.bar)
+
+    def set_title(self, widget: QWidget) -> None:
+        """Put something else where the title stands."""
+        self.head.replaceWidget(self._title, widget)
+        self._title.hide()
+        self._title.deleteLater()
+        self._title = widget

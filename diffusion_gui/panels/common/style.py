@@ -61,6 +61,16 @@ QPushButton[role="chip"]:checked {{
     color: {accent}; background: {hover}; font-weight: 600;
 }}
 QPushButton[role="chip"]:disabled {{ color: {disabled}; background: transparent; }}
+QPushButton[role="tab"], QPushButton[role="tab"]:checked {{
+    background: transparent; border: none; border-bottom: 2px solid transparent; border-radius: 0;
+    padding: 0; min-height: 22px; max-height: 22px; min-width: 1px; font-size: 11px;
+    color: {secondary};
+}}
+QPushButton[role="tab"]:checked {{
+    color: {text}; font-size: 13px; font-weight: 600; border-bottom: 2px solid {accent};
+}}
+QPushButton[role="tab"]:hover {{ color: {text}; }}
+QPushButton[role="tab"]:focus {{ border-bottom: 2px solid {accent}; }}
 QPushButton#removeFork {{ padding: 0 2px; }}
 QPushButton[role="chip"]::menu-indicator {{ image: none; width: 0; }}
 QLineEdit[role="low"] {{

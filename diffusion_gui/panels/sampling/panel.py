@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
 TALL = 470
 """Height from which on a comparison leaves the form its place."""
-HEAD_LEAST = 180
-"""Width of the title and of what a run starts from, shortened, with their gaps."""
+HEAD_LEAST = 230
+"""Width of the tabs and of what a run starts from, shortened, with their gaps."""
 
 
 class SamplingPanel(Panel):

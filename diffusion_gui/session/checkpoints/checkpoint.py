@@ -13,7 +13,7 @@ import msgspec
 from diffusion_gui.engine.checkpoint_use import TRAINED, Use
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.session.checkpoints.tensors import Poll
-from diffusion_gui.session.networks import digest
+from diffusion_gui.session.files import digest
 
 if TYPE_CHECKING:
     from torch import nn

@@ -1,0 +1,1 @@
+"""The training panel: a network learns from pictures while one watches."""

@@ -1,0 +1,170 @@
+"""What is to be trained: the plan, the training that it goes on from, the pictures that it needs.
+
+Pictures are read in a thread of their own, from the moment that somebody looks at the plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal, Slot
+
+from diffusion_gui.engine.denoisers.unet_config import parameters
+from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.session import training_home
+from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.session.training_home import Resumable
+from diffusion_gui.session.training_plan import Plan, Source
+from diffusion_gui.state.document import Document
+from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
+from diffusion_gui.state.training_data import Found, Wanted, read
+
+SMALLER = "choose a smaller size, or fewer pictures"
+
+
+class TrainingPlans(QObject):
+    """`changed` with `plan` or `opened`, `data_changed` with what is known of the pictures.
+
+    While it is `locked`, by a training under way, nothing can be planned.
+    """
+
+    changed = Signal()
+    data_changed = Signal()
+
+    def __init__(
+        self, document: Document, store: PictureStore, home: Path, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._document, self._store = document, store
+        self.folder = home / training_home.FOLDER
+        """Where the user's own trainings lie."""
+        self.plan = Plan()
+        self.opened: Resumable | None = None
+        """The training that the next one goes on from; None: from random weights."""
+        self.locked = False
+        self.data: Found | None = None
+        self.reading: tuple[int, int] | None = None
+        """Pictures read, of how many (0 while they are searched); None while none are."""
+        self.problem = ""
+        """Why there are no pictures."""
+        self._watched = False
+        self._runner = JobRunner("training pictures", self)
+        self._runner.done.connect(self._on_done)
+        self._runner.failed.connect(self._on_failed)
+        self._counted = Mailbox(100, parent=self)
+        self._counted.arrived.connect(self._on_counted)
+        document.pictures_changed.connect(self._on_pictures)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the planned network learns."""
+        words = self.data.set.pictures.words if self.data is not None else ()
+        if self.opened is not None:
+            words = self.opened.header.network.words
+        return parameters(replace(self.plan.config, words=words))
+
+    @property
+    def wanted(self) -> Wanted:
+        """Which pictures the plan needs."""
+        words = self.opened.header.network.words if self.opened is not None else None
+        return Wanted.of(self.plan, self._document.experiment.pictures, words)
+
+    def change(self, **changes: Any) -> None:
+        """Plan something else."""
+        if not self.locked:
+            self._set(replace(self.plan, **changes))
+
+    def set_folder(self, folder: str) -> None:
+        """Learn from a folder; pictures are mirrored, as is usual for photographs."""
+        if not self.locked:
+            options = replace(self.plan.options, flip=True)
+            self._set(
+                replace(self.plan, source=Source.FOLDER, folder=folder, options=options),
+                read_again=True,
+            )
+
+    def watch(self) -> None:
+        """Read the pictures of the plan from now on: somebody looks at it."""
+        if not self._watched:
+            self._watched = True
+            self._read_if_other()
+
+    def open(self, path: str) -> None:
+        """Plan to go on with a training; raises EngineError where the file is none."""
+        if self.locked:
+            raise EngineError("a training is under way: stop it before another is opened")
+        self.go_on_from(training_home.resumable(path))
+
+    def go_on_from(self, found: Resumable) -> None:
+        """Plan to go on with a training."""
+        shape = replace(found.header.network, words=())
+        self.opened = found
+        plan = found.plan or self.plan
+        self._set(
+            replace(plan, size=shape.size, network=shape, options=found.header.training), told=True
+        )
+
+    def newest(self) -> Resumable | None:
+        """Return the training of this user that was saved last, if there is one."""
+        return training_home.newest(self.folder)
+
+    def begin_anew(self) -> None:
+        """Plan a training from random weights again."""
+        if not self.locked and self.opened is not None:
+            self.opened = None
+            self._set(replace(self.plan, network=None), told=True)
+
+    def shutdown(self) -> None:
+        """End the thread; safe to call twice."""
+        self._runner.shutdown()
+        self._counted.close()
+
+    def _set(self, plan: Plan, told: bool = False, read_again: bool = False) -> None:
+        if plan != self.plan or told:
+            self.plan = plan
+            self.changed.emit()
+        self._read_if_other(read_again)
+
+    # --- the pictures -------------------------------------------------------------------------
+
+    @Slot()
+    def _on_pictures(self) -> None:
+        if self.plan.source is Source.TRAY and not self.locked:
+            self._read_if_other()
+
+    def _read_if_other(self, again: bool = False) -> None:
+        wanted = self.wanted
+        known = self.data is not None and self.data.wanted == wanted and not again
+        if not self._watched or known:
+            return
+        self.data, self.problem, self.reading = None, "", (0, 0)
+        store, put = self._store, self._counted.put
+
+        def work(job: Job) -> Found:
+            def poll(done: int, total: int) -> None:
+                job.poll()
+                put((wanted, done, total))
+
+            return read(wanted, store, poll)
+
+        self._runner.submit(work)
+        self.data_changed.emit()
+
+    @Slot(list)
+    def _on_counted(self, counts: list[tuple[Wanted, int, int]]) -> None:
+        wanted, done, total = counts[-1]
+        if self.reading is not None and wanted == self.wanted:
+            self.reading = done, total
+            self.data_changed.emit()
+
+    @Slot(object)
+    def _on_done(self, found: Found) -> None:
+        self.data, self.reading = found, None
+        self.data_changed.emit()
+
+    @Slot(object)
+    def _on_failed(self, error: Exception) -> None:
+        self.reading, self.problem = None, reason(error, SMALLER)
+        self.data_changed.emit()

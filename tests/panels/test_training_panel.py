@@ -1,0 +1,203 @@
+"""The training panel: drop a folder, train, look, sample from the result, close in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QFileDialog, QLabel
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.main_window import MainWindow
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine.denoisers.unet_config import UNetConfig
+from diffusion_gui.engine.training.options import Levels, TrainOptions, Weighting
+from diffusion_gui.panels.training.panel import TrainingPanel
+from diffusion_gui.session import training_home
+from diffusion_gui.session.training_plan import Source
+from diffusion_gui.state.run_state import RunState
+from diffusion_gui.state.training import TrainState
+
+LEFT = Qt.MouseButton.LeftButton
+COPY, NONE = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
+TIMEOUT = 120_000
+
+
+def _tiny(parts: Parts, **changes: object) -> None:
+    parts.training.plans.change(
+        network=UNetConfig(32, 8, (16,), 1, 16),
+        options=TrainOptions(batch=4, warmup=1),
+        minutes=None,
+        **changes,
+    )
+
+
+def _shown(window: MainWindow, qtbot: QtBot) -> TrainingPanel:
+    tab = window.sampling.findChild(type(window.sampling.tools.settings), "trainingTab")
+    qtbot.mouseClick(tab, LEFT)
+    assert window.process.currentWidget() is window.process.training
+    assert not window.sampling.isVisible()
+    return window.process.training
+
+
+def _drop(panel: TrainingPanel, path: Path) -> bool:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path))])
+    enter = QDragEnterEvent(QPointF(9, 9).toPoint(), COPY, mime, LEFT, NONE)
+    panel.dragEnterEvent(enter)
+    if enter.isAccepted():
+        panel.dropEvent(QDropEvent(QPointF(9, 9), COPY, mime, LEFT, NONE))
+    return enter.isAccepted()
+
+
+def _data(panel: TrainingPanel) -> str:
+    label = panel.findChild(QLabel, "trainingDataLabel")
+    assert label is not None
+    return label.text()
+
+
+def _ended(qtbot: QtBot, parts: Parts) -> None:
+    qtbot.waitUntil(lambda: not parts.training.active, timeout=TIMEOUT)
+
+
+def test_drop_a_folder_train_and_sample_from_the_result(
+    window: MainWindow,
+    parts: Parts,
+    make_image: Callable[..., Path],
+    tmp_path: Path,
+    qtbot: QtBot,
+) -> None:
+    panel = _shown(window, qtbot)
+    assert not panel.sample.isEnabled()
+    for name in ("cats/1.png", "cats/2.png", "dogs/1.png"):
+        make_image(f"pets/{name}")
+    (tmp_path / "pets" / "dogs" / "broken.png").write_bytes(b"no picture")
+    assert not _drop(panel, tmp_path / "pets" / "cats" / "1.png")  # pictures are the tray's
+    assert _drop(panel, tmp_path / "pets")
+    qtbot.waitUntil(lambda: "3 pictures" in _data(panel), timeout=TIMEOUT)
+    assert "2 captions" in _data(panel)
+    assert "1 left out" in _data(panel)
+    assert "broken.png" in panel.bar.text
+    assert panel.form.data.currentText() == "pets"
+    _tiny(parts, steps=5)
+    qtbot.mouseClick(panel.transport.start, LEFT)
+    _ended(qtbot, parts)
+    assert parts.training.state is TrainState.DONE
+    assert "step 5" in panel.numbers.text()
+    assert panel.charts.loss.smooth.xData is not None
+    assert len(panel.charts.loss.smooth.xData) == 5
+    assert panel.samples.shown is parts.training.samples[-1]
+    panel.transport.slider.setValue(0)
+    assert panel.samples.shown is parts.training.samples[0]
+    assert "step 1 " in panel.transport.position.text()
+    parts.document.replace_sampling("few", steps=3, count=2)
+    qtbot.mouseClick(panel.sample, LEFT)
+    assert window.process.currentWidget() is window.sampling
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    assert not parts.training.waiting
+    sampling = parts.sampling.recorded.experiment.sampling  # type: ignore[union-attr]
+    assert (sampling.model, sampling.network) == ("neural", parts.training.ref)
+    assert parts.sampling.recorded.result.shape == (2, 3, 32, 32)  # type: ignore[union-attr]
+
+
+def test_a_model_is_saved_elsewhere_and_its_training_opened_there(
+    window: MainWindow, parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    panel = _shown(window, qtbot)
+    assert not panel.save.isEnabled()
+    _tiny(parts, steps=2)
+    qtbot.mouseClick(panel.transport.start, LEFT)
+    _ended(qtbot, parts)
+    target = tmp_path / "mine.safetensors"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
+    qtbot.mouseClick(panel.save, LEFT)
+    assert target.is_file()
+    opened = tmp_path / "mine.training.safetensors"
+    qtbot.mouseClick(panel.transport.new, LEFT)
+    assert parts.training.plans.opened is None
+    assert panel.transport.start.text() == "Train"
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(opened), ""))
+    qtbot.mouseClick(panel.open, LEFT)
+    assert panel.transport.start.text() == "Resume"
+    assert not panel.form.shape.isEnabled()
+    parts.training.plans.change(steps=4, minutes=None)
+    qtbot.mouseClick(panel.transport.start, LEFT)
+    _ended(qtbot, parts)
+    assert parts.training.state is TrainState.DONE
+    assert (
+        training_home.resumable(opened).header.step == 4
+    )  # it goes on in the file that was opened
+    wrong = tmp_path / "wrong.training.safetensors"
+    wrong.write_bytes(b"")
+    assert _drop(panel, wrong)
+    assert "wrong.training.safetensors" in panel.bar.text
+    assert panel.transport.start.text() == "Resume"
+
+
+def test_the_form_and_the_drawer_are_the_plan(
+    window: MainWindow, parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    panel, plans = _shown(window, qtbot), parts.training.plans
+    form = panel.form
+    panel.settings.click()
+    assert panel.drawer is not None
+    before = plans.parameters
+    for combo, wanted in (
+        (form.data_size, 64),
+        (form.shape, "large"),
+        (form.levels, Levels.SCHEDULE),
+        (form.unit, "steps"),
+        (form.data, "tray"),
+    ):
+        combo.setCurrentIndex(combo.findData(wanted))
+        combo.activated.emit(combo.currentIndex())
+    form.batch.setValue(8)
+    form.rate.setValue(1e-3)
+    form.amount.setValue(77)
+    parts.view.set_t(round(0.9 * parts.view.T))
+    before_t = panel.charts.levels.cursor.value()
+    parts.view.set_t(round(0.5 * parts.view.T))
+    assert panel.charts.levels.cursor.value() < before_t
+    flat = panel.charts.levels.density.yData.copy()
+    rows = panel.drawer.rows
+    rows.control("weighting").setCurrentIndex(1)
+    rows.control("ema").setValue(0.99)
+    rows.control("flip").setCurrentIndex(1)
+    plan, options = plans.plan, plans.plan.options
+    assert (plan.size, plan.shape, plan.steps, plan.minutes) == (64, "large", 77, None)
+    assert plan.source is Source.TRAY
+    assert (options.batch, options.learning_rate, options.ema) == (8, 1e-3, 0.99)
+    assert (options.weighting, options.levels) == (Weighting.MIN_SNR, Levels.SCHEDULE)
+    assert options.flip
+    assert plans.parameters > before
+    parts.document.replace_schedule(
+        parts.document.experiment.schedule.__class__(preset="linear"), "another"
+    )
+    assert panel.charts.levels.density.yData.tolist() != flat.tolist()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    form.data.setCurrentIndex(form.data.findData("choose"))
+    form.data.activated.emit(form.data.currentIndex())
+    assert plans.plan.folder == str(tmp_path)
+    qtbot.waitUntil(lambda: bool(plans.problem), timeout=TIMEOUT)
+    assert "no images in this folder" in _data(panel)
+
+
+def test_closing_in_the_middle_saves_and_the_next_start_offers_to_go_on(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    panel = _shown(window, qtbot)
+    _tiny(parts)
+    qtbot.mouseClick(panel.transport.start, LEFT)
+    qtbot.waitUntil(lambda: parts.training.state is TrainState.RUNNING, timeout=TIMEOUT)
+    assert not panel.form.isEnabled()
+    qtbot.mouseClick(panel.transport.pause, LEFT)
+    assert parts.training.state is TrainState.PAUSED
+    window.leave()
+    found = training_home.newest(parts.training.plans.folder)
+    assert found is not None
+    assert found.header.step >= 1
+    panel.transport.offer_newest()  # as the first sight of the panel does after a restart
+    assert f"step {found.header.step}" in panel.transport.newest.text()

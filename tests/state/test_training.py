@@ -1,0 +1,321 @@
+"""Training in the background: start, pause, stop, resume, its networks, and what can go wrong."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from pytestqt.qtbot import QtBot
+
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine.denoisers.unet_config import UNetConfig
+from diffusion_gui.engine.training.options import Levels, TrainOptions
+from diffusion_gui.session import training_home
+from diffusion_gui.session.model_files import read_training
+from diffusion_gui.session.training_plan import Source
+from diffusion_gui.state.run_state import RunState
+from diffusion_gui.state.training import TrainingController, TrainState
+
+TIMEOUT = 120_000
+TINY = UNetConfig(32, 8, (16,), 1, 16)
+FAST = TrainOptions(batch=4, warmup=1)
+
+
+@pytest.fixture
+def training(parts: Parts) -> TrainingController:
+    parts.training.plans.change(network=TINY, options=FAST, steps=8, minutes=None)
+    return parts.training
+
+
+def _train(qtbot: QtBot, training: TrainingController) -> None:
+    training.start()
+    _end(qtbot, training)
+
+
+def _end(qtbot: QtBot, training: TrainingController) -> None:
+    qtbot.waitUntil(lambda: not training.active, timeout=TIMEOUT)
+
+
+def _stepped(qtbot: QtBot, training: TrainingController, step: int = 1) -> None:
+    def reached() -> bool:
+        return training.news is not None and training.news.progress.step >= step
+
+    qtbot.waitUntil(reached, timeout=TIMEOUT)
+
+
+def _losses(training: TrainingController) -> list[float]:
+    state, _ = read_training(training.plans.opened.files.training)  # type: ignore[union-attr]
+    return state.tensors["record.curve.points"][1].tolist()
+
+
+def test_a_training_draws_lists_its_network_and_is_saved(
+    training: TrainingController, parts: Parts, qtbot: QtBot
+) -> None:
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+    first, last = training.samples[0], training.samples[-1]
+    assert (first.step, last.step) == (1, 8)
+    assert last.pictures.shape == last.nearest.shape == (16, 32, 32, 3)
+    assert last.pictures.tobytes() != first.pictures.tobytes()
+    assert last.captions == first.captions
+    assert len(set(last.captions)) == 16
+    [ref] = parts.networks.refs
+    assert ref == training.ref
+    about = parts.networks.about(ref)
+    assert about is not None
+    assert "8 steps" in about.source
+    assert "heart" in about.vocabulary
+    files = training.files
+    assert files is not None
+    assert files.model.is_file()
+    assert training_home.newest(training.plans.folder).header.step == 8  # type: ignore[union-attr]
+
+
+def test_resuming_gives_the_losses_of_an_unbroken_training(
+    training: TrainingController, qtbot: QtBot
+) -> None:
+    _train(qtbot, training)
+    unbroken = _losses(training)
+    assert len(unbroken) == 8
+    training.begin_anew()
+    training.plans.change(network=TINY, steps=3)
+    _train(qtbot, training)
+    training.plans.change(steps=8)
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+    assert _losses(training) == unbroken
+
+
+def test_a_training_is_held_stopped_and_gone_on_with(
+    training: TrainingController, parts: Parts, qtbot: QtBot
+) -> None:
+    training.plans.change(steps=None)
+    training.start()
+    _stepped(qtbot, training)
+    training.pause()
+    assert training.state is TrainState.PAUSED
+    training.plans.change(size=64)  # locked
+    assert training.plans.plan.size == 32
+    training.resume()
+    assert training.state is TrainState.RUNNING
+    _stepped(qtbot, training, training.news.progress.step + 1)  # type: ignore[union-attr]
+    training.pause()
+    training.stop()
+    _end(qtbot, training)
+    assert training.state is TrainState.STOPPED
+    reached = training.plans.opened.header.step  # type: ignore[union-attr]
+    assert reached >= 2
+    training.plans.change(steps=reached + 2)
+    _train(qtbot, training)
+    assert training.plans.opened.header.step == reached + 2  # type: ignore[union-attr]
+    assert len(parts.networks.refs) == 1  # its earlier selves are listed no more
+
+
+def test_a_training_waits_while_a_run_samples(
+    training: TrainingController, parts: Parts, qtbot: QtBot
+) -> None:
+    training.plans.change(steps=None)
+    training.start()
+    _stepped(qtbot, training)
+    parts.document.replace_sampling("long", steps=1000, count=1)
+    parts.sampling.run()
+    assert training.waiting
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.RUNNING, timeout=TIMEOUT)
+    parts.sampling.pause()
+    assert not training.waiting
+    before = training.news.progress.step  # type: ignore[union-attr]
+    _stepped(qtbot, training, before + 2)
+    parts.sampling.resume()
+    assert training.waiting
+    parts.sampling.stop()
+    assert not training.waiting
+    assert training.state is TrainState.RUNNING
+    training.stop()
+    _end(qtbot, training)
+
+
+def test_the_levels_are_those_of_the_schedule_in_the_editor(
+    training: TrainingController, parts: Parts, qtbot: QtBot
+) -> None:
+    training.plans.change(options=replace(FAST, levels=Levels.SCHEDULE))
+    _train(qtbot, training)
+    state, _ = read_training(training.plans.opened.files.training)  # type: ignore[union-attr]
+    schedule = parts.document.schedule
+    assert len(state.tensors["trained_sigmas"]) == schedule.T
+    expected = np.sort(np.clip(schedule.s[1:] / schedule.a[1:], 0.002, 160.0))
+    np.testing.assert_allclose(state.tensors["trained_sigmas"].numpy(), expected)
+
+
+def test_a_full_disk_is_told_and_the_checkpoint_tried_again(
+    training: TrainingController, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        training.plans.change(steps=None, save_minutes=1e-6)
+        training.start()
+        qtbot.waitUntil(lambda: "No space left" in training.message, timeout=TIMEOUT)
+        assert training.state is TrainState.RUNNING
+        _stepped(qtbot, training, training.news.progress.step + 1)  # type: ignore[union-attr]
+    training.stop()
+    _end(qtbot, training)
+    assert training.state is TrainState.STOPPED
+    assert training.plans.opened is not None
+
+
+def test_short_of_memory_the_batch_is_halved(
+    training: TrainingController, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusion_gui.engine.training.trainer import Trainer
+
+    real = Trainer.step
+
+    def step(trainer: Trainer) -> Any:
+        if trainer.step_number == 3 and trainer.options.batch == 4:
+            raise MemoryError
+        return real(trainer)
+
+    monkeypatch.setattr(Trainer, "step", step)
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+    assert training.message == "not enough memory for a batch of 4: goes on with 2"
+    assert training.plans.plan.options.batch == 2
+    assert training.plans.opened.header.step == 8  # type: ignore[union-attr]
+
+
+def test_a_loss_that_explodes_ends_the_training_and_a_smaller_rate_goes_on(
+    training: TrainingController, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusion_gui.engine.training.trainer import Trainer
+
+    real = Trainer._errors
+
+    def errors(trainer: Trainer, part: Any) -> Any:
+        explodes = trainer.step_number == 3 and trainer.options.learning_rate > 1e-4
+        return real(trainer, part) * (np.nan if explodes else 1.0)
+
+    monkeypatch.setattr(Trainer, "_errors", errors)
+    _train(qtbot, training)
+    assert training.state is TrainState.FAILED
+    assert "smaller learning rate" in training.message
+    plans = training.plans
+    assert plans.opened is not None
+    assert plans.opened.header.step == 3
+    plans.change(options=replace(plans.plan.options, learning_rate=1e-5))
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+    assert training.message == ""
+
+
+def test_pictures_that_cannot_be_had_are_told_in_one_line(
+    training: TrainingController,
+    tmp_path: Path,
+    make_image: Callable[..., Path],
+    qtbot: QtBot,
+) -> None:
+    make_image("one/cat 3.png", (200, 30, 30))
+    training.plans.set_folder(str(tmp_path / "one"))
+    assert training.plans.plan.options.flip
+    training.plans.watch()
+    qtbot.waitUntil(lambda: training.plans.data is not None, timeout=TIMEOUT)
+    found = training.plans.data
+    assert found is not None
+    assert found.set.pictures.captions == ("cat",)
+    assert any("1 picture" in note for note in found.set.notes)
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+    assert training.samples[-1].copies in range(17)
+    training.begin_anew()
+    (tmp_path / "one" / "cat 3.png").unlink()
+    (tmp_path / "one").rmdir()
+    training.plans.set_folder(str(tmp_path / "one"))
+    training.start()
+    _end(qtbot, training)
+    assert training.state is TrainState.FAILED
+    assert "there is no such folder" in training.message
+    training.plans.change(source=Source.TRAY)
+    training.plans.change(network=TINY)
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+
+
+def test_a_wrong_file_is_refused_in_one_line(
+    training: TrainingController, tmp_path: Path, qtbot: QtBot
+) -> None:
+    wrong = tmp_path / "a.training.safetensors"
+    wrong.write_bytes(b"\x80\x04nothing")
+    training.open(str(wrong))
+    assert "no safetensors file" in training.message
+    _train(qtbot, training)
+    training.open(str(training.files.model))  # type: ignore[union-attr]
+    assert "finished model" in training.message
+
+
+CHILD = """
+import sys
+from dataclasses import replace
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
+from diffusion_gui.app.parts import build_parts
+from diffusion_gui.engine.denoisers.unet_config import UNetConfig
+from diffusion_gui.engine.training.options import TrainOptions
+from diffusion_gui.state.settings import Settings
+app = QApplication([])
+store = QSettings(sys.argv[1], QSettings.Format.IniFormat)
+training = build_parts(app, Settings(store), device="cpu").training
+training.plans.change(
+    network=UNetConfig(32, 8, (16,), 1, 16), options=TrainOptions(batch=4), minutes=None,
+    save_minutes=1e-6,
+)
+def tell():
+    if training.news is not None and training.news.progress.saved > 3:
+        print("saved", flush=True)
+training.progressed.connect(tell)
+training.start()
+app.exec()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_killed_in_the_middle_a_training_is_resumed(
+    training: TrainingController, tmp_path: Path, qtbot: QtBot
+) -> None:
+    """The child saves after every step, so that it is nearly always killed while it saves."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(tmp_path / "settings.ini")], stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"saved\n"
+        child.send_signal(signal.SIGKILL)
+    found = training.plans.newest()
+    assert found is not None
+    assert found.header.step > 3
+    training.open(str(found.files.training))
+    assert training.plans.plan.config.widths == (16,)
+    training.plans.change(steps=found.header.step + 3)
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+    assert len(_losses(training)) == found.header.step + 3
+
+
+def test_ending_the_program_saves_what_was_learned(
+    training: TrainingController, qtbot: QtBot
+) -> None:
+    training.plans.change(steps=None)
+    training.start()
+    _stepped(qtbot, training, 2)
+    files = training.files
+    training.shutdown()
+    assert files is not None
+    assert training_home.resumable(files.training).header.step >= 2
