@@ -126,27 +126,31 @@ def examine(
     also = () if told is None else (told.expand(len(x0)),)
     kept: dict[PixelRange, tuple[Answer, ...]] = {}
     scores: dict[tuple[PixelRange, Prediction], float] = {}
-    made = 0
     for pixels in ranges:
         own = x0 if pixels is PixelRange.SYMMETRIC else 0.5 * (x0 + 1.0)
         contrast = 1.0 if pixels is PixelRange.SYMMETRIC else 0.5
-        answers, sums = [], dict.fromkeys(candidates(clock.form), 0.0)
+        answers = []
         for sigma in SIGMAS:
             poll()
             a, s = _level(clock, contrast * sigma)
             c = scale(clock.form, a, s)
             x = c * (a * own + s * eps)
             level = torch.full((len(x),), clock(a, s))
-            given = call(x, level, *also)[:, :channels]
-            answers.append(Answer(a, s, x, c, given))
-            for kind in sums:
-                target = from_x0(kind, own, x, c * a, c * s)
-                sums[kind] += _concordance(given, target) / len(SIGMAS)
-            made += 1
-            done(made)
+            answers.append(Answer(a, s, x, c, call(x, level, *also)[:, :channels]))
+            done(len(kept) * len(SIGMAS) + len(answers))
         kept[pixels] = tuple(answers)
-        scores |= {(pixels, kind): value for kind, value in sums.items()}
+        for kind in candidates(clock.form):
+            scores[pixels, kind] = _score(kind, own, answers)
     return Sanity(use, scores, SIGMAS, kept)
+
+
+def _score(kind: Prediction, x0: Tensor, answers: Sequence[Answer]) -> float:
+    """Return how near the answers are to those of a kind, the mean over the levels."""
+    found = 0.0
+    for answer in answers:
+        a, s = answer.scale * answer.a, answer.scale * answer.s
+        found += _concordance(answer.given, from_x0(kind, x0, answer.x, a, s))
+    return found / len(answers)
 
 
 def _level(clock: Clock, sigma: float) -> tuple[float, float]:

@@ -72,7 +72,7 @@ def test_a_dropped_checkpoint_is_asked_shown_corrected_and_chosen(
     form = _form(window, qtbot)
     assert "denoising-diffusion-pytorch" in form.what.text()
     assert form.name.text() == "model-1"
-    assert form.verdict.text().startswith("Predicts v: no, ")  # its weights are random
+    assert form.answer.verdict.text().startswith("Predicts v: no, ")  # its weights are random
     assert form.open_button.text() == "Open anyway"
     assert form.preview.clean[0].pixels is not None
     assert form.preview.clean[0].pixels.shape == (32, 32, 3)
@@ -82,7 +82,7 @@ def test_a_dropped_checkpoint_is_asked_shown_corrected_and_chosen(
     asked, shown = opening.sanity, form.preview.clean[0].pixels.copy()
     _choose(form, "prediction", Prediction.EPSILON)  # the same pass tells of every kind
     assert opening.sanity is asked
-    assert form.verdict.text().startswith("Predicts noise: ")
+    assert form.answer.verdict.text().startswith("Predicts noise: ")
     assert (form.preview.clean[0].pixels != shown).any()
     _choose(form, "pixels", PixelRange.UNIT)
     assert opening.sanity is asked

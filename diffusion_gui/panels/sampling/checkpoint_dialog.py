@@ -12,8 +12,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
-    QProgressBar,
     QVBoxLayout,
     QWidget,
 )
@@ -36,6 +34,7 @@ from diffusion_gui.engine.schedules import PRESETS, ScheduleSpec
 from diffusion_gui.panels.common.number_boxes import IntegerBox, show_number
 from diffusion_gui.panels.common.theme import Theme
 from diffusion_gui.panels.common.widgets import GAP, PADDING, ElidedLabel, Field, button, label
+from diffusion_gui.panels.sampling.checkpoint_answer import PIXELS, CheckpointAnswer, digits
 from diffusion_gui.panels.sampling.checkpoint_preview import CheckpointPreview
 from diffusion_gui.state.checkpoint_opening import CheckpointOpening
 from diffusion_gui.state.document import Document
@@ -43,14 +42,7 @@ from diffusion_gui.state.document import Document
 WIDTH = 720
 """In pixels."""
 COLUMNS = 4
-ROW = 24
-"""Height of the answer's line, which the progress has too."""
 _WEIGHTS = {AVERAGED: "Averaged (EMA)", TRAINED: "As trained"}
-_PIXELS = {PixelRange.SYMMETRIC: "−1 to 1", PixelRange.UNIT: "0 to 1"}
-_MARKS = {"yes": "good", "doubtful": "warning", "no": "error"}
-"""Which colour of the theme a verdict has."""
-_FEW = 0.005
-"""A score is spelled with two digits."""
 
 
 class CheckpointDialog(QDialog):
@@ -68,9 +60,7 @@ class CheckpointDialog(QDialog):
         self._opening, self._document, self._theme = opening, document, theme
         self.name, self.what = label("", "title"), ElidedLabel("caption")
         self.name.setTextFormat(Qt.TextFormat.PlainText)
-        self.verdict, self.others = QLabel(), ElidedLabel("caption")
-        self.verdict.setMinimumHeight(ROW)
-        self.verdict.setObjectName("checkpointVerdict")
+        self.answer = CheckpointAnswer(opening, theme)
         self.preview = CheckpointPreview(theme)
         self.notes = label("", "caption")
         self.notes.setTextFormat(Qt.TextFormat.PlainText)
@@ -95,25 +85,13 @@ class CheckpointDialog(QDialog):
         for widget in (self.name, self.what):
             head.addWidget(widget)
         column.addLayout(head)
-        column.addLayout(self._build_answer())
+        column.addWidget(self.answer)
         column.addWidget(self.preview)
         column.addLayout(self._build_fields())
         for widget in (self.notes, self.problem):
             column.addWidget(widget)
         column.addLayout(self._build_buttons())
         column.addStretch(1)
-
-    def _build_answer(self) -> QHBoxLayout:
-        self.progress = QProgressBar()
-        self.progress.setObjectName("checkpointProgress")
-        self.progress.setMaximumHeight(ROW)
-        self.progress.setAccessibleName("Progress of asking the network")
-        row = QHBoxLayout()
-        row.setSpacing(PADDING)
-        row.addWidget(self.verdict)
-        row.addWidget(self.others, 1)
-        row.addWidget(self.progress, 1)
-        return row
 
     def _build_fields(self) -> QGridLayout:
         self.prediction, self.pixels = _combo("checkpointPredictionCombo"), QComboBox()
@@ -188,7 +166,7 @@ class CheckpointDialog(QDialog):
         self.name.setText(found.name)
         for name in found.weights:
             self.weights.addItem(_WEIGHTS[name], name)
-        for value, text in _PIXELS.items():
+        for value, text in PIXELS.items():
             self.pixels.addItem(text, value)
         for clip, text in ((True, "Held in −1 to 1"), (False, "As they are")):
             self.clip.addItem(text, clip)
@@ -257,7 +235,9 @@ class CheckpointDialog(QDialog):
             f"{grey}, trained for σ {spelled(low)} to {spelled(high)}"
         )
         self._show_fields(use)
-        self._show_answer(use)
+        said = self.answer.show_answer(use)
+        self.preview.show_answers(opening.sanity, use)
+        self.open_button.setText("Open" if said in ("", "yes") else "Open anyway")
         self.problem.setText(opening.problem)
         self.problem.setVisible(bool(opening.problem))
         self.open_button.setEnabled(opening.ready)
@@ -284,48 +264,7 @@ class CheckpointDialog(QDialog):
         name = WORDS[kind].removeprefix("the ").capitalize()
         if sanity is None:
             return name
-        return f"{name} ({_digits(sanity.score(replace(use, prediction=kind)))})"
-
-    def _show_answer(self, use: Use) -> None:
-        opening, sanity = self._opening, self._opening.sanity
-        asking = opening.busy and not opening.problem
-        made, total = opening.progress
-        self.progress.setVisible(asking)
-        self.progress.setMaximum(total)
-        self.progress.setValue(made)
-        self.progress.setFormat("asking it: %v of %m passes" if total else "reading the weights")
-        self.others.setVisible(not asking)
-        if sanity is None:
-            self.verdict.setText("" if opening.problem else "Does it do what it says?")
-            self.verdict.setStyleSheet("")
-            self.preview.show_answers(None, use)
-            return
-        from diffusion_gui.engine.sanity import verdict
-
-        score = sanity.score(use)
-        said = verdict(score)
-        colour = getattr(self._theme.tokens, _MARKS[said])
-        self.verdict.setText(f"Predicts {WORDS[use.prediction]}: {said}, {_digits(score)}")
-        self.verdict.setStyleSheet(f"color: {colour}; font-weight: 600;")
-        self.others.setText(self._advice(use, said))
-        self.preview.show_answers(sanity, use)
-        self.open_button.setText("Open" if said == "yes" else "Open anyway")
-
-    def _advice(self, use: Use, said: str) -> str:
-        sanity, found = self._opening.sanity, self._opening.checkpoint
-        assert sanity is not None
-        assert found is not None
-        best = sanity.proposal()
-        if (best.prediction, best.pixels) != (use.prediction, use.pixels):
-            where = f" of pictures in {_PIXELS[best.pixels]}" if best.pixels != use.pixels else ""
-            return f"{WORDS[best.prediction]}{where} fits better: {_digits(sanity.score(best))}"
-        if found.says_prediction and use.prediction != found.use.prediction:
-            return f"its file says {WORDS[found.use.prediction]}"
-        return {
-            "yes": "how near its answers are to the true ones at four levels, 1 at best",
-            "doubtful": "of other pictures than yours, or trained for a short time?",
-            "no": "never trained, or called otherwise than it was trained: try the fields below",
-        }[said]
+        return f"{name} ({digits(sanity.score(replace(use, prediction=kind)))})"
 
 
 def _combo(name: str) -> QComboBox:
@@ -341,7 +280,3 @@ def _show_choice(combo: QComboBox, value: Any) -> None:
     if combo.currentIndex() != place:
         with QSignalBlocker(combo):
             combo.setCurrentIndex(place)
-
-
-def _digits(score: float) -> str:
-    return f"{0.0 if abs(score) < _FEW else score:.2f}".replace("-", "−")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,45 +136,46 @@ def _checkpoint(
     first = next(iter(sources.values()))
     shapes = _shapes(first)
     config = first.config
-    told, notes, has_schedule, edm = _schedule(path)
-    spec = told.spec if told else ScheduleSpec("linear")
-    fourier = config.get("time_embedding_type") == "fourier"
-    if fourier and not has_schedule:
-        spec = ScheduleSpec("ve")
-    family = family_of(spec)
+    told, edm = _schedule(path)
     size = _side(config.get("sample_size"), first.config_file)
     halvings = 2 ** (len(config.get("block_out_channels", (0,) * 4)) - 1)
-    classes = _classes(config, shapes, index, first.config_file)
-    use = Use(
-        _prediction(told, family, edm),
-        pixels=PixelRange.UNIT if fourier and family is Family.VE else PixelRange.SYMMETRIC,
-        weights=AVERAGED if AVERAGED in sources else TRAINED,
-        schedule=spec,
-        size=size or max(32, halvings),
-        edm=edm,
-        clip=bool(told and told.clip_sample),
-    )
-    if not has_schedule:
-        notes = (*notes, f"there is no {CONFIG_NAME}: the usual schedule is taken")
+    use = _use(config, told, edm, AVERAGED if AVERAGED in sources else TRAINED)
+    missing = (f"there is no {CONFIG_NAME}: the usual schedule is taken",)
     return Checkpoint(
         path=path,
         name=name,
         kind=KIND,
         channels=int(config.get("in_channels", 3)),
         parameters=count(shapes),
-        use=use,
+        use=replace(use, size=size or max(32, halvings)),
         load=lambda wanted, poll: _load(sources[wanted.weights], wanted, poll),
         files=lambda wanted: (
             sources[wanted.weights].config_file,
             sources[wanted.weights].weights.path,
         ),
         weights=tuple(key for key in (AVERAGED, TRAINED) if key in sources),
-        has_schedule=has_schedule,
+        has_schedule=told is not None,
         says_prediction=bool(told and told.prediction),
         says_size=size is not None,
         halvings=halvings,
-        classes=classes,
-        notes=notes,
+        classes=_classes(config, shapes, index, first.config_file),
+        notes=told.notes if told else missing,
+    )
+
+
+def _use(config: Mapping[str, Any], told: Imported | None, edm: bool, weights: str) -> Use:
+    """Return how a network is called as its config and its scheduler's say, but for the size."""
+    fourier = config.get("time_embedding_type") == "fourier"
+    spec = told.spec if told else ScheduleSpec("ve" if fourier else "linear")
+    family = family_of(spec)
+    unit = fourier and family is Family.VE  # as the networks of Song et al. 2021 were trained
+    return Use(
+        _prediction(told, family, edm),
+        PixelRange.UNIT if unit else PixelRange.SYMMETRIC,
+        weights,
+        spec,
+        edm=edm,
+        clip=bool(told and told.clip_sample),
     )
 
 
@@ -263,8 +264,8 @@ def _classes(
     return tuple(map(str, range(known[0])))
 
 
-def _schedule(path: Path) -> tuple[Imported | None, tuple[str, ...], bool, bool]:
-    """Return what the scheduler's config says, notes, whether there is one, whether it is EDM's."""
+def _schedule(path: Path) -> tuple[Imported | None, bool]:
+    """Return what the scheduler's config says, if there is one, and whether it is EDM's."""
     folder = path if path.is_dir() else path.parent
     for place in (folder / "scheduler", folder, folder.parent / "scheduler"):
         config = place / CONFIG_NAME
@@ -276,9 +277,8 @@ def _schedule(path: Path) -> tuple[Imported | None, tuple[str, ...], bool, bool]
             raise EngineError(
                 f"{config}: a network of {name} is told its levels in a way that is not known here"
             )
-        found = load_schedule(config)
-        return found, found.notes, True, name in _EDM
-    return None, (), False, False
+        return load_schedule(config), name in _EDM
+    return None, False
 
 
 def _prediction(told: Imported | None, family: Family, edm: bool) -> Prediction:
