@@ -205,7 +205,7 @@ def card(header: Header, hours: float, log: Path | None, count: int) -> str:
         *losses(log),
         "",
         "## Quality",
-        f"{count} samples each, {SAMPLING.sampler}, {SAMPLING.steps} steps of the cosine schedule, seed 0;"
+        f"{count} samples each: {SAMPLING.sampler}, {SAMPLING.steps} steps, cosine, seed 0;"
         f" against the {len(emoji_places(True))} held-out emoji. d1 / d2: distance to the nearest"
         " training emoji over that to the second.",
         "",
