@@ -222,6 +222,7 @@ def card(header: Header, hours: float, log: Path | None, count: int) -> str:
         "",
         "## Limits",
         "- It knows the words of emoji names and no grammar: a caption is a bag of words.",
+        "- A smiling face is a yellow face that does not always smile.",
         "- Most words name one emoji only; those it recalls more than it imagines.",
         "- Faces, hearts, shapes and plain things are recognisable; letters, flags, clocks and fine"
         " detail often are not.",
