@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+SIGMA_DATA = 0.5
+"""Standard deviation of natural images in [-1, 1], EDM's sigma_data."""
+
 
 class Prediction(StrEnum):
     """What a network predicts; the first three by their names in checkpoints."""

@@ -58,9 +58,12 @@ def read_model(path: AnyPath) -> tuple[UNet, Header]:
     """
     header, tensors = _read(path)
     weights = part(tensors, "average") if header.kind == TRAINING else tensors
-    network = UNet(header.network)
+    with torch.device("meta"):  # no memory for what may not fit, and nothing random is drawn
+        network = UNet(header.network)
     try:
-        network.load_state_dict({name: value.float() for name, value in weights.items()})
+        network.load_state_dict(
+            {name: value.float() for name, value in weights.items()}, assign=True
+        )
     except RuntimeError as problem:
         raise EngineError(
             f"{path}: its weights do not fit its header ({first_line(problem)})"
@@ -99,8 +102,11 @@ def _write(path: AnyPath, tensors: Mapping[str, Tensor], header: Header) -> None
 def _read(path: AnyPath) -> tuple[Header, dict[str, Tensor]]:
     with opened(path, "pt") as file:
         header = header_of(path, file.metadata())
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dict
+        # copies: what is mapped goes when another program writes the file again
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     for name, value in tensors.items():
+        if value.is_floating_point() and value.element_size() < 2:
+            raise EngineError(f"{path}: {name} holds {value.dtype}; save it as float16 or float32")
         if not bool(torch.isfinite(value).all()):
             raise EngineError(f"{path}: {name} holds values that are not numbers; train it anew")
     return header, tensors

@@ -56,6 +56,8 @@ def opened(path: AnyPath, framework: str, most: int = MOST_BYTES) -> safe_open:
     target = Path(path)
     try:
         size = target.stat().st_size
+        if not target.is_file():
+            raise EngineError(f"{path}: this is not a file")
         if size > most:
             raise EngineError(
                 f"{path}: {size / 1024**3:.0f} GiB is more than a network of this program's takes"

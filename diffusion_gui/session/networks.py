@@ -42,6 +42,8 @@ class UNetFile:
     header: Header
     name: str
     suggestions: tuple[str, ...] = ()
+    id: str = ""
+    """What its content is named by, where that was found out."""
     _loaded: UNet | None = field(default=None, repr=False)
 
     @property
@@ -80,12 +82,13 @@ class UNetFile:
     def _network(self) -> UNet:
         from diffusion_gui.session.model_files import read_model
 
-        if self._loaded is None:
+        loaded = self._loaded  # which `free` may take away from under us
+        if loaded is None:
             loaded, header = read_model(self.path)
-            if header != self.header:
+            if header != self.header or (self.id and digest(self.path) != self.id):
                 raise EngineError(f"{self.path}: the file is another by now; open it again")
             self._loaded = loaded
-        return self._loaded
+        return loaded
 
     def free(self) -> None:
         """Let the weights go; they are read again when they are asked for."""
@@ -200,4 +203,6 @@ def open_file(path: AnyPath, name: str = "", use: str = "") -> Opened:
         return open_network(file, name, use)
     header = read_header(file)
     called = name or file.name.removesuffix(".safetensors").removesuffix(".training")
-    return NetworkRef(digest(file), called, str(file)), UNetFile(file, header, called)
+    name_of_content = digest(file)
+    network = UNetFile(file, header, called, id=name_of_content)
+    return NetworkRef(name_of_content, called, str(file)), network

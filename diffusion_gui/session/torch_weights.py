@@ -1,14 +1,15 @@
 """PyTorch's own files of weights: tensors alone, by name. Nothing in a file is executed.
 
 torch reads them with `weights_only`, whose unpickler knows tensors and plain containers and calls
-nothing else; arrays stay in the file until they are asked for.
+nothing else. Tensors stay in the file: whoever keeps one copies it, for a file that is written
+again meanwhile takes what is mapped from it along, and the process with it.
 """
 
 from __future__ import annotations
 
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from diffusion_gui.engine.torch_loading import import_torch
 ENDINGS = (".pt", ".pth", ".ckpt", ".bin")
 _MOST_UNMAPPED = 1024**3
 _MOST_DEPTH = 4
+_MOST_NAMES = 100_000
+_MOST_PICKLE = 64 * 1024**2
+"""Bytes that the names and shapes in a file may take: those of the largest networks take 1 MB."""
 
 
 def load_tensors(file: Path) -> tuple[object, dict[str, Any]]:
@@ -25,7 +29,11 @@ def load_tensors(file: Path) -> tuple[object, dict[str, Any]]:
 
     Raises EngineError where the file holds more than weights, or is none.
     """
+    if not file.is_file():
+        raise EngineError("this is not a file")
     mapped = zipfile.is_zipfile(file)
+    if mapped:
+        _check_archive(file)
     if not mapped and file.stat().st_size > _MOST_UNMAPPED:
         raise EngineError("the file is too large to be read at once; save it as .safetensors")
     torch = import_torch()
@@ -33,7 +41,9 @@ def load_tensors(file: Path) -> tuple[object, dict[str, Any]]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             content = torch.load(file, map_location="cpu", weights_only=True, mmap=mapped)
-            return content, dict(_tensors(content))
+            return content, _tensors(content)
+    except EngineError:
+        raise
     except Exception as error:  # whatever a broken or hostile file makes of the loader
         raise EngineError(
             f"not a file of weights alone ({type(error).__name__}); save the state dict, e.g. as"
@@ -41,10 +51,34 @@ def load_tensors(file: Path) -> tuple[object, dict[str, Any]]:
         ) from None
 
 
-def _tensors(content: object, name: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Yield the tensors of nested dicts by their dotted names."""
-    if isinstance(content, Mapping) and depth < _MOST_DEPTH:
-        for key, value in content.items():
-            yield from _tensors(value, f"{name}.{key}".lstrip("."), depth + 1)
-    elif hasattr(content, "numel"):
-        yield name, content
+def _check_archive(file: Path) -> None:
+    """Raise EngineError where unpacking a file would take more memory than the file is large."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            entries = archive.infolist()
+    except (OSError, zipfile.BadZipFile, ValueError) as error:
+        raise EngineError(f"not a whole file of weights ({error}); copy it again") from None
+    for entry in entries:
+        packed = entry.compress_type != zipfile.ZIP_STORED
+        if packed or (entry.filename.endswith(".pkl") and entry.file_size > _MOST_PICKLE):
+            raise EngineError(
+                f"not as torch saves weights ({entry.filename[:40]} is"
+                f" {'packed' if packed else 'too large'}); save the state dict as .safetensors"
+            )
+
+
+def _tensors(content: object) -> dict[str, Any]:
+    """Return the tensors of nested dicts by their dotted names, every container visited once."""
+    found: dict[str, Any] = {}
+    waiting, seen = [("", content, 0)], set[int]()
+    while waiting:
+        name, value, depth = waiting.pop()
+        if hasattr(value, "numel"):
+            found[name] = value
+        elif isinstance(value, Mapping) and depth < _MOST_DEPTH and id(value) not in seen:
+            seen.add(id(value))
+            below = [(f"{name}.{key}".lstrip("."), one, depth + 1) for key, one in value.items()]
+            waiting += below[::-1]
+        if len(found) + len(waiting) > _MOST_NAMES:
+            raise EngineError(f"more than {_MOST_NAMES:,} names are no network's; choose another")
+    return found

@@ -8,6 +8,7 @@ import os
 import pickle
 import struct
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -464,6 +465,84 @@ def test_broken_files_are_refused_in_one_line(tmp_path: Path) -> None:
 def test_tensors_that_promise_more_than_there_is_are_refused(tmp_path: Path) -> None:
     torch.save({"init_conv.weight": torch.zeros(1).expand(4, 3, 7, 7)}, tmp_path / "a.pt")
     assert "more numbers than" in _refusal(tmp_path / "a.pt")
+
+
+def test_small_files_that_would_take_much_are_refused_at_once(tmp_path: Path) -> None:
+    """Each of these took gigabytes, minutes, or for ever."""
+    round_about: dict[str, Any] = {f"k{i}": torch.zeros(1) for i in range(3)}
+    round_about |= {f"self{i}": round_about for i in range(200)}
+    torch.save(round_about, tmp_path / "self.pt")
+    assert "3 tensors" in _refusal(tmp_path / "self.pt")
+    torch.save({"init_conv.weight": torch.zeros(4, 3, 7, 7)}, tmp_path / "plain.pt")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.pt") as plain,
+        zipfile.ZipFile(tmp_path / "packed.pt", "w", zipfile.ZIP_DEFLATED) as packed,
+    ):
+        for entry in plain.infolist():
+            packed.writestr(entry.filename, plain.read(entry))
+    assert "is packed" in _refusal(tmp_path / "packed.pt")
+    torch.save({"init_conv.weight": torch.eye(4).to_sparse()}, tmp_path / "sparse.pt")
+    assert "no plain array" in _refusal(tmp_path / "sparse.pt")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes to know when it reads one")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    for name in ("a.pt", "a.safetensors"):
+        os.mkfifo(tmp_path / name)
+        assert not holds_network(tmp_path / name)
+        assert "not a file" in _refusal(tmp_path / name)
+
+
+def test_a_network_outlives_its_file_and_is_not_taken_for_another(tmp_path: Path) -> None:
+    """Weights that stay mapped to a file end the process when that is written again."""
+    path = tmp_path / "a.pt"
+    path.write_bytes((HERE / "model-1.pt").read_bytes())
+    found = open_checkpoint(path)
+    network = CheckpointNetwork(found, found.use)
+    network.ref()
+    with torch.no_grad():
+        before = [value.clone() for value in network.loaded().parameters()]
+    with path.open("r+b") as file:  # in its place, as torch.save does
+        file.truncate(0)
+    assert all(map(torch.equal, before, network.loaded().parameters()))
+    content = torch.load(HERE / "model-1.pt", weights_only=True)
+    content["model"] = {key: value + 1 for key, value in content["model"].items()}
+    for part in [key for key in content if key.startswith("ema")]:
+        content[part] = {
+            key: value + 1 if value.is_floating_point() else value
+            for key, value in content[part].items()
+        }
+    torch.save(content, path)
+    network.free()
+    with pytest.raises(EngineError, match="another by now"):
+        network.loaded()
+
+
+def test_a_network_whose_answer_is_no_picture_or_whose_numbers_are_others_is_refused(
+    tmp_path: Path,
+) -> None:
+    from diffusers import EDMEulerScheduler
+
+    for given in (1, 4, 5):
+        _unet(tmp_path / f"to{given}", out_channels=given)
+        assert f"answers with {given}" in _refusal(tmp_path / f"to{given}")
+    _unet(tmp_path / "edm", EDMEulerScheduler(sigma_data=1.0))
+    assert "sigma_data is 1.0" in _refusal(tmp_path / "edm")
+    _unet(tmp_path / "classes", num_class_embeds=3)
+    weights = tmp_path / "classes" / "unet" / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(weights)
+    tensors["class_embedding.weight"] = torch.zeros(10_000_000, 0)
+    save_file(tensors, weights)
+    assert "a table of classes" in _refusal(tmp_path / "classes")
+
+
+def test_the_learned_variance_is_the_second_half_of_the_answer() -> None:
+    class Twice(torch.nn.Module):
+        def forward(self, x: Tensor, level: Tensor) -> Tensor:
+            return torch.cat((torch.full_like(x, 0.25), torch.full_like(x, 9.0)), dim=1)
+
+    use = Use(Prediction.SAMPLE, size=16)
+    assert torch.all(checkpoint(Twice(), use, 3, CPU)(_x(), 0.6, 0.8) == 0.25)
 
 
 def test_shapes_that_fit_no_network_are_named(tmp_path: Path) -> None:

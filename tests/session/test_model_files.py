@@ -174,7 +174,7 @@ BROKEN = {
     "a header longer than the file": (_longer_header_than_file, "no safetensors file"),
     "noise": (_noise, "no safetensors file"),
     "empty": (lambda path: path.write_bytes(b""), "no safetensors file"),
-    "a folder": (lambda path: (path.unlink(), path.mkdir()), "cannot be read|no safetensors"),
+    "a folder": (lambda path: (path.unlink(), path.mkdir()), "this is not a file"),
     "gone": (Path.unlink, "cannot be read .No such file"),
     "100 GB of nothing": (_sparse, "93 GiB is more than a network"),
     "another program's": (lambda path: _store(path, load_file(path), None), "does not say what"),
@@ -207,6 +207,17 @@ def test_a_file_that_is_no_network_is_refused_in_one_line(saved, name, tmp_path,
     assert "\n" not in str(told.value)
     assert str(told.value).startswith(str(saved))
     assert not Path("pickled_code_was_run").exists()
+
+
+def test_a_network_is_read_without_drawing_random_numbers_and_outlives_its_file(saved):
+    """A training beside it draws from the same generator, and would be another."""
+    before = torch.random.get_rng_state()
+    network, _ = read_model(saved)
+    assert torch.equal(before, torch.random.get_rng_state())
+    weights = [value.clone() for value in network.parameters()]
+    with saved.open("r+b") as file:
+        file.truncate(0)
+    assert all(map(torch.equal, weights, network.parameters()))
 
 
 def test_a_training_whose_optimiser_is_missing_is_refused(saved):

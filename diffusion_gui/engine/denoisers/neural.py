@@ -64,4 +64,6 @@ def _denoiser(network: UNet, predict: Callable[[Tensor, Tensor], Tensor]) -> Fro
 def _told(a: float, s: float) -> float:
     """Return c_noise = ln(sigma) / 4, sigma held within [SIGMA_MIN, SIGMA_MAX]."""
     lowest, highest = math.log(SIGMA_MIN) / 4, math.log(SIGMA_MAX) / 4
+    if s <= 0.0:
+        return lowest
     return min(max(level_number(Form.EDM, a, s), lowest), highest)

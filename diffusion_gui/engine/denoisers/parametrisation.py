@@ -17,11 +17,9 @@ import torch
 from torch import Tensor
 
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.predictions import SIGMA_DATA
 from diffusion_gui.engine.predictions import Form as Form
 from diffusion_gui.engine.predictions import Prediction as Prediction
-
-SIGMA_DATA = 0.5
-"""Standard deviation of natural images in [-1, 1], EDM's sigma_data."""
 
 
 def to_x0(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffusion_gui.engine.checkpoint_use import AVERAGED, TRAINED, PixelRange, Use
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.engine.predictions import Prediction
+from diffusion_gui.engine.predictions import SIGMA_DATA, Prediction
 from diffusion_gui.engine.schedules import Family, ScheduleSpec, family_of
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.session.checkpoints.checkpoint import Checkpoint
@@ -45,6 +45,7 @@ STEM = "diffusion_pytorch_model"
 _WEIGHT_NAMES = (f"{STEM}{SAFE}", f"{STEM}.fp16{SAFE}", f"model{SAFE}")
 _FOLDERS = {TRAINED: "unet", AVERAGED: "unet_ema"}
 _MOST_CONFIG = 1024**2
+_MOST_CLASSES = 100_000
 _MOST_BLOCKS, _MOST_LAYERS, _MOST_WIDTH = 12, 32, 8192
 _OLD_NAMES = {
     ".query.": ".to_q.",
@@ -229,6 +230,12 @@ def _check_numbers(file: Path, config: Mapping[str, Any]) -> None:
     for key in ("in_channels", "out_channels"):
         if not _whole(config.get(key, 3), _MOST_WIDTH):
             raise EngineError(f"{file}: {key} must be a whole number from 1 on")
+    shown, given = config.get("in_channels", 3), config.get("out_channels", 3)
+    if given not in (shown, 2 * shown):
+        raise EngineError(
+            f"{file}: it is shown {shown} channels and answers with {given}; a network that draws"
+            f" answers with {shown}, or {2 * shown} with a learned variance"
+        )
 
 
 def _whole(value: object, most: int) -> bool:
@@ -256,6 +263,10 @@ def _classes(
     known = shapes.get("class_embedding.weight", ())
     if not known or config.get("num_class_embeds") is None:
         return ()
+    if not all(known) or known[0] > _MOST_CLASSES:
+        raise EngineError(
+            f"{file}: a table of classes of {list(known)}; 1 to {_MOST_CLASSES:,} are read here"
+        )
     names = index.get("id2label", config.get("id2label"))
     if isinstance(names, dict) and all(str(n) in names for n in range(known[0])):
         called = [str(names[str(n)])[:60] for n in range(known[0])]
@@ -276,6 +287,11 @@ def _schedule(path: Path) -> tuple[Imported | None, bool]:
         if row is not None and row.kind is Kind.SIGMAS and name not in _EDM:
             raise EngineError(
                 f"{config}: a network of {name} is told its levels in a way that is not known here"
+            )
+        if name in _EDM and (found := _json(config).get("sigma_data", 0.5)) != SIGMA_DATA:
+            raise EngineError(
+                f"{config}: sigma_data is {str(found)[:20]}; a network of pixels is read here with"
+                f" {SIGMA_DATA:g}"
             )
         return load_schedule(config), name in _EDM
     return None, False

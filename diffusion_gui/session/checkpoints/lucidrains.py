@@ -139,6 +139,11 @@ def infer(path: Path, shapes: Mapping[str, Shape]) -> LucidrainsConfig:
     given = _shape(path, shapes, "final_conv.weight", 4)[0]
     conditioned = shown in (2, 6)
     channels = shown // 2 if conditioned else shown
+    if given not in (channels, 2 * channels):
+        raise EngineError(
+            f"{path}: it is shown {channels} channels and answers with {given}; a network that"
+            f" draws answers with {channels}, or {2 * channels} with a learned variance"
+        )
     dim = _shape(path, shapes, "time_mlp.1.weight", 2)[1]
     attention = [_heads(path, shapes, f"downs.{place}.2") for place in range(levels)]
     return LucidrainsConfig(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from diffusion_gui.engine.checkpoint_use import Clock, Use, pixel_scale
+from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.engine.networks import About, Told
 from diffusion_gui.session.checkpoints.checkpoint import Checkpoint
@@ -31,6 +32,8 @@ class CheckpointNetwork:
     checkpoint: Checkpoint
     use: Use
     _loaded: nn.Module | None = field(default=None, repr=False)
+    _id: str = field(default="", repr=False)
+    """What its content was named by when a run could first name it."""
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -55,7 +58,12 @@ class CheckpointNetwork:
         """Return the network itself; raises EngineError where its file has become another."""
         with self._lock:
             if self._loaded is None:
-                self._loaded = self.checkpoint.load(self.use, poll)
+                loaded = self.checkpoint.load(self.use, poll)
+                if self._id and self.checkpoint.identity(self.use, poll) != self._id:
+                    raise EngineError(
+                        f"{self.checkpoint.path}: the file is another by now; open it again"
+                    )
+                self._loaded = loaded
             return self._loaded
 
     def denoiser(self, device: torch.device, label: str) -> Denoiser:
@@ -78,4 +86,5 @@ class CheckpointNetwork:
         """Return what runs name it by."""
         found = self.checkpoint
         use = difference(self.use, found.use)
-        return NetworkRef(found.identity(self.use, poll), found.name, str(found.path), use)
+        self._id = found.identity(self.use, poll)
+        return NetworkRef(self._id, found.name, str(found.path), use)

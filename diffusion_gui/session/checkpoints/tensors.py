@@ -36,8 +36,6 @@ class TensorFile:
     path: Path
     shapes: Mapping[str, Shape]
     metadata: Mapping[str, str] = field(default_factory=dict)
-    held: Mapping[str, Any] | None = None
-    """The tensors themselves, mapped from the file, where they came with the names."""
 
     def read(self, names: Iterable[str], poll: Poll = lambda: None) -> dict[str, Tensor]:
         """Return tensors in float32; raises EngineError where one holds what is no number."""
@@ -46,9 +44,7 @@ class TensorFile:
         found: dict[str, Tensor] = {}
         for name, value in self._values(names):
             poll()
-            if not value.is_floating_point():
-                value = value.to(torch.float32) if value.dtype != torch.bool else value
-            found[name] = value.to(torch.float32).contiguous()
+            found[name] = value.to(torch.float32, copy=True).contiguous()
             if not bool(torch.isfinite(found[name]).all()):
                 raise EngineError(
                     f"{self.path}: {name} holds values that are not numbers (NaN or infinite);"
@@ -57,8 +53,12 @@ class TensorFile:
         return found
 
     def _values(self, names: Iterable[str]) -> Iterable[tuple[str, Tensor]]:
-        if self.held is not None:
-            yield from ((name, self.held[name].detach()) for name in names)
+        if self.path.suffix.lower() != SAFE:
+            there = _loaded(self.path)
+            for name in names:
+                if name not in there or tuple(there[name].shape) != self.shapes[name]:
+                    raise EngineError(f"{self.path}: the file is another by now; open it again")
+                yield name, there[name].detach()
             return
         with opened(self.path, "pt", MOST_BYTES) as file:
             for name in names:
@@ -72,6 +72,11 @@ def open_tensors(path: Path) -> TensorFile:
         return _safe(path)
     if path.suffix.lower() not in TORCH_ENDINGS:
         raise EngineError(f"{path}: a checkpoint is a folder or one of {', '.join(ENDINGS)}")
+    return TensorFile(path, {name: tuple(value.shape) for name, value in _loaded(path).items()})
+
+
+def _loaded(path: Path) -> dict[str, Any]:
+    """Return the tensors of a file of torch's, mapped from it; raises EngineError, one line."""
     try:
         _, tensors = load_tensors(path)
     except EngineError as error:
@@ -79,11 +84,18 @@ def open_tensors(path: Path) -> TensorFile:
     except OSError as error:
         raise EngineError(f"{path}: cannot be read ({error.strerror or error})") from None
     for name, value in tensors.items():
-        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
-            raise EngineError(f"{path}: {name} promises more numbers than the file has")
-    return TensorFile(
-        path, {name: tuple(value.shape) for name, value in tensors.items()}, {}, tensors
-    )
+        _check_plain(path, name, value)
+    return tensors
+
+
+def _check_plain(path: Path, name: str, value: Tensor) -> None:
+    """Raise EngineError for a tensor that is not a plain array of numbers, all in the file."""
+    import torch
+
+    if value.layout != torch.strided or value.is_quantized or value.is_complex():
+        raise EngineError(f"{path}: {name} is no plain array of numbers; save it densely")
+    if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+        raise EngineError(f"{path}: {name} promises more numbers than the file has")
 
 
 def _safe(path: Path) -> TensorFile:
@@ -102,6 +114,8 @@ def check_size(path: Path) -> None:
         size = path.stat().st_size
     except OSError as error:
         raise EngineError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if not path.is_file():
+        raise EngineError(f"{path}: this is not a file")
     if size > MOST_BYTES:
         raise EngineError(
             f"{path}: {size / 1024**3:.0f} GiB are more than the {MOST_BYTES // 1024**3} that a"
