@@ -164,3 +164,41 @@ def test_the_memory_of_the_process_is_told():
     if before is not None and after is not None:
         assert after >= before
     assert block[-1] == 1.0
+
+
+def test_the_first_checkpoint_comes_within_half_a_minute():
+    saved = []
+    loop = TrainingLoop(training(), save=saved.append)
+    loop.step()
+    loop.seconds = 60.0 * loops.FIRST_MINUTES
+    told = loop.step()
+    assert (told.saved, told.unsaved) == (2, 0.0)
+    assert [state.step for state in saved] == [2]
+    loop.seconds += 60.0 * (loop.save_minutes - 0.1)
+    told = loop.step()
+    assert told.saved == 2
+    assert told.unsaved > 60.0
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("curve.rest", [math.inf, 1.0, 1.0]),
+        ("curve.rest", [1e300, 1.0, 1.0]),
+        ("curve.rest", 1.0),
+        ("curve.points", [1.0, 2.0, 3.0]),
+        ("curve.open", [[1.0, 2.0, 3.0]]),
+        ("levels.total", 1.0),
+        ("seconds", [1.0, 2.0]),
+        ("seconds", -5.0),
+        ("pictures", 7.0),
+    ],
+)
+def test_records_that_make_no_sense_are_begun_anew(name, value):
+    loop = TrainingLoop(training())
+    loop.step()
+    records = loop.state().tensors | {f"record.{name}": torch.tensor(value, dtype=torch.float64)}
+    again = TrainingLoop(training(), Limit(steps=3), records=records)
+    assert again.seconds >= 0.0
+    assert len(list(again.run())) == 3
+    assert np.isfinite(again.curve.points).all()

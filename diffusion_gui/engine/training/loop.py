@@ -25,6 +25,8 @@ from diffusion_gui.engine.training.loss_curve import LossCurve
 from diffusion_gui.engine.training.options import SAVE_MINUTES
 from diffusion_gui.engine.training.trainer import State, Trainer, TrainStep
 
+FIRST_MINUTES = 0.5
+"""The first checkpoint of a training comes no later: what was learned soonest is lost most often."""
 RETRY_MINUTES = 1.0
 """After so long a checkpoint that could not be written is tried again."""
 _WINDOW = 50
@@ -64,6 +66,8 @@ class Progress:
     """Time spent training from the first step on, over all resumptions, pauses left out."""
     here: float
     """Of these, the seconds since the loop began."""
+    unsaved: float
+    """Of these, the seconds since the last checkpoint, or since the loop began."""
     left: float | None
     """Seconds until the limit; None without one."""
     memory: int | None
@@ -77,8 +81,8 @@ class Progress:
 class TrainingLoop:
     """Takes the steps of a trainer, one at each `next` of `run()`, and keeps what they found.
 
-    `save` is called with the whole state when `save_minutes` have gone by and at the end, in the
-    first of several processes only. `stop` may be called from any thread, and from a handler of a
+    `save` is called with the whole state within the first half minute, then whenever
+    `save_minutes` have gone by, and at the end; in the first of several processes only. `stop` may be called from any thread, and from a handler of a
     signal; all else belongs to the thread that runs.
     """
 
@@ -107,8 +111,8 @@ class TrainingLoop:
         self._save = save
         self._fingerprint = fingerprint(trainer.pictures)
         self._recall(records or {})
-        self._begun = self.seconds
-        self._next_save = self.seconds + 60.0 * save_minutes
+        self._begun = self._saved_at = self.seconds
+        self._next_save = self.seconds + 60.0 * min(save_minutes, FIRST_MINUTES)
         self._durations: deque[float] = deque(maxlen=_WINDOW)
         self._stop = threading.Event()
 
@@ -129,6 +133,11 @@ class TrainingLoop:
         finally:
             self.checkpoint()
 
+    @property
+    def here(self) -> float:
+        """Seconds spent training since the loop began, pauses left out."""
+        return self.seconds - self._begun
+
     def step(self) -> Progress:
         """Take one step, and make a checkpoint if it is time."""
         begin = time.perf_counter()
@@ -138,7 +147,7 @@ class TrainingLoop:
         self._durations.append(time.perf_counter() - begin)
         self.seconds += self._durations[-1]
         if self.seconds >= self._next_save:
-            self._save_meanwhile()
+            self.keep()
         return self._progress(last)
 
     def state(self) -> State:
@@ -161,10 +170,11 @@ class TrainingLoop:
             return
         if processes.share()[0] == 0:
             self._save(self.state())
-        self.saved, self.problem = self.trainer.step_number, ""
+        self.saved, self._saved_at, self.problem = self.trainer.step_number, self.seconds, ""
         self._next_save = self.seconds + 60.0 * self.save_minutes
 
-    def _save_meanwhile(self) -> None:
+    def keep(self) -> None:
+        """Make a checkpoint in between; one that fails is told by `problem` and tried again."""
         try:
             self.checkpoint()
         except EngineError as error:
@@ -179,7 +189,7 @@ class TrainingLoop:
         """Return the seconds until the limit, 0 when it is reached; None without one."""
         found: list[float] = []
         if self.limit.minutes is not None:
-            found.append(60.0 * self.limit.minutes - (self.seconds - self._begun))
+            found.append(60.0 * self.limit.minutes - self.here)
         if self.limit.steps is not None:
             steps = self.limit.steps - self.trainer.step_number
             found.append(steps / self._speed() if steps > 0 else 0.0)
@@ -196,7 +206,8 @@ class TrainingLoop:
             self.curve.smoothed or last.loss,
             self._speed(),
             self.seconds,
-            self.seconds - self._begun,
+            self.here,
+            self.seconds - self._saved_at,
             self._left(),
             memory_used(self.trainer.device),
             self.saved,
@@ -214,11 +225,12 @@ class TrainingLoop:
         levels = {name[7:]: value for name, value in kept.items() if name.startswith("levels.")}
         self.curve = LossCurve.of_arrays(curve)
         self.by_level.take(levels)
-        self.seconds = float(kept["seconds"]) if "seconds" in kept else 0.0
-        if "pictures" in kept and tuple(kept["pictures"].tolist()) != self._fingerprint:
+        spent, pictures = kept.get("seconds", np.zeros(())), kept.get("pictures", np.empty(0))
+        self.seconds = max(0.0, float(spent)) if spent.shape == () else 0.0
+        if pictures.shape == (2,) and tuple(pictures.tolist()) != self._fingerprint:
             count = len(self.trainer.pictures.pixels)
             self.notes = (
-                f"the {count:,} pictures are not the {int(kept['pictures'][0]):,} that the training"
+                f"the {count:,} pictures are not the {int(pictures[0]):,} that the training"
                 " began with: it goes on, but not as if it had never stopped",
             )
 

@@ -12,6 +12,7 @@ Numbers = NDArray[np.float64]
 MOST_POINTS = 2000
 SMOOTHING = 100
 """About how many of the latest steps the smoothed loss is the mean of."""
+_MOST_STRIDE = 2**40
 
 
 class LossCurve:
@@ -73,15 +74,14 @@ class LossCurve:
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Numbers], most: int = MOST_POINTS) -> LossCurve:
         """Return the curve of `arrays`; an empty one where they are missing or do not fit."""
-        curve = cls(most)
-        try:
-            steps, losses, smooth = arrays["points"].tolist()
-            begun = [(float(step), float(loss)) for step, loss in arrays["open"].tolist()]
-            stride, mean, weight = arrays["rest"].tolist()
-        except (KeyError, TypeError, ValueError):
+        curve, none = cls(most), np.empty(0)
+        points, begun, rest = (arrays.get(name, none) for name in ("points", "open", "rest"))
+        fits = points.ndim == begun.ndim == 2 and len(points) == 3 and begun.shape[1] == 2
+        if not fits or rest.shape != (3,) or not 1.0 <= rest[0] <= _MOST_STRIDE:
             return curve
-        curve.stride, curve._mean, curve._weight = max(1, int(stride)), mean, weight
-        curve._steps, curve._losses, curve._smooth, curve._open = steps, losses, smooth, begun
+        curve.stride, curve._mean, curve._weight = int(rest[0]), float(rest[1]), float(rest[2])
+        curve._steps, curve._losses, curve._smooth = points.tolist()
+        curve._open = [(step, loss) for step, loss in begun.tolist()]
         while len(curve._steps) >= curve.most:
             curve._halve()
         return curve

@@ -48,7 +48,7 @@ def holds_network(path: AnyPath) -> bool:
             return True
         index, scheduler = file / diffusers_unet.MODEL_INDEX, file / "scheduler"
         return index.is_file() and not scheduler.is_dir()
-    if file.suffix.lower() not in ENDINGS:
+    if file.suffix.lower() not in ENDINGS or not file.is_file():
         return False
     try:
         if file.stat().st_size > _LEAST_BYTES or is_own(file):
