@@ -20,7 +20,8 @@ from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.state.exporting import Exporter
 
 if TYPE_CHECKING:
-    from diffusion_gui.session.forward_export import Shot, Watch
+    from diffusion_gui.session.forward_export import Shot
+    from diffusion_gui.session.watch import Watch
 
 _THUMBNAIL = 96
 """Longest side in pixels of what hangs at the mouse during a drag."""

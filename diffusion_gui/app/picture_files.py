@@ -25,7 +25,8 @@ from diffusion_gui.state.exporting import Exporter
 
 if TYPE_CHECKING:
     from diffusion_gui.session.animation import Motion
-    from diffusion_gui.session.forward_export import Scene, Watch
+    from diffusion_gui.session.forward_export import Scene
+    from diffusion_gui.session.watch import Watch
 
 EXPORTS = ("exportFrame", "exportStrip", "exportSheet", "exportAnimation", "exportTensors")
 _PNG = "PNG picture (*.png)"

@@ -19,8 +19,8 @@ from diffusion_gui.state.exporting import Exporter
 from diffusion_gui.state.view_state import Look
 
 if TYPE_CHECKING:
-    from diffusion_gui.session.forward_export import Watch
     from diffusion_gui.session.restore import Restored
+    from diffusion_gui.session.watch import Watch
 
 _KEY = "restore#"
 """What the keys of such steps in the history begin with."""

@@ -17,7 +17,8 @@ from diffusion_gui.state.exporting import Exporter
 from diffusion_gui.state.run import Run
 
 if TYPE_CHECKING:
-    from diffusion_gui.session.forward_export import Shot, Watch
+    from diffusion_gui.session.forward_export import Shot
+    from diffusion_gui.session.watch import Watch
 
 COPIES = ("copyGrid", "copyRunPython", "copyRunDiffusers")
 _NOTHING = "There is nothing to export yet: press Run first"

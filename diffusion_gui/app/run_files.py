@@ -29,9 +29,9 @@ from diffusion_gui.state.run import Run
 if TYPE_CHECKING:
     from diffusion_gui.panels.sampling.export_dialogs import PicturesWish
     from diffusion_gui.panels.sampling.look_fields import LookFields
-    from diffusion_gui.session.forward_export import Watch
     from diffusion_gui.session.run_export import RunMotion
     from diffusion_gui.session.run_inputs import Carriage
+    from diffusion_gui.session.watch import Watch
 
 FILES = ("saveGrid", "exportRunPictures", "exportRunAnimation", "exportTrajectory", "exportNumbers")
 _FLOATS = "NumPy arrays (*.npz);;safetensors (*.safetensors)"

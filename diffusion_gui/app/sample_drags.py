@@ -21,7 +21,8 @@ from diffusion_gui.state.exporting import Exporter
 from diffusion_gui.state.run_view import Quantity
 
 if TYPE_CHECKING:
-    from diffusion_gui.session.forward_export import Shot, Watch
+    from diffusion_gui.session.forward_export import Shot
+    from diffusion_gui.session.watch import Watch
 
 
 @dataclass(frozen=True, slots=True, eq=False)

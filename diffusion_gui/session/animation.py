@@ -20,8 +20,9 @@ from diffusion_gui.session import video
 from diffusion_gui.session.export import METADATA_KEY
 from diffusion_gui.session.files import AnyPath, WatchedFile, atomic_write, check_target
 from diffusion_gui.session.format import encode
-from diffusion_gui.session.forward_export import IDLE, Scene, Watch, rendered
+from diffusion_gui.session.forward_export import Scene, rendered
 from diffusion_gui.session.png_parts import png_info
+from diffusion_gui.session.watch import IDLE, Watch
 
 KINDS = {".gif": "GIF", ".webp": "WEBP", ".apng": "PNG", ".png": "PNG", ".mp4": "MP4"}
 """The endings of animations; a .png is an .apng by its usual name."""

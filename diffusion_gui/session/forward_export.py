@@ -29,22 +29,12 @@ from diffusion_gui.session.format import View, encode
 from diffusion_gui.session.frame_sheet import Layout, Row, draw_rows
 from diffusion_gui.session.schedule_plot import describe
 from diffusion_gui.session.shared import shared
+from diffusion_gui.session.watch import IDLE, Watch
 
 USUAL_CELL, LEAST_CELL = 512, 32
 """Sides of a contact sheet's cells where pictures are noised at their own size, and at least."""
 _STEM_BYTES = 200
 """File systems take names of 255 bytes, and "-t1000-signal.png" comes behind the stem."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Watch:
-    """Who looks after a long job: `poll` may raise to end it, `progress` is told done and all."""
-
-    poll: Callable[[], None] = lambda: None
-    progress: Callable[[int, int], None] = lambda done, total: None
-
-
-IDLE = Watch()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,11 +22,12 @@ from diffusion_gui.session.animation import Reel, check_animation, check_size, s
 from diffusion_gui.session.export import CELL, METADATA_KEY, png_bytes, save_png, square_columns
 from diffusion_gui.session.files import AnyPath, atomic_write, check_target
 from diffusion_gui.session.format import View, encode
-from diffusion_gui.session.forward_export import IDLE, Shot, Watch
+from diffusion_gui.session.forward_export import Shot
 from diffusion_gui.session.frame_sheet import Layout, Row, draw_rows
 from diffusion_gui.session.numbered import numbers
 from diffusion_gui.session.run_folder import Folder, Written, write_folder
 from diffusion_gui.session.run_inputs import Carriage
+from diffusion_gui.session.watch import IDLE, Watch
 
 QUANTITIES = ("x_t", "x0_hat", "eps_hat")
 """What a frame shows, by the names of its fields."""

@@ -21,9 +21,9 @@ from diffusion_gui.engine.images import Pixels
 from diffusion_gui.engine.numerals import size
 from diffusion_gui.session.export import png_bytes
 from diffusion_gui.session.files import AnyPath, free_bytes
-from diffusion_gui.session.forward_export import Watch
 from diffusion_gui.session.numbered import check_folder, write_all
 from diffusion_gui.session.png_parts import png_info
+from diffusion_gui.session.watch import Watch
 
 MOST_CARRIED = 256 * 1024
 """Bytes of pictures that each of many files may carry."""

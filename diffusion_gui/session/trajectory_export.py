@@ -25,7 +25,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.session.files import AnyPath, WatchedFile, atomic_write, check_target, free_bytes
 from diffusion_gui.session.format import encode
-from diffusion_gui.session.forward_export import IDLE, Watch
+from diffusion_gui.session.watch import IDLE, Watch
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.samplers import Step

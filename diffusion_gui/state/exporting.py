@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.session.watch import Watch
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
-
-if TYPE_CHECKING:
-    from diffusion_gui.session.forward_export import Watch
 
 
 class Exporter(QObject):
@@ -42,8 +40,6 @@ class Exporter(QObject):
         """Do `work` in the thread, then hand what it returns to `then` in this one."""
 
         def run(job: Job) -> tuple[Callable[[Any], None], Any]:
-            from diffusion_gui.session.forward_export import Watch  # not before the first paint
-
             watch = Watch(job.poll, lambda done, total: self._mailbox.put((done, total)))
             result = work(watch)
             job.poll()

@@ -61,9 +61,9 @@ class FloatExport(QObject):
         experiment, count, device = run.experiment, last.index + 1, self._controller.device
 
         def work(job: Job, worker: SamplingWorker) -> _Written:
-            from diffusion_gui.session.forward_export import Watch
             from diffusion_gui.session.shared import shared
             from diffusion_gui.session.trajectory_export import save_trajectory
+            from diffusion_gui.session.watch import Watch
 
             watch = Watch(job.poll, lambda done, total: self._mailbox.put((done, total)))
             steps = worker.walk(job, experiment, device)

@@ -29,7 +29,7 @@ from diffusion_gui.engine.schedules import ScheduleSpec
 from diffusion_gui.panels.images.animation_dialog import AnimationDialog
 from diffusion_gui.session.export import METADATA_KEY, save_png, save_schedule
 from diffusion_gui.session.format import decode
-from diffusion_gui.session.forward_export import Watch
+from diffusion_gui.session.watch import Watch
 from diffusion_gui.state.sampling import RunState
 from diffusion_gui.state.settings import Settings
 

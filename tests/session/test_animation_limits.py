@@ -14,7 +14,8 @@ from diffusion_gui.engine.images import Picture
 from diffusion_gui.session import animation
 from diffusion_gui.session.animation import Motion, save_animation
 from diffusion_gui.session.format import View
-from diffusion_gui.session.forward_export import Scene, Subject, Watch
+from diffusion_gui.session.forward_export import Scene, Subject
+from diffusion_gui.session.watch import Watch
 
 REF = PictureRef("p", "p.png")
 MOTION = Motion(2, 10, False)

@@ -29,7 +29,6 @@ from diffusion_gui.session.forward_export import (
     Part,
     Scene,
     Subject,
-    Watch,
     file_stem,
     save_frame,
     save_sheet,
@@ -40,6 +39,7 @@ from diffusion_gui.session.forward_export import (
     tensors,
 )
 from diffusion_gui.session.frame_sheet import Layout, Row
+from diffusion_gui.session.watch import Watch
 
 SHAPE = (21, 33, 3)
 

@@ -30,7 +30,6 @@ from diffusion_gui.engine.trajectory import Frame
 from diffusion_gui.session import animation, run_folder
 from diffusion_gui.session.export import METADATA_KEY, png_bytes
 from diffusion_gui.session.format import decode, decode_saved
-from diffusion_gui.session.forward_export import Watch
 from diffusion_gui.session.png_parts import read_carried
 from diffusion_gui.session.run_export import (
     BETWEEN,
@@ -48,6 +47,7 @@ from diffusion_gui.session.run_export import (
 from diffusion_gui.session.run_folder import Written, expected_bytes
 from diffusion_gui.session.run_inputs import Carriage, RunInputs
 from diffusion_gui.session.trajectory_export import save_trajectory
+from diffusion_gui.session.watch import Watch
 
 SAMPLING = Sampling(model="gaussian", size=16, count=3, steps=5)
 FORKED = Experiment(
