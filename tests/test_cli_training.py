@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -77,6 +78,9 @@ def test_a_folder_is_learned_and_the_file_is_a_network_to_sample_from(pictures, 
     assert (header.name, header.step) == ("pictures", 3)
     assert len(load_file(training_path(output))["trained_sigmas"]) == 50
     assert {value.dtype for value in load_file(output).values()} == {torch.float16}
+    assert read_header(training_path(output)).precision == "float32"
+    _ok(pictures, "-o", output, "--steps", 4, "--resume")
+    assert {value.dtype for value in load_file(output).values()} == {torch.float16}
     store = NetworkStore()
     network = store.find(store.open_model(output))
     x = torch.randn(2, 3, 32, 32)
@@ -89,7 +93,7 @@ def test_a_training_in_two_parts_is_the_same_as_in_one(pictures, tmp_path):
     whole, parts = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     _ok(pictures, "-o", whole, "--steps", 5, *TINY)
     _ok(pictures, "-o", parts, "--steps", 2, *TINY)
-    _ok(pictures, "-o", parts, "--steps", 5, "--precision", "float32", "--resume")
+    _ok(pictures, "-o", parts, "--steps", 5, "--resume")
     _same(whole, parts)
     done = _ok(pictures, "-o", parts, "--steps", 5, "--resume")
     assert ": 5 steps" in done.stdout
@@ -116,7 +120,7 @@ def test_a_signal_saves_and_ends_it_with_one_line(pictures, tmp_path, monkeypatc
     assert line.endswith("; --resume goes on")
     assert signal.getsignal(number) is before
     monkeypatch.undo()
-    _ok("emoji", "-o", output, "--steps", 5, "--precision", "float32", "--resume")
+    _ok("emoji", "-o", output, "--steps", 5, "--resume")
     _ok("emoji", "-o", tmp_path / "b.safetensors", "--steps", 5, *TINY)
     _same(output, tmp_path / "b.safetensors")
 
@@ -128,14 +132,15 @@ def test_what_is_killed_loses_no_more_than_the_steps_since_the_last_checkpoint(t
                "-o", output, "--save-minutes", "0.01", *TINY]  # fmt: skip
     program = subprocess.Popen(list(map(str, command)), stderr=subprocess.PIPE, env=_ENVIRONMENT)
     until = time.monotonic() + 60.0
-    while not output.exists() and program.poll() is None and time.monotonic() < until:
-        time.sleep(0.02)
+    while not output.exists() and program.returncode is None and time.monotonic() < until:
+        with suppress(subprocess.TimeoutExpired):
+            program.wait(0.02)
     program.kill()
     _, errors = program.communicate()
     assert (program.returncode, errors) == (-signal.SIGKILL, b"")
     reached = read_header(training_path(output)).step
     assert reached > 0
-    _ok("emoji", "-o", output, "--steps", reached + 2, "--precision", "float32", "--resume")
+    _ok("emoji", "-o", output, "--steps", reached + 2, "--resume")
     assert read_header(output).step == reached + 2
 
 
@@ -204,6 +209,13 @@ def test_files_that_cannot_be_written_or_must_not_are_refused_before_it_begins(
     assert "add --resume to go on with it" in _train("emoji", "-o", output).stderr
     assert "no safetensors file" in _train("emoji", "-o", output, "--resume").stderr
     training_path(output).unlink()
+    assert (
+        "the name of its model, a.safetensors"
+        in _train("emoji", "-o", training_path(output)).stderr
+    )
+    output.touch()
+    assert "there is a model; choose another name" in _train("emoji", "-o", output).stderr
+    output.unlink()
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     assert "make room" in _train("emoji", "-o", output).stderr
     assert not list(tmp_path.iterdir())
@@ -213,11 +225,11 @@ def test_without_a_terminal_lines_say_where_it_is_and_what_was_not_saved(tmp_pat
     monkeypatch.setattr(progress, "_QUIET_SECONDS", 0.0)
     save, full = model_files.save_training, [True]
 
-    def scarce(path, state, name):
+    def scarce(path, state, name, half):
         if full[0]:
             full[0] = False
             raise EngineError("a.safetensors: cannot be written (no room)")
-        save(path, state, name)
+        save(path, state, name, half)
 
     monkeypatch.setattr(model_files, "save_training", scarce)
     monkeypatch.setattr("diffusion_gui.engine.training.loop.RETRY_MINUTES", 1e-9)

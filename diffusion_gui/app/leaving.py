@@ -1,11 +1,14 @@
-"""The question before the window closes on runs that a person has pinned, named or noted."""
+"""What comes before the window closes: a question about runs, and a training's checkpoint."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QMessageBox, QWidget
+
+from diffusion_gui.app.parts import Parts
+from diffusion_gui.state.training import TrainState
 
 MOST_TITLES = 3
 
@@ -31,3 +34,54 @@ class LeaveQuestion(QMessageBox):
         self.stay_button = self.addButton("Stay", QMessageBox.ButtonRole.RejectRole)
         self.setDefaultButton(self.stay_button)
         self.setEscapeButton(self.stay_button)
+
+
+class Leaving(QObject):
+    """Decides whether the window may close, and closes it later where it may not yet.
+
+    `said(text)` tells what it waits for; `kept` when the window stays, as a training could not be
+    saved and says so.
+    """
+
+    said = Signal(str)
+    kept = Signal()
+
+    def __init__(self, parts: Parts, window: QWidget) -> None:
+        super().__init__(window)
+        self._parts, self._window = parts, window
+        self._agreed = self._waits = False
+        parts.training.state_changed.connect(self._on_training)
+
+    def may_close(self) -> bool:
+        """Return whether nothing would be lost; else ask, or wait. A second try is believed."""
+        kept = [run.title for run in self._parts.sampling.runs if run.touched]
+        if kept and not self._agreed:
+            self._ask(kept)
+            return False
+        if self._parts.training.active and not self._waits:
+            self._waits = True
+            self.said.emit("The training is saved, then the window closes")
+            self._parts.training.stop()
+            return False
+        return True
+
+    @Slot()
+    def _agree(self) -> None:
+        self._agreed = True
+        self._window.close()
+
+    def _ask(self, titles: list[str]) -> None:
+        if self._window.findChild(LeaveQuestion) is None:
+            question = LeaveQuestion(titles, self._window)
+            question.accepted.connect(self._agree)
+            question.open()
+
+    @Slot()
+    def _on_training(self) -> None:
+        if not self._waits or self._parts.training.active:
+            return
+        self._waits = False
+        if self._parts.training.state is TrainState.FAILED:
+            self.kept.emit()
+        else:
+            self._window.close()

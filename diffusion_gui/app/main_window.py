@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QFileDialog, QMainWindow, QMessageBox, QSplitter, 
 
 from diffusion_gui import __version__
 from diffusion_gui.app.actions import build_menus
+from diffusion_gui.app.leaving import Leaving
 from diffusion_gui.app.network_files import NetworkFiles
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.app.picture_files import PictureFiles
@@ -59,6 +60,7 @@ class MainWindow(QMainWindow):
         self.run_files.set_menu(self.actions_by_name)
         name = f"theme{parts.theme.wish.capitalize()}"
         self.actions_by_name[name].setChecked(True)
+        self.leaving = Leaving(parts, self)
         self._bind()
         self.warming = Warming(parts.sampling, self)
         self.warming.ended.connect(self.sampling.prepare)
@@ -111,12 +113,15 @@ class MainWindow(QMainWindow):
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
         self.sampling.form.network_wished.connect(self.network_files.ask_file)
-        for speaker in (
-            self.schedule_files,
-            self.picture_files,
-            self.schedule.operations,
-        ):  # fmt: skip
-            speaker.said.connect(self.toolbar.say)
+        for said in (
+            self.schedule_files.said,
+            self.picture_files.said,
+            self.schedule.operations.said,
+            self.process.said,
+            self.leaving.said,
+        ):
+            said.connect(self.toolbar.say)
+        self.leaving.kept.connect(self.process.show_training)
         for of_runs in (self.run_files, self.sample_drags, self.network_files):
             of_runs.said.connect(self.sampling.told.say)
 
@@ -229,14 +234,6 @@ class MainWindow(QMainWindow):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.open()
 
-    def _ask_to_leave(self, titles: list[str]) -> None:
-        from diffusion_gui.app.leaving import LeaveQuestion
-
-        if self.findChild(LeaveQuestion) is None:
-            question = LeaveQuestion(titles, self)
-            question.accepted.connect(self.leave)
-            question.open()
-
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Play by Space and move t by the arrows, wherever the focus has no use for them."""
         view, step = self._parts.view, _TIME_KEYS.get(Qt.Key(event.key()))
@@ -267,14 +264,9 @@ class MainWindow(QMainWindow):
         self.close()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Remember the layout and end the background threads before anything is destroyed.
-
-        Where runs would be lost that a person pinned, named or noted, ask first.
-        """
-        kept = [run for run in self._parts.sampling.runs if run.touched]
-        if kept and not self._sure:
+        """Remember the layout and end the background threads before anything is destroyed."""
+        if not self._sure and not self.leaving.may_close():
             event.ignore()
-            self._ask_to_leave([run.title for run in kept])
             return
         settings = self._parts.settings
         settings.save_layout("window", self.saveGeometry())
@@ -289,6 +281,7 @@ class MainWindow(QMainWindow):
         self.sample_drags.shutdown()
         self.run_files.shutdown()
         self.network_files.shutdown()
+        self.process.shutdown()
         self._parts.shutdown()
         super().closeEvent(event)
 

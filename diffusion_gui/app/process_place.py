@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Slot
+from PySide6.QtCore import QSize, Signal, Slot
 from PySide6.QtWidgets import QStackedWidget
 
 from diffusion_gui.app.parts import Parts
@@ -24,7 +24,9 @@ _TOOLTIPS = (
 
 
 class ProcessPlace(QStackedWidget):
-    """The training panel is built when it is first asked for."""
+    """The training panel is built when it is first asked for; `said(text)` tells what was done."""
+
+    said = Signal(str)
 
     def __init__(self, parts: Parts, sampling: SamplingPanel) -> None:
         super().__init__()
@@ -57,7 +59,13 @@ class ProcessPlace(QStackedWidget):
             self.addWidget(panel)
             self.files = TrainingFiles(parts, panel)
             self.files.sampled.connect(self.show_sampling)
+            self.files.said.connect(self.said)
         return self._training
+
+    def shutdown(self) -> None:
+        """End the background thread."""
+        if self._training is not None:
+            self.files.shutdown()
 
     @Slot(int)
     def show_place(self, place: int) -> None:

@@ -26,8 +26,8 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI
 from diffusion_gui.engine.schedules import Schedule, build
 from diffusion_gui.engine.training.options import SAVE_MINUTES, Levels, TrainOptions, Weighting
-from diffusion_gui.session.files import check_room, check_target
-from diffusion_gui.session.model_header import ENDINGS, training_path
+from diffusion_gui.session.files import check_room, check_target, sweep
+from diffusion_gui.session.model_header import ENDINGS, TRAINING_ENDING, training_path
 from diffusion_gui.session.training_sets import TrainingSet, bundled_set, folder_set
 
 if TYPE_CHECKING:
@@ -137,9 +137,12 @@ def _schedule(
 def _check_files(wish: _Wish) -> None:
     """Raise EngineError where the files cannot be written, before a long job begins.
 
-    A training that is there already is not begun anew.
+    What is there already is hours of work, and not replaced.
     """
     check_target(wish.output, ENDINGS)
+    if (name := wish.output.name).endswith(TRAINING_ENDING):
+        model = name.removesuffix(TRAINING_ENDING) + ENDINGS[0]
+        raise EngineError(f"{wish.output}: trainings end so; give the name of its model, {model}")
     beside = training_path(wish.output)
     there = beside.exists()
     if wish.resume and not there:
@@ -148,6 +151,9 @@ def _check_files(wish: _Wish) -> None:
         raise EngineError(
             f"{beside}: there is a training; add --resume to go on with it, or choose another name"
         )
+    if wish.output.exists() and not wish.resume:
+        raise EngineError(f"{wish.output}: there is a model; choose another name, or remove it")
+    sweep(beside.parent)
     check_room(beside, beside.stat().st_size if there else _BYTES * parameters(wish.config))
 
 
@@ -157,7 +163,10 @@ def _prepared(wish: _Wish, device: torch.device, limit: Limit) -> TrainingLoop:
     from diffusion_gui.session.model_files import read_training, save_model, save_training
 
     beside = training_path(wish.output)
-    state = read_training(beside)[0] if wish.resume else None
+    state, half = None, wish.half
+    if wish.resume:
+        state, header = read_training(beside)
+        half = half or header.half
     pictures = _pictures(wish, state)
     for problem in pictures.problems[:_MOST_NAMED]:
         _tell(f"left out: {problem}")
@@ -165,8 +174,8 @@ def _prepared(wish: _Wish, device: torch.device, limit: Limit) -> TrainingLoop:
         _tell(f"left out: {more:,} more")
 
     def save(reached: State) -> None:
-        save_training(beside, reached, pictures.name)
-        save_model(wish.output, reached, pictures.name, wish.half)
+        save_training(beside, reached, pictures.name, half)
+        save_model(wish.output, reached, pictures.name, half)
 
     trainer = _trainer(wish, state, pictures, device)
     records = state.tensors if state is not None else None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,6 +18,9 @@ from diffusion_gui.engine.errors import EngineError
 
 AnyPath = str | os.PathLike[str]
 _BLOCK = 1024**2
+_PART = re.compile(r"\.[0-9a-f]{16}\.part")
+_LEFT_SECONDS = 3600.0
+"""Nobody writes a file any more that was not touched for so long."""
 
 
 def check_target(path: AnyPath, endings: Collection[str] = ()) -> Path:
@@ -60,7 +66,7 @@ def check_room(path: AnyPath, need: int) -> None:
     """Raise EngineError where a file of `need` bytes cannot be made; an empty one is tried."""
     target = check_target(path)
     check_free(target, need)
-    trial = target.with_name(f".{secrets.token_hex(8)}.part")
+    trial = _part_of(target)
     try:
         trial.touch(exist_ok=False)
         trial.unlink()
@@ -80,7 +86,7 @@ def atomic_write(
     refuses.
     """
     target = Path(os.path.realpath(check_target(path)))
-    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    part = _part_of(target)
     try:
         with part.open("xb") as file:
             write(file)
@@ -93,6 +99,18 @@ def atomic_write(
         raise EngineError(f"{path}: cannot be written ({reason}); choose another place") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def sweep(folder: AnyPath) -> None:
+    """Remove what programs that were killed have left of files they wrote, an hour ago or more."""
+    with suppress(OSError):
+        for file in Path(folder).iterdir():
+            if _PART.fullmatch(file.name) and time.time() - file.stat().st_mtime > _LEFT_SECONDS:
+                file.unlink()
+
+
+def _part_of(target: Path) -> Path:
+    return target.with_name(f".{secrets.token_hex(8)}.part")
 
 
 def digest(path: AnyPath, poll: Callable[[], None] = lambda: None) -> str:

@@ -15,6 +15,7 @@ import msgspec
 import torch
 from torch import Tensor
 
+from diffusion_gui.engine.denoisers.network import Precision
 from diffusion_gui.engine.denoisers.unet import UNet
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.training.trainer import State
@@ -45,9 +46,11 @@ def save_model(path: AnyPath, state: State, name: str = "", half: bool = False) 
     _write(path, tensors, _header(MODEL, state, name))
 
 
-def save_training(path: AnyPath, state: State, name: str = "") -> None:
-    """Write a whole training; raises as `save_model` does."""
-    _write(path, state.tensors, _header(TRAINING, state, name))
+def save_training(path: AnyPath, state: State, name: str = "", half: bool = False) -> None:
+    """Write a whole training; `half` is kept for its models. Raises as `save_model` does."""
+    header = _header(TRAINING, state, name)
+    kept = msgspec.structs.replace(header, precision=str(state.precision or ""), half=half)
+    _write(path, state.tensors, kept)
 
 
 def read_model(path: AnyPath) -> tuple[UNet, Header]:
@@ -79,7 +82,8 @@ def read_training(path: AnyPath) -> tuple[State, Header]:
             f"{path}: this is a finished model, not a training that can be resumed; choose the"
             " file ending in .training.safetensors"
         )
-    return State(header.network, header.training, header.step, tensors), header
+    precision = Precision(header.precision) if header.precision else None
+    return State(header.network, header.training, header.step, tensors, precision), header
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

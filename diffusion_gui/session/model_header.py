@@ -17,8 +17,10 @@ from diffusion_gui.engine.training.options import TrainOptions
 from diffusion_gui.session.files import AnyPath
 
 ENDINGS = (".safetensors",)
+TRAINING_ENDING = ".training.safetensors"
 KEY = "diffusion_gui"
 MODEL, TRAINING = "model", "training"
+PRECISIONS = ("", "float32", "bfloat16", "float16")
 MOST_BYTES = 2 * 1024**3
 """A network of this program's takes some 30 MB, its training 120."""
 
@@ -33,13 +35,17 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Steps it was trained for."""
     name: str = ""
     """What it was trained on, for the model list."""
+    precision: str = ""
+    """What a training's products are made in; "" for what suits the device."""
+    half: bool = False
+    """Whether the model beside a training is written in float16."""
     version: int = 1
 
 
 def training_path(model: AnyPath) -> Path:
     """Return where the training of a model file lies: beside it."""
     target = Path(model)
-    return target.with_name(f"{target.stem}.training.safetensors")
+    return target.with_name(target.stem + TRAINING_ENDING)
 
 
 def read_header(path: AnyPath) -> Header:
@@ -85,6 +91,8 @@ def header_of(path: AnyPath, metadata: Mapping[str, str] | None) -> Header:
         )
     if header.kind not in (MODEL, TRAINING):
         raise EngineError(f"{path}: its header says that it is of the kind {header.kind!r}")
+    if header.precision not in PRECISIONS:
+        raise EngineError(f"{path}: its header says that its precision is {header.precision!r}")
     if header.step < 0:
         raise EngineError(f"{path}: its header says that it was trained for {header.step} steps")
     try:

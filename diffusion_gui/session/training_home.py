@@ -8,20 +8,31 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from diffusion_gui.engine.errors import EngineError
-from diffusion_gui.session.files import AnyPath, atomic_write
-from diffusion_gui.session.model_header import TRAINING, Header, read_header
+from diffusion_gui.session.files import AnyPath, atomic_write, check_free, check_target
+from diffusion_gui.session.model_header import (
+    TRAINING,
+    TRAINING_ENDING,
+    Header,
+    opened,
+    read_header,
+)
 from diffusion_gui.session.training_plan import ENDING, Plan, read_plan, write_plan
+from diffusion_gui.session.watch import IDLE, Watch
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.training.trainer import State
 
-MODEL_ENDING, TRAINING_ENDING = ".safetensors", ".training.safetensors"
+MODEL_ENDING = ".safetensors"
 FOLDER = "trainings"
+LEVELS = "trained_sigmas"
+_BLOCK = 4 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,8 @@ class Resumable:
     header: Header
     plan: Plan | None
     """None where it was made elsewhere."""
+    sigmas: NDArray[np.float64] | None = None
+    """Noise levels that it is trained at, where they were those of a schedule."""
 
 
 def resumable(path: AnyPath) -> Resumable:
@@ -88,7 +101,7 @@ def resumable(path: AnyPath) -> Resumable:
         plan = read_plan(files.plan)
     except EngineError:
         plan = None
-    return Resumable(files, header, plan)
+    return Resumable(files, header, plan, _sigmas(path))
 
 
 def newest(folder: AnyPath) -> Resumable | None:
@@ -114,19 +127,29 @@ def new_files(folder: AnyPath, name: str) -> Files:
         number += 1
 
 
-def copy(files: Files, path: AnyPath) -> Files:
+def copy(files: Files, path: AnyPath, watch: Watch = IDLE) -> Files:
     """Copy a model and its training to another place, each whole or not at all; raises EngineError.
 
-    The plan stays: it tells where the pictures of this user lie.
+    The plan stays: it tells where the pictures of this user lie. `watch` is told of the bytes
+    that are copied, and may end it.
     """
     target = Files.of(path)
-    for source, to in ((files.training, target.training), (files.model, target.model)):
-        try:
-            content = source.read_bytes()
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise EngineError(f"{source}: cannot be read ({reason}); train a step first") from None
-        atomic_write(to, partial(_write, content))
+    pairs = ((files.training, target.training), (files.model, target.model))
+    total = sum(_size(source) for source, _ in pairs)
+    done = 0
+    for source, to in pairs:
+        check_free(check_target(to), _size(source))
+
+        def write(file: BinaryIO, source: Path = source) -> None:
+            nonlocal done
+            with source.open("rb") as content:
+                while block := content.read(_BLOCK):
+                    file.write(block)
+                    done += len(block)
+                    watch.poll()
+                    watch.progress(done, total)
+
+        atomic_write(to, write, watch.poll)
     return target
 
 
@@ -147,8 +170,20 @@ def _listed(folder: AnyPath) -> list[os.DirEntry[str]]:
         return []
 
 
-def _write(content: bytes, file: BinaryIO) -> None:
-    file.write(content)
+def _sigmas(path: AnyPath) -> NDArray[np.float64] | None:
+    """Return the levels that a training was begun with, None for those of a density."""
+    with opened(path, "np") as file:
+        if LEVELS not in file.keys():  # noqa: SIM118
+            return None
+        return np.asarray(file.get_tensor(LEVELS), np.float64).reshape(-1)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise EngineError(f"{file}: cannot be read ({reason}); train a step first") from None
 
 
 def _written(file: Path) -> float:

@@ -19,6 +19,7 @@ from diffusion_gui.engine.training.shapes import SHAPES
 from diffusion_gui.session.files import AnyPath, atomic_write
 
 ENDING = ".plan.json"
+_MOST_BYTES = 1024**2
 
 
 class Source(StrEnum):
@@ -58,6 +59,21 @@ class Plan:
             return Path(self.folder).name or self.folder
         return "emoji" if self.source is Source.EMOJI else "tray"
 
+    def check(self) -> None:
+        """Raise EngineError for what no training can be told."""
+        self.options.check()
+        wrong = {
+            f"no network is called {self.shape!r}": self.shape not in SHAPES,
+            "size must be 8 to 1024 pixels": not 8 <= self.size <= 1024,
+            "minutes must be above 0": self.minutes is not None and not 0.0 < self.minutes <= 1e6,
+            "steps must be 1 to 1,000,000,000": self.steps is not None
+            and not 1 <= self.steps <= 10**9,
+            "save_minutes must be above 0": not 0.0 < self.save_minutes <= 1e6,
+        }
+        for problem, holds in wrong.items():
+            if holds:
+                raise EngineError(f"training: {problem}")
+
 
 def write_plan(path: AnyPath, plan: Plan) -> None:
     """Write a plan, whole or not at all; raises EngineError where that cannot be."""
@@ -68,10 +84,11 @@ def write_plan(path: AnyPath, plan: Plan) -> None:
 def read_plan(path: AnyPath) -> Plan:
     """Return a plan from its file; raises EngineError where there is none to be had."""
     try:
-        plan = msgspec.json.decode(Path(path).read_bytes(), type=Plan)
-        plan.options.check()
-    except (OSError, msgspec.DecodeError) as error:
+        with Path(path).open("rb") as file:
+            plan = msgspec.json.decode(file.read(_MOST_BYTES), type=Plan)
+        plan.check()
+        if plan.network is not None:
+            plan.network.check()
+    except (OSError, msgspec.DecodeError, EngineError) as error:
         raise EngineError(f"{path}: the plan of this training cannot be read: {error}") from None
-    if plan.shape not in SHAPES:
-        raise EngineError(f"{path}: no network is called {plan.shape!r}")
     return plan

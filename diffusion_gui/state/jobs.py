@@ -9,6 +9,7 @@ dropped while running would abort the process.
 from __future__ import annotations
 
 import itertools
+import logging
 import math
 import threading
 import time
@@ -18,6 +19,8 @@ from typing import Any
 from PySide6.QtCore import QObject, Qt, QThread, QTimer, Signal, Slot
 
 from diffusion_gui.engine.errors import Cancelled, EngineError, ran_out_of_memory
+
+_log = logging.getLogger(__name__)
 
 
 class Job:
@@ -73,15 +76,26 @@ class Job:
             self._allowed = (self._allowed or 0) + 1
             self._turn.notify_all()
 
-    def wait_turn(self) -> None:
-        """Called by the work before each step: waits while paused, raises Cancelled."""
-        begin = time.perf_counter()
-        with self._turn:
-            self._turn.wait_for(lambda: self._allowed != 0 or self._cancelled.is_set())
+    def wait_turn(self, on_hold: Callable[[], None] = lambda: None) -> None:
+        """Called by the work before each step: waits while paused, raises Cancelled.
+
+        It never waits but that `on_hold` was called before.
+        """
+        if not self._takes_turn():
+            on_hold()
+            begin = time.perf_counter()
+            with self._turn:
+                self._turn.wait_for(self._takes_turn)
             self.waited += time.perf_counter() - begin
+        self.poll()
+
+    def _takes_turn(self) -> bool:
+        """Take the turn if there is one; returns whether the work goes on."""
+        with self._turn:
+            goes_on = self._allowed != 0 or self._cancelled.is_set()
             if self._allowed:
                 self._allowed -= 1
-        self.poll()
+        return goes_on
 
 
 def reason(error: Exception, mend: str = "") -> str:
@@ -106,6 +120,8 @@ class _Worker(QObject):
         except Cancelled:
             pass
         except Exception as error:
+            if job.cancelled:
+                _log.warning("what was cancelled ended with: %s", error)
             self.failed.emit(job, error)
         finally:
             self.ended.emit(job)

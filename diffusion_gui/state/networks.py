@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal, Slot
 
@@ -34,6 +35,7 @@ class Networks(QObject):
         self.open: Callable[[str, str, str], Opened] = open_file
         """Opens a path, a name or "", a use or ""; raises EngineError where there is no network."""
         self._settings = settings
+        self._recalled: frozenset[str] = frozenset()
         self._runner = JobRunner("networks", self)
         self._runner.done.connect(self._on_recalled)
 
@@ -68,6 +70,10 @@ class Networks(QObject):
         if old is None:
             self.added.emit(ref)
 
+    def expect(self, path: Path) -> None:
+        """Let a file that is still to be written be opened at the next start, however this ends."""
+        self._remember(NetworkRef("", "", str(path)))
+
     def _remember(self, ref: NetworkRef) -> None:
         """Let the file of a network be opened again at the next start."""
         if self._settings is not None and ref.source:
@@ -75,6 +81,7 @@ class Networks(QObject):
             self._settings.networks = [*others, ref.source]
             uses = self._settings.network_uses | {ref.source: ref.use}
             self._settings.network_uses = uses
+            self._settings.sync()
 
     def recall(self) -> None:
         """Take in the networks that were opened before, in a thread."""
@@ -82,6 +89,7 @@ class Networks(QObject):
             return
         uses = self._settings.network_uses
         paths = {path: uses.get(path, "") for path in self._settings.networks}
+        self._recalled = frozenset(paths)
         self._runner.submit(lambda job: _opened(paths, self.open, job))
 
     @Slot(object)
@@ -94,7 +102,9 @@ class Networks(QObject):
             if newest is not None:
                 self.store.add(ref, newest)
         if self._settings is not None:
-            self._settings.networks = [ref.source for ref in self.refs if ref.source]
+            there = {ref.source for ref in self.refs}
+            known = self._settings.networks
+            self._settings.networks = [p for p in known if p in there or p not in self._recalled]
         if found:
             self.changed.emit()
 

@@ -6,7 +6,6 @@ finished networks on the way out. The other side is `training_worker.py`.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -149,12 +148,20 @@ class TrainingController(QObject):
         self._on_data()
 
     def pause(self) -> None:
-        """Hold the training after the step under way."""
+        """Hold the training after the step under way, with a checkpoint."""
         job = self._runner.job
         if self.state is TrainState.RUNNING and job is not None:
+            self.keep()
             job.pause()
+            if self.waiting:  # held already: one step more, and it sees that it shall be saved
+                job.allow_step()
             self.waiting = False
             self._set_state(TrainState.PAUSED, self.message)
+
+    def keep(self) -> None:
+        """Have what was learned saved after the step under way."""
+        if self._order is not None:
+            self._order.keep.set()
 
     def resume(self) -> None:
         """Go on with a paused training, as soon as no run of the reverse process is under way."""
@@ -175,14 +182,6 @@ class TrainingController(QObject):
             job.resume()
         elif self.state is TrainState.LOADING:
             self._end(TrainState.STOPPED)
-
-    def save_as(self, path: str) -> None:
-        """Copy the model and the training, as they were saved last, to another place."""
-        if self.files is not None:
-            try:
-                training_home.copy(self.files, path)
-            except EngineError as error:
-                self._set_state(self.state, str(error))
 
     def shutdown(self) -> None:
         """End the training with a checkpoint, and the threads; safe to call twice."""
@@ -210,6 +209,8 @@ class TrainingController(QObject):
             self.files = plans.opened.files
         files, resumes = self.files, plans.opened is not None
         pictures, schedule = data.set.pictures, self._document.schedule
+        plans.fix_levels()
+        self._networks.expect(files.model)
         order = TrainingOrder(plans.plan, pictures, schedule, files, resumes, files.stem)
         self._order = order
         self._runner.submit(TrainingWorker(order, self._numbers.put, self._others.put).train)
@@ -282,8 +283,7 @@ class TrainingController(QObject):
         self.plans.locked = False
         self._set_state(state, line)
         if trained and self.files is not None:
-            with suppress(EngineError):  # where nothing was learned yet
-                self.plans.go_on_from(training_home.resumable(self.files.training))
+            self.plans.settle(self.files)
 
     def _set_state(self, state: TrainState, message: str = "") -> None:
         self.state, self.message = state, message

@@ -5,17 +5,22 @@ Pictures are read in a thread of their own, from the moment that somebody looks 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtCore import QObject, Signal, Slot
 
 from diffusion_gui.engine.denoisers.unet_config import parameters
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.training.densities import levels_of
+from diffusion_gui.engine.training.options import Levels
 from diffusion_gui.session import training_home
 from diffusion_gui.session.picture_store import PictureStore
-from diffusion_gui.session.training_home import Resumable
+from diffusion_gui.session.training_home import Files, Resumable
 from diffusion_gui.session.training_plan import Plan, Source
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
@@ -44,6 +49,8 @@ class TrainingPlans(QObject):
         self.opened: Resumable | None = None
         """The training that the next one goes on from; None: from random weights."""
         self.locked = False
+        self.sigmas: NDArray[np.float64] | None = None
+        """Levels of the training at hand, where those of a schedule were fixed when it began."""
         self.data: Found | None = None
         self.reading: tuple[int, int] | None = None
         """Pictures read, of how many (0 while they are searched); None while none are."""
@@ -97,14 +104,26 @@ class TrainingPlans(QObject):
             raise EngineError("a training is under way: stop it before another is opened")
         self.go_on_from(training_home.resumable(path))
 
+    def settle(self, files: Files) -> None:
+        """Plan to go on with a training that has ended, if anything of it was saved."""
+        self.sigmas = None
+        with suppress(EngineError):
+            self.go_on_from(training_home.resumable(files.training))
+
     def go_on_from(self, found: Resumable) -> None:
         """Plan to go on with a training."""
         shape = replace(found.header.network, words=())
-        self.opened = found
+        self.opened, self.sigmas = found, found.sigmas
         plan = found.plan or self.plan
         self._set(
             replace(plan, size=shape.size, network=shape, options=found.header.training), told=True
         )
+
+    def fix_levels(self) -> None:
+        """Stay with the levels of the schedule in the editor: a training over them begins."""
+        if self.sigmas is None and self.plan.options.levels is Levels.SCHEDULE:
+            self.sigmas = levels_of(self._document.schedule)
+            self.changed.emit()
 
     def newest(self) -> Resumable | None:
         """Return the training of this user that was saved last, if there is one."""
@@ -113,7 +132,7 @@ class TrainingPlans(QObject):
     def begin_anew(self) -> None:
         """Plan a training from random weights again."""
         if not self.locked and self.opened is not None:
-            self.opened = None
+            self.opened = self.sigmas = None
             self._set(replace(self.plan, network=None), told=True)
 
     def shutdown(self) -> None:

@@ -11,12 +11,14 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from diffusion_gui.engine.errors import EngineError, ran_out_of_memory
 from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.engine.torch_loading import import_torch
 from diffusion_gui.engine.training.copies import ProgressSamples
+from diffusion_gui.session.files import sweep
 from diffusion_gui.session.training_home import Files
 from diffusion_gui.session.training_plan import Plan
 from diffusion_gui.state.jobs import Job
@@ -52,6 +54,8 @@ class TrainingOrder:
     id: str = field(default_factory=lambda: secrets.token_hex(4))
     stop: threading.Event = field(default_factory=threading.Event)
     """Set to end with a checkpoint; a job that is held must be let go on."""
+    keep: threading.Event = field(default_factory=threading.Event)
+    """Set to have a checkpoint made after the step under way, before a job is held."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,8 +93,9 @@ class TrainingWorker:
         self._order = order
         self._plan = order.plan
         self._put_numbers, self._put = put_numbers, put
-        self._told = ""
-        self._last: Progress | None = None
+        self._minutes = order.plan.minutes
+        """What is left of them when memory ran out."""
+        self._told: tuple[str, ...] = ()
         self._sampled = -1.0
         self._curves_at = 0.0
         self._device: torch.device
@@ -107,14 +112,14 @@ class TrainingWorker:
         device.leave_a_core_free()
         self._device = device.choose(self._plan.device)
         self._described = device.describe(self._device)
-        loop: TrainingLoop | None = self._loop(self._begin())
+        sweep(self._order.files.model.parent)
+        loop: TrainingLoop | None = self._loop(self._read() if self._order.resume else None)
         while loop is not None:
             loop = self._run(job, loop)
         return self._order.stop.is_set()
 
-    def _begin(self) -> State | None:
-        if not self._order.resume:
-            return None
+    def _read(self) -> State:
+        """Return the training as it was saved last."""
         from diffusion_gui.session.model_files import read_training
 
         state, _ = read_training(self._order.files.training)
@@ -130,7 +135,7 @@ class TrainingWorker:
             trainer = Trainer(pictures, config, plan.options, self._device, self._sigmas())
         else:
             trainer = Trainer.of_state(self._with_sigmas(state), pictures, self._device)
-        limit = Limit(plan.steps, plan.minutes)
+        limit = Limit(plan.steps, self._minutes)
         records = state.tensors if state is not None else None
         return TrainingLoop(trainer, limit, self._save, plan.save_minutes, records)
 
@@ -154,12 +159,11 @@ class TrainingWorker:
         """Let a loop run to its end; returns the one to go on with where memory ran out."""
         try:
             with closing(loop.run()) as steps:
-                for progress in steps:
-                    self._tell(loop, progress)
-                    if job.held and not self._order.stop.is_set():
-                        self._tell(loop, progress, at_once=True)
-                        self._publish(loop.trainer)
-                    job.wait_turn()
+                for _ in steps:
+                    if not job.held:
+                        self._keep_if_wished(loop)
+                    self._tell(loop)
+                    job.wait_turn(partial(self._on_hold, loop))
                     if self._order.stop.is_set():
                         loop.stop()
         except Exception as error:
@@ -167,13 +171,27 @@ class TrainingWorker:
                 raise
             return self._with_less(loop, error)
         if loop.trainer.step_number:
-            self._tell(loop, None, at_once=True)
+            self._tell(loop, at_once=True)
             self._draw(loop)
             self._publish(loop.trainer, saved=True)
         return None
 
+    def _on_hold(self, loop: TrainingLoop) -> None:
+        """Let everything be known, and kept, of a training that stands still."""
+        self._keep_if_wished(loop)
+        self._tell(loop, at_once=True)
+        self._publish(loop.trainer)
+
+    def _keep_if_wished(self, loop: TrainingLoop) -> None:
+        if self._order.keep.is_set():
+            self._order.keep.clear()
+            loop.keep()
+
     def _with_less(self, loop: TrainingLoop, error: Exception) -> TrainingLoop:
-        """Go on with half of the batch; raises EngineError where that is nothing."""
+        """Go on with half of the batch; raises EngineError where that is nothing.
+
+        Where memory ran out while the weights were changed, it goes on from the last checkpoint.
+        """
         import torch
 
         batch = self._plan.options.batch
@@ -181,26 +199,26 @@ class TrainingWorker:
             raise EngineError(
                 "not enough memory for a batch of 1; choose a smaller network or size"
             ) from error
-        state = loop.state()
-        limit = loop.limit
-        if limit.minutes is not None:
-            spent = loop.seconds / 60.0
-            self._plan = replace(self._plan, minutes=max(limit.minutes - spent, 0.1))
+        state = loop.state() if loop.trainer.whole else self._read() if loop.saved else None
+        if self._minutes is not None:
+            self._minutes = max(self._minutes - loop.here / 60.0, 0.1)
         del loop
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         options = replace(self._plan.options, batch=batch // 2)
         self._plan = replace(self._plan, options=options)
-        self._told = f"not enough memory for a batch of {batch}: goes on with {batch // 2}"
-        return self._loop(replace(state, options=options))
+        self._told = (f"not enough memory for a batch of {batch}: goes on with {batch // 2}",)
+        return self._loop(replace(state, options=options) if state is not None else None)
 
     # --- what goes out ------------------------------------------------------------------------
 
-    def _tell(self, loop: TrainingLoop, progress: Progress | None, at_once: bool = False) -> None:
+    def _tell(self, loop: TrainingLoop, at_once: bool = False) -> None:
         """Put the numbers, and samples when it is time."""
         now = time.perf_counter()
-        progress = self._last = progress or self._last
-        if progress is None or (not at_once and now < self._curves_at):
+        if not at_once and now < self._curves_at:
+            return
+        progress = loop.progress
+        if progress is None:
             return
         self._curves_at = now + CURVES_SECONDS
         levels = loop.by_level
@@ -212,7 +230,7 @@ class TrainingWorker:
                 loop.curve.points,
                 (levels.centres, levels.mean),
                 levels.weight,
-                self._told,
+                "; ".join((*self._told, *loop.notes)),
             )
         )
         if self._due(loop.seconds):

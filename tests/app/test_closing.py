@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -14,7 +15,10 @@ from pytestqt.qtbot import QtBot
 from diffusion_gui.app.leaving import LeaveQuestion
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
+from diffusion_gui.engine.denoisers.unet_config import UNetConfig
+from diffusion_gui.engine.training.options import TrainOptions
 from diffusion_gui.state.sampling import RunState
+from diffusion_gui.state.training import TrainState
 
 TIMEOUT = 60_000
 SECONDS = 90
@@ -126,3 +130,32 @@ def test_closing_ends_a_run_that_is_paused_and_a_model_that_is_being_built(
     assert parts.sampling.state is RunState.PAUSED
     window.close()
     assert not parts.sampling._thread._runner._thread.isRunning()
+
+
+def test_closing_waits_until_a_training_is_saved_and_stays_where_it_cannot_be(
+    window: MainWindow, parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = parts.training
+    network, options = UNetConfig(32, 8, (16,), 1, 16), TrainOptions(batch=4)
+    training.plans.change(network=network, options=options, minutes=None)
+
+    def begin() -> None:
+        training.start()
+        qtbot.waitUntil(lambda: training.state is TrainState.RUNNING, timeout=TIMEOUT)
+
+    def full(_file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    begin()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert not window.close()
+        qtbot.waitUntil(lambda: not training.active, timeout=TIMEOUT)
+        assert window.isVisible()
+        assert "No space left" in window.process.training.bar.text
+        assert window.process.currentWidget() is window.process.training
+    begin()
+    assert not window.close()
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=TIMEOUT)
+    assert training.state is TrainState.STOPPED
+    assert training.plans.opened is not None

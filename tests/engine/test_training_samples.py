@@ -13,7 +13,7 @@ from diffusion_gui.engine.schedules import build_preset
 from diffusion_gui.engine.training import progress_samples
 from diffusion_gui.engine.training.copies import COUNT, ProgressSamples
 from diffusion_gui.engine.training.data import PictureSet
-from diffusion_gui.engine.training.densities import density
+from diffusion_gui.engine.training.densities import density, levels_of
 from diffusion_gui.engine.training.noise_levels import draw, even, sigmas_of
 from diffusion_gui.engine.training.options import Levels, TrainOptions, Weighting
 from diffusion_gui.engine.training.params import PARAMS, values_of, with_values
@@ -78,7 +78,7 @@ def test_samples_depend_on_weights_and_captions_alone() -> None:
 def test_the_density_is_that_of_the_levels_that_are_drawn(levels: Levels) -> None:
     schedule = build_preset("cosine", T=1000)
     options = TrainOptions(levels=levels)
-    shown = density(options, schedule)
+    shown = density(options, levels_of(schedule))
     step = shown.at[1] - shown.at[0]
     assert shown.values.sum() * step == pytest.approx(1.0, abs=0.03)
     generator = torch.Generator().manual_seed(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QFileDialog, QLabel
+from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -113,9 +113,28 @@ def test_a_model_is_saved_elsewhere_and_its_training_opened_there(
     _ended(qtbot, parts)
     target = tmp_path / "mine.safetensors"
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(target), ""))
-    qtbot.mouseClick(panel.save, LEFT)
-    assert target.is_file()
     opened = tmp_path / "mine.training.safetensors"
+    for answer, content in (("Keep", b"of another"), ("Replace", None)):
+        opened.write_bytes(b"of another")
+        qtbot.mouseClick(panel.save, LEFT)
+        [box] = window.findChildren(QMessageBox, "replaceQuestion")
+        assert box.text() == "Replace mine.training.safetensors?"
+        [wish] = [button for button in box.buttons() if button.text() == answer]
+        qtbot.mouseClick(wish, LEFT)
+        qtbot.waitUntil(lambda: not window.process.files.copies.busy, timeout=TIMEOUT)
+        qtbot.waitUntil(lambda: not window.findChildren(QMessageBox, "replaceQuestion"))
+        assert target.is_file() is (content is None)
+        assert (opened.read_bytes() == content) is (content is not None)
+    files = parts.training.files
+    assert files is not None
+    assert target.read_bytes() == files.model.read_bytes()
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(files.model), ""))
+    qtbot.mouseClick(panel.save, LEFT)
+    assert "lies there already" in panel.bar.text
+    nowhere = str(tmp_path / "none" / "a.safetensors")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (nowhere, ""))
+    qtbot.mouseClick(panel.save, LEFT)
+    qtbot.waitUntil(lambda: "there is no folder" in panel.bar.text, timeout=TIMEOUT)
     qtbot.mouseClick(panel.transport.new, LEFT)
     assert parts.training.plans.opened is None
     assert panel.transport.start.text() == "Train"
@@ -201,3 +220,19 @@ def test_closing_in_the_middle_saves_and_the_next_start_offers_to_go_on(
     assert found.header.step >= 1
     panel.transport.offer_newest()  # as the first sight of the panel does after a restart
     assert f"step {found.header.step}" in panel.transport.newest.text()
+
+
+def test_the_head_says_when_a_training_was_saved(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    panel = _shown(window, qtbot)
+    _tiny(parts)
+    qtbot.mouseClick(panel.transport.start, LEFT)
+    qtbot.waitUntil(lambda: panel.caption.text() == "not saved yet", timeout=TIMEOUT)
+    qtbot.mouseClick(panel.transport.pause, LEFT)
+    qtbot.waitUntil(lambda: panel.caption.text() == "paused, saved", timeout=TIMEOUT)
+    qtbot.mouseClick(panel.transport.start, LEFT)
+    qtbot.waitUntil(lambda: panel.caption.text().startswith("saved less than"), timeout=TIMEOUT)
+    qtbot.mouseClick(panel.transport.stop, LEFT)
+    _ended(qtbot, parts)
+    assert panel.caption.text() == "stopped and saved"

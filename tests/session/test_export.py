@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from diffusion_gui.session.export import (
     schedule_columns,
     square_columns,
 )
-from diffusion_gui.session.files import atomic_write
+from diffusion_gui.session.files import atomic_write, sweep
 from diffusion_gui.session.format import decode
 from diffusion_gui.session.schedule_import import load_schedule
 from diffusion_gui.session.schedule_plot import nice_ticks
@@ -372,3 +373,16 @@ def test_a_missing_folder_and_a_folder_as_target_are_named(tmp_path):
     (tmp_path / "a.png").mkdir()
     with pytest.raises(EngineError, match="this is a folder"):
         save_png(tmp_path / "a.png", _batch(1)[0], {})
+
+
+def test_what_killed_programs_left_is_swept_away_but_nothing_else(tmp_path):
+    old, young, other = (
+        tmp_path / name for name in (f".{'0a' * 8}.part", f".{'0b' * 8}.part", ".mine.part")
+    )
+    for path in (old, young, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (1, 1))
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted([young, other])
+    sweep(tmp_path / "none")

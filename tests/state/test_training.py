@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QSettings
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.parts import Parts
@@ -23,6 +24,7 @@ from diffusion_gui.session import training_home
 from diffusion_gui.session.model_files import read_training
 from diffusion_gui.session.training_plan import Source
 from diffusion_gui.state.run_state import RunState
+from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.training import TrainingController, TrainState
 
 TIMEOUT = 120_000
@@ -153,6 +155,15 @@ def test_the_levels_are_those_of_the_schedule_in_the_editor(
     assert len(state.tensors["trained_sigmas"]) == schedule.T
     expected = np.sort(np.clip(schedule.s[1:] / schedule.a[1:], 0.002, 160.0))
     np.testing.assert_allclose(state.tensors["trained_sigmas"].numpy(), expected)
+    parts.document.replace_schedule(
+        replace(parts.document.experiment.schedule, preset="linear"), "another"
+    )
+    for _ in "ended", "opened again":
+        assert training.plans.sigmas is not None
+        np.testing.assert_allclose(np.sort(training.plans.sigmas), expected, rtol=1e-6)
+        training.open(str(training.plans.opened.files.training))  # type: ignore[union-attr]
+    training.begin_anew()
+    assert training.plans.sigmas is None
 
 
 def test_a_full_disk_is_told_and_the_checkpoint_tried_again(
@@ -192,6 +203,31 @@ def test_short_of_memory_the_batch_is_halved(
     assert training.message == "not enough memory for a batch of 4: goes on with 2"
     assert training.plans.plan.options.batch == 2
     assert training.plans.opened.header.step == 8  # type: ignore[union-attr]
+
+
+def test_memory_that_runs_out_while_weights_change_leads_back_to_the_last_checkpoint(
+    training: TrainingController, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusion_gui.engine.training.trainer import Trainer
+
+    real = Trainer._update_average
+    breaks = [0, 3]
+
+    def update(trainer: Trainer, kept: float) -> None:
+        if breaks and trainer.step_number == breaks[0]:
+            breaks.pop(0)
+            raise MemoryError
+        real(trainer, kept)
+
+    monkeypatch.setattr(Trainer, "_update_average", update)
+    training.plans.change(save_minutes=1e-6, minutes=30.0)
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+    assert training.plans.plan.options.batch == 1
+    assert training.plans.plan.minutes == 30.0  # what is left of them is nobody's wish
+    assert len(_losses(training)) == 8
+    state, _ = read_training(training.plans.opened.files.training)  # type: ignore[union-attr]
+    assert (state.step, float(state.tensors["adam.step"])) == (8, 8.0)
 
 
 def test_a_loss_that_explodes_ends_the_training_and_a_smaller_rate_goes_on(
@@ -262,6 +298,58 @@ def test_a_wrong_file_is_refused_in_one_line(
     assert "finished model" in training.message
 
 
+def test_a_pause_saves_also_while_a_run_samples(
+    training: TrainingController, parts: Parts, qtbot: QtBot
+) -> None:
+    def saved() -> bool:
+        news = training.news
+        return news is not None and news.progress.saved == news.progress.step
+
+    training.plans.change(steps=None)
+    training.start()
+    _stepped(qtbot, training)
+    assert not saved()
+    training.pause()
+    qtbot.waitUntil(saved, timeout=TIMEOUT)
+    files = training.files
+    assert files is not None
+    assert training_home.resumable(files.training).header.step == training.news.progress.step  # type: ignore[union-attr]
+    training.resume()
+    qtbot.waitUntil(lambda: not saved(), timeout=TIMEOUT)
+    parts.document.replace_sampling("long", steps=1000, count=1)
+    parts.sampling.run()
+    assert training.waiting
+    training.pause()
+    qtbot.waitUntil(saved, timeout=TIMEOUT)
+    parts.sampling.stop()
+    training.resume()
+    qtbot.waitUntil(lambda: not saved(), timeout=TIMEOUT)
+    training.keep()
+    before = training_home.resumable(files.training).header.step
+    qtbot.waitUntil(
+        lambda: training.news is not None and training.news.progress.saved > before, timeout=TIMEOUT
+    )
+    assert training.state is TrainState.RUNNING
+    training.stop()
+    _end(qtbot, training)
+
+
+def test_other_pictures_than_it_began_with_are_told(
+    training: TrainingController, make_image: Callable[..., Path], tmp_path: Path, qtbot: QtBot
+) -> None:
+    for name in ("a", "b"):
+        make_image(f"two/{name}.png")
+    training.plans.set_folder(str(tmp_path / "two"))
+    _train(qtbot, training)
+    assert training.message == ""
+    (tmp_path / "two" / "b.png").unlink()
+    training.plans.set_folder(str(tmp_path / "two"))
+    training.plans.change(steps=10)
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+    assert training.message.startswith("the 1 pictures are not the 2")
+
+
 CHILD = """
 import sys
 from dataclasses import replace
@@ -301,6 +389,8 @@ def test_killed_in_the_middle_a_training_is_resumed(
     found = training.plans.newest()
     assert found is not None
     assert found.header.step > 3
+    told = Settings(QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat))
+    assert told.networks == (str(found.files.model),)  # the next start lists it
     training.open(str(found.files.training))
     assert training.plans.plan.config.widths == (16,)
     training.plans.change(steps=found.header.step + 3)

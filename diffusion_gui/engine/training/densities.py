@@ -25,14 +25,21 @@ class Density:
     values: NDArray[np.float64]
 
 
-def density(options: TrainOptions, schedule: Schedule) -> Density:
-    """Return the density that the options draw levels from; of `schedule` where it is uniform t."""
+def levels_of(schedule: Schedule) -> NDArray[np.float64]:
+    """Return s_t / a_t of t = 1 ... T, [T]; infinite where nothing of the picture is left."""
+    with np.errstate(divide="ignore"):
+        return np.divide(schedule.s[1:], schedule.a[1:])
+
+
+def density(options: TrainOptions, sigma: NDArray[np.float64]) -> Density:
+    """Return the density that the options draw levels from.
+
+    Where they are a schedule's it is that of `sigma` [T], each as often as another.
+    """
     at = np.linspace(math.log(SIGMA_MIN), math.log(SIGMA_MAX), POINTS)
     if options.levels is Levels.LOG_NORMAL:
         z = (at - options.p_mean) / options.p_std
         return Density(at, np.exp(-0.5 * z**2) / (options.p_std * math.sqrt(2.0 * math.pi)))
-    with np.errstate(divide="ignore"):
-        sigma = np.divide(schedule.s[1:], schedule.a[1:])
     steps = np.log(np.clip(sigma[sigma > 0.0], SIGMA_MIN, SIGMA_MAX))
     if not len(steps):
         return Density(at, np.zeros_like(at))

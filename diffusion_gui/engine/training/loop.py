@@ -26,7 +26,7 @@ from diffusion_gui.engine.training.options import SAVE_MINUTES
 from diffusion_gui.engine.training.trainer import State, Trainer, TrainStep
 
 FIRST_MINUTES = 0.5
-"""The first checkpoint of a training comes no later: what was learned soonest is lost most often."""
+"""The first checkpoint comes no later."""
 RETRY_MINUTES = 1.0
 """After so long a checkpoint that could not be written is tried again."""
 _WINDOW = 50
@@ -81,9 +81,9 @@ class Progress:
 class TrainingLoop:
     """Takes the steps of a trainer, one at each `next` of `run()`, and keeps what they found.
 
-    `save` is called with the whole state within the first half minute, then whenever
-    `save_minutes` have gone by, and at the end; in the first of several processes only. `stop` may be called from any thread, and from a handler of a
-    signal; all else belongs to the thread that runs.
+    `save` is called with the whole state within the first half minute, then whenever `save_minutes`
+    have gone by, and at the end; in the first of several processes only. `stop` may be called from
+    any thread, and from a handler of a signal; all else belongs to the thread that runs.
     """
 
     def __init__(
@@ -112,6 +112,7 @@ class TrainingLoop:
         self._fingerprint = fingerprint(trainer.pictures)
         self._recall(records or {})
         self._begun = self._saved_at = self.seconds
+        self._last: TrainStep | None = None
         self._next_save = self.seconds + 60.0 * min(save_minutes, FIRST_MINUTES)
         self._durations: deque[float] = deque(maxlen=_WINDOW)
         self._stop = threading.Event()
@@ -141,7 +142,7 @@ class TrainingLoop:
     def step(self) -> Progress:
         """Take one step, and make a checkpoint if it is time."""
         begin = time.perf_counter()
-        last = self.trainer.step()
+        last = self._last = self.trainer.step()
         self.curve.add(last.number, last.loss)
         self.by_level.add(last.sigmas, last.losses)
         self._durations.append(time.perf_counter() - begin)
@@ -149,6 +150,11 @@ class TrainingLoop:
         if self.seconds >= self._next_save:
             self.keep()
         return self._progress(last)
+
+    @property
+    def progress(self) -> Progress | None:
+        """How it is now; None before the first step of this loop."""
+        return self._progress(self._last) if self._last is not None else None
 
     def state(self) -> State:
         """Return the whole training as plain data: the trainer's, and what the loop has kept."""

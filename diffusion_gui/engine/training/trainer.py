@@ -57,6 +57,8 @@ class State:
     tensors: dict[str, Tensor]
     """`network.`, `average.`, `adam.mean.` and `adam.square.` and the parameter's name;
     `adam.step`; `scaler` in float16; `trained_sigmas` where the levels are a schedule's."""
+    precision: Precision | None = None
+    """What its products are made in; None: what suits the device."""
 
 
 class Trainer:
@@ -145,7 +147,7 @@ class Trainer:
             found["scaler"] = torch.tensor([scaler["scale"], float(scaler["_growth_tracker"])])
         if self._sigmas is not None:
             found["trained_sigmas"] = self._sigmas.clone()
-        return State(self.config, self.options, self.step_number, found)
+        return State(self.config, self.options, self.step_number, found, self.precision)
 
     @classmethod
     def of_state(
@@ -155,10 +157,14 @@ class Trainer:
         device: torch.device,
         precision: Precision | None = None,
     ) -> Trainer:
-        """Go on with a training; raises EngineError where the state is not whole."""
+        """Go on with a training, with its own precision if none is given.
+
+        Raises EngineError where the state is not whole.
+        """
         sigmas = state.tensors.get("trained_sigmas")
         if sigmas is not None and (sigmas.ndim != 1 or not bool((sigmas > 0.0).all())):
             raise EngineError("the training is not whole: trained_sigmas are no noise levels")
+        precision = precision or state.precision
         trainer = cls(pictures, state.config, state.options, device, sigmas, precision)
         if trainer.config != state.config:
             raise EngineError("the pictures' words are not those that the training began with")

@@ -11,7 +11,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent, QResizeE
 from PySide6.QtWidgets import QHBoxLayout
 
 from diffusion_gui.engine.numerals import spelled
-from diffusion_gui.engine.training.densities import density
+from diffusion_gui.engine.training.densities import density, levels_of
 from diffusion_gui.panels.common.dropping import paths_from
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.panel_frame import Panel
@@ -23,7 +23,7 @@ from diffusion_gui.panels.training.form import TrainingForm
 from diffusion_gui.panels.training.samples_view import SamplesView
 from diffusion_gui.panels.training.transport import TrainingTransport
 from diffusion_gui.panels.training.words import copies_line, data_line, numbers_line, state_line
-from diffusion_gui.session.training_home import TRAINING_ENDING
+from diffusion_gui.session.model_header import TRAINING_ENDING
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.training import TrainingController, TrainState
 from diffusion_gui.state.view_state import ViewState
@@ -156,7 +156,6 @@ class TrainingPanel(Panel):
     @Slot()
     def _show_state(self) -> None:
         training = self._training
-        self.caption.setText(state_line(training))
         self.form.show_plan()
         if self.drawer is not None:
             self.drawer.show_plan()
@@ -201,6 +200,7 @@ class TrainingPanel(Panel):
     @Slot()
     def _show_numbers(self) -> None:
         news = self._training.news
+        self.caption.setText(state_line(self._training))
         self.numbers.setText(numbers_line(self._training))
         self.numbers.setVisible(bool(self.numbers.text()))
         empty = np.zeros(0)
@@ -215,8 +215,9 @@ class TrainingPanel(Panel):
 
     @Slot()
     def _show_density(self) -> None:
-        options = self._training.plans.plan.options
-        self.charts.levels.show_density(density(options, self._document.schedule))
+        plans = self._training.plans
+        sigmas = plans.sigmas if plans.sigmas is not None else levels_of(self._document.schedule)
+        self.charts.levels.show_density(density(plans.plan.options, sigmas))
 
     @Slot()
     def _show_time(self) -> None:

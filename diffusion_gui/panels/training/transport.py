@@ -34,7 +34,7 @@ class TrainingTransport(QWidget):
 
     def _build(self) -> None:
         self.start = button("Train", START, "accent")
-        self.pause = button("Pause", "Hold after the step under way", "accent")
+        self.pause = button("Pause", "Hold after the step under way, and save", "accent")
         self.stop = button("Stop", "End after this step, and save: Resume goes on exactly there")
         self.new = button("New", "Begin from random weights again; the files of this one stay")
         self.newest = button("Resume", "Go on with the training that was saved last")

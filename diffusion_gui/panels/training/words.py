@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from diffusion_gui.engine.numerals import size, spelled
 from diffusion_gui.session.training_plan import Source
 from diffusion_gui.state.training import TrainingController, TrainState
 from diffusion_gui.state.training_plans import TrainingPlans
+
+if TYPE_CHECKING:
+    from diffusion_gui.engine.training.loop import Progress
 
 MEMORISED = 0.5
 """Share of the samples that are copies from which a network is said to have memorised."""
@@ -68,8 +73,9 @@ def state_line(training: TrainingController) -> str:
     match training.state:
         case TrainState.LOADING:
             return "getting ready"
-        case TrainState.PAUSED:
-            return "paused"
+        case TrainState.PAUSED | TrainState.RUNNING if training.news is not None:
+            paused = training.state is TrainState.PAUSED
+            return ", ".join(["paused"] * paused + [saved_line(training.news.progress)])
         case TrainState.STOPPING:
             return "ends after this step"
         case TrainState.STOPPED:
@@ -77,6 +83,18 @@ def state_line(training: TrainingController) -> str:
         case TrainState.DONE:
             return "done and saved"
     return ""
+
+
+def saved_line(progress: Progress) -> str:
+    """Return how long ago a training was saved, by the time spent training."""
+    if progress.problem:
+        return "not saved"
+    if not progress.saved:
+        return "not saved yet"
+    if progress.saved == progress.step:
+        return "saved"
+    minutes = int(progress.unsaved // 60)
+    return f"saved {minutes} min ago" if minutes else "saved less than a minute ago"
 
 
 def copies_line(copies: int, count: int, ratio: float) -> str:
