@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
+from diffusion_gui.engine.denoisers.neural import neural
+from diffusion_gui.engine.denoisers.unet import UNet
+from diffusion_gui.engine.denoisers.unet_config import SIGMA_MAX, SIGMA_MIN, UNetConfig
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
     Experiment,
@@ -208,3 +213,18 @@ def test_a_network_that_is_told_one_thing_at_a_time_is_asked_twice(network: Netw
     pair = build_model(experiment, Inputs(NOTHING, network=network), CPU, lambda: None)
     one, other = (guided(experiment, made)(_x(), 0.7, 0.7) for made in (built, pair))
     torch.testing.assert_close(one, other, atol=2e-5, rtol=1e-4)
+
+
+def test_levels_beyond_the_trained_ones_are_told_as_the_nearest_of_them() -> None:
+    said: list[float] = []
+
+    class Listener(UNet):
+        def forward(self, x: Tensor, level: Tensor, words: Tensor | None = None) -> Tensor:
+            said.append(level[0].item())
+            return super().forward(x, level, words)
+
+    denoise = neural(Listener(UNetConfig(8, 1, (16,), 1, 16)), torch.device("cpu"))
+    for sigma in (0.0, SIGMA_MIN / 2, 1.0, 2.0 * SIGMA_MAX):
+        denoise(torch.zeros(1, 3, 8, 8), 1.0, sigma)
+    lowest, highest = math.log(SIGMA_MIN) / 4, math.log(SIGMA_MAX) / 4
+    assert said == pytest.approx([lowest, lowest, 0.0, highest], abs=1e-6)

@@ -181,3 +181,34 @@ def test_a_record_that_is_none_is_refused(name, value):
     state = trainer.state()
     with pytest.raises(EngineError, match="not whole"):
         Trainer.of_state(replace(state, tensors=state.tensors | {name: value}), flats(), CPU)
+
+
+def test_a_long_gradient_is_shortened_and_a_short_one_stays():
+    for clip in (1e-3, 1e3):
+        trainer = training(replace(OPTIONS, clip=clip))
+        part = batch(trainer.pictures, trainer.options, None, 0)
+        torch.manual_seed(0)
+        _, _, length = trainer._gradient(part)
+        found = [p.grad for p in trainer.network.parameters() if p.grad is not None]
+        norm = torch.cat([one.flatten() for one in found]).norm()
+        assert 1e-3 < length < 1e3
+        torch.testing.assert_close(norm.item(), min(length, clip), rtol=1e-4, atol=0.0)
+
+
+def test_each_of_several_processes_drops_other_channels():
+    seeds = []
+    for rank in (0, 1):
+        trainer = training()
+        trainer._share = (rank, 2)
+        trainer.step()
+        seeds.append(torch.initial_seed())
+    assert seeds[1] == seeds[0] + 1
+
+
+def test_a_state_goes_on_in_its_own_precision():
+    trainer = training(precision=Precision.BFLOAT16)
+    trainer.step()
+    again = Trainer.of_state(trainer.state(), flats(), CPU)
+    assert again.precision is Precision.BFLOAT16
+    told = Trainer.of_state(trainer.state(), flats(), CPU, Precision.FLOAT32)
+    assert told.precision is Precision.FLOAT32
