@@ -27,7 +27,14 @@ from diffusion_gui.engine.experiment import EMOJI
 from diffusion_gui.engine.schedules import Schedule, build
 from diffusion_gui.engine.training.options import SAVE_MINUTES, Levels, TrainOptions, Weighting
 from diffusion_gui.session.files import check_room, check_target, sweep
-from diffusion_gui.session.model_header import ENDINGS, TRAINING_ENDING, training_path
+from diffusion_gui.session.model_header import (
+    ENDINGS,
+    TRAINING_ENDING,
+    read_header,
+    training_path,
+)
+from diffusion_gui.session.networks import BUNDLED
+from diffusion_gui.session.resources import resource
 from diffusion_gui.session.training_sets import TrainingSet, bundled_set, folder_set
 
 if TYPE_CHECKING:
@@ -53,6 +60,8 @@ class _Wish:
 
     source: str
     output: Path
+    weights: Path | None
+    """The model whose weights it begins with, None for random ones."""
     config: UNetConfig
     options: TrainOptions
     flip: bool | None
@@ -67,6 +76,7 @@ def train(
     context: typer.Context,
     source: options.Source,
     output: options.Model,
+    weights: options.Weights = None,
     size: options.Side = _SHAPE.size,
     steps: options.StepLimit = None,
     minutes: options.MinuteLimit = None,
@@ -96,7 +106,10 @@ def train(
     """
     if resume:
         reading.check_alone(context, _APART, "--resume")
+    begun = _model(context, weights) if weights is not None else None
     shape = UNetConfig(size, size // 16, reading.read_widths(widths), depth, dropout=dropout)
+    if begun is not None:
+        shape = replace(read_header(begun).network, words=())
     told = TrainOptions(
         batch=batch, learning_rate=rate, ema=ema, levels=Levels(levels),
         weighting=Weighting(weighting), shift=shift, seed=seed,
@@ -104,7 +117,9 @@ def train(
     shape.check()
     told.check()
     noise = _schedule(context, told.levels, schedule, timesteps)
-    wish = _Wish(source, output, shape, told, flip, noise, precision, half, save_minutes, resume)
+    wish = _Wish(
+        source, output, begun, shape, told, flip, noise, precision, half, save_minutes, resume
+    )  # fmt: skip
     _check_files(wish)
     from diffusion_gui.engine import device as devices
     from diffusion_gui.engine.training import processes
@@ -120,6 +135,14 @@ def train(
         processes.leave()
     if caught:
         raise typer.Exit(128 + caught)
+
+
+def _model(context: typer.Context, weights: str) -> Path:
+    """Return the file of a model to begin with; raises EngineError beside what it says itself."""
+    for name in ("size", "widths", "depth", "dropout"):
+        if reading.was_given(context, name):
+            raise EngineError(f"--weights says of what shape the network is; leave --{name} out")
+    return resource("models", BUNDLED) if weights == "bundled" else Path(weights)
 
 
 def _schedule(
@@ -196,17 +219,23 @@ def _trainer(wish: _Wish, state: State | None, found: TrainingSet, device: torch
     from diffusion_gui.engine.denoisers.network import Precision
     from diffusion_gui.engine.training.noise_levels import sigmas_of
     from diffusion_gui.engine.training.trainer import Trainer
+    from diffusion_gui.session.model_files import read_model
 
     precision = None if wish.precision == "auto" else Precision(wish.precision)
     if state is not None:
         return Trainer.of_state(state, found.pictures, device, precision)
     flip = found.mirrored if wish.flip is None else wish.flip
-    shape = replace(wish.config, sigma_data=round(found.pictures.sigma_data, 3))
+    shape = wish.config
+    if wish.weights is None:
+        shape = replace(shape, sigma_data=round(found.pictures.sigma_data, 3))
     sigmas = None
     if wish.schedule is not None:
         sigmas = sigmas_of(wish.schedule.a[1:], wish.schedule.s[1:])
     told = replace(wish.options, flip=flip)
-    return Trainer(found.pictures, shape, told, device, sigmas, precision)
+    trainer = Trainer(found.pictures, shape, told, device, sigmas, precision)
+    if wish.weights is not None:
+        trainer.begin_with(read_model(wish.weights)[0])
+    return trainer
 
 
 def _run(loop: TrainingLoop, output: Path) -> int:

@@ -30,6 +30,13 @@ Model = Annotated[
     ),
 ]  # fmt: skip
 Side = Annotated[int, choice("--size", known=TRAINING_SIZES, text="Side of a picture in pixels")]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL|bundled", show_default=False,
+        help="Begin with the weights of this model, of its size and shape, not with random ones.",
+    ),
+]  # fmt: skip
 StepLimit = Annotated[
     int | None, typer.Option("--steps", min=1, help="End after so many steps in all.")
 ]

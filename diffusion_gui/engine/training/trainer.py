@@ -28,6 +28,7 @@ from diffusion_gui.engine.training.data import Batch, PictureSet, batch, generat
 from diffusion_gui.engine.training.noise_levels import weight
 from diffusion_gui.engine.training.options import TrainOptions
 
+_MEANINGS = "words.weight"
 BETAS, EPSILON = (0.9, 0.99), 1e-8
 """Adam's, as EDM trains but for a shorter memory of the squares."""
 
@@ -100,6 +101,25 @@ class Trainer:
         self._parallel: nn.Module = self.network
         if self._share[1] > 1:
             self._parallel = nn.parallel.DistributedDataParallel(self.network)
+
+    def begin_with(self, other: UNet) -> None:
+        """Begin with the weights of another network of the same shape instead of random ones.
+
+        What words mean to it stays; words that it does not know stay random. Raises EngineError
+        where the shapes differ.
+        """
+        if replace(other.config, words=()) != replace(self.config, words=()):
+            raise EngineError("the network to begin with is of another shape")
+        weights = other.state_dict()
+        known = {word: place for place, word in enumerate(other.config.words, start=1)}
+        rows = [(place, known.get(word)) for place, word in enumerate(self.config.words, start=1)]
+        both = [(mine, theirs) for mine, theirs in rows if theirs is not None]
+        meanings = self.network.words.weight.detach().clone()
+        if both:
+            mine, theirs = (list(places) for places in zip(*both, strict=True))
+            meanings[mine] = weights[_MEANINGS][theirs].to(meanings)
+        for network in (self.network, self.average):
+            network.load_state_dict({**weights, _MEANINGS: meanings})
 
     def step(self) -> TrainStep:
         """Learn from the next batch."""
