@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Slot
+from PySide6.QtCore import QSize, Signal, Slot
 from PySide6.QtWidgets import QStackedWidget
 
 from diffusion_gui.app.parts import Parts
@@ -24,7 +24,12 @@ _TOOLTIPS = (
 
 
 class ProcessPlace(QStackedWidget):
-    """The training panel is built when it is first asked for."""
+    """The training panel is built when it is first asked for.
+
+    `paths_dropped` with what was dropped there and is to be opened as if dropped elsewhere.
+    """
+
+    paths_dropped = Signal(list)
 
     def __init__(self, parts: Parts, sampling: SamplingPanel) -> None:
         super().__init__()
@@ -54,6 +59,7 @@ class ProcessPlace(QStackedWidget):
                 parts.training, parts.document, parts.view, parts.theme
             )
             panel.set_title(self._tabs(TRAINING))
+            panel.others_dropped.connect(self.paths_dropped)
             self.addWidget(panel)
             self.files = TrainingFiles(parts, panel)
             self.files.sampled.connect(self.show_sampling)
