@@ -151,6 +151,32 @@ def test_guidance_is_offered_beside_the_caption_and_goes_with_it(
     assert document.experiment.sampling.network is None
 
 
+def test_a_scale_is_sampled_by_enter_and_by_the_offer_and_moves_nothing(
+    form: SettingsForm, parts: Parts, qtbot: QtBot, make_network: Make
+) -> None:
+    def sampled(scale: float) -> bool:
+        run = parts.sampling.recorded
+        done = run is not None and parts.sampling.state is RunState.DONE
+        return done and ("scale", scale) in run.experiment.sampling.guidance.params
+
+    _add(parts, make_network())
+    _choose(form, "tiny")
+    QApplication.processEvents()
+    high = form.told.sizeHint().height()
+    _tell(qtbot, form, "red", enter=False)
+    form.told.caption.lineEdit().editingFinished.emit()
+    QApplication.processEvents()
+    assert form.told.suggest.isVisible()
+    assert form.told.sizeHint().height() == high
+    assert parts.sampling.recorded is None
+    qtbot.mouseClick(form.told.suggest, LEFT)
+    qtbot.waitUntil(lambda: sampled(2.0), timeout=TIMEOUT)
+    form.told.scale.selectAll()
+    qtbot.keyClicks(form.told.scale, "3.5")
+    qtbot.keyClick(form.told.scale, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: sampled(3.5), timeout=TIMEOUT)
+
+
 def test_networks_of_other_kinds_and_sizes(
     form: SettingsForm, window: MainWindow, parts: Parts, qtbot: QtBot, make_network: Make
 ) -> None:
