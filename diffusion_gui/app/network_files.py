@@ -101,13 +101,11 @@ class NetworkFiles(QObject):
         document, about = self._parts.document, self._parts.networks.about(ref)
         if about is None:
             return
-        experiment = replace(document.experiment, fork=None)
+        schedule = self._schedule or document.experiment.schedule
+        experiment = replace(document.experiment, fork=None, schedule=schedule)
         changes = model_choice.network(experiment, ref, about)
         sampling = replace(experiment.sampling, **changes)
-        schedule = self._schedule or experiment.schedule
-        document.replace(
-            replace(experiment, sampling=sampling, schedule=schedule), f"open {ref.name}"
-        )
+        document.replace(replace(experiment, sampling=sampling), f"open {ref.name}")
         size = f"{about.size} × {about.size} px"
         self.said.emit(f"Opened {ref.name}: {size}, {about.source}")
 

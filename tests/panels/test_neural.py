@@ -18,6 +18,8 @@ from diffusion_gui.engine.denoisers import CLOSED_FORMS, NEURAL, Denoiser
 from diffusion_gui.engine.experiment import PICTURES, Guidance, NetworkRef
 from diffusion_gui.engine.forecast import Part
 from diffusion_gui.engine.networks import About, Network, Told
+from diffusion_gui.engine.planning import plan, untrained
+from diffusion_gui.engine.schedules import SPACINGS, ScheduleSpec
 from diffusion_gui.panels.sampling.drawer import SettingsDrawer
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.session.networks import open_file
@@ -106,7 +108,7 @@ def test_a_network_is_chosen_told_a_caption_and_sampled_by_enter(
     qtbot.waitUntil(lambda: controller.state is RunState.DONE, timeout=TIMEOUT)
     assert controller.recorded is not None
     assert controller.recorded.experiment.sampling.label == "red circle"
-    assert panel.caption.text().endswith("1 untrained (σ > 160)")
+    assert "untrained" not in panel.caption.text()
     run = controller.recorded
     qtbot.keyClick(form.told.caption, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: controller.recorded is not run, timeout=TIMEOUT)
@@ -149,6 +151,36 @@ def test_guidance_is_offered_beside_the_caption_and_goes_with_it(
     assert form.data.isVisible()
     assert form.data_size.isEnabled()
     assert document.experiment.sampling.network is None
+
+
+def test_a_network_is_asked_at_levels_that_it_was_trained_at(
+    form: SettingsForm, window: MainWindow, parts: Parts, qtbot: QtBot, make_network: Make
+) -> None:
+    document, about = parts.document, parts.networks.about(_add(parts, make_network()))
+    assert about is not None
+
+    def choose_spacing(key: str) -> None:
+        form.spacing.setCurrentIndex(form.spacing.findData(key))
+        form.spacing.activated.emit(form.spacing.currentIndex())
+
+    document.replace_sampling("usual", steps=20)
+    assert document.experiment.schedule.preset == "cosine"
+    assert untrained(document.experiment, about) == "1 untrained (σ > 160)"
+    _choose(form, "tiny")
+    for key in SPACINGS:
+        choose_spacing(key)
+        assert untrained(document.experiment, about) == "", key
+    choose_spacing("karras")
+    levels = plan(document.experiment)
+    assert 100.0 < levels.s[0] / levels.a[0] <= 160.0
+    findings = window.schedule.doctor._findings
+    assert not [finding for finding in findings if finding.kind == "spacing"]
+    document.replace_schedule(ScheduleSpec("linear"), "quieter")  # σ at T is 157
+    _choose(form, "Exact")
+    assert document.experiment.sampling.spacing_params == ()
+    _choose(form, "tiny")
+    assert document.experiment.sampling.spacing_params == (), "nothing is in the way"
+    assert untrained(document.experiment, about) == ""
 
 
 def test_a_scale_is_sampled_by_enter_and_by_the_offer_and_moves_nothing(
