@@ -209,6 +209,24 @@ def test_a_scale_is_sampled_by_enter_and_by_the_offer_and_moves_nothing(
     qtbot.waitUntil(lambda: sampled(3.5), timeout=TIMEOUT)
 
 
+def test_pictures_of_the_model_before_are_said_to_be_so(
+    form: SettingsForm, window: MainWindow, parts: Parts, qtbot: QtBot, make_network: Make
+) -> None:
+    _add(parts, make_network())
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    forecast = window.sampling.forecast
+    parts.document.replace_sampling("more", steps=4)
+    qtbot.waitUntil(lambda: forecast.text().startswith("settings changed: press Run"))
+    _choose(form, "tiny")
+    qtbot.waitUntil(lambda: forecast.text().startswith("pictures still by Exact: press Run"))
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    assert "pictures" not in forecast.text()
+    _choose(form, "Local")
+    qtbot.waitUntil(lambda: forecast.text().startswith("pictures still by tiny: press Run"))
+
+
 def test_networks_of_other_kinds_and_sizes(
     form: SettingsForm, window: MainWindow, parts: Parts, qtbot: QtBot, make_network: Make
 ) -> None:
