@@ -112,7 +112,10 @@ class MainWindow(QMainWindow):
         self.toolbar.open_requested.connect(self._open_images)
         self.toolbar.paste_requested.connect(self._paste)
         self.images.paths_dropped.connect(self.open)
+        self.process.paths_dropped.connect(self.open)
         self.sampling.form.network_wished.connect(self.network_files.ask_file)
+        self.schedule_files.not_a_schedule.connect(self.network_files.open)
+        self.network_files.begun.connect(self.process.show_sampling)
         for said in (
             self.schedule_files.said,
             self.picture_files.said,

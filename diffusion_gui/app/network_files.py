@@ -16,14 +16,18 @@ from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.state import model_choice
 from diffusion_gui.state.checkpoint_opening import CheckpointOpening
 
+_OF_NETWORKS = (".bin", ".pkl", ".pickle")
+"""Endings of files of weights in which no schedule is looked for."""
+
 
 class NetworkFiles(QObject):
     """Opens networks; what goes wrong stands in the panel's bar, `said(text)` tells what was done.
 
-    One of another program's is shown in a form before it is taken in.
+    One of another program's is shown in a form before it is taken in. `begun` when one is read.
     """
 
     said = Signal(str)
+    begun = Signal()
 
     def __init__(self, parts: Parts, panel: SamplingPanel) -> None:
         super().__init__(panel)
@@ -48,10 +52,17 @@ class NetworkFiles(QObject):
         self.opening.shutdown()
 
     def take(self, paths: Sequence[str]) -> list[str]:
-        """Open the first of `paths` that is a network; return those that are something else."""
+        """Open the first of `paths` that is a network; return those that are something else.
+
+        Of what only a network is saved as, the reader says what is wrong with it.
+        """
         from diffusion_gui.session.checkpoints import holds_network
 
-        networks = [path for path in paths if holds_network(path)]
+        networks = [
+            path
+            for path in paths
+            if Path(path).suffix.lower() in _OF_NETWORKS or holds_network(path)
+        ]
         if networks:
             self.open(networks[0])
             if len(networks) > 1:
@@ -64,6 +75,7 @@ class NetworkFiles(QObject):
         """Read what lies at a path in the background, then ask how it is called."""
         self._panel.bar.clear()
         self._schedule = None
+        self.begun.emit()
         self.said.emit(f"Reading {Path(path).name}")
         self.opening.open(path)
 
@@ -89,13 +101,11 @@ class NetworkFiles(QObject):
         document, about = self._parts.document, self._parts.networks.about(ref)
         if about is None:
             return
-        experiment = replace(document.experiment, fork=None)
+        schedule = self._schedule or document.experiment.schedule
+        experiment = replace(document.experiment, fork=None, schedule=schedule)
         changes = model_choice.network(experiment, ref, about)
         sampling = replace(experiment.sampling, **changes)
-        schedule = self._schedule or experiment.schedule
-        document.replace(
-            replace(experiment, sampling=sampling, schedule=schedule), f"open {ref.name}"
-        )
+        document.replace(replace(experiment, sampling=sampling), f"open {ref.name}")
         size = f"{about.size} × {about.size} px"
         self.said.emit(f"Opened {ref.name}: {size}, {about.source}")
 

@@ -24,8 +24,13 @@ _TOOLTIPS = (
 
 
 class ProcessPlace(QStackedWidget):
-    """The training panel is built when it is first asked for; `said(text)` tells what was done."""
+    """The training panel is built when it is first asked for.
 
+    `paths_dropped` with what was dropped there and is to be opened as if dropped elsewhere;
+    `said(text)` tells what was done.
+    """
+
+    paths_dropped = Signal(list)
     said = Signal(str)
 
     def __init__(self, parts: Parts, sampling: SamplingPanel) -> None:
@@ -56,6 +61,7 @@ class ProcessPlace(QStackedWidget):
                 parts.training, parts.document, parts.view, parts.theme
             )
             panel.set_title(self._tabs(TRAINING))
+            panel.others_dropped.connect(self.paths_dropped)
             self.addWidget(panel)
             self.files = TrainingFiles(parts, panel)
             self.files.sampled.connect(self.show_sampling)

@@ -35,10 +35,12 @@ _COPIES = {".json": "scheduler_config.json", ".txt": "a list of σ", ".csv": "a 
 class ScheduleFiles(QObject):
     """Opens, pastes, saves and copies schedules; what goes wrong stands in the editor's bar.
 
-    `said(text)` tells what was done.
+    `said(text)` tells what was done. `not_a_schedule(path)` where a dropped file of weights has no
+    schedule in it: it may be a network.
     """
 
     said = Signal(str)
+    not_a_schedule = Signal(str)
 
     def __init__(self, document: Document, settings: Settings, editor: ScheduleEditor) -> None:
         super().__init__(editor)
@@ -82,21 +84,27 @@ class ScheduleFiles(QObject):
         schedules = [path for path in paths if holds_schedule(path)]
         if schedules:
             others = ", ".join(Path(path).name for path in schedules[1:4])
-            self.open(
-                schedules[0], [f"one schedule at a time: {others} left out"] if others else []
-            )
+            notes = [f"one schedule at a time: {others} left out"] if others else []
+            self.open(schedules[0], notes, dropped=True)
         return [path for path in paths if path not in schedules]
 
-    def open(self, path: str, notes: Sequence[str] = ()) -> None:
+    def open(self, path: str, notes: Sequence[str] = (), dropped: bool = False) -> None:
         """Read the schedule in a file or diffusers folder in the background, then show it.
 
-        What is to be said about it is said with `notes`.
+        What is to be said about it is said with `notes`. Nobody said of a `dropped` file that it
+        holds a schedule.
         """
 
-        def read(_: object) -> tuple[str, Imported]:
-            from diffusion_gui.session.schedule_import import load_schedule
+        def read(_: object) -> tuple[str, Imported] | str:
+            from diffusion_gui.session.checkpoints.tensors import ENDINGS
+            from diffusion_gui.session.schedule_import import NoScheduleError, load_schedule
 
-            found = load_schedule(path)
+            try:
+                found = load_schedule(path)
+            except NoScheduleError:
+                if dropped and Path(path).suffix.lower() in ENDINGS:
+                    return path
+                raise
             return Path(path).name, replace(found, notes=(*notes, *found.notes))
 
         self._runner.submit(read)
@@ -111,7 +119,10 @@ class ScheduleFiles(QObject):
             self._editor.bar.show_lines([str(error)])
 
     @Slot(object)
-    def _on_done(self, found: tuple[str, Imported]) -> None:
+    def _on_done(self, found: tuple[str, Imported] | str) -> None:
+        if isinstance(found, str):
+            self.not_a_schedule.emit(found)
+            return
         name, imported = found
         self._show(f"open {name}", f"Opened {name}", imported)
 

@@ -61,17 +61,23 @@ def beside(experiment: Experiment, before: Experiment | None) -> str:
     return ", ".join(_texts(facet.say(experiment) for facet in facets))
 
 
+def model_name(experiment: Experiment) -> str:
+    """Return what the model of a run is called: its title, or the name of its network."""
+    sampling = experiment.sampling
+    row = MODELS.get(sampling.model)
+    if row is None:
+        return sampling.model
+    return sampling.network.name if row.learned and sampling.network else row.title
+
+
 def _texts(texts: Iterator[str]) -> Iterator[str]:
     return (text for text in texts if text)
 
 
 def _model(experiment: Experiment) -> str:
-    sampling = experiment.sampling
-    row = MODELS.get(sampling.model)
-    if row is None:
-        return sampling.model
-    network = sampling.network if row.learned else None
-    return _named(network.name if network else row.title, row.params, sampling.model_params)
+    row = MODELS.get(experiment.sampling.model)
+    name = model_name(experiment)
+    return _named(name, row.params, experiment.sampling.model_params) if row else name
 
 
 def _data(experiment: Experiment) -> str:

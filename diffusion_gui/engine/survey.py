@@ -93,13 +93,20 @@ class Ending:
     """What needs the result of a run, see `run_measures.py`.
 
     `steps` [S] and `distances` [S, B]: how far x0_hat was from the result. `nearest` [B]: the
-    image nearest to it, and `since` [B] the step from which on it was.
+    image nearest to it, and `since` [B] the step from which on it was; None where the run has no
+    map of images.
     """
 
     steps: NDArray[np.int64]
     distances: Numbers
-    nearest: NDArray[np.int64]
-    since: NDArray[np.int64]
+    nearest: NDArray[np.int64] | None = None
+    since: NDArray[np.int64] | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all numbers."""
+        numbers = self.steps, self.distances, self.nearest, self.since
+        return sum(one.nbytes for one in numbers if one is not None)
 
 
 class Survey:
@@ -110,8 +117,6 @@ class Survey:
 
     def __init__(self, atlas: Atlas, num_steps: int, count: int) -> None:
         self.atlas = atlas
-        self.ending: Ending | None = None
-        """What is known since the run has ended, once it is worked out."""
         self._places = np.full((2, num_steps + 1, count, 2), np.nan, np.float32)
         self._beliefs: list[Belief | None] = []
 
@@ -143,9 +148,6 @@ class Survey:
                 yield belief, belief.nbytes
                 if belief.atlas is not self.atlas:
                     yield belief.atlas, belief.atlas.nbytes
-        if (ending := self.ending) is not None:
-            numbers = ending.steps, ending.distances, ending.nearest, ending.since
-            yield ending, sum(one.nbytes for one in numbers)
 
     def belief(self, step: int) -> Belief | None:
         """Return the posterior of a step, None where the model has none or is not asked."""

@@ -35,13 +35,21 @@ from diffusion_gui.session.schedule_numbers import (
 from diffusion_gui.session.schedule_source import from_python
 from diffusion_gui.session.schedule_svg import kept_in
 from diffusion_gui.session.schedule_weights import (
+    NoScheduleError,
     from_npy,
     from_npz,
     from_safetensors,
     from_torch,
 )
 
-__all__ = ["READERS", "Imported", "holds_schedule", "load_schedule", "schedule_in"]
+__all__ = [
+    "READERS",
+    "Imported",
+    "NoScheduleError",
+    "holds_schedule",
+    "load_schedule",
+    "schedule_in",
+]
 
 CONFIG_NAME = "scheduler_config.json"
 _MOST_BYTES = 16 * 1024**2
@@ -53,7 +61,8 @@ def load_schedule(path: AnyPath, image_size: int | None = None) -> Imported:
 
     The spec is the one the file was saved with, the preset that a config names, or a table of
     betas. `image_size` in pixels is for flows whose shift depends on it. Raises EngineError with
-    one line that names the file, the key or row, and the mend.
+    one line that names the file, the key or row, and the mend; it is a NoScheduleError where a file
+    of weights has no schedule in it.
     """
     file = _config_in(Path(path))
     reader = READERS.get(file.suffix.lower())
@@ -65,7 +74,8 @@ def load_schedule(path: AnyPath, image_size: int | None = None) -> Imported:
     try:
         return reader(file, image_size)
     except EngineError as error:
-        raise EngineError(f"{file}: {error}") from None
+        kind = NoScheduleError if isinstance(error, NoScheduleError) else EngineError
+        raise kind(f"{file}: {error}") from None
     except OSError as error:
         reason = error.strerror or str(error)
         raise EngineError(f"{file}: cannot be read ({reason}); choose another file") from None

@@ -34,6 +34,10 @@ BETAS = ("betas", "beta")
 ALPHA_BARS = ("alphas_cumprod", "alpha_bar", "alphas_bar")
 
 
+class NoScheduleError(EngineError):
+    """A file has no table of a schedule in it, or cannot be read as weights at all."""
+
+
 def from_npy(file: Path) -> Imported:
     """Read one array: betas, or alphas_cumprod where the values fall."""
     size = file.stat().st_size
@@ -71,7 +75,9 @@ def from_safetensors(file: Path) -> Imported:
             family = (content.metadata() or {}).get("family", Family.VP)
     except (SafetensorError, TypeError, AttributeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise EngineError(f"not a readable safetensors file ({reason}); save it again") from None
+        raise NoScheduleError(
+            f"not a readable safetensors file ({reason}); save it again"
+        ) from None
     return Imported(_spec(kind, values, name, family_named(family, "family")))
 
 
@@ -80,7 +86,10 @@ def from_torch(file: Path) -> Imported:
 
     Only weights are loaded: a file whose pickle would run code is refused, not run.
     """
-    content, tensors = load_tensors(file)
+    try:
+        content, tensors = load_tensors(file)
+    except EngineError as error:
+        raise NoScheduleError(str(error)) from None
     if list(tensors) == [""]:
         spec, what = of_either(_of_tensor(tensors[""], "the tensor"), "the tensor")
         return Imported(spec, (f"the tensor is read as {what}",))
@@ -112,7 +121,9 @@ def _chosen(names: Mapping[str, object]) -> tuple[str, str]:
         if found:
             return kind, min(found, key=lambda name: (len(name), name))
     there = ", ".join(name[:40] for name in list(names)[:6]) or "nothing"
-    raise EngineError(f"there is neither betas nor alphas_cumprod, only {there}; choose another")
+    raise NoScheduleError(
+        f"there is neither betas nor alphas_cumprod, only {there}; choose another"
+    )
 
 
 def _spec(kind: str, values: Array, name: str, family: Family = Family.VP) -> ScheduleSpec:

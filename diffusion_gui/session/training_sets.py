@@ -23,6 +23,7 @@ from diffusion_gui.engine.threads import share
 from diffusion_gui.session import library
 from diffusion_gui.session.files import AnyPath
 from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.session.training_plan import Source
 
 if TYPE_CHECKING:
     from diffusion_gui.engine.training.data import PictureSet
@@ -78,7 +79,12 @@ def emoji_set(size: int, hold_out: bool = True) -> PictureSet:
 
 def bundled_set(size: int) -> TrainingSet:
     """Return the emoji to learn from; they are not mirrored, as they hold letters and flags."""
-    return TrainingSet(emoji_set(size), "emoji", mirrored=False)
+    return TrainingSet(emoji_set(size), "emoji", mirrored=may_mirror(Source.EMOJI))
+
+
+def may_mirror(source: Source) -> bool:
+    """Return whether pictures may be mirrored: as is usual for photographs, not for letters."""
+    return source is not Source.EMOJI
 
 
 def folder_set(
@@ -182,7 +188,7 @@ def _training_set(
         notes = [*notes, f"{count} soon known by heart: the network will draw nothing else"]
     if bool((pixels == pixels[:1, :1, :1]).all()):
         notes = [*notes, "all pixels have one colour: there is nothing else to learn"]
-    return TrainingSet(made, name, True, tuple(problems), tuple(notes))
+    return TrainingSet(made, name, may_mirror(Source.FOLDER), tuple(problems), tuple(notes))
 
 
 def _notes_of(found: int, taken: int) -> list[str]:

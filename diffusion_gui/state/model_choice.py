@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from diffusion_gui.engine.denoisers import MODELS, NEURAL
+from diffusion_gui.engine.denoisers import LEARNED, MODELS, NEURAL
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import (
     DATA_SIZES,
@@ -24,6 +24,7 @@ from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.networks import About, check_label
 from diffusion_gui.engine.params import known, pack, resolve
+from diffusion_gui.engine.schedules import SIGMA_MAX, SPACINGS, build, highest
 
 SUGGESTED_SCALE = 2.0
 """A guidance scale w that suits most networks told a caption."""
@@ -39,11 +40,15 @@ def closed_form(experiment: Experiment, key: str, labels: Sequence[str]) -> dict
         "model_params": known(MODELS[key].params, sampling.model_params),
         **told,
         **({} if experiment.fork is not None else {"size": data_size(sampling)}),
+        **(_visiting(experiment, 0.0) if sampling.model in LEARNED else {}),
     }
 
 
 def network(experiment: Experiment, ref: NetworkRef | None, about: About | None) -> dict[str, Any]:
-    """Return the changes that make a trained network the model, the bundled one for None."""
+    """Return the changes that make a trained network the model, the bundled one for None.
+
+    Where the schedule is noisier than what it was trained at, a run begins at its noisiest level.
+    """
     sampling = experiment.sampling
     changes: dict[str, Any] = {
         "model": NEURAL,
@@ -54,7 +59,21 @@ def network(experiment: Experiment, ref: NetworkRef | None, about: About | None)
         return changes
     if experiment.fork is None:
         changes["size"] = about.size
+        changes |= _visiting(experiment, _trained_to(experiment, about))
     return changes | _told(sampling, lambda label: check_label(about, label))
+
+
+def spacing(experiment: Experiment, key: str, about: About | None) -> dict[str, Any]:
+    """Return the changes that make a rule the spacing; `about` is the model if it is a network.
+
+    How noisy the noisiest level is stays, or is what the network was trained at.
+    """
+    before = dict(experiment.sampling.spacing_params).get(SIGMA_MAX)
+    if before is None:
+        before = _trained_to(experiment, about) if about is not None else 0.0
+    plain = replace(experiment.sampling, spacing=key, spacing_params=(), levels=())
+    changes = {"spacing": key, "spacing_params": (), "levels": ()}
+    return changes | _visiting(replace(experiment, sampling=plain), before)
 
 
 def data_size(sampling: Sampling) -> int:
@@ -78,6 +97,26 @@ def with_scale(guidance: Guidance, scale: float) -> Guidance:
     method = guidance.method or "cfg"
     params = known(GUIDANCE[method].params, guidance.params)
     return replace(guidance, method=method, params=pack(dict(params) | {"scale": scale}))
+
+
+def _trained_to(experiment: Experiment, about: About) -> float:
+    """Return the noisiest sigma that a network knows, 0 where the schedule has no noisier one."""
+    schedule = build(experiment.schedule)
+    return about.sigma_max if highest(schedule, about.sigma_max) < schedule.T else 0.0
+
+
+def _visiting(experiment: Experiment, sigma_max: float) -> dict[str, Any]:
+    """Return the change that lets a run begin at a level, 0 for that of the schedule.
+
+    Levels that a person listed stay, and so do those of a fork.
+    """
+    sampling = experiment.sampling
+    if experiment.fork is not None or SPACINGS[sampling.spacing].listed:
+        return {}
+    values = {name: value for name, value in sampling.spacing_params if name != SIGMA_MAX}
+    if sigma_max:
+        values[SIGMA_MAX] = sigma_max
+    return {"spacing_params": known(SPACINGS[sampling.spacing].params, pack(values))}
 
 
 def _told(sampling: Sampling, check: Callable[[str], object]) -> dict[str, Any]:

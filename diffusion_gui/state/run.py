@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.images import FloatImage
 from diffusion_gui.engine.run_distance import ReferenceDistance, Verdict
-from diffusion_gui.engine.survey import Survey
+from diffusion_gui.engine.survey import Ending, Survey
 from diffusion_gui.engine.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class Run:
     """The samples as float32 [B, 3, H, W], once it is done and unless they were `let_go`."""
     survey: Survey | None = None
     """Where its steps lie on the map of the data set, and their posteriors."""
+    ending: Ending | None = None
+    """What needs its result, once it has ended and that is worked out."""
     let_go: bool = False
     """True once result and survey were given up for the memory of newer runs."""
     name: str = ""
@@ -105,3 +107,5 @@ def _parts(run: Run) -> Iterator[tuple[object, int]]:
         yield run.result, run.result.nbytes
     if run.survey is not None:
         yield from run.survey.parts()
+    if run.ending is not None:
+        yield run.ending, run.ending.nbytes

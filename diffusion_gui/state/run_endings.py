@@ -6,10 +6,9 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from diffusion_gui.engine.errors import ran_out_of_memory
 from diffusion_gui.engine.run_measures import distances, nearest_since
-from diffusion_gui.engine.survey import Ending, Survey
-from diffusion_gui.engine.trajectory import Frame
+from diffusion_gui.engine.survey import Ending
 from diffusion_gui.state.jobs import Job, JobRunner
-from diffusion_gui.state.run import Outcome
+from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.runs import Runs
 
@@ -21,7 +20,7 @@ are ten a second, and this would take their time."""
 
 
 class RunEndings(QObject):
-    """Fills in `Survey.ending` of the run on show while someone watches; `changed` when it is."""
+    """Fills in `Run.ending` of the run on show while someone watches; `changed` when it is."""
 
     changed = Signal()
 
@@ -30,7 +29,7 @@ class RunEndings(QObject):
         self._shown, self._runs = shown, runs
         self._watchers = 0
         self._closed = False
-        self._wanted: Survey | None = None
+        self._wanted: Run | None = None
         self._runner = JobRunner("run endings", self)
         self._runner.done.connect(self._on_done)
         self._runner.failed.connect(self._on_failed)
@@ -68,21 +67,18 @@ class RunEndings(QObject):
     def _begin(self) -> None:
         self._rested.stop()
         run = self._shown.run
-        if not self._watchers or run is None or run.survey is None:
+        if not self._watchers or run is None:
             return
-        survey, frames = run.survey, run.trajectory.frames
-        ended = run.outcome is not Outcome.RUNNING and len(frames) > 1
-        if not ended or survey.ending is not None or survey is self._wanted:
+        ended = run.outcome is not Outcome.RUNNING and len(run.trajectory) > 1
+        if not ended or run.ending is not None or run is self._wanted:
             return
-        self._wanted = survey
-        stride = -(-len(frames) // MOST_FRAMES)
-        some = (*frames[:-1:stride], frames[-1])
-        self._runner.submit(lambda job: _worked_out(job, survey, some))
+        self._wanted = run
+        self._runner.submit(lambda job: _worked_out(job, run))
 
     @Slot(object)
-    def _on_done(self, result: tuple[Survey, Ending]) -> None:
-        survey, ending = result
-        survey.ending = ending
+    def _on_done(self, result: tuple[Run, Ending]) -> None:
+        run, ending = result
+        run.ending = ending
         self._wanted = None
         self.changed.emit()
 
@@ -94,7 +90,12 @@ class RunEndings(QObject):
             raise error
 
 
-def _worked_out(job: Job, survey: Survey, frames: tuple[Frame, ...]) -> tuple[Survey, Ending]:
-    steps, apart = distances(frames, job.poll)
-    nearest, since = nearest_since(frames, survey.atlas.pixels, job.poll)
-    return survey, Ending(steps, apart, nearest, since)
+def _worked_out(job: Job, run: Run) -> tuple[Run, Ending]:
+    """Return a run and what needs its result; a network's has no map of images to be near to."""
+    frames, survey = run.trajectory.frames, run.survey
+    stride = -(-len(frames) // MOST_FRAMES)
+    some = (*frames[:-1:stride], frames[-1])
+    steps, apart = distances(some, job.poll)
+    if survey is None:
+        return run, Ending(steps, apart)
+    return run, Ending(steps, apart, *nearest_since(some, survey.atlas.pixels, job.poll))

@@ -17,7 +17,7 @@ from diffusion_gui.state.run import Pieces, Run, pieces
 def _state(run: Run) -> tuple[Any, ...]:
     """Return what is another as soon as a run holds something else."""
     last, survey = run.trajectory.last, run.survey
-    notes = None if survey is None else (len(survey), survey.ending is None)
+    notes = None if survey is None else len(survey), run.ending is None
     tape = None if run.tape is None else len(run.tape)
     return len(run.trajectory), id(last), tape, id(run.result), id(survey), notes
 

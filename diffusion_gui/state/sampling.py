@@ -15,6 +15,7 @@ from diffusion_gui.engine.experiment import MOST_FORKS, Experiment, Fork
 from diffusion_gui.engine.forecast import obstacle
 from diffusion_gui.engine.lineage import lineage
 from diffusion_gui.engine.networks import About
+from diffusion_gui.engine.run_words import model_name
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.picture_store import PictureStore
@@ -117,6 +118,11 @@ class SamplingController(RunControl):
     def differs(self, run: Run) -> bool:
         """Return whether the document asks for other samples than those of a run."""
         return self._is_other(run.experiment)
+
+    def other_model(self, run: Run) -> str:
+        """Return what the model of a run is called, "" where the document's is called so too."""
+        own = model_name(run.experiment)
+        return own if own != model_name(self._document.experiment) else ""
 
     def _is_other(self, asked: Experiment | None) -> bool:
         return asked is not None and not same_samples(asked, self._document.experiment)

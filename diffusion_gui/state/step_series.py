@@ -93,10 +93,9 @@ def _times(frames: Sequence[Frame]) -> Series:
 
 
 def _distances(run: Run) -> Series:
-    ending = run.survey.ending if run.survey else None
-    if ending is None:
+    if run.ending is None:
         return NOTHING
-    return _rms(ending.steps.astype(float), ending.distances)
+    return _rms(run.ending.steps.astype(float), run.ending.distances)
 
 
 def _entropies(run: Run) -> Series:

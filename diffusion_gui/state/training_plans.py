@@ -22,6 +22,7 @@ from diffusion_gui.session import training_home
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.training_home import Files, Resumable
 from diffusion_gui.session.training_plan import Plan, Source
+from diffusion_gui.session.training_sets import may_mirror
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.training_data import Found, Wanted, read
@@ -57,6 +58,10 @@ class TrainingPlans(QObject):
         self.problem = ""
         """Why there are no pictures."""
         self._watched = False
+        self._asked: Wanted | None = None
+        """The pictures that are being read, or were, or could not be."""
+        self._flip_chosen = False
+        """Whether a person has said if pictures are to be mirrored."""
         self._runner = JobRunner("training pictures", self)
         self._runner.done.connect(self._on_done)
         self._runner.failed.connect(self._on_failed)
@@ -79,24 +84,22 @@ class TrainingPlans(QObject):
         return Wanted.of(self.plan, self._document.experiment.pictures, words)
 
     def change(self, **changes: Any) -> None:
-        """Plan something else."""
+        """Plan something else; other pictures are mirrored or not as suits them."""
         if not self.locked:
-            self._set(replace(self.plan, **changes))
+            before, plan = self.plan, replace(self.plan, **changes)
+            self._flip_chosen |= plan.options.flip != before.options.flip
+            self._set(self._suited(plan) if plan.source is not before.source else plan)
 
     def set_folder(self, folder: str) -> None:
-        """Learn from a folder; pictures are mirrored, as is usual for photographs."""
+        """Learn from a folder, which is read anew."""
         if not self.locked:
-            options = replace(self.plan.options, flip=True)
-            self._set(
-                replace(self.plan, source=Source.FOLDER, folder=folder, options=options),
-                read_again=True,
-            )
+            plan = replace(self.plan, source=Source.FOLDER, folder=folder)
+            self._set(self._suited(plan), read_again=True)
 
     def watch(self) -> None:
-        """Read the pictures of the plan from now on: somebody looks at it."""
-        if not self._watched:
-            self._watched = True
-            self._read_if_other()
+        """Read the pictures of the plan from now on, again where that failed: they are wanted."""
+        self._watched = True
+        self._read_if_other(bool(self.problem))
 
     def open(self, path: str) -> None:
         """Plan to go on with a training; raises EngineError where the file is none."""
@@ -140,6 +143,12 @@ class TrainingPlans(QObject):
         self._runner.shutdown()
         self._counted.close()
 
+    def _suited(self, plan: Plan) -> Plan:
+        """Return a plan that mirrors what may be, unless a person or an opened training says."""
+        if self._flip_chosen or self.opened is not None:
+            return plan
+        return replace(plan, options=replace(plan.options, flip=may_mirror(plan.source)))
+
     def _set(self, plan: Plan, told: bool = False, read_again: bool = False) -> None:
         if plan != self.plan or told:
             self.plan = plan
@@ -155,9 +164,9 @@ class TrainingPlans(QObject):
 
     def _read_if_other(self, again: bool = False) -> None:
         wanted = self.wanted
-        known = self.data is not None and self.data.wanted == wanted and not again
-        if not self._watched or known:
+        if not self._watched or (wanted == self._asked and not again):
             return
+        self._asked = wanted
         self.data, self.problem, self.reading = None, "", (0, 0)
         store, put = self._store, self._counted.put
 

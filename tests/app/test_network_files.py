@@ -212,6 +212,39 @@ def test_what_is_no_network_is_said_in_the_panel_and_changes_nothing(
     assert parts.networks.refs == []
 
 
+def test_every_file_of_weights_that_is_refused_is_answered_by_the_networks_reader(
+    window: MainWindow, parts: Parts, qtbot: QtBot, tmp_path: Path
+) -> None:
+    before, bar = parts.document.experiment, window.sampling.bar
+    torch.save({"a": torch.zeros(3), "b": Code()}, tmp_path / "code.pth")
+    torch.save({"layer.weight": torch.zeros(3)}, tmp_path / "other.ckpt")
+    for name in ("broken.safetensors", "broken.pt", "weights.bin", "model.pkl"):
+        (tmp_path / name).write_bytes(b"no weights")
+    for name, said in (
+        ("code.pth", "not a file of weights alone"),
+        ("other.ckpt", "those of no network known here (first: layer.weight)"),
+        ("broken.safetensors", "no safetensors file"),
+        ("broken.pt", "not a file of weights alone"),
+        ("weights.bin", "not a file of weights alone"),
+        ("model.pkl", "a checkpoint is a folder or one of .safetensors"),
+    ):
+        window.process.show_training()
+        _drop(window, tmp_path / name)
+        qtbot.waitUntil(lambda: bar.isVisible() and not window.network_files.busy, timeout=TIMEOUT)
+        assert said in bar.text
+        assert bar.text.count("\n") == 0
+        bar.clear()
+        assert not window.schedule.bar.isVisible()
+        assert not window.images.bar.isVisible()
+    torch.save({"betas": torch.full((9,), 2.0)}, tmp_path / "betas.pt")
+    _drop(window, tmp_path / "betas.pt")  # a schedule, and a wrong one
+    qtbot.waitUntil(lambda: window.schedule.bar.isVisible(), timeout=TIMEOUT)
+    assert "betas.pt" in window.schedule.bar.text
+    assert not bar.isVisible()
+    assert parts.document.experiment == before
+    assert parts.networks.refs == []
+
+
 def test_dialogs_open_and_closing_the_form_forgets(
     window: MainWindow, parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,6 +24,7 @@ from diffusion_gui.engine.schedules import (
     build_preset,
     from_log_snr,
     grid,
+    highest,
     timesteps,
 )
 from diffusion_gui.engine.schedules.operations import zero_terminal
@@ -306,3 +307,18 @@ def test_every_spacing_descends_on_any_curve(
 def test_an_exploding_process_beyond_float_is_refused() -> None:
     with pytest.raises(EngineError, match="raise log-SNR above"):
         build(ScheduleSpec("", 3000, betas=(0.999,) * 3000, family="ve"))
+
+
+@pytest.mark.parametrize("key", RULES)
+def test_no_level_is_noisier_than_the_largest_sigma(key: str) -> None:
+    schedule = build_preset("cosine")
+    top = highest(schedule, 160.0)
+    assert schedule.sigma[top] <= 160.0 < schedule.sigma[top + 1]
+    times = grid(schedule, 20, key, (("sigma_max", 160.0),))
+    assert times[0] <= top
+    assert schedule.sigma[round(times[0])] <= 160.0
+    assert len(times) > 8
+    own = grid(schedule, 20, key, first=top)
+    assert_array_equal(times, own)
+    assert_array_equal(grid(schedule, 20, key, (("sigma_max", 0.0),)), grid(schedule, 20, key))
+    assert highest(schedule, 1e-9) == 1

@@ -18,6 +18,8 @@ from diffusion_gui.engine.denoisers import CLOSED_FORMS, NEURAL, Denoiser
 from diffusion_gui.engine.experiment import PICTURES, Guidance, NetworkRef
 from diffusion_gui.engine.forecast import Part
 from diffusion_gui.engine.networks import About, Network, Told
+from diffusion_gui.engine.planning import plan, untrained
+from diffusion_gui.engine.schedules import SPACINGS, ScheduleSpec
 from diffusion_gui.panels.sampling.drawer import SettingsDrawer
 from diffusion_gui.panels.sampling.settings_form import SettingsForm
 from diffusion_gui.session.networks import open_file
@@ -106,7 +108,7 @@ def test_a_network_is_chosen_told_a_caption_and_sampled_by_enter(
     qtbot.waitUntil(lambda: controller.state is RunState.DONE, timeout=TIMEOUT)
     assert controller.recorded is not None
     assert controller.recorded.experiment.sampling.label == "red circle"
-    assert panel.caption.text().endswith("1 untrained (σ > 160)")
+    assert "untrained" not in panel.caption.text()
     run = controller.recorded
     qtbot.keyClick(form.told.caption, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: controller.recorded is not run, timeout=TIMEOUT)
@@ -149,6 +151,80 @@ def test_guidance_is_offered_beside_the_caption_and_goes_with_it(
     assert form.data.isVisible()
     assert form.data_size.isEnabled()
     assert document.experiment.sampling.network is None
+
+
+def test_a_network_is_asked_at_levels_that_it_was_trained_at(
+    form: SettingsForm, window: MainWindow, parts: Parts, qtbot: QtBot, make_network: Make
+) -> None:
+    document, about = parts.document, parts.networks.about(_add(parts, make_network()))
+    assert about is not None
+
+    def choose_spacing(key: str) -> None:
+        form.spacing.setCurrentIndex(form.spacing.findData(key))
+        form.spacing.activated.emit(form.spacing.currentIndex())
+
+    document.replace_sampling("usual", steps=20)
+    assert document.experiment.schedule.preset == "cosine"
+    assert untrained(document.experiment, about) == "1 untrained (σ > 160)"
+    _choose(form, "tiny")
+    for key in SPACINGS:
+        choose_spacing(key)
+        assert untrained(document.experiment, about) == "", key
+    choose_spacing("karras")
+    levels = plan(document.experiment)
+    assert 100.0 < levels.s[0] / levels.a[0] <= 160.0
+    findings = window.schedule.doctor._findings
+    assert not [finding for finding in findings if finding.kind == "spacing"]
+    document.replace_schedule(ScheduleSpec("linear"), "quieter")  # σ at T is 157
+    _choose(form, "Exact")
+    assert document.experiment.sampling.spacing_params == ()
+    _choose(form, "tiny")
+    assert document.experiment.sampling.spacing_params == (), "nothing is in the way"
+    assert untrained(document.experiment, about) == ""
+
+
+def test_a_scale_is_sampled_by_enter_and_by_the_offer_and_moves_nothing(
+    form: SettingsForm, parts: Parts, qtbot: QtBot, make_network: Make
+) -> None:
+    def sampled(scale: float) -> bool:
+        run = parts.sampling.recorded
+        done = run is not None and parts.sampling.state is RunState.DONE
+        return done and ("scale", scale) in run.experiment.sampling.guidance.params
+
+    _add(parts, make_network())
+    _choose(form, "tiny")
+    QApplication.processEvents()
+    high = form.told.sizeHint().height()
+    _tell(qtbot, form, "red", enter=False)
+    form.told.caption.lineEdit().editingFinished.emit()
+    QApplication.processEvents()
+    assert form.told.suggest.isVisible()
+    assert form.told.sizeHint().height() == high
+    assert parts.sampling.recorded is None
+    qtbot.mouseClick(form.told.suggest, LEFT)
+    qtbot.waitUntil(lambda: sampled(2.0), timeout=TIMEOUT)
+    form.told.scale.selectAll()
+    qtbot.keyClicks(form.told.scale, "3.5")
+    qtbot.keyClick(form.told.scale, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: sampled(3.5), timeout=TIMEOUT)
+
+
+def test_pictures_of_the_model_before_are_said_to_be_so(
+    form: SettingsForm, window: MainWindow, parts: Parts, qtbot: QtBot, make_network: Make
+) -> None:
+    _add(parts, make_network())
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    forecast = window.sampling.forecast
+    parts.document.replace_sampling("more", steps=4)
+    qtbot.waitUntil(lambda: forecast.text().startswith("settings changed: press Run"))
+    _choose(form, "tiny")
+    qtbot.waitUntil(lambda: forecast.text().startswith("pictures still by Exact: press Run"))
+    parts.sampling.run()
+    qtbot.waitUntil(lambda: parts.sampling.state is RunState.DONE, timeout=TIMEOUT)
+    assert "pictures" not in forecast.text()
+    _choose(form, "Local")
+    qtbot.waitUntil(lambda: forecast.text().startswith("pictures still by tiny: press Run"))
 
 
 def test_networks_of_other_kinds_and_sizes(

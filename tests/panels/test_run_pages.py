@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from diffusion_gui.panels.sampling.map_page import ALONE, MapPage
 from diffusion_gui.panels.sampling.posterior_page import PosteriorPage
 from diffusion_gui.panels.sampling.sample_colours import sample_colour
 from diffusion_gui.panels.sampling.step_charts import StepCharts
+from diffusion_gui.session.networks import open_file
 from diffusion_gui.state.run_view import Quantity, SamplingPage
 from diffusion_gui.state.sampling import Run, RunState
 from diffusion_gui.state.step_series import StepNumber
@@ -59,7 +61,7 @@ def test_curves_are_read_dragged_and_chosen(
     assert curves.empty.isVisible()
     done = run()
     assert not curves.empty.isVisible()
-    qtbot.waitUntil(lambda: done.survey.ending is not None, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: done.ending is not None, timeout=TIMEOUT)
     plot = curves.cards[StepNumber.CHANGE].plot
     assert plot.curve.getData()[0].tolist() == [1, 2, 3, 4, 5, 6]
     assert len(curves.cards[StepNumber.DISTANCE].plot.curve.getData()[0]) == 7
@@ -109,7 +111,7 @@ def test_curves_are_read_dragged_and_chosen(
     qtbot.waitUntil(lambda: parts.run_view.step > 3, timeout=TIMEOUT)
     parts.sampling.stop()
     stopped = parts.run_view.run
-    qtbot.waitUntil(lambda: stopped.survey.ending is not None, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: stopped.ending is not None, timeout=TIMEOUT)
     newest = stopped.trajectory.last.index
     assert head.name.text() == f"𝑥̂₀ to step {newest}, the last (rms)"
     curves.choices[StepNumber.TIME].trigger()
@@ -118,6 +120,33 @@ def test_curves_are_read_dragged_and_chosen(
     assert not curves.cards[StepNumber.SIGMA].isVisible()
     assert StepNumber.TIME in parts.settings.step_charts
     assert StepNumber.SIGMA not in parts.settings.step_charts
+
+
+def test_a_network_s_run_has_its_distances_and_says_why_it_has_no_entropy(
+    window: MainWindow, parts: Parts, run: Callable[..., Run], qtbot: QtBot,
+    make_network: Callable[..., Path],
+) -> None:  # fmt: skip
+    curves = page(window, parts, SamplingPage.CURVES)
+    assert isinstance(curves, StepCharts)
+    network = open_file(make_network(), "", "")
+    parts.networks.add(*network)
+    learned = run(model="neural", network=network[0], size=16)
+    distance, entropy = (
+        curves.cards[number].plot for number in (StepNumber.DISTANCE, StepNumber.ENTROPY)
+    )
+    qtbot.waitUntil(lambda: _count(distance.curve) == 7, timeout=TIMEOUT)
+    assert learned.survey is None
+    assert distance.curve.getData()[1][-1] == 0.0
+    assert not distance.message.isVisible()
+    assert entropy.message.isVisible()
+    assert entropy.message.text().startswith("Neural has none: only the Exact model")
+    exact = run(model="exact", network=None)
+    qtbot.waitUntil(lambda: _count(entropy.curve) > 0, timeout=TIMEOUT)
+    assert not entropy.message.isVisible()
+    parts.run_view.show(learned)
+    qtbot.waitUntil(entropy.message.isVisible, timeout=TIMEOUT)
+    parts.run_comparison.compare([learned, exact])  # the curve of the other one is there
+    qtbot.waitUntil(lambda: not entropy.message.isVisible(), timeout=TIMEOUT)
 
 
 def test_the_posterior_of_the_chosen_picture_at_the_step_on_show(
@@ -257,8 +286,8 @@ def test_a_gaussian_run_names_the_nearest_image_when_it_has_ended(
     page_ = page(window, parts, SamplingPage.MAP)
     done = run(model="gaussian")
     parts.run_view.set_image(0)
-    qtbot.waitUntil(lambda: done.survey.ending is not None, timeout=TIMEOUT)
-    ending = done.survey.ending
+    qtbot.waitUntil(lambda: done.ending is not None, timeout=TIMEOUT)
+    ending = done.ending
     name = done.survey.atlas.names[ending.nearest[0]]
     text = f"picture 1: nearest to {name} from step {ending.since[0]} on"
     qtbot.waitUntil(lambda: page_.caption._texts[0] == text)

@@ -323,7 +323,7 @@ def test_a_hidden_page_takes_in_what_happened_when_it_is_on_show_again(
     heights = [page.tree.visualRect(page.model.index_of(run)).height() for run in (first, second)]
     assert heights[0] > heights[1]
     parts.run_view.set_page(None)
-    third = finish(steps=3)
+    third = finish(model="exact", steps=3)
     parts.sampling.runs.delete(first)
     parts.sampling.runs.delete(second)
     parts.run_view.set_page(SamplingPage.RUNS)
@@ -387,6 +387,28 @@ def test_two_runs_are_compared_pixel_by_pixel(
     qtbot.mouseClick(view.close_button, LEFT)
     assert not comparison.on
     assert panel.stage.isVisible()
+
+
+def test_compared_runs_of_different_models_say_which(
+    panel: SamplingPanel, parts: Parts, finish: Callable[..., Run], qtbot: QtBot
+) -> None:
+    first, second = finish(model="exact"), finish(model="gaussian")
+    parts.run_view.set_quantities([Quantity.X0_HAT])
+    parts.run_comparison.compare([first, second])
+    view = panel.compare.view
+    assert [area.text.split("   ")[2] for area in view.canvas.areas] == ["Exact", "Gaussian"]
+    qtbot.waitUntil(lambda: "B</b>" in view.told.text(), timeout=TIMEOUT)
+    view.chart.setFixedWidth(400)
+    view._show_step()
+    assert f"{second.title} (Gaussian): " in view.told.text()
+    assert f"to A, {first.title} (Exact), by step" in view.told.text()
+    parts.run_comparison.set_mode(CompareMode.DIFFERENCE)
+    [area] = view.canvas.areas
+    assert area.text.split("   ")[1] == "Gaussian − Exact"
+    third = finish(model="exact", steps=3)
+    parts.run_comparison.compare([first, third])
+    parts.run_comparison.set_mode(CompareMode.SIDE)
+    assert not any("Exact" in area.text for area in view.canvas.areas)
 
 
 def _colour(canvas: object, place: QPoint) -> tuple[int, int, int]:

@@ -18,6 +18,7 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.panels.common.widgets import Chip
+from diffusion_gui.panels.sampling.batch_view import best_grid
 from diffusion_gui.panels.sampling.compare_canvas import even_grid, shorter
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.marks import thinned
@@ -284,6 +285,15 @@ def test_grids_have_whole_rows_and_captions_keep_the_t() -> None:
         assert 16 % columns == 0
         assert columns * side <= width
         assert 16 // columns * side <= height
+    for count in (5, 7, 11, 13, 16, 20, 37, 64, 128):
+        for share in np.geomspace(0.12, 8.0, 60):
+            width, height = 400, round(400 * share)
+            columns, side = even_grid(count, width, height)
+            rows = -(-count // columns)
+            last = count - (rows - 1) * columns
+            assert (columns * side <= width) & (rows * side <= height)
+            assert side >= 0.7 * best_grid(count, width, height)[1] - 1
+            assert 2 * last >= columns or count not in (16, 64), share
     text = "A x_t   Run 1   step 3   t = 20"
     assert shorter(text, lambda part: len(part) <= 100) == text
     assert shorter(text, lambda part: len(part) <= 20) == "A x_t   t = 20"

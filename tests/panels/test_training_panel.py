@@ -103,6 +103,31 @@ def test_drop_a_folder_train_and_sample_from_the_result(
     assert parts.sampling.recorded.result.shape == (2, 3, 32, 32)  # type: ignore[union-attr]
 
 
+def test_a_folder_that_holds_a_network_or_a_schedule_is_opened_as_one(
+    window: MainWindow, parts: Parts, tmp_path: Path, qtbot: QtBot
+) -> None:
+    panel, plan = _shown(window, qtbot), parts.training.plans.plan
+    parts.sampling.live = False
+    text = tmp_path / "text"
+    text.mkdir()
+    (text / "config.json").write_text('{"model_type": "gpt2"}')
+    assert _drop(panel, text)
+    assert window.process.currentWidget() is window.sampling
+    bar = window.sampling.bar
+    qtbot.waitUntil(lambda: bar.isVisible() and not window.network_files.busy, timeout=TIMEOUT)
+    assert "transformers model (gpt2)" in bar.text
+    window.process.show_training()
+    schedule = tmp_path / "schedule"
+    schedule.mkdir()
+    config = '{"_class_name": "DDPMScheduler", "num_train_timesteps": 77}'
+    (schedule / "scheduler_config.json").write_text(config)
+    assert _drop(panel, schedule)
+    qtbot.waitUntil(lambda: parts.document.schedule.T == 77, timeout=TIMEOUT)
+    assert window.process.currentWidget() is panel
+    assert parts.training.plans.plan == plan
+    assert not panel.bar.isVisible()
+
+
 def test_a_model_is_saved_elsewhere_and_its_training_opened_there(
     window: MainWindow, parts: Parts, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -161,7 +161,7 @@ def test_a_model_of_unknown_pace_is_tried_out_of_sight_and_offered_where_it_is_s
     assert (controller.state, controller.recorded, list(controller.runs)) == (
         RunState.DONE, made, [made],
     )  # fmt: skip
-    assert panel.forecast.text().startswith("settings changed: press Run   NFE 600   about ")
+    assert panel.forecast.text().startswith("pictures still by Exact: press Run   NFE 600   about ")
     parts.document.replace_sampling("fewer", steps=5)
     assert controller.state is RunState.DONE, "known by now: offered at once"
 
@@ -174,7 +174,9 @@ def test_a_model_of_unknown_pace_is_tried_out_of_sight_and_offered_where_it_is_s
     controller._judge._tried.setInterval(0)
     parts.document.replace_sampling("not timed yet", model="smoothed")
     qtbot.waitUntil(lambda: controller.offered is not None, timeout=TIMEOUT)
-    assert panel.forecast.text().startswith("settings changed: press Run (it takes a while)   ")
+    assert panel.forecast.text().startswith(
+        "pictures still by Exact: press Run (it takes a while)   "
+    )
     parts.document.replace_sampling("fewer", steps=4)
     assert controller.state is RunState.DONE, "it is not tried again"
     assert seen == []

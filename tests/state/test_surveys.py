@@ -92,7 +92,7 @@ def test_what_needs_the_result_is_worked_out_while_someone_watches(
 ) -> None:
     first = run(model="gaussian")
     assert first.survey is not None
-    assert first.survey.ending is None
+    assert first.ending is None
     assert not len(series(first, StepNumber.DISTANCE).steps)
     with qtbot.waitSignal(parts.run_endings.changed, timeout=TIMEOUT):
         parts.run_endings.set_watched(True)
@@ -101,7 +101,7 @@ def test_what_needs_the_result_is_worked_out_while_someone_watches(
     for one in (first, second):
         survey = one.survey
         assert survey is not None
-        assert survey.ending is not None
+        assert one.ending is not None
         frames = one.trajectory.frames
         result = frames[-1].x0_hat.astype(float)
         curve = series(one, StepNumber.DISTANCE)
@@ -111,7 +111,7 @@ def test_what_needs_the_result_is_worked_out_while_someone_watches(
         np.testing.assert_allclose(curve.values, wanted, rtol=1e-5)
         wide = survey.atlas.pixels.reshape(len(survey.atlas), -1).astype(float)
         nearest = [np.square(wide - flat).sum(axis=1).argmin() for flat in result.reshape(3, -1)]
-        assert survey.ending.nearest.tolist() == nearest
+        assert one.ending.nearest.tolist() == nearest
 
 
 def test_a_failure_at_the_end_is_forgotten_at_the_next_look(
@@ -127,10 +127,10 @@ def test_a_failure_at_the_end_is_forgotten_at_the_next_look(
         with qtbot.waitSignal(parts.run_endings._runner.ended, timeout=TIMEOUT):
             parts.sampling.runs.annotate(done, "the list is another")
     assert done.survey is not None
-    assert done.survey.ending is None
+    assert done.ending is None
     with qtbot.waitSignal(parts.run_endings.changed, timeout=TIMEOUT):
         parts.run_endings.set_watched(True)
-    assert done.survey.ending is not None
+    assert done.ending is not None
 
 
 def test_curves_are_the_numbers_of_the_frames(parts: Parts, run: Callable[..., Run]) -> None:

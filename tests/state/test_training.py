@@ -409,3 +409,45 @@ def test_ending_the_program_saves_what_was_learned(
     training.shutdown()
     assert files is not None
     assert training_home.resumable(files.training).header.step >= 2
+
+
+def test_pictures_are_mirrored_as_suits_them_until_a_person_says(
+    training: TrainingController, tmp_path: Path
+) -> None:
+    plans = training.plans
+
+    def chosen(source: Source) -> bool:
+        plans.change(source=source)
+        return plans.plan.options.flip
+
+    assert not plans.plan.options.flip
+    plans.set_folder(str(tmp_path))
+    assert plans.plan.options.flip
+    flips = [chosen(source) for source in (Source.EMOJI, Source.TRAY, Source.FOLDER, Source.EMOJI)]
+    assert flips == [False, True, True, False]
+    plans.change(options=replace(plans.plan.options, flip=True))
+    assert [chosen(source) for source in (Source.TRAY, Source.EMOJI)] == [True, True]
+    plans.change(options=replace(plans.plan.options, flip=False))
+    plans.set_folder(str(tmp_path))
+    assert not plans.plan.options.flip
+
+
+def test_pictures_that_could_not_be_read_are_read_again_when_training_is_asked_for(
+    training: TrainingController, make_image: Callable[..., Path], tmp_path: Path, qtbot: QtBot
+) -> None:
+    plans = training.plans
+    plans.set_folder(str(tmp_path / "pets"))
+    _train(qtbot, training)
+    assert training.state is TrainState.FAILED
+    assert "there is no such folder" in plans.problem
+    job = plans._runner.job
+    plans.change(options=replace(FAST, batch=3))
+    assert plans._runner.job is job, "the same pictures are wanted: they are not read again"
+    assert plans.problem
+    make_image("pets/one.png")
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+    found = plans.data
+    assert found is not None
+    plans.change(options=replace(plans.plan.options, batch=2), minutes=3.0)
+    assert plans.data is found

@@ -19,11 +19,20 @@ from diffusion_gui.engine.schedules.schedule import (
     from_betas,
     from_log_snr,
 )
-from diffusion_gui.engine.schedules.timesteps import SPACINGS, Spacing, as_list, grid, timesteps
+from diffusion_gui.engine.schedules.timesteps import (
+    SIGMA_MAX,
+    SPACINGS,
+    Spacing,
+    as_list,
+    grid,
+    highest,
+    timesteps,
+)
 
 __all__ = [
     "MAX_STEPS",
     "PRESETS",
+    "SIGMA_MAX",
     "SPACINGS",
     "ControlPoint",
     "Family",
@@ -40,6 +49,7 @@ __all__ = [
     "from_betas",
     "from_log_snr",
     "grid",
+    "highest",
     "timesteps",
     "with_points",
     "without_points",

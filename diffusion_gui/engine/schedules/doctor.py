@@ -32,7 +32,7 @@ from diffusion_gui.engine.schedules.mends import (
     legal_betas,
 )
 from diffusion_gui.engine.schedules.schedule import Array, Family, Schedule, ScheduleSpec
-from diffusion_gui.engine.schedules.timesteps import grid
+from diffusion_gui.engine.schedules.timesteps import SIGMA_MAX, grid, highest
 
 __all__ = [
     "Finding",
@@ -283,7 +283,8 @@ def _never_at_T(spec: ScheduleSpec, schedule: Schedule, use: Use) -> Finding | N
     if not use.spacing or use.spacing in ("times", "sigmas"):
         return None
     first = float(grid(schedule, max(use.steps, 1), use.spacing, use.spacing_params)[0])
-    if first >= schedule.T - 1e-6:
+    top = highest(schedule, dict(use.spacing_params).get(SIGMA_MAX, 0.0))
+    if first >= top - 1e-6:
         return None
     text = (
         f"{use.spacing} with {use.steps} steps begins at t = {spelled(first, 4)}, not at T ="

@@ -43,7 +43,8 @@ def grid(
 ) -> Array:
     """Return the visited times, descending, ending with 0: float64, at most num_steps + 1 of them.
 
-    A run that begins at time `first` (0 for T) gets the spacing of the schedule cut off there.
+    A run that begins at time `first` (0 for T) gets the spacing of the schedule cut off there, or
+    at the parameter `sigma_max`, if that is lower.
     `listed` are the levels of the spacings "times" and "sigmas". Raises EngineError for an
     unknown spacing, num_steps < 1, and for levels outside the schedule.
     """
@@ -57,10 +58,18 @@ def grid(
         times = _listed(schedule, first, listed, row)
     else:
         options = resolve(row.params, values, row.title)
+        first = min(first, highest(schedule, options[SIGMA_MAX]))
         times = row.times(schedule, first, min(num_steps, first), options)
     falling = np.sort(np.clip(times, 1.0, float(first)))[::-1]
     distinct = falling[np.diff(falling, prepend=np.inf) < 0.0]  # np.unique imports masked arrays
     return np.r_[distinct, 0.0]
+
+
+def highest(schedule: Schedule, sigma_max: float) -> int:
+    """Return the last t whose sigma is at most `sigma_max`, at least 1; T where that is 0."""
+    if not sigma_max:
+        return schedule.T
+    return max(int(np.sum(schedule.sigma[1:] <= sigma_max * (1.0 + 1e-9))), 1)
 
 
 def as_list(schedule: Schedule, times: Array, spacing: str) -> tuple[float, ...]:
@@ -231,6 +240,14 @@ OSS_WAN = (
     0.927, 0.902, 0.864, 0.776, 0.539, 0.208, 0.001,
 )
 
+SIGMA_MAX = "sigma_max"
+"""The parameter of every spacing that is not listed."""
+_TOP = Param(
+    SIGMA_MAX, "σ ≤", 0.0, 0.0, 1e6,
+    "Visit no level noisier than this σ = s / 𝑎: a network is asked only where it was trained.\n"
+    "0: as noisy as the schedule is.",
+    2, words="largest σ",
+)
 _RHO = Param(
     "rho", "ρ", 7.0, 1.0, 20.0, "More steps at small σ when larger. Range 1 to 20.", 2,
     words="exponent ρ",
@@ -256,55 +273,58 @@ _SHAPE = (
 
 SPACINGS: dict[str, Spacing] = {
     "trailing": Spacing(
-        "Trailing", "Lin et al. 2023", "Even in t, beginning at T.", _counted("trailing")
+        "Trailing", "Lin et al. 2023", "Even in t, beginning at T.", _counted("trailing"), (_TOP,)
     ),
     "linspace": Spacing(
-        "Linspace", "Lin et al. 2023", "Even in t from T to 1, both visited.", _counted("linspace")
+        "Linspace", "Lin et al. 2023", "Even in t from T to 1, both visited.", _counted("linspace"),
+        (_TOP,),
     ),
     "leading": Spacing(
         "Leading", "Ho et al. 2020's code", "Even in t, ending at 1: T itself is never visited.",
-        _counted("leading"), (_OFFSET,),
+        _counted("leading"), (_OFFSET, _TOP),
     ),
     "karras": Spacing(
         "Karras", "Karras et al. 2022 (EDM)", "Even in σ^(1/ρ) over the schedule's σ.",
-        _by_sigma(_karras), (_RHO,),
+        _by_sigma(_karras), (_RHO, _TOP),
     ),
     "exponential": Spacing(
-        "Exponential", "k-diffusion", "Even in ln σ, that is in log-SNR.", _by_sigma(_exponential)
+        "Exponential", "k-diffusion", "Even in ln σ, that is in log-SNR.", _by_sigma(_exponential),
+        (_TOP,),
     ),
     "polyexponential": Spacing(
         "Polyexponential", "k-diffusion", "A power ρ of the even steps in ln σ.",
-        _by_sigma(_exponential), (_POLY,),
+        _by_sigma(_exponential), (_POLY, _TOP),
     ),
     "beta": Spacing(
         "Beta", "Lee et al. 2024", "At quantiles of a Beta distribution over t.",
-        _beta_quantiles, _SHAPE,
+        _beta_quantiles, (*_SHAPE, _TOP),
     ),
     "ays_sd15": Spacing(
         "AYS SD 1.5", "Sabour et al. 2024", "Align Your Steps for Stable Diffusion 1.5.",
-        _table(AYS_SD15),
+        _table(AYS_SD15), (_TOP,),
     ),
     "ays_sdxl": Spacing(
-        "AYS SDXL", "Sabour et al. 2024", "Align Your Steps for SDXL.", _table(AYS_SDXL)
+        "AYS SDXL", "Sabour et al. 2024", "Align Your Steps for SDXL.", _table(AYS_SDXL), (_TOP,)
     ),
     "ays_svd": Spacing(
         "AYS SVD", "Sabour et al. 2024", "Align Your Steps for Stable Video Diffusion.",
-        _table(AYS_SVD),
+        _table(AYS_SVD), (_TOP,),
     ),
     "ays_if": Spacing(
-        "AYS IF", "Sabour et al. 2024", "Align Your Steps for DeepFloyd IF.", _table(AYS_IF)
+        "AYS IF", "Sabour et al. 2024", "Align Your Steps for DeepFloyd IF.", _table(AYS_IF),
+        (_TOP,),
     ),
     "gits_sd": Spacing(
         "GITS SD", "Chen et al. 2024", "Trajectory-based steps for Stable Diffusion.",
-        _table(GITS_SD),
+        _table(GITS_SD), (_TOP,),
     ),
     "oss_flux": Spacing(
         "OSS Flux", "Pei et al. 2025", "Optimal stepsizes for Flux, in flow time.",
-        _table(OSS_FLUX, flow=True),
+        _table(OSS_FLUX, flow=True), (_TOP,),
     ),
     "oss_wan": Spacing(
         "OSS Wan", "Pei et al. 2025", "Optimal stepsizes for Wan, in flow time.",
-        _table(OSS_WAN, flow=True),
+        _table(OSS_WAN, flow=True), (_TOP,),
     ),
     "times": Spacing("List of t", "by hand", "1000, 600, 200", _no_rule, listed="t"),
     "sigmas": Spacing("List of σ", "by hand", "14.6, 3.9, 0.9", _no_rule, listed="sigma"),

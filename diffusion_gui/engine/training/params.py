@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.params import Param, Values, pack
 from diffusion_gui.engine.training.options import Levels, TrainOptions, Weighting
 
@@ -16,6 +17,11 @@ _TITLES = {
 LEVEL_TITLES = {Levels.LOG_NORMAL: "Log-normal σ", Levels.SCHEDULE: "Uniform t"}
 _DEFAULT = TrainOptions()
 
+
+def _said(value: float) -> str:
+    return spelled(value).replace("-", "−")
+
+
 PARAMS: tuple[Param, ...] = (
     Param(
         "weighting", "w(σ)", 0.0, 0.0, 2.0,
@@ -26,12 +32,14 @@ PARAMS: tuple[Param, ...] = (
     ),
     Param(
         "p_mean", "P_mean", _DEFAULT.p_mean, -6.0, 6.0,
-        "Mean of ln σ of the levels trained at, where they are log-normal (EDM: −1.2, here −0.8)",
+        "Mean of ln σ of the levels trained at, where they are log-normal "
+        f"(EDM: −1.2, here {_said(_DEFAULT.p_mean)})",
         decimals=2, words="Mean of ln σ",
     ),
     Param(
         "p_std", "P_std", _DEFAULT.p_std, 0.05, 5.0,
-        "Standard deviation of ln σ of the levels trained at, where they are log-normal (EDM: 1.2)",
+        "Standard deviation of ln σ of the levels trained at, where they are log-normal "
+        f"(EDM: 1.2, here {_said(_DEFAULT.p_std)})",
         decimals=2, words="Spread of ln σ",
     ),
     Param(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -21,10 +22,11 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import difference, largest_difference, natural_gain
+from diffusion_gui.engine.run_words import model_name
 from diffusion_gui.engine.trajectory import EPS_SHOWN, Frame
 from diffusion_gui.panels.common.picture import draw, to_qimage
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.sampling.batch_view import BETWEEN, GAP, HEAD, best_grid
+from diffusion_gui.panels.sampling.batch_view import BETWEEN, GAP, HEAD
 from diffusion_gui.panels.sampling.enlarged import NO_NOISE
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
 from diffusion_gui.panels.sampling.status import brief
@@ -46,8 +48,8 @@ MOST_LETTERS = 16
 """Of a run's name in a caption: the letter before it tells which one it is."""
 WORTH = 1.08
 """How much larger pictures have to be for the areas to go to more rows."""
-EVEN = 0.8
-"""How large pictures in whole rows are at least, beside the largest there is room for."""
+SHORT = (0.85, 0.7)
+"""What pictures are worth whose last row is not whole, and whose last row is less than half."""
 _UNITS = {Quantity.EPS_HAT: EPS_SHOWN}
 """What the ends of the 8-bit values stand for, where that is not 1."""
 _SYMBOLS = {Quantity.X_T: "𝑥ₜ", Quantity.X0_HAT: "𝑥̂₀", Quantity.EPS_HAT: "ε̂"}
@@ -73,14 +75,19 @@ def shorter(text: str, fits: Callable[[str], bool]) -> str:
 
 
 def even_grid(count: int, width: int, height: int) -> tuple[int, int]:
-    """Return (columns, cell side) as `best_grid`, of whole rows where that costs little."""
-    columns, side = best_grid(count, width, height)
-    for number in range(1, count + 1):
-        if count % number == 0:
-            own = min((width + GAP) // number, (height + GAP) * number // count) - GAP
-            if count % columns and own >= EVEN * side:
-                columns, side = number, own
-    return columns, side
+    """Return (columns, cell side) of large squares in rows as even as can be.
+
+    A last row that is not whole, or less than half, is worth as much less as `SHORT` says.
+    """
+    best, found = 0.0, (1, 1)
+    for columns in range(1, count + 1):
+        rows = math.ceil(count / columns)
+        side = min((width + GAP) // columns, (height + GAP) // rows) - GAP
+        last = count - (rows - 1) * columns
+        worth = side * (1.0 if last == columns else SHORT[2 * last < columns])
+        if worth > best:
+            best, found = worth, (columns, side)
+    return found
 
 
 class CompareCanvas(QWidget):
@@ -163,26 +170,37 @@ class CompareCanvas(QWidget):
             for other in others
         ]
         gain = self._comparison.gain or natural_gain(max(largest, default=0))
-        areas = []
-        for letter, other, most in zip(LETTERS[1:], others, largest, strict=False):
+        areas, models = [], self._models
+        for letter, other, most, model in zip(
+            LETTERS[1:], others, largest, models[1:], strict=False
+        ):
             name = f"{letter} − {LETTERS[0]} {_SYMBOLS[quantity]}"
+            whose = [f"{model} − {models[0]}"] if model else []
             if other is None:
-                areas.append(Area(PART.join([name, "no step"]), []))
+                areas.append(Area(PART.join([name, *whose, "no step"]), []))
                 continue
             apart = difference(getattr(other, quantity), batch, gain)
             value = spelled(_UNITS.get(quantity, 1.0) * most / 127.5)
             said = [f"× {spelled(gain)}", f"largest {value}"] if most else ["equal"]
             images = self._chosen([to_qimage(picture) for picture in apart])
-            areas.append(Area(PART.join([name, *said]), images))
+            areas.append(Area(PART.join([name, *whose, *said]), images))
         return areas
+
+    @property
+    def _models(self) -> list[str]:
+        """What the models of the runs are called where they are not all the same."""
+        names = [model_name(run.experiment) for run in self._comparison.runs]
+        different = len(set(names)) > 1
+        return [brief(name, MOST_LETTERS) if different else "" for name in names]
 
     def _told(self, quantity: Quantity, number: int) -> str:
         run, frame = self._comparison.runs[number], self._comparison.frames[number]
         at = [f"step {frame.index}", f"t = {frame.t}"] if frame is not None else ["no step"]
         if quantity is Quantity.EPS_HAT and frame is not None and frame.sigma == 0.0:
             at = [NO_NOISE]
-        title = brief(run.title, MOST_LETTERS)
-        return PART.join([f"{LETTERS[number]} {_SYMBOLS[quantity]}", title, *at])
+        title, model = brief(run.title, MOST_LETTERS), self._models[number]
+        head = f"{LETTERS[number]} {_SYMBOLS[quantity]}"
+        return PART.join([head, title, *([model] if model else []), *at])
 
     def _images(self, frame: Frame | None, quantity: Quantity) -> list[QImage]:
         if frame is None:

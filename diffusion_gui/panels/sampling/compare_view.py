@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QPushButton, QVBoxLayout,
 
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.engine.run_distance import Matching, rms
+from diffusion_gui.engine.run_words import model_name
 from diffusion_gui.engine.trajectory import Frame, over_batch
 from diffusion_gui.panels.common.combo import Combo
 from diffusion_gui.panels.common.icons import set_icon
@@ -19,7 +20,7 @@ from diffusion_gui.panels.sampling.compare_canvas import CompareCanvas
 from diffusion_gui.panels.sampling.distance_chart import DistanceChart
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
 from diffusion_gui.panels.sampling.status import brief
-from diffusion_gui.state.run import Outcome
+from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.run_comparison import GAINS, CompareMode, RunComparison
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.sampling import SamplingController
@@ -256,9 +257,15 @@ class CompareView(QWidget):
         """Whether there is room for the names of the runs."""
         return self.chart.width() >= NAMED_FROM
 
+    def _name(self, run: Run) -> str:
+        """Return what a run is called, with its model where the runs have different ones."""
+        names = {model_name(one.experiment) for one in self._comparison.runs}
+        model = f" ({brief(model_name(run.experiment))})" if len(names) > 1 else ""
+        return escape(f"{brief(run.title)}{model}")
+
     def _told_of(self) -> str:
         """Return what the chart shows."""
-        whose = f", {escape(brief(self._comparison.runs[0].title))}" if self._named else ""
+        whose = f", {self._name(self._comparison.runs[0])}" if self._named else ""
         return f"rms of 𝑥̂₀ to A{whose}, by step"
 
     def _told(self, first: Frame | None) -> list[str]:
@@ -273,7 +280,7 @@ class CompareView(QWidget):
                 parts.append(f"end {spelled(one.final)}")
             parts = parts or ["none at this step"]
             colour = self._theme.tokens.pins[len(told)]
-            name = f"{escape(brief(one.run.title))}: " if self._named else ""
+            name = f"{self._name(one.run)}: " if self._named else ""
             told.append(f"<b style='color:{colour}'>{letter}</b>&nbsp; {name}{', '.join(parts)}")
         return told
 

@@ -9,7 +9,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton
 
 from diffusion_gui.engine.planning import uses_data
-from diffusion_gui.engine.survey import CERTAIN, Survey
+from diffusion_gui.engine.survey import CERTAIN, Ending, Survey
 from diffusion_gui.panels.common.picture import to_qimage
 from diffusion_gui.panels.common.plot_head import PlotHead
 from diffusion_gui.panels.common.theme import Theme
@@ -130,7 +130,7 @@ class MapPage(FollowingPage):
         self._drawn = survey, len(survey)
         paths = {Quantity.X_T: survey.x_t, Quantity.X0_HAT: survey.x0_hat}
         scene = MapScene(survey.atlas, tuple(paths[quantity] for quantity in self.quantities))
-        scene.settled = self._settled_steps(survey)
+        scene.settled = self._settled_steps(survey, run.ending)
         scene.fork = run.experiment.fork.step if run.experiment.fork else None
         self.map.show_scene(scene)
         self._show_step()
@@ -150,18 +150,18 @@ class MapPage(FollowingPage):
         known = image is not None and image < len(frame.x0_hat)
         scene.seen = to_qimage(frame.x0_hat[image]) if image is not None and known else None
         self.map.update()
-        self.caption.set_value(*self._said(run.survey))
+        self.caption.set_value(*self._said(run.survey, run.ending))
 
-    def _settled_steps(self, survey: Survey) -> NDArray[np.int64] | None:
+    def _settled_steps(self, survey: Survey, ending: Ending | None) -> NDArray[np.int64] | None:
         """Return the step from which on each sample keeps to one image, if that is known."""
         kept = self._settled
         if kept is None or kept[0] is not survey or kept[1] != len(survey):
             self._settled = survey, len(survey), survey.settled()
         if survey.newest_belief(len(survey)) is not None and self._settled is not None:
             return self._settled[2]
-        return survey.ending.since if survey.ending else None
+        return ending.since if ending else None
 
-    def _said(self, survey: Survey) -> tuple[str, ...]:
+    def _said(self, survey: Survey, ending: Ending | None) -> tuple[str, ...]:
         """Return what is known of the chosen sample, at length and shorter and shorter."""
         scene, image = self.map.scene, self._shown.image
         if scene is None:
@@ -181,9 +181,9 @@ class MapPage(FollowingPage):
             belief = newest[1]
             what = f"settled on {belief.atlas.names[int(belief.indices[image, 0])]} at step {since}"
             return f"{who}: {what}", what, f"◆ settled at step {since}", step
-        if survey.ending is None:
+        if ending is None or ending.nearest is None:
             return (who,)
-        what = f"nearest to {survey.atlas.names[int(survey.ending.nearest[image])]}"
+        what = f"nearest to {survey.atlas.names[int(ending.nearest[image])]}"
         return f"{who}: {what} from step {since} on", f"{what} from step {since} on", step
 
     @Slot()

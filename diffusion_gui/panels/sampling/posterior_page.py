@@ -17,7 +17,7 @@ from diffusion_gui.panels.sampling.belief_list import BeliefList, ResolvedBar
 from diffusion_gui.panels.sampling.following_page import FollowingPage
 from diffusion_gui.panels.sampling.info_sign import InfoSign
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
-from diffusion_gui.panels.sampling.step_kinds import KINDS
+from diffusion_gui.panels.sampling.step_kinds import KINDS, WITHOUT
 from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_view import RunView
 from diffusion_gui.state.step_series import StepNumber, series
@@ -27,14 +27,6 @@ MEANING = (
     "that is the posterior, and 𝑥̂₀ is its mean. Its entropy in bits says how much is still open.\n"
     "At pure noise all N images are possible, log₂ N bits; every bit that is resolved halves them."
 )
-WITHOUT = {
-    "gaussian": "it knows no list of images, only their mean and covariance",
-    "local": "it weighs patches, pixel by pixel, and no whole images",
-    "smoothed": "it averages the posteriors at several points around 𝑥ₜ",
-    "neural": "it was trained on images and remembers none of them as a list",
-    "stack": "it mixes the estimates of several models",
-}
-"""Why a model has no posterior over images."""
 CHART_LEAST, CHART_FROM = 72, 172
 """Height of the chart at least; height of the page from which on there is room for it."""
 START = (

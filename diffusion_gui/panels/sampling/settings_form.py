@@ -226,7 +226,11 @@ class SettingsForm(QWidget):
         """Take another spacing; one that is a list begins with what is visited now."""
         spacing, before = self.spacing.currentData(), self._document.experiment.sampling
         if not SPACINGS[spacing].listed:
-            self._change("spacing", spacing=spacing, spacing_params=(), levels=())
+            learned = before.model in LEARNED
+            about = self._networks.about(before.network) if learned else None
+            self._change(
+                "spacing", **model_choice.spacing(self._document.experiment, spacing, about)
+            )
             return
         schedule = self._document.schedule
         try:

@@ -67,4 +67,6 @@ def wish(controller: SamplingController, forecaster: Forecaster, shown: Run | No
         known = math.isfinite(offered)
         time = f" (about {spoken(offered)})" if known else " (it takes a while)"
     press = "Stop, then Run" if controller.state is RunState.PAUSED else "Run"
-    return f"settings changed: press {press}{time}   "
+    model = controller.other_model(shown)
+    said = f"pictures still by {brief(model)}" if model else "settings changed"
+    return f"{said}: press {press}{time}   "

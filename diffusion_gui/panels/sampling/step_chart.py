@@ -11,7 +11,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPoint, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from diffusion_gui.panels.common.plot import Plot, show_line
 from diffusion_gui.panels.common.plot_head import PlotHead
@@ -24,6 +24,8 @@ from diffusion_gui.state.step_series import NOTHING, Array, Series
 NO_STEP = -1
 FIGURE = 4.0
 """Half the width in pixels of a figure."""
+MESSAGE_LEFT, MESSAGE_BELOW = 36, 16
+"""Pixels of the axes, which a message leaves free."""
 LOW, HIGH = 1e-9, 1e9
 """Ends of what a logarithmic axis shows."""
 
@@ -66,6 +68,12 @@ class StepPlot(Plot):
         for line in (self.marker, self.hover):
             self.addItem(line, ignoreBounds=True)
         self.hover.hide()
+        self.message = QLabel(self)
+        self.message.setProperty("role", "caption")
+        self.message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.message.setWordWrap(True)
+        self.message.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.message.hide()
         self._tint()
 
     @property
@@ -90,6 +98,11 @@ class StepPlot(Plot):
             values.append(self._placed(beside.values))
             show_line(curve, beside.steps, values[-1])
         self._fit(np.concatenate(values), num_steps)
+
+    def set_message(self, text: str) -> None:
+        """Say in the place of the curves why there are none; "" says nothing."""
+        self.message.setText(text)
+        self.message.setVisible(bool(text))
 
     def set_step(self, step: int) -> None:
         """Move the marker."""
@@ -138,6 +151,7 @@ class StepPlot(Plot):
         super().resizeEvent(event)
         if hasattr(self, "curve"):  # the base class resizes while it is being built
             self._set_ticks()
+            self.message.setGeometry(self.rect().adjusted(MESSAGE_LEFT, 0, 0, -MESSAGE_BELOW))
 
     def _placed(self, values: Array) -> Array:
         """Return where values stand on the axis, NaN where they do not."""

@@ -20,7 +20,7 @@ from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button
 from diffusion_gui.panels.sampling.following_page import FollowingPage
 from diffusion_gui.panels.sampling.runs_delegate import LETTERS
 from diffusion_gui.panels.sampling.step_chart import NO_STEP, StepCard, StepPlot
-from diffusion_gui.panels.sampling.step_kinds import KINDS, names_of
+from diffusion_gui.panels.sampling.step_kinds import KINDS, missing, names_of
 from diffusion_gui.state.run import Run
 from diffusion_gui.state.run_comparison import RunComparison
 from diffusion_gui.state.run_endings import RunEndings
@@ -187,7 +187,10 @@ class StepCharts(FollowingPage):
             self.cards[StepNumber.DISTANCE].head.set_names(*names_of(StepNumber.DISTANCE, run))
         for number, line in self._lines.items():
             others = {place: series(other, number) for place, other in beside.items()}
-            self.cards[number].plot.show_series(line, self._shown.image, others, last)
+            plot = self.cards[number].plot
+            plot.show_series(line, self._shown.image, others, last)
+            some = any(len(one.steps) for one in (line, *others.values()))
+            plot.set_message("" if some else missing(number, run))
         self._show_step()
 
     @Slot()

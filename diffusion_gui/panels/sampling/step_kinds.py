@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from diffusion_gui.engine.denoisers import MODELS
 from diffusion_gui.engine.numerals import spelled
 from diffusion_gui.state.run import Outcome, Run
 from diffusion_gui.state.step_series import StepNumber
@@ -63,6 +64,23 @@ KINDS: dict[StepNumber, Kind] = {
         "text", False, lambda value: f"{value:.2f} bits",
     ),
 }  # fmt: skip
+
+WITHOUT = {
+    "gaussian": "it knows no list of images, only their mean and covariance",
+    "local": "it weighs patches, pixel by pixel, and no whole images",
+    "smoothed": "it averages the posteriors at several points around 𝑥ₜ",
+    "neural": "it was trained on images and remembers none of them as a list",
+    "stack": "it mixes the estimates of several models",
+}
+"""Why a model has no posterior over images."""
+
+
+def missing(number: StepNumber, run: Run) -> str:
+    """Return in words why a run never has a number, "" where it has, or may have it later."""
+    model = run.experiment.sampling.model
+    if number is not StepNumber.ENTROPY or model not in WITHOUT:
+        return ""
+    return f"{MODELS[model].title} has none: only the Exact model weighs each image of a list"
 
 
 def names_of(number: StepNumber, run: Run) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ GUIDANCE = (
 class ToldFields(QWidget):
     """Caption and guidance scale of the document's network; hidden where it can be told nothing.
 
-    `entered` when a caption is to be sampled, `refused(line)` as the picker says.
+    `entered` when a caption or a scale is to be sampled, `refused(line)` as the picker says.
     """
 
     entered = Signal()
@@ -42,7 +42,9 @@ class ToldFields(QWidget):
         self.scale.setObjectName("guidanceScaleSpin")
         self.scale.setSingleStep(0.5)
         self.scale.setMinimumWidth(50)
-        self.suggest = button(f"try {SUGGESTED_SCALE:g}", f"Take w = {SUGGESTED_SCALE:g}", "link")
+        self.suggest = button(
+            f"try {SUGGESTED_SCALE:g}", f"Sample with w = {SUGGESTED_SCALE:g}", "caption-link"
+        )
         self.suggest.setObjectName("suggestGuidanceButton")
         self.suggest.setAccessibleName(f"Guidance scale {SUGGESTED_SCALE:g}")
         row = QHBoxLayout(self)
@@ -60,7 +62,8 @@ class ToldFields(QWidget):
         self.caption.entered.connect(self.entered)
         self.scale.valueChanged.connect(self._on_scale)
         self.scale.editingFinished.connect(self._document.end_gesture)
-        self.suggest.clicked.connect(lambda: self._on_scale(SUGGESTED_SCALE))
+        self.scale.lineEdit().returnPressed.connect(self.entered)
+        self.suggest.clicked.connect(self._on_suggested)
 
     def show_network(self, network: About | None) -> None:
         """Show what the document's settings tell a network; None for another model."""
@@ -89,6 +92,11 @@ class ToldFields(QWidget):
         if not label and not guidance.against:
             guidance = replace(guidance, method="")
         self._document.replace_sampling("caption", label=label, guidance=guidance)
+
+    @Slot()
+    def _on_suggested(self) -> None:
+        self._on_scale(SUGGESTED_SCALE)
+        self.entered.emit()
 
     @Slot(float)
     def _on_scale(self, scale: float) -> None:

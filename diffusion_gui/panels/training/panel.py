@@ -37,13 +37,14 @@ class TrainingPanel(Panel):
     """Drives the training controller and shows what it has found.
 
     `open_wished`, `save_wished` and `folder_wished` ask for a dialog, `sample_wished` for samples
-    of the newest network.
+    of the newest network. `others_dropped(paths)` with what holds no pictures to learn from.
     """
 
     open_wished = Signal()
     save_wished = Signal()
     folder_wished = Signal()
     sample_wished = Signal()
+    others_dropped = Signal(list)
 
     def __init__(
         self, training: TrainingController, document: Document, view: ViewState, theme: Theme
@@ -266,8 +267,13 @@ class TrainingPanel(Panel):
             event.ignore()
 
     def take(self, path: str) -> None:
-        """Learn from a folder, or go on with a training, as if dropped."""
-        if self._training.active:
+        """Learn from a folder, or go on with a training, as if dropped.
+
+        A folder that holds a network, or a schedule, is opened as one.
+        """
+        if _holds_another(path):
+            self.others_dropped.emit([path])
+        elif self._training.active:
             self.bar.show_lines([BUSY])
         elif Path(path).is_dir():
             self._training.plans.set_folder(path)
@@ -278,6 +284,14 @@ class TrainingPanel(Panel):
         self.setProperty("drop", over)
         self.style().unpolish(self)
         self.style().polish(self)
+
+
+def _holds_another(path: str) -> bool:
+    """Return whether a folder is one of a network or a schedule rather than of pictures."""
+    from diffusion_gui.session.checkpoints import holds_network
+    from diffusion_gui.session.schedule_import import holds_schedule
+
+    return Path(path).is_dir() and (holds_network(path) or holds_schedule(path))
 
 
 def _taken(paths: list[str]) -> str:

@@ -13,6 +13,8 @@ from diffusion_gui.panels.common.theme import Theme
 
 GAP = 6
 """Pixels between two pairs."""
+BESIDE = 4
+"""Pixels between a sample and its neighbour, whose frame begins in there."""
 NUMBER = 30
 """Width of the ratio beside a pair."""
 HEAD = 18
@@ -59,23 +61,29 @@ class SamplesView(QWidget):
         return QSize(420, 200)
 
     def pairs(self) -> list[QRect]:
-        """Return where the samples lie in the widget; their neighbours are right beside them."""
+        """Return where the samples lie in the widget; `neighbour` says where their neighbours."""
         count = len(self._shown.pictures) if self._shown is not None else COUNT
-        room = self.rect().adjusted(0, HEAD, 0, 0)
+        room = self.rect().adjusted(0, HEAD, 0, -1)  # a frame ends there
         best, columns = 0, 1
         for number in (n for n in range(1, count + 1) if count % n == 0):
-            wide = ((room.width() - (number - 1) * GAP) // number - NUMBER) // 2
+            wide = ((room.width() - (number - 1) * GAP) // number - NUMBER - BESIDE) // 2
             rows = count // number
             high = (room.height() - (rows - 1) * GAP) // rows
             if min(wide, high) > best:
                 best, columns = min(wide, high), number
         side = min(max(best, 8), LARGEST)
-        apart = (room.width() - columns * (2 * side + NUMBER)) // max(columns - 1, 1)
-        across = 2 * side + NUMBER + max(min(apart, 4 * GAP), GAP)
+        pair = 2 * side + BESIDE + NUMBER
+        apart = (room.width() - columns * pair) // max(columns - 1, 1)
+        across = pair + max(min(apart, 4 * GAP), GAP)
         return [
             QRect(i % columns * across, HEAD + i // columns * (side + GAP), side, side)
             for i in range(count)
         ]
+
+    @staticmethod
+    def neighbour(sample: QRect) -> QRect:
+        """Return where the training picture nearest to a sample lies."""
+        return sample.translated(sample.width() + BESIDE, 0)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the pairs, or the message."""
@@ -88,7 +96,7 @@ class SamplesView(QWidget):
             self._write_message(painter)
             return
         head = QRect(0, 0, self.width(), HEAD)
-        text = f"sample | nearest training picture, d₁/d₂   {self._line}"
+        text = f"sample, framed: nearest training picture, d₁/d₂   {self._line}"
         text = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(head, Qt.AlignmentFlag.AlignLeft, text)
         shown = self._shown
@@ -108,11 +116,10 @@ class SamplesView(QWidget):
             QPainter.RenderHint.SmoothPixmapTransform, place.width() < 2 * sample.shape[1]
         )
         painter.drawImage(place, to_qimage(sample))
-        beside = place.translated(place.width(), 0)
-        painter.setOpacity(0.55)  # the sample is what is to be looked at
+        tokens, beside = self._theme.tokens, self.neighbour(place)
         painter.drawImage(beside, to_qimage(near))
-        painter.setOpacity(1.0)
-        tokens = self._theme.tokens
+        painter.setPen(QColor(tokens.secondary))
+        painter.drawRect(beside.adjusted(-1, -1, 0, 0))
         painter.setPen(QColor(tokens.warning if ratio < COPY else tokens.secondary))
         number = QRect(beside.right() + 5, place.top(), NUMBER, place.height())
         painter.drawText(number, Qt.AlignmentFlag.AlignVCenter, f"{ratio:.2f}")
@@ -138,7 +145,7 @@ class SamplesView(QWidget):
         if self._shown is None:
             return ""
         for number, rect in enumerate(self.pairs()):
-            if rect.adjusted(0, 0, rect.width() + NUMBER, 0).contains(place):
+            if rect.adjusted(0, 0, rect.width() + BESIDE + NUMBER, 0).contains(place):
                 first, second = self._shown.distances[number]
                 caption = self._shown.captions[number]
                 said = f"“{caption}”\n" if caption else ""
