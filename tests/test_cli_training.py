@@ -99,6 +99,20 @@ def test_a_training_in_two_parts_is_the_same_as_in_one(pictures, tmp_path):
     assert ": 5 steps" in done.stdout
 
 
+def test_it_begins_with_the_weights_of_a_model(pictures, tmp_path):
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    _ok(pictures, "-o", first, "--steps", 2, *TINY)
+    _ok("emoji", "-o", second, "--weights", first, "--steps", 1, "--lr", 1e-9, "--batch", 4)
+    ours, theirs = load_file(second), load_file(first)
+    assert ours.keys() == theirs.keys()
+    for name in ours.keys() - {"words.weight"}:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=0.0, atol=1e-6)
+    assert read_header(second).network.words != read_header(first).network.words
+    assert read_header(second).network.sigma_data == read_header(first).network.sigma_data
+    done = _train("emoji", "-o", tmp_path / "c.safetensors", "--weights", first, "--size", 64)
+    assert "leave --size out" in done.stderr
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="signals are others on Windows")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_saves_and_ends_it_with_one_line(pictures, tmp_path, monkeypatch, number, code):
@@ -183,6 +197,7 @@ def test_two_processes_learn_as_one_does(tmp_path):
         (["emoji", "--schedule", "linear"], "--schedule goes with --levels schedule"),
         (["emoji", "--timesteps", "9"], "--timesteps goes with --levels schedule"),
         (["emoji", "--levels", "schedule", "--schedule", "magic"], "'magic' is not known"),
+        (["emoji", "--weights", "none.safetensors"], "none.safetensors: cannot be read"),
         (["emoji", "--resume"], "no training to go on with; leave --resume out"),
         (["emoji", "--resume", "--batch", "4"], "--resume holds all settings of the training"),
     ],

@@ -138,7 +138,7 @@ def build_parts(
         sampling=sampling,
         training=TrainingController(
             document,
-            TrainingPlans(document, store, settings.home, app),
+            TrainingPlans(document, store, networks, settings.home, app),
             sampling,
             networks,
             app,

@@ -20,6 +20,7 @@ from diffusion_gui.session import library
 from diffusion_gui.session.files import AnyPath, digest
 from diffusion_gui.session.model_header import Header, read_header
 from diffusion_gui.session.resources import resource
+from diffusion_gui.session.trained import TrainedNetwork
 
 if TYPE_CHECKING:
     import torch
@@ -153,6 +154,18 @@ class NetworkStore:
         with self._lock:
             return [ref for ref, _ in self._networks.values()]
 
+    def own_files(self) -> list[tuple[str, Path, int]]:
+        """Return name, file and size in pixels of the program's own networks, the bundled first."""
+        found: list[tuple[str, Path, int]] = []
+        if (bundled := self._find_bundled()) is not None:
+            found.append((bundled.name, bundled.path, bundled.about.size))
+        with self._lock:
+            networks = list(self._networks.values())
+        for ref, network in networks:
+            if ref.source and isinstance(network, UNetFile | TrainedNetwork):
+                found.append((ref.name, Path(ref.source), network.about.size))
+        return found
+
     def add(self, ref: NetworkRef, network: Network) -> NetworkRef:
         """Take a network in; one of the same content is replaced."""
         with self._lock:
@@ -175,7 +188,7 @@ class NetworkStore:
         """Take in the network of a file or folder, see `open_file`."""
         return self.add(*open_file(path, name, use))
 
-    def _find_bundled(self) -> Network | None:
+    def _find_bundled(self) -> UNetFile | None:
         with self._lock:
             if self._bundled is None:
                 try:

@@ -40,7 +40,9 @@ class Plan:
     shape: str = "small"
     """A key of `SHAPES`."""
     network: UNetConfig | None = None
-    """Another shape than `shape` names: that of a training that was opened."""
+    """Another shape than `shape` names: that of a training or a model that was opened."""
+    weights: str = ""
+    """The file of the model whose weights it begins with, "" for random ones."""
     options: TrainOptions = field(default_factory=TrainOptions)
     minutes: float | None = 30.0
     steps: int | None = None

@@ -7,6 +7,7 @@ finished networks on the way out. The other side is `training_worker.py`.
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal, Slot
@@ -125,6 +126,14 @@ class TrainingController(QObject):
             return
         self._forget()
         self._set_state(TrainState.IDLE)
+
+    @Slot(str)
+    def begin_with(self, path: str) -> None:
+        """Plan to begin with the weights of a model; `message` says why that cannot be."""
+        try:
+            self.plans.begin_with(Path(path))
+        except EngineError as error:
+            self._set_state(self.state, str(error))
 
     def begin_anew(self) -> None:
         """Plan a training from random weights again."""

@@ -17,16 +17,20 @@ from PySide6.QtCore import QObject, Signal, Slot
 from diffusion_gui.engine.denoisers.unet_config import parameters
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.training.densities import levels_of
-from diffusion_gui.engine.training.options import Levels
+from diffusion_gui.engine.training.options import Levels, TrainOptions
 from diffusion_gui.session import training_home
+from diffusion_gui.session.model_header import read_header
 from diffusion_gui.session.picture_store import PictureStore
 from diffusion_gui.session.training_home import Files, Resumable
 from diffusion_gui.session.training_plan import Plan, Source
 from diffusion_gui.session.training_sets import may_mirror
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
+from diffusion_gui.state.networks import Networks
 from diffusion_gui.state.training_data import Found, Wanted, read
 
+CAREFUL = 1e-4
+"""Learning rate for a network that has learned already: more, and it forgets before it learns."""
 SMALLER = "choose a smaller size, or fewer pictures"
 
 
@@ -40,10 +44,16 @@ class TrainingPlans(QObject):
     data_changed = Signal()
 
     def __init__(
-        self, document: Document, store: PictureStore, home: Path, parent: QObject | None = None
+        self,
+        document: Document,
+        store: PictureStore,
+        networks: Networks,
+        home: Path,
+        parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._document, self._store = document, store
+        self._document, self._store, self._networks = document, store, networks
+        networks.changed.connect(self.changed)
         self.folder = home / training_home.FOLDER
         """Where the user's own trainings lie."""
         self.plan = Plan()
@@ -82,6 +92,29 @@ class TrainingPlans(QObject):
         """Which pictures the plan needs."""
         words = self.opened.header.network.words if self.opened is not None else None
         return Wanted.of(self.plan, self._document.experiment.pictures, words)
+
+    @property
+    def models(self) -> list[tuple[str, Path, int]]:
+        """Name, file and size in pixels of the networks whose weights a training may begin with."""
+        return self._networks.store.own_files()
+
+    def begin_with(self, path: Path) -> None:
+        """Plan to begin with the weights of a model, in its shape and with care for them.
+
+        Raises EngineError where the file is none.
+        """
+        if not self.locked and self.opened is None:
+            shape = replace(read_header(path).network, words=())
+            options = replace(self.plan.options, learning_rate=CAREFUL)
+            plan = replace(self.plan, size=shape.size, network=shape, weights=str(path))
+            self._set(replace(plan, options=options))
+
+    def change_shape(self, **changes: Any) -> None:
+        """Plan another `size` or `shape`, from random weights."""
+        if self.plan.weights:
+            rate = TrainOptions().learning_rate
+            changes["options"] = replace(self.plan.options, learning_rate=rate)
+        self.change(network=None, weights="", **changes)
 
     def change(self, **changes: Any) -> None:
         """Plan something else; other pictures are mirrored or not as suits them."""
@@ -136,7 +169,7 @@ class TrainingPlans(QObject):
         """Plan a training from random weights again."""
         if not self.locked and self.opened is not None:
             self.opened = self.sigmas = None
-            self._set(replace(self.plan, network=None), told=True)
+            self._set(replace(self.plan, network=None, weights=""), told=True)
 
     def shutdown(self) -> None:
         """End the thread; safe to call twice."""

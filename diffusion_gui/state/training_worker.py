@@ -128,9 +128,14 @@ class TrainingWorker:
     def _loop(self, state: State | None) -> TrainingLoop:
         from diffusion_gui.engine.training.loop import Limit, TrainingLoop
         from diffusion_gui.engine.training.trainer import Trainer
+        from diffusion_gui.session.model_files import read_model
 
         plan, pictures = self._plan, self._order.pictures
-        if state is None:
+        if state is None and plan.weights:
+            network, _ = read_model(plan.weights)
+            trainer = Trainer(pictures, network.config, plan.options, self._device, self._sigmas())
+            trainer.begin_with(network)
+        elif state is None:
             config = replace(plan.config, sigma_data=pictures.sigma_data)
             trainer = Trainer(pictures, config, plan.options, self._device, self._sigmas())
         else:

@@ -212,3 +212,25 @@ def test_a_state_goes_on_in_its_own_precision():
     assert again.precision is Precision.BFLOAT16
     told = Trainer.of_state(trainer.state(), flats(), CPU, Precision.FLOAT32)
     assert told.precision is Precision.FLOAT32
+
+
+def test_it_begins_with_the_weights_and_the_words_of_another():
+    first = training()
+    first.step()
+    pictures = flats()
+    other = PictureSet.of(pictures.pixels, ["colour 0", "new"] + ["colour 5"] * 4)
+    assert other.words == ("0", "5", "colour", "new")
+    again = Trainer(other, first.average.config, OPTIONS, CPU, precision=Precision.FLOAT32)
+    new = again.network.words.weight.detach().clone()
+    again.begin_with(first.average)
+    mine, theirs = again.network.state_dict(), first.average.state_dict()
+    for name in theirs.keys() - {"words.weight"}:
+        assert torch.equal(mine[name], theirs[name]), name
+        assert torch.equal(again.average.state_dict()[name], theirs[name]), name
+    known = {word: place for place, word in enumerate(first.average.config.words, start=1)}
+    for place, word in enumerate(other.words, start=1):
+        row = theirs["words.weight"][known[word]] if word in known else new[place]
+        assert torch.equal(mine["words.weight"][place], row), word
+    assert again.step().number == 0
+    with pytest.raises(EngineError, match="another shape"):
+        training().begin_with(Trainer(flats(), replace(SHAPE, depth=2), OPTIONS, CPU).average)

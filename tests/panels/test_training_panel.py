@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox
@@ -17,6 +18,8 @@ from diffusion_gui.engine.denoisers.unet_config import UNetConfig
 from diffusion_gui.engine.training.options import Levels, TrainOptions, Weighting
 from diffusion_gui.panels.training.panel import TrainingPanel
 from diffusion_gui.session import training_home
+from diffusion_gui.session.model_files import read_model
+from diffusion_gui.session.networks import open_file
 from diffusion_gui.session.training_plan import Source
 from diffusion_gui.state.run_state import RunState
 from diffusion_gui.state.training import TrainState
@@ -190,7 +193,7 @@ def test_the_form_and_the_drawer_are_the_plan(
     assert panel.drawer is not None
     before = plans.parameters
     for combo, wanted in (
-        (form.data_size, 64),
+        (form.data_size, "64"),
         (form.shape, "large"),
         (form.levels, Levels.SCHEDULE),
         (form.unit, "steps"),
@@ -261,3 +264,41 @@ def test_the_head_says_when_a_training_was_saved(
     qtbot.mouseClick(panel.transport.stop, LEFT)
     _ended(qtbot, parts)
     assert panel.caption.text() == "stopped and saved"
+
+
+def test_a_training_goes_on_from_a_network_that_has_learned_already(
+    window: MainWindow, parts: Parts, qtbot: QtBot, make_network: Callable[..., Path]
+) -> None:
+    panel, plans = _shown(window, qtbot), parts.training.plans
+    path = make_network()
+    parts.networks.add(*open_file(path))
+    shape = panel.form.shape
+
+    def choose(text: str) -> None:
+        shape.setCurrentIndex(shape.findText(text, Qt.MatchFlag.MatchContains))
+        shape.activated.emit(shape.currentIndex())
+
+    assert shape.findText("Emoji network, trained, 32 px") > 0
+    choose(path.stem)
+    assert (plans.plan.weights, plans.plan.size) == (str(path), 16)
+    assert shape.currentText() == f"{path.stem}, trained, 16 px"
+    assert plans.plan.options.learning_rate == 1e-4
+    options = TrainOptions(batch=4, learning_rate=1e-9)
+    plans.change(options=options, steps=1, minutes=None)
+    qtbot.mouseClick(panel.transport.start, LEFT)
+    _ended(qtbot, parts)
+    files = parts.training.files
+    assert files is not None
+    ours, theirs = read_model(files.model)[0].state_dict(), read_model(path)[0].state_dict()
+    for name in ours.keys() - {"words.weight"}:
+        torch.testing.assert_close(ours[name], theirs[name], rtol=0.0, atol=1e-6)
+    qtbot.mouseClick(panel.transport.new, LEFT)
+    assert plans.plan.weights == ""
+    choose(path.stem)
+    choose("Medium")
+    assert plans.plan.options.learning_rate == TrainOptions().learning_rate
+    assert (plans.plan.weights, plans.plan.network, plans.plan.shape) == ("", None, "medium")
+    path.unlink()
+    choose(path.stem)
+    assert f"{path}: cannot be read" in panel.bar.text
+    assert shape.currentText().startswith("Medium")

@@ -447,7 +447,7 @@ def test_pictures_that_could_not_be_read_are_read_again_when_training_is_asked_f
     make_image("pets/one.png")
     _train(qtbot, training)
     assert training.state is TrainState.DONE
+    qtbot.waitUntil(lambda: plans.data is not None, timeout=TIMEOUT)
     found = plans.data
-    assert found is not None
     plans.change(options=replace(plans.plan.options, batch=2), minutes=3.0)
     assert plans.data is found

@@ -21,7 +21,7 @@ from diffusion_gui.session.training_sets import emoji_places
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.training_plans import TrainingPlans
 
-CHOOSE = "choose"
+CHOOSE, OPENED = "choose", "opened"
 MINUTES, STEPS, ENDLESS = "minutes", "steps", "endless"
 _UNITS = {MINUTES: "minutes", STEPS: "steps", ENDLESS: "until stopped"}
 _FIRST = {MINUTES: 30, STEPS: 5000}
@@ -33,9 +33,13 @@ FIXED = "A training that goes on keeps its network and its size: press New for o
 
 
 class TrainingForm(QWidget):
-    """Shows and edits `plans.plan`; `folder_wished` when a folder is to be chosen."""
+    """Shows and edits `plans.plan`; `folder_wished` when a folder is to be chosen.
+
+    `model_wished(path)` when a training is to begin with the weights of a model.
+    """
 
     folder_wished = Signal()
+    model_wished = Signal(str)
 
     def __init__(self, plans: TrainingPlans, document: Document) -> None:
         super().__init__()
@@ -46,7 +50,7 @@ class TrainingForm(QWidget):
 
     def _build(self) -> None:
         self.data = _combo("trainingDataCombo", 96)
-        self.data_size = _combo("trainingSizeCombo", 68, {size: f"{size} px" for size in SIZES})
+        self.data_size = _combo("trainingSizeCombo", 68)
         self.shape = _combo("trainingNetworkCombo", 96)
         self.batch = IntegerBox(1, 4096)
         self.batch.setObjectName("trainingBatchSpin")
@@ -64,7 +68,10 @@ class TrainingForm(QWidget):
             "or every t of the schedule in the editor alike, as DDPM does"
         )
         size = "Side of the pictures to learn, in pixels"
-        network = "How many numbers the network learns: more learn more, and take longer"
+        network = (
+            "How many numbers the network learns, random at first: more learn more, and slower.\n"
+            "Or go on from a network that has learned already: it learns your pictures sooner"
+        )
         rate = "Length of a step: it grows from 0 over the warm-up; too long, and the loss explodes"
         ends = "When the training ends by itself; Stop ends it at any time and loses nothing"
         self._size_field = Field("Size", self.data_size, size)
@@ -103,8 +110,11 @@ class TrainingForm(QWidget):
         plan, fixed = self._plans.plan, self._plans.opened is not None
         self._fill_data()
         self._fill_shapes()
+        sizes = sorted({*SIZES, plan.size})
+        with QSignalBlocker(self.data_size):
+            _fill(self.data_size, [(f"{size} px", str(size)) for size in sizes])
+            self.data_size.setCurrentIndex(self.data_size.findData(str(plan.size)))
         for combo, value in (
-            (self.data_size, plan.size),
             (self.levels, plan.options.levels),
             (self.unit, self._unit),
         ):
@@ -145,11 +155,14 @@ class TrainingForm(QWidget):
         for key, shape in SHAPES.items():
             count = parameters(replace(shape.config(plan.size), words=words))
             rows.append((f"{shape.title} ({million(count)})", key))
-        if plan.network is not None:
-            rows.append((f"Opened ({million(self._plans.parameters)})", "opened"))
+        models = self._plans.models
+        rows += [(f"{name}, trained, {size} px", str(path)) for name, path, size in models]
+        chosen = plan.weights or plan.shape
+        if self._plans.opened is not None:
+            rows.append((f"Opened ({million(self._plans.parameters)})", OPENED))
+            chosen = OPENED
         with QSignalBlocker(self.shape):
             _fill(self.shape, rows)
-            chosen = "opened" if plan.network is not None else plan.shape
             self.shape.setCurrentIndex(self.shape.findData(chosen))
 
     def _set_options(self, **changes: Any) -> None:
@@ -166,11 +179,15 @@ class TrainingForm(QWidget):
 
     @Slot()
     def _on_size(self) -> None:
-        self._plans.change(size=self.data_size.currentData())
+        self._plans.change_shape(size=int(self.data_size.currentData()))
 
     @Slot()
     def _on_shape(self) -> None:
-        self._plans.change(shape=self.shape.currentData(), network=None)
+        chosen = self.shape.currentData()
+        if chosen in SHAPES:
+            self._plans.change_shape(shape=chosen)
+        else:
+            self.model_wished.emit(chosen)
 
     @Slot()
     def _on_end(self) -> None:

@@ -115,6 +115,7 @@ class TrainingPanel(Panel):
         self.sample.clicked.connect(self.sample_wished)
         self.settings.toggled.connect(self._on_settings)
         self.form.folder_wished.connect(self.folder_wished)
+        self.form.model_wished.connect(training.begin_with)
         training.state_changed.connect(self._show_state)
         training.progressed.connect(self._show_numbers)
         training.trained.connect(self._show_buttons)
