@@ -248,6 +248,8 @@ def test_closing_in_the_middle_saves_and_the_next_start_offers_to_go_on(
     assert found.header.step >= 1
     panel.transport.offer_newest()  # as the first sight of the panel does after a restart
     assert f"step {found.header.step}" in panel.transport.newest.text()
+    assert panel.transport.newest.property("role") == "accent"
+    assert panel.transport.start.property("role") == ""
 
 
 def test_the_head_says_when_a_training_was_saved(

@@ -33,11 +33,11 @@ class TrainingTransport(QWidget):
         self._show_samples()
 
     def _build(self) -> None:
+        self.newest = button("Resume", "Go on with the training that was saved last")
         self.start = button("Train", START, "accent")
         self.pause = button("Pause", "Hold after the step under way, and save", "accent")
         self.stop = button("Stop", "End after this step, and save: Resume goes on exactly there")
         self.new = button("New", "Begin from random weights again; the files of this one stay")
-        self.newest = button("Resume", "Go on with the training that was saved last")
         for widget, name in (
             (self.start, "trainButton"),
             (self.pause, "pauseTrainingButton"),
@@ -58,7 +58,7 @@ class TrainingTransport(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(GAP)
-        for widget in (self.start, self.pause, self.stop, self.new, self.newest):
+        for widget in (self.newest, self.start, self.pause, self.stop, self.new):
             row.addWidget(widget)
         row.addSpacing(GAP)
         row.addWidget(self.slider, 1)
@@ -101,7 +101,7 @@ class TrainingTransport(QWidget):
             name, step = found.files.stem, found.header.step
             self.newest.setText(f"Resume {name[:24]}, step {step:,}")
             self.newest.setProperty("path", str(found.files.training))
-            self.newest.show()
+            self._offer(True)
 
     @Slot()
     def _on_newest(self) -> None:
@@ -150,16 +150,28 @@ class TrainingTransport(QWidget):
         self.stop.setEnabled(state in ACTIVE and state is not TrainState.STOPPING)
         self.new.setVisible(opened and state not in ACTIVE)
         if opened or state is not TrainState.IDLE:
-            self.newest.hide()
+            self._offer(False)
+
+    def _offer(self, offered: bool) -> None:
+        """Show the training that was not finished, if any, as what is to be done first."""
+        self.newest.setVisible(offered)
+        for widget, loud in ((self.start, not offered), (self.newest, offered)):
+            role = "accent" if loud else ""
+            if widget.property("role") != role:
+                widget.setProperty("role", role)
+                widget.style().unpolish(widget)
+                widget.style().polish(widget)
+        self._tint()
 
     @Slot()
     def _tint(self) -> None:
         tokens = self._theme.tokens
-        for widget, name, colour in (
-            (self.start, "play", tokens.on_accent),
-            (self.pause, "pause", tokens.on_accent),
-            (self.stop, "square", tokens.text),
-            (self.new, "rotate-ccw", tokens.text),
-            (self.newest, "play", tokens.text),
+        for widget, name in (
+            (self.start, "play"),
+            (self.pause, "pause"),
+            (self.stop, "square"),
+            (self.new, "rotate-ccw"),
+            (self.newest, "play"),
         ):
-            set_icon(widget, name, colour, tokens.disabled)
+            loud = widget.property("role") == "accent"
+            set_icon(widget, name, tokens.on_accent if loud else tokens.text, tokens.disabled)
