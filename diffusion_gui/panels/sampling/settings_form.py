@@ -90,7 +90,7 @@ class SettingsForm(QWidget):
         row.setSpacing(GAP)
         spacing = "Which t are visited: trailing and linspace start at T, leading below it"
         for caption, control, tooltip, share in (
-            ("Model", self.model, EXPLAINED, 96),
+            ("Model", self.model, EXPLAINED, 128),
             ("", self.told, "", 350),
             ("Data", self.data, DATA, 118),
             ("Size", self.data_size, SIZE, 74),
