@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Signal, Slot
-from PySide6.QtWidgets import QStackedWidget
+from PySide6.QtCore import QSize, Qt, Signal, Slot
+from PySide6.QtWidgets import QApplication, QStackedWidget
 
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.panels.common.place_tabs import PlaceTabs
@@ -38,6 +38,7 @@ class ProcessPlace(QStackedWidget):
         self._parts = parts
         self.sampling = sampling
         self._training: TrainingPanel | None = None
+        self._titles: dict[int, PlaceTabs] = {}
         self.addWidget(sampling)
         sampling.set_title(self._tabs(SAMPLING))
 
@@ -75,8 +76,16 @@ class ProcessPlace(QStackedWidget):
 
     @Slot(int)
     def show_place(self, place: int) -> None:
-        """Show one of the panels."""
-        self.setCurrentWidget(self.training if place == TRAINING else self.sampling)
+        """Show one of the panels; the keys follow the tab that has them, else they are no one's."""
+        panel = self.training if place == TRAINING else self.sampling
+        focused, before = QApplication.focusWidget(), self.currentWidget()
+        if focused is not None and before is not None and before.isAncestorOf(focused):
+            if focused in self._titles[self.currentIndex()].buttons:
+                self.setCurrentWidget(panel)
+                self._titles[place].buttons[place].setFocus(Qt.FocusReason.OtherFocusReason)
+                return
+            focused.clearFocus()  # else Qt hands them to the first button of the other panel
+        self.setCurrentWidget(panel)
 
     @Slot()
     def show_sampling(self) -> None:
@@ -94,6 +103,6 @@ class ProcessPlace(QStackedWidget):
         self.show_place(TRAINING)
 
     def _tabs(self, place: int) -> PlaceTabs:
-        tabs = PlaceTabs(_TITLES, _TOOLTIPS, place)
+        tabs = self._titles[place] = PlaceTabs(_TITLES, _TOOLTIPS, place)
         tabs.wished.connect(self.show_place)
         return tabs

@@ -227,6 +227,27 @@ def test_pictures_of_the_model_before_are_said_to_be_so(
     qtbot.waitUntil(lambda: forecast.text().startswith("pictures still by tiny: press Run"))
 
 
+def test_a_long_name_is_cut_in_its_middle_and_told_whole(
+    form: SettingsForm, qtbot: QtBot, parts: Parts, make_network: Make
+) -> None:
+    name = "landscapes-of-the-north-in-winter-second-try-step-12000"
+    _add(parts, make_network(name))
+    title = form.model.itemText(form.model.count() - 1)
+    assert title == "landscapes-of-the-no…cond-try-step-12000"
+    _choose(form, title)
+    shown = form.model.shown_text
+    assert shown.startswith("l")
+    assert shown.endswith("0")
+    assert form.model.toolTip().startswith(f"{name}: trained on dots, 1,234 steps")
+    form.model.showPopup()
+    view = form.model.view()
+    qtbot.waitUntil(view.isVisible, timeout=TIMEOUT)
+    assert view.viewport().width() >= view.fontMetrics().horizontalAdvance(title)
+    form.model.hidePopup()
+    _choose(form, "Exact")
+    assert not form.model.toolTip().startswith(name)
+
+
 def test_networks_of_other_kinds_and_sizes(
     form: SettingsForm, window: MainWindow, parts: Parts, qtbot: QtBot, make_network: Make
 ) -> None:

@@ -139,10 +139,12 @@ def test_a_network_s_run_has_its_distances_and_says_why_it_has_no_entropy(
     assert distance.curve.getData()[1][-1] == 0.0
     assert not distance.message.isVisible()
     assert entropy.message.isVisible()
+    assert not entropy.marker.isVisible()
     assert entropy.message.text().startswith("Neural has none: only the Exact model")
     exact = run(model="exact", network=None)
     qtbot.waitUntil(lambda: _count(entropy.curve) > 0, timeout=TIMEOUT)
     assert not entropy.message.isVisible()
+    assert entropy.marker.isVisible()
     parts.run_view.show(learned)
     qtbot.waitUntil(entropy.message.isVisible, timeout=TIMEOUT)
     parts.run_comparison.compare([learned, exact])  # the curve of the other one is there

@@ -396,7 +396,8 @@ def test_compared_runs_of_different_models_say_which(
     parts.run_view.set_quantities([Quantity.X0_HAT])
     parts.run_comparison.compare([first, second])
     view = panel.compare.view
-    assert [area.text.split("   ")[2] for area in view.canvas.areas] == ["Exact", "Gaussian"]
+    heads = [area.text.split("   ")[0] for area in view.canvas.areas]
+    assert heads == ["A 𝑥̂₀ Exact", "B 𝑥̂₀ Gaussian"]
     qtbot.waitUntil(lambda: "B</b>" in view.told.text(), timeout=TIMEOUT)
     view.chart.setFixedWidth(400)
     view._show_step()

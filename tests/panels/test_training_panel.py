@@ -9,7 +9,7 @@ import pytest
 import torch
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QMessageBox
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QMessageBox, QPushButton
 from pytestqt.qtbot import QtBot
 
 from diffusion_gui.app.main_window import MainWindow
@@ -104,6 +104,24 @@ def test_drop_a_folder_train_and_sample_from_the_result(
     sampling = parts.sampling.recorded.experiment.sampling  # type: ignore[union-attr]
     assert (sampling.model, sampling.network) == ("neural", parts.training.ref)
     assert parts.sampling.recorded.result.shape == (2, 3, 32, 32)  # type: ignore[union-attr]
+
+
+def test_the_keys_are_not_handed_to_a_button_when_the_panel_is_entered(
+    window: MainWindow, parts: Parts, qtbot: QtBot
+) -> None:
+    window.activateWindow()
+    window.sampling.form.steps.setFocus()
+    qtbot.waitUntil(window.sampling.form.steps.hasFocus, timeout=TIMEOUT)
+    panel = _shown(window, qtbot)
+    assert QApplication.focusWidget() is None
+    window.process.show_sampling()
+    tab = window.sampling.findChild(QPushButton, "trainingTab")
+    assert tab is not None
+    tab.setFocus()
+    qtbot.waitUntil(tab.hasFocus, timeout=TIMEOUT)
+    qtbot.keyClick(tab, Qt.Key.Key_Space)
+    assert window.process.currentWidget() is panel
+    assert QApplication.focusWidget() is panel.findChild(QPushButton, "trainingTab")
 
 
 def test_a_folder_that_holds_a_network_or_a_schedule_is_opened_as_one(

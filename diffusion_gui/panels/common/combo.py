@@ -18,10 +18,11 @@ class Combo(FocusedWheel, QComboBox):
 
 
 class ElidedCombo(Combo):
-    """Keeps its arrow, however narrow it is."""
+    """Keeps its arrow, however narrow it is; `elided` says where its text is cut."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.elided = Qt.TextElideMode.ElideRight
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
 
     @property
@@ -35,9 +36,7 @@ class ElidedCombo(Combo):
             QStyle.SubControl.SC_ComboBoxEditField,
             self,
         )
-        return self.fontMetrics().elidedText(
-            self.currentText(), Qt.TextElideMode.ElideRight, room.width()
-        )
+        return self.fontMetrics().elidedText(self.currentText(), self.elided, room.width())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the text that fits."""

@@ -199,8 +199,8 @@ class CompareCanvas(QWidget):
         if quantity is Quantity.EPS_HAT and frame is not None and frame.sigma == 0.0:
             at = [NO_NOISE]
         title, model = brief(run.title, MOST_LETTERS), self._models[number]
-        head = f"{LETTERS[number]} {_SYMBOLS[quantity]}"
-        return PART.join([head, title, *([model] if model else []), *at])
+        head = f"{LETTERS[number]} {_SYMBOLS[quantity]} {model}".rstrip()
+        return PART.join([head, title, *at])
 
     def _images(self, frame: Frame | None, quantity: Quantity) -> list[QImage]:
         if frame is None:

@@ -11,8 +11,12 @@ from diffusion_gui.state.networks import Networks
 
 MISSING = "This installation lacks the bundled network"
 AGAIN = "This network is not here: open its file again"
+EXPLAINED = "\n".join(row.explanation for row in MODELS.values())
 _LEAST = 68
 _MOST_LETTERS = 40
+"""Of a name in the list; a longer one is cut in its middle, for its end tells it from others."""
+_ROOM = 36
+"""Pixels of a row in the list besides its text, with the scroll bar."""
 
 
 class ModelCombo(ElidedCombo):
@@ -28,6 +32,7 @@ class ModelCombo(ElidedCombo):
         self.setObjectName("modelCombo")
         self.setProperty("role", "close")
         self.setMinimumWidth(_LEAST)
+        self.elided = Qt.TextElideMode.ElideMiddle
         self._networks = networks
         self._refs: dict[str, NetworkRef] = {}
         self._shown: Sampling | None = None
@@ -45,6 +50,13 @@ class ModelCombo(ElidedCombo):
         with QSignalBlocker(self):
             name = _name(ref) if sampling.model == NEURAL and ref else sampling.model
             self.setCurrentIndex(self.findData(name))
+        called = self.itemData(self.currentIndex(), Qt.ItemDataRole.ToolTipRole)
+        self.setToolTip(f"{called}\n\n{EXPLAINED}" if called else EXPLAINED)
+
+    def showPopup(self) -> None:
+        """Make the list as wide as its names."""
+        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + _ROOM)
+        super().showPopup()
 
     @Slot()
     def _fill(self) -> None:
@@ -66,10 +78,10 @@ class ModelCombo(ElidedCombo):
                 self.model().item(self.count() - 1).setEnabled(False)  # type: ignore[attr-defined]
             for name, ref in self._refs.items():
                 about = self._networks.about(ref)
-                title = ref.name if len(ref.name) <= _MOST_LETTERS else f"{ref.name[:38]}…"
+                title = _shortened(ref.name)
                 if ref not in listed:  # another self of a network in training, or a stranger's
                     title += " (earlier)" if about else " (not here)"
-                self._add(title, name, about.source if about else AGAIN)
+                self._add(title, name, f"{ref.name}: {about.source if about else AGAIN}")
         if self._shown is not None:
             self.show_model(self._shown)
 
@@ -82,6 +94,12 @@ class ModelCombo(ElidedCombo):
         name = self.currentData()
         ref = self._refs.get(name)
         self.wished.emit(NEURAL if ref is not None else name, ref)
+
+
+def _shortened(name: str) -> str:
+    """Return a name, or its beginning and its end."""
+    half = _MOST_LETTERS // 2
+    return name if len(name) <= _MOST_LETTERS else f"{name[:half]}…{name[1 - half :]}"
 
 
 def _name(ref: NetworkRef) -> str:

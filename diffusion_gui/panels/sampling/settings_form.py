@@ -8,7 +8,7 @@ from PySide6.QtCore import QSignalBlocker, QSize, Signal, Slot
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from diffusion_gui.engine.denoisers import LEARNED, MODELS, NEURAL
+from diffusion_gui.engine.denoisers import LEARNED, NEURAL
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI, MAX_COUNT, PICTURES, NetworkRef, Sampling
 from diffusion_gui.engine.params import Values
@@ -19,7 +19,7 @@ from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.panels.common.number_boxes import IntegerBox
 from diffusion_gui.panels.common.params_form import ParamsForm
 from diffusion_gui.panels.common.widgets import GAP, Field, button
-from diffusion_gui.panels.sampling.model_combo import ModelCombo
+from diffusion_gui.panels.sampling.model_combo import EXPLAINED, ModelCombo
 from diffusion_gui.panels.sampling.size_combo import KEPT, SIZE, SizeCombo
 from diffusion_gui.panels.sampling.told_fields import ToldFields
 from diffusion_gui.session.library import captions
@@ -90,7 +90,7 @@ class SettingsForm(QWidget):
         row.setSpacing(GAP)
         spacing = "Which t are visited: trailing and linspace start at T, leading below it"
         for caption, control, tooltip, share in (
-            ("Model", self.model, "\n".join(m.explanation for m in MODELS.values()), 96),
+            ("Model", self.model, EXPLAINED, 128),
             ("", self.told, "", 350),
             ("Data", self.data, DATA, 118),
             ("Size", self.data_size, SIZE, 74),

@@ -100,9 +100,10 @@ class StepPlot(Plot):
         self._fit(np.concatenate(values), num_steps)
 
     def set_message(self, text: str) -> None:
-        """Say in the place of the curves why there are none; "" says nothing."""
+        """Say in the place of curves and marks why there are none; "" says nothing."""
         self.message.setText(text)
         self.message.setVisible(bool(text))
+        self.marker.setVisible(not text)
 
     def set_step(self, step: int) -> None:
         """Move the marker."""
@@ -110,7 +111,7 @@ class StepPlot(Plot):
 
     def set_hovered(self, step: int) -> None:
         """Show a fine line at the step under the mouse, of whichever chart it is over."""
-        self.hover.setVisible(step != NO_STEP)
+        self.hover.setVisible(step != NO_STEP and not self.message.text())
         self.hover.setPos(step)
 
     def step_at(self, place: QPoint) -> int:
