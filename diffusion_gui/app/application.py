@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 
 from diffusion_gui import __version__
 from diffusion_gui.app.crash import CrashReporter
+from diffusion_gui.app.interrupts import Interrupts
 from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts, build_parts
 from diffusion_gui.engine.experiment import DEVICES
@@ -78,10 +79,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         window.show()
         code = app.exec()
         return code or shot.code
+    interrupts = Interrupts(window)
+    interrupts.install()
     window.show()
     code = app.exec()
     del starter
-    return code
+    return code or interrupts.code
 
 
 class Starter(QObject):

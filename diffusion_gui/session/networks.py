@@ -12,15 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffusion_gui.engine.denoisers.unet_config import SIGMA_MAX, SIGMA_MIN, parameters
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import NetworkRef
-from diffusion_gui.engine.networks import About, Network, Told
+from diffusion_gui.engine.networks import About, Network
 from diffusion_gui.session import library
 from diffusion_gui.session.files import AnyPath, digest
 from diffusion_gui.session.model_header import Header, read_header
 from diffusion_gui.session.resources import resource
-from diffusion_gui.session.trained import TrainedNetwork
+from diffusion_gui.session.trained import TrainedNetwork, about
 
 if TYPE_CHECKING:
     import torch
@@ -50,20 +49,8 @@ class UNetFile:
     @property
     def about(self) -> About:
         """What the file's header says."""
-        shape = self.header.network
-        told = Told.WORDS if shape.words else Told.NOTHING
-        of = f" on {self.header.name}" if self.header.name else ""
-        return About(
-            self.name,
-            shape.size,
-            told,
-            shape.words,
-            self.suggestions,
-            parameters(shape),
-            SIGMA_MIN,
-            SIGMA_MAX,
-            source=f"trained{of}, {self.header.step:,} steps",
-        )
+        of = self.header
+        return about(of.network, self.name, of.name, of.step, self.suggestions)
 
     def denoiser(self, device: torch.device, label: str) -> Denoiser:
         """Return D on a device, told the words of `label`."""

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from diffusion_gui.engine.denoisers.unet_config import SIGMA_MAX, SIGMA_MIN, parameters
+from diffusion_gui.engine.denoisers.unet_config import (
+    SIGMA_MAX,
+    SIGMA_MIN,
+    UNetConfig,
+    parameters,
+)
 from diffusion_gui.engine.networks import About, Told
 
 if TYPE_CHECKING:
@@ -40,20 +45,7 @@ class TrainedNetwork:
     @property
     def about(self) -> About:
         """What it says of itself."""
-        shape = self.network.config
-        told = Told.WORDS if shape.words else Told.NOTHING
-        source = f"trained on {self.data}, {self.step:,} steps"
-        return About(
-            self.name,
-            shape.size,
-            told,
-            shape.words,
-            self.suggestions,
-            parameters(shape),
-            SIGMA_MIN,
-            SIGMA_MAX,
-            source,
-        )
+        return about(self.network.config, self.name, self.data, self.step, self.suggestions)
 
     def denoiser(self, device: torch.device, label: str) -> Denoiser:
         """Return D on a device, told the words of `label`."""
@@ -69,6 +61,19 @@ class TrainedNetwork:
         from diffusion_gui.engine.denoisers.unet import encode
 
         return Both(copy.deepcopy(self.network), device, encode([label], self.network.config.words))
+
+
+def about(
+    shape: UNetConfig, name: str, data: str, step: int, suggested: tuple[str, ...] = ()
+) -> About:
+    """Return what a network of the program's own says of itself, trained on `data`, if known."""
+    told = Told.WORDS if shape.words else Told.NOTHING
+    of = f" on {data}" if data else ""
+    source = f"trained{of}, {step:,} steps"
+    count = parameters(shape)
+    return About(
+        name, shape.size, told, shape.words, suggested, count, SIGMA_MIN, SIGMA_MAX, source
+    )
 
 
 def suggestions(captions: Sequence[str]) -> tuple[str, ...]:

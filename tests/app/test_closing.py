@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from diffusion_gui.app.main_window import MainWindow
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.denoisers.unet_config import UNetConfig
 from diffusion_gui.engine.training.options import TrainOptions
+from diffusion_gui.session import training_home
 from diffusion_gui.state.sampling import RunState
 from diffusion_gui.state.training import TrainState
 
@@ -159,3 +161,51 @@ def test_closing_waits_until_a_training_is_saved_and_stays_where_it_cannot_be(
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=TIMEOUT)
     assert training.state is TrainState.STOPPED
     assert training.plans.opened is not None
+
+
+INTERRUPTED = """
+import sys
+from diffusion_gui.app import application
+from diffusion_gui.engine.denoisers.unet_config import UNetConfig
+from diffusion_gui.engine.training.options import TrainOptions
+
+class Trainer(application.Starter):
+    def _start(self):
+        training = self._parts.training
+        network, options = UNetConfig(32, 8, (16,), 1, 16), TrainOptions(batch=4)
+        training.plans.change(network=network, options=options, minutes=None)
+        training.start()
+        training.progressed.connect(self._tell)
+
+    def _tell(self):
+        if self._parts.training.news is not None:
+            print(self._parts.training.plans.folder, flush=True)
+            self._parts.training.progressed.disconnect(self._tell)
+
+application.Starter = Trainer
+sys.exit(application.main(["--device", "cpu"]))
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_closes_the_window_and_saves_the_training(tmp_path: Path, number: int) -> None:
+    environment = os.environ | {
+        "QT_QPA_PLATFORM": "offscreen",
+        "HOME": str(tmp_path),
+        "XDG_CONFIG_HOME": str(tmp_path / "config"),
+        "XDG_DATA_HOME": str(tmp_path / "data"),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as program:  # fmt: skip
+        assert program.stdout is not None
+        folder = program.stdout.readline().strip()
+        program.send_signal(number)
+        _, errors = program.communicate(timeout=SECONDS)
+    assert program.returncode == 128 + number
+    assert [line for line in errors.splitlines() if "propagateSizeHints" not in line] == []
+    found = training_home.newest(folder)
+    assert found is not None
+    assert found.header.step >= 1
