@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.session import training_samples
 from diffusion_gui.session.files import AnyPath, atomic_write, check_free, check_target
 from diffusion_gui.session.model_header import (
     TRAINING,
@@ -62,6 +63,11 @@ class Files:
     def plan(self) -> Path:
         """What was wanted of it."""
         return self.model.with_name(self.stem + ENDING)
+
+    @property
+    def samples(self) -> Path:
+        """What it drew on its way."""
+        return self.model.with_name(self.stem + training_samples.ENDING)
 
     def write(self, state: State, plan: Plan) -> None:
         """Write a checkpoint: the training first, then the model; raises EngineError.

@@ -16,6 +16,7 @@ from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import NetworkRef
 from diffusion_gui.session import training_home
 from diffusion_gui.session.training_home import Files
+from diffusion_gui.session.training_samples import thin
 from diffusion_gui.state.document import Document
 from diffusion_gui.state.jobs import JobRunner, Mailbox, reason
 from diffusion_gui.state.networks import Networks
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from diffusion_gui.engine.training.copies import ProgressSamples
 
 SMALLER = "choose a smaller network, size or batch"
-MOST_SAMPLES = 240
-"""So many times samples were drawn are kept; of more every second of the older ones goes."""
 
 
 class TrainState(StrEnum):
@@ -220,7 +219,9 @@ class TrainingController(QObject):
         pictures, schedule = data.set.pictures, self._document.schedule
         plans.fix_levels()
         self._networks.expect(files.model)
-        order = TrainingOrder(plans.plan, pictures, schedule, files, resumes, files.stem)
+        order = TrainingOrder(
+            plans.plan, pictures, schedule, files, resumes, files.stem, tuple(self.samples)
+        )
         self._order = order
         self._runner.submit(TrainingWorker(order, self._numbers.put, self._others.put).train)
 
@@ -268,7 +269,7 @@ class TrainingController(QObject):
                 self.trained.emit()
             else:
                 self.samples.append(news)  # type: ignore[arg-type]
-                _thin(self.samples)
+                thin(self.samples)
                 self.sampled.emit()
 
     @Slot(object)
@@ -297,9 +298,3 @@ class TrainingController(QObject):
     def _set_state(self, state: TrainState, message: str = "") -> None:
         self.state, self.message = state, message
         self.state_changed.emit()
-
-
-def _thin(samples: list[ProgressSamples]) -> None:
-    """Let go every second of the older half where there are too many; the first stays."""
-    if len(samples) > MOST_SAMPLES:
-        del samples[1 : MOST_SAMPLES // 2 : 2]

@@ -9,7 +9,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from diffusion_gui.engine.training.copies import ProgressSamples
 from diffusion_gui.session.files import sweep
 from diffusion_gui.session.training_home import Files
 from diffusion_gui.session.training_plan import Plan
+from diffusion_gui.session.training_samples import read_samples, thin, write_samples
 from diffusion_gui.state.jobs import Job
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class TrainingOrder:
     resume: bool = False
     name: str = ""
     """What the network is called."""
+    samples: tuple[ProgressSamples, ...] = ()
+    """Those that were drawn before and are on show; without, a training brings its own."""
     id: str = field(default_factory=lambda: secrets.token_hex(4))
     stop: threading.Event = field(default_factory=threading.Event)
     """Set to end with a checkpoint; a job that is held must be let go on."""
@@ -96,6 +99,7 @@ class TrainingWorker:
         self._minutes = order.plan.minutes
         """What is left of them when memory ran out."""
         self._told: tuple[str, ...] = ()
+        self._drawn = list(order.samples)
         self._sampled = -1.0
         self._curves_at = 0.0
         self._device: torch.device
@@ -114,6 +118,7 @@ class TrainingWorker:
         self._described = device.describe(self._device)
         sweep(self._order.files.model.parent)
         loop: TrainingLoop | None = self._loop(self._read() if self._order.resume else None)
+        self._recall_samples()
         while loop is not None:
             loop = self._run(job, loop)
         return self._order.stop.is_set()
@@ -124,6 +129,13 @@ class TrainingWorker:
 
         state, _ = read_training(self._order.files.training)
         return replace(state, options=self._plan.options)
+
+    def _recall_samples(self) -> None:
+        if self._order.resume and not self._drawn:
+            size = self._order.pictures.pixels.shape[1]
+            self._drawn = read_samples(self._order.files.samples, size)
+            for samples in self._drawn:
+                self._put(samples)
 
     def _loop(self, state: State | None) -> TrainingLoop:
         from diffusion_gui.engine.training.loop import Limit, TrainingLoop
@@ -178,6 +190,7 @@ class TrainingWorker:
         if loop.trainer.step_number:
             self._tell(loop, at_once=True)
             self._draw(loop)
+            self._save_samples()
             self._publish(loop.trainer, saved=True)
         return None
 
@@ -260,9 +273,10 @@ class TrainingWorker:
         captions = ps.captions_for(pictures)
         made = ps.draw(trainer, captions, self._plan.options.seed)
         found, distances = ps.nearest(made, pictures, self._plan.options.flip)
-        self._put(
-            ProgressSamples(trainer.step_number, loop.seconds, captions, made, found, distances)
-        )
+        drawn = ProgressSamples(trainer.step_number, loop.seconds, captions, made, found, distances)
+        self._drawn.append(drawn)
+        thin(self._drawn)
+        self._put(drawn)
         self._publish(trainer)
 
     def _publish(self, trainer: Trainer, saved: bool = False) -> None:
@@ -283,3 +297,8 @@ class TrainingWorker:
 
     def _save(self, state: State) -> None:
         self._order.files.write(state, self._plan)
+        self._save_samples()
+
+    def _save_samples(self) -> None:
+        with suppress(EngineError):
+            write_samples(self._order.files.samples, self._drawn)

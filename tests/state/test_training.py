@@ -23,6 +23,7 @@ from diffusion_gui.engine.training.options import Levels, TrainOptions
 from diffusion_gui.session import training_home
 from diffusion_gui.session.model_files import read_training
 from diffusion_gui.session.training_plan import Source
+from diffusion_gui.session.training_samples import read_samples, write_samples
 from diffusion_gui.state.run_state import RunState
 from diffusion_gui.state.settings import Settings
 from diffusion_gui.state.training import TrainingController, TrainState
@@ -332,6 +333,36 @@ def test_a_pause_saves_also_while_a_run_samples(
     assert training.state is TrainState.RUNNING
     training.stop()
     _end(qtbot, training)
+
+
+def test_what_was_drawn_is_there_again_when_a_training_is_resumed(
+    training: TrainingController, qtbot: QtBot
+) -> None:
+    _train(qtbot, training)
+    before = list(training.samples)
+    files = training.files
+    assert files is not None
+    training.begin_anew()
+    assert training.samples == []
+    training.open(str(files.training))
+    training.plans.change(steps=10)
+    _train(qtbot, training)
+    assert len(training.samples) > len(before)
+    for ours, theirs in zip(training.samples, before, strict=False):
+        assert (ours.step, ours.seconds, ours.captions) == (
+            theirs.step,
+            theirs.seconds,
+            theirs.captions,
+        )
+        for name in ("pictures", "nearest", "distances"):
+            np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
+    assert [one.step for one in training.samples] == sorted({one.step for one in training.samples})
+    for spoilt in (b"", b"PK nothing", files.samples.read_bytes()[:-400]):
+        files.samples.write_bytes(spoilt)
+        assert read_samples(files.samples, 32) == []
+    write_samples(files.samples, before)
+    assert len(read_samples(files.samples, 32)) == len(before)
+    assert read_samples(files.samples, 64) == []
 
 
 def test_other_pictures_than_it_began_with_are_told(
