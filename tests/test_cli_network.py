@@ -100,3 +100,15 @@ def test_guidance_leads_away_from_a_closed_form_of_a_folder(
     args = ("--model", make_network(), *SMALL, "--guidance", "cfg", "--against", "gaussian")
     _ok(*args, "--images", tmp_path / "set", "-o", tmp_path / "a.png")
     assert len(read_experiment(tmp_path / "a.png", {}).experiment.pictures) == 3
+
+
+def test_a_network_is_asked_at_no_noisier_level_than_it_was_trained_at(
+    make_network: Callable[..., Path], tmp_path: Path
+) -> None:
+    told = ("--model", make_network(), "--spacing", "karras", *SMALL, "-o", tmp_path / "a.png")
+    assert "not trained at" not in _ok(*told).stderr
+    found = read_experiment(tmp_path / "a.png", {}).experiment.sampling
+    assert found.spacing_params == (("sigma_max", 160.0),)
+    assert "σ > 160" in _ok(*told, "--spacing-set", "sigma_max=0").stderr
+    found = read_experiment(tmp_path / "a.png", {}).experiment.sampling
+    assert found.spacing_params == (("sigma_max", 0.0),)

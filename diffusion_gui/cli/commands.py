@@ -41,6 +41,7 @@ from diffusion_gui.engine.experiment import (
 )
 from diffusion_gui.engine.forward import Shown
 from diffusion_gui.engine.images import Picture, arranged, colour, read_picture
+from diffusion_gui.engine.planning import trained_to
 from diffusion_gui.engine.schedules import ScheduleSpec, build
 from diffusion_gui.engine.schedules.doctor import Finding, Severity, Use, examine
 from diffusion_gui.session import export
@@ -217,7 +218,8 @@ def sample(
         _sample(sampling.exported(source, wanted, networks), device, wanted)
         return
     model, network = reading.find_network(model, networks, network_settings)
-    size = reading.read_size(size, networks.about(network) if model in LEARNED else None, model)
+    about = networks.about(network) if model in LEARNED else None
+    size = reading.read_size(size, about, model)
     params = reading.read_sampler_settings(sampler, settings)
     model_params = reading.read_model_settings(model, model_settings)
     found = reading.find_schedule(schedule, timesteps, image_size=image_size)
@@ -230,7 +232,9 @@ def sample(
         params=params,
         steps=steps,
         spacing=spacing,
-        spacing_params=reading.read_spacing_settings(spacing, spacing_settings),
+        spacing_params=reading.read_spacing_settings(
+            spacing, spacing_settings, trained_to(found.spec, about) if about is not None else 0.0
+        ),
         levels=reading.read_levels(levels, spacing),
         label=label,
         guidance=reading.read_guidance(guidance, guidance_settings, against),

@@ -22,7 +22,7 @@ from diffusion_gui.engine.params import Param, Values, pack, resolve
 from diffusion_gui.engine.predictions import Prediction
 from diffusion_gui.engine.samplers import SAMPLERS
 from diffusion_gui.engine.samplers.restart import RESTART_PARAMS
-from diffusion_gui.engine.schedules import PRESETS, SPACINGS, ScheduleSpec, build
+from diffusion_gui.engine.schedules import PRESETS, SIGMA_MAX, SPACINGS, ScheduleSpec, build
 from diffusion_gui.session.format import MOST_LEVEL
 from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.schedule_import import READERS, Imported, load_schedule
@@ -198,9 +198,14 @@ def read_sampler_settings(sampler: str, settings: list[str] | None) -> Values:
     return read_settings(settings, row.params, row.title)
 
 
-def read_spacing_settings(spacing: str, settings: list[str] | None) -> Values:
-    """Return what is set of a spacing."""
-    return read_settings(settings, SPACINGS[spacing].params, spacing, "--spacing-set")
+def read_spacing_settings(
+    spacing: str, settings: list[str] | None, sigma_max: float = 0.0
+) -> Values:
+    """Return what is set of a spacing; `sigma_max` where that is not, 0 for the schedule's."""
+    row, given = SPACINGS[spacing], list(settings or [])
+    if sigma_max and not row.listed and not any(text.startswith(f"{SIGMA_MAX}=") for text in given):
+        given.append(f"{SIGMA_MAX}={sigma_max}")
+    return read_settings(given, row.params, spacing, "--spacing-set")
 
 
 def read_restart_settings(settings: list[str] | None) -> Values:

@@ -15,7 +15,9 @@ from diffusion_gui.engine.guidance import calls_at
 from diffusion_gui.engine.legs import Leg, legs, shared_calls, visited
 from diffusion_gui.engine.lineage import origin
 from diffusion_gui.engine.networks import About
+from diffusion_gui.engine.params import Values, known, pack
 from diffusion_gui.engine.samplers import Levels
+from diffusion_gui.engine.schedules import SIGMA_MAX, SPACINGS, ScheduleSpec, build, highest
 
 
 def plan(experiment: Experiment) -> Levels:
@@ -77,6 +79,26 @@ def untrained(experiment: Experiment, about: About) -> str:
     above, below = int(np.sum(s > about.sigma_max * a)), int(np.sum(s < about.sigma_min * a))
     where = ((above, f"σ > {about.sigma_max:.3g}"), (below, f"σ < {about.sigma_min:.3g}"))
     return ", ".join(f"{count} untrained ({which})" for count, which in where if count)
+
+
+def trained_to(spec: ScheduleSpec, about: About) -> float:
+    """Return the noisiest sigma that a network knows, 0 where the schedule has no noisier one."""
+    schedule = build(spec)
+    return about.sigma_max if highest(schedule, about.sigma_max) < schedule.T else 0.0
+
+
+def visiting(sampling: Sampling, sigma_max: float) -> Values:
+    """Return the settings of the spacing that let a run begin at a level, 0 for the schedule's.
+
+    Levels that a person listed stay.
+    """
+    row = SPACINGS[sampling.spacing]
+    if row.listed:
+        return sampling.spacing_params
+    values = {name: value for name, value in sampling.spacing_params if name != SIGMA_MAX}
+    if sigma_max:
+        values[SIGMA_MAX] = sigma_max
+    return known(row.params, pack(values))
 
 
 def network_id(sampling: Sampling) -> str | None:

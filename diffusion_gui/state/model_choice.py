@@ -24,7 +24,8 @@ from diffusion_gui.engine.guidance import GUIDANCE
 from diffusion_gui.engine.labels import members
 from diffusion_gui.engine.networks import About, check_label
 from diffusion_gui.engine.params import known, pack, resolve
-from diffusion_gui.engine.schedules import SIGMA_MAX, SPACINGS, build, highest
+from diffusion_gui.engine.planning import trained_to, visiting
+from diffusion_gui.engine.schedules import SIGMA_MAX
 
 SUGGESTED_SCALE = 2.0
 """A guidance scale w that suits most networks told a caption."""
@@ -59,7 +60,7 @@ def network(experiment: Experiment, ref: NetworkRef | None, about: About | None)
         return changes
     if experiment.fork is None:
         changes["size"] = about.size
-        changes |= _visiting(experiment, _trained_to(experiment, about))
+        changes |= _visiting(experiment, trained_to(experiment.schedule, about))
     return changes | _told(sampling, lambda label: check_label(about, label))
 
 
@@ -70,7 +71,7 @@ def spacing(experiment: Experiment, key: str, about: About | None) -> dict[str, 
     """
     before = dict(experiment.sampling.spacing_params).get(SIGMA_MAX)
     if before is None:
-        before = _trained_to(experiment, about) if about is not None else 0.0
+        before = trained_to(experiment.schedule, about) if about is not None else 0.0
     plain = replace(experiment.sampling, spacing=key, spacing_params=(), levels=())
     changes = {"spacing": key, "spacing_params": (), "levels": ()}
     return changes | _visiting(replace(experiment, sampling=plain), before)
@@ -99,24 +100,16 @@ def with_scale(guidance: Guidance, scale: float) -> Guidance:
     return replace(guidance, method=method, params=pack(dict(params) | {"scale": scale}))
 
 
-def _trained_to(experiment: Experiment, about: About) -> float:
-    """Return the noisiest sigma that a network knows, 0 where the schedule has no noisier one."""
-    schedule = build(experiment.schedule)
-    return about.sigma_max if highest(schedule, about.sigma_max) < schedule.T else 0.0
-
-
 def _visiting(experiment: Experiment, sigma_max: float) -> dict[str, Any]:
     """Return the change that lets a run begin at a level, 0 for that of the schedule.
 
     Levels that a person listed stay, and so do those of a fork.
     """
-    sampling = experiment.sampling
-    if experiment.fork is not None or SPACINGS[sampling.spacing].listed:
-        return {}
-    values = {name: value for name, value in sampling.spacing_params if name != SIGMA_MAX}
-    if sigma_max:
-        values[SIGMA_MAX] = sigma_max
-    return {"spacing_params": known(SPACINGS[sampling.spacing].params, pack(values))}
+    return (
+        {}
+        if experiment.fork is not None
+        else {"spacing_params": visiting(experiment.sampling, sigma_max)}
+    )
 
 
 def _told(sampling: Sampling, check: Callable[[str], object]) -> dict[str, Any]:
