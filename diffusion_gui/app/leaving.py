@@ -58,12 +58,13 @@ class Leaving(QObject):
         if kept and not self._agreed:
             self._ask(kept)
             return False
-        if self._parts.training.active and not self._waits:
-            self._waits = True
+        if self._waits:
+            return True
+        self._parts.training.stop()
+        self._waits = self._parts.training.active
+        if self._waits:
             self.said.emit("The training is saved, then the window closes")
-            self._parts.training.stop()
-            return False
-        return True
+        return not self._waits
 
     @Slot()
     def _agree(self) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import Experiment, Sampling
 from diffusion_gui.engine.samplers import Levels
-from diffusion_gui.engine.schedules import SPACINGS, build, grid
+from diffusion_gui.engine.schedules import SIGMA_MAX, SPACINGS, build, grid, highest
 from diffusion_gui.engine.schedules.schedule import Array, Schedule
 
 
@@ -15,7 +17,7 @@ def planned_levels(experiment: Experiment) -> Levels:
     """Return the levels of an experiment without its fork.
 
     A run from a picture begins at exactly its t; of levels that a person listed, those above it
-    are left out.
+    are left out. The spacing's `sigma_max` is then that of the next level.
     """
     sampling, schedule = experiment.sampling, build(experiment.schedule)
     if sampling.start is None:
@@ -41,6 +43,10 @@ def _times_from(schedule: Schedule, sampling: Sampling, first: int) -> Array:
     if sampling.spacing in SPACINGS and SPACINGS[sampling.spacing].listed:
         times = _times(schedule, sampling)
         return np.r_[float(first), times[times < first]]
+    top = highest(schedule, dict(sampling.spacing_params).get(SIGMA_MAX, 0.0))
+    if top < first and sampling.steps > 1:  # one step down to the noisiest level that it may visit
+        rest = _times(schedule, replace(sampling, steps=sampling.steps - 1), first)
+        return np.r_[float(first), rest]
     times = _times(schedule, sampling, first)
     times[0] = first  # exactly there, also where the spacing would begin below it
     return times

@@ -103,9 +103,13 @@ def atomic_write(
 
 def sweep(folder: AnyPath) -> None:
     """Remove what programs that were killed have left of files they wrote, an hour ago or more."""
-    with suppress(OSError):
-        for file in Path(folder).iterdir():
-            if _PART.fullmatch(file.name) and time.time() - file.stat().st_mtime > _LEFT_SECONDS:
+    try:
+        parts = [file for file in Path(folder).iterdir() if _PART.fullmatch(file.name)]
+    except OSError:
+        return
+    for file in parts:
+        with suppress(OSError):
+            if time.time() - file.stat().st_mtime > _LEFT_SECONDS:
                 file.unlink()
 
 

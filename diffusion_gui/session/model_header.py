@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 from safetensors import SafetensorError, safe_open
 
-from diffusion_gui.engine.denoisers.unet_config import UNetConfig
+from diffusion_gui.engine.denoisers.unet_config import MOST_PARAMETERS, UNetConfig
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.training.options import TrainOptions
 from diffusion_gui.session.files import AnyPath
@@ -21,8 +21,8 @@ TRAINING_ENDING = ".training.safetensors"
 KEY = "diffusion_gui"
 MODEL, TRAINING = "model", "training"
 PRECISIONS = ("", "float32", "bfloat16", "float16")
-MOST_BYTES = 2 * 1024**3
-"""A network of this program's takes some 30 MB, its training 120."""
+MOST_BYTES = 16 * MOST_PARAMETERS + 64 * 1024**2
+"""A training keeps four numbers for each parameter; a network of the usual shape takes 30 MB."""
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -35,6 +35,7 @@ class Job:
         self._turn = threading.Condition()
         self._allowed: int | None = None
         """Steps still allowed while paused; None while running freely."""
+        self._nudged = False
         self.waited = 0.0
         """Seconds spent paused."""
 
@@ -79,20 +80,31 @@ class Job:
     def wait_turn(self, on_hold: Callable[[], None] = lambda: None) -> None:
         """Called by the work before each step: waits while paused, raises Cancelled.
 
-        It never waits but that `on_hold` was called before.
+        It never waits but that `on_hold` was called before, and calls it again at each `nudge`.
         """
-        if not self._takes_turn():
+        while not self._takes_turn():
             on_hold()
             begin = time.perf_counter()
             with self._turn:
-                self._turn.wait_for(self._takes_turn)
+                self._turn.wait_for(lambda: self._nudged or self._goes_on)
+                self._nudged = False
             self.waited += time.perf_counter() - begin
         self.poll()
+
+    def nudge(self) -> None:
+        """Let work that is held look again at what it is to do while it is."""
+        with self._turn:
+            self._nudged = True
+            self._turn.notify_all()
+
+    @property
+    def _goes_on(self) -> bool:
+        return self._allowed != 0 or self._cancelled.is_set()
 
     def _takes_turn(self) -> bool:
         """Take the turn if there is one; returns whether the work goes on."""
         with self._turn:
-            goes_on = self._allowed != 0 or self._cancelled.is_set()
+            goes_on = self._goes_on
             if self._allowed:
                 self._allowed -= 1
         return goes_on

@@ -159,17 +159,17 @@ class TrainingController(QObject):
         """Hold the training after the step under way, with a checkpoint."""
         job = self._runner.job
         if self.state is TrainState.RUNNING and job is not None:
-            self.keep()
             job.pause()
-            if self.waiting:  # held already: one step more, and it sees that it shall be saved
-                job.allow_step()
+            self.keep()
             self.waiting = False
             self._set_state(TrainState.PAUSED, self.message)
 
     def keep(self) -> None:
-        """Have what was learned saved after the step under way."""
-        if self._order is not None:
+        """Have what was learned saved: after the step under way, or at once where it is held."""
+        job = self._runner.job
+        if self._order is not None and job is not None:
             self._order.keep.set()
+            job.nudge()
 
     def resume(self) -> None:
         """Go on with a paused training, as soon as no run of the reverse process is under way."""

@@ -111,10 +111,15 @@ class TrainingPlans(QObject):
 
     def change_shape(self, **changes: Any) -> None:
         """Plan another `size` or `shape`, from random weights."""
+        self.change(**self._from_random_weights(), **changes)
+
+    def _from_random_weights(self) -> dict[str, Any]:
+        """Return the changes that leave a model behind, and the care for it."""
+        changes: dict[str, Any] = {"network": None, "weights": ""}
         if self.plan.weights:
             rate = TrainOptions().learning_rate
             changes["options"] = replace(self.plan.options, learning_rate=rate)
-        self.change(network=None, weights="", **changes)
+        return changes
 
     def change(self, **changes: Any) -> None:
         """Plan something else; other pictures are mirrored or not as suits them."""
@@ -169,7 +174,7 @@ class TrainingPlans(QObject):
         """Plan a training from random weights again."""
         if not self.locked and self.opened is not None:
             self.opened = self.sigmas = None
-            self._set(replace(self.plan, network=None, weights=""), told=True)
+            self._set(replace(self.plan, **self._from_random_weights()), told=True)
 
     def shutdown(self) -> None:
         """End the thread; safe to call twice."""

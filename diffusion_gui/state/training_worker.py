@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 FIRST_SAMPLES = (5.0, 20.0)
 """Seconds of training at which samples are drawn before every minute begins."""
 SAMPLE_SECONDS = 60.0
+NO_SAMPLES = "not enough memory to draw samples: it learns on without"
 CURVES_SECONDS = 0.25
 """The curves are told at most so often."""
 
@@ -177,8 +178,7 @@ class TrainingWorker:
         try:
             with closing(loop.run()) as steps:
                 for _ in steps:
-                    if not job.held:
-                        self._keep_if_wished(loop)
+                    self._keep_if_wished(loop)
                     self._tell(loop)
                     job.wait_turn(partial(self._on_hold, loop))
                     if self._order.stop.is_set():
@@ -271,8 +271,14 @@ class TrainingWorker:
             return
         self._sampled = loop.seconds
         captions = ps.captions_for(pictures)
-        made = ps.draw(trainer, captions, self._plan.options.seed)
-        found, distances = ps.nearest(made, pictures, self._plan.options.flip)
+        try:
+            made = ps.draw(trainer, captions, self._plan.options.seed)
+            found, distances = ps.nearest(made, pictures, self._plan.options.flip)
+        except Exception as error:
+            if not ran_out_of_memory(error):
+                raise
+            self._told = (*self._told, NO_SAMPLES) if NO_SAMPLES not in self._told else self._told
+            return
         drawn = ProgressSamples(trainer.step_number, loop.seconds, captions, made, found, distances)
         self._drawn.append(drawn)
         thin(self._drawn)

@@ -209,3 +209,12 @@ def test_a_signal_closes_the_window_and_saves_the_training(tmp_path: Path, numbe
     found = training_home.newest(folder)
     assert found is not None
     assert found.header.step >= 1
+
+
+def test_closing_while_pictures_are_read_for_a_training_closes_at_once(
+    window: MainWindow, parts: Parts
+) -> None:
+    parts.training.start()
+    assert parts.training.state is TrainState.LOADING
+    assert window.close()
+    assert not window.isVisible()

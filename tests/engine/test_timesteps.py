@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import beta as beta_distribution
 
 from diffusion_gui.engine.errors import EngineError
+from diffusion_gui.engine.experiment import Experiment, Sampling, Start
 from diffusion_gui.engine.params import pack
+from diffusion_gui.engine.planning import plan
 from diffusion_gui.engine.samplers import Levels
 from diffusion_gui.engine.schedules import (
     PRESETS,
@@ -322,3 +325,15 @@ def test_no_level_is_noisier_than_the_largest_sigma(key: str) -> None:
     assert_array_equal(times, own)
     assert_array_equal(grid(schedule, 20, key, (("sigma_max", 0.0),)), grid(schedule, 20, key))
     assert highest(schedule, 1e-9) == 1
+
+
+def test_a_run_from_a_picture_steps_down_to_the_noisiest_level_it_may_visit() -> None:
+    capped = Sampling(steps=10, spacing_params=(("sigma_max", 5.0),), start=Start("a" * 64, 1000))
+    levels = plan(Experiment(sampling=capped))
+    sigma = levels.s[:-1] / levels.a[:-1]
+    assert len(sigma) == 10
+    assert sigma[0] > 1e4
+    assert 4.9 < sigma[1] <= 5.0
+    below = plan(Experiment(sampling=replace(capped, start=Start("a" * 64, 300))))
+    free = replace(capped, start=Start("a" * 64, 300), spacing_params=())
+    assert_array_equal(below.s, plan(Experiment(sampling=free)).s)

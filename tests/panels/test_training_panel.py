@@ -314,6 +314,7 @@ def test_a_training_goes_on_from_a_network_that_has_learned_already(
         torch.testing.assert_close(ours[name], theirs[name], rtol=0.0, atol=1e-6)
     qtbot.mouseClick(panel.transport.new, LEFT)
     assert plans.plan.weights == ""
+    assert plans.plan.options.learning_rate == TrainOptions().learning_rate
     choose(path.stem)
     choose("Medium")
     assert plans.plan.options.learning_rate == TrainOptions().learning_rate

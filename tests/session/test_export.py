@@ -379,10 +379,13 @@ def test_what_killed_programs_left_is_swept_away_but_nothing_else(tmp_path):
     old, young, other = (
         tmp_path / name for name in (f".{'0a' * 8}.part", f".{'0b' * 8}.part", ".mine.part")
     )
+    folder = tmp_path / f".{'00' * 8}.part"  # which cannot be removed so
+    folder.mkdir()
+    os.utime(folder, (1, 1))
     for path in (old, young, other):
         path.write_bytes(b"half")
     for path in (old, other):
         os.utime(path, (1, 1))
     sweep(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([young, other])
+    assert sorted(tmp_path.iterdir()) == sorted([young, other, folder])
     sweep(tmp_path / "none")

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from diffusion_gui.engine.denoisers.network import Precision
-from diffusion_gui.engine.denoisers.unet_config import UNetConfig
+from diffusion_gui.engine.denoisers.unet_config import MOST_PARAMETERS, UNetConfig
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.training.data import PictureSet
 from diffusion_gui.engine.training.options import TrainOptions
@@ -33,7 +33,7 @@ from diffusion_gui.session.model_files import (
     save_training,
     training_path,
 )
-from diffusion_gui.session.model_header import KEY, read_header
+from diffusion_gui.session.model_header import KEY, MOST_BYTES, read_header
 
 ROOT = Path(__file__).resolve().parents[2]
 CPU = torch.device("cpu")
@@ -284,3 +284,8 @@ def test_a_process_killed_while_it_saves_leaves_a_whole_file_to_go_on_from(state
     Trainer.of_state(found, PICTURES, CPU).step()
     save_training(path, replace(found, step=3))
     assert read_header(path).step == 3
+
+
+def test_the_largest_network_that_can_be_trained_can_be_read_again():
+    whole = 4 * 4 * MOST_PARAMETERS  # weights, average, Adam's two, in float32
+    assert whole < MOST_BYTES

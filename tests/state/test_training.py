@@ -231,6 +231,24 @@ def test_memory_that_runs_out_while_weights_change_leads_back_to_the_last_checkp
     assert (state.step, float(state.tensors["adam.step"])) == (8, 8.0)
 
 
+def test_short_of_memory_for_samples_a_training_goes_on_without(
+    training: TrainingController, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffusion_gui.engine.training import progress_samples
+
+    def draw(*_: Any) -> Any:
+        raise MemoryError
+
+    monkeypatch.setattr(progress_samples, "draw", draw)
+    _train(qtbot, training)
+    assert training.state is TrainState.DONE
+    assert training.samples == []
+    assert training.plans.plan.options.batch == 4
+    assert training.message.startswith("not enough memory to draw samples")
+    assert training.ref is not None
+    assert training.ref.source == str(training.files.model)  # type: ignore[union-attr]
+
+
 def test_a_loss_that_explodes_ends_the_training_and_a_smaller_rate_goes_on(
     training: TrainingController, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,12 +375,48 @@ def test_what_was_drawn_is_there_again_when_a_training_is_resumed(
         for name in ("pictures", "nearest", "distances"):
             np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
     assert [one.step for one in training.samples] == sorted({one.step for one in training.samples})
-    for spoilt in (b"", b"PK nothing", files.samples.read_bytes()[:-400]):
+    whole = files.samples.read_bytes()
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 200])
+    flipped += whole[middle + 200 :]
+    for spoilt in (b"", b"PK nothing", whole[:-400], flipped):
         files.samples.write_bytes(spoilt)
         assert read_samples(files.samples, 32) == []
+    fewer = replace(before[0], captions=("a",), pictures=before[0].pictures[:1])
+    write_samples(files.samples, [fewer, *before])  # of another count: only those like the last
+    assert len(read_samples(files.samples, 32)) == len(before)
     write_samples(files.samples, before)
     assert len(read_samples(files.samples, 32)) == len(before)
     assert read_samples(files.samples, 64) == []
+
+
+def test_what_waits_for_a_run_is_saved_when_that_is_wished(
+    training: TrainingController, parts: Parts, qtbot: QtBot
+) -> None:
+    training.plans.change(steps=None)
+    training.start()
+    _stepped(qtbot, training)
+    job = training._runner.job
+    assert job is not None
+    for _ in range(3):
+        job.pause()  # as while a run samples
+        held = training.news.progress.step  # type: ignore[union-attr]
+        qtbot.waitUntil(lambda: job.held, timeout=TIMEOUT)
+        job.resume()
+        training.pause()  # before the thread has woken
+        files = training.files
+        assert files is not None
+
+        def kept(files: training_home.Files = files) -> bool:
+            news = training.news
+            return news is not None and news.progress.saved == news.progress.step
+
+        qtbot.waitUntil(kept, timeout=TIMEOUT)
+        assert training_home.resumable(files.training).header.step >= held
+        training.resume()
+        _stepped(qtbot, training, training.news.progress.step + 1)  # type: ignore[union-attr]
+    training.stop()
+    _end(qtbot, training)
 
 
 def test_other_pictures_than_it_began_with_are_told(

@@ -92,7 +92,8 @@ def _check_plain(path: Path, name: str, value: Tensor) -> None:
     """Raise EngineError for a tensor that is not a plain array of numbers, all in the file."""
     import torch
 
-    if value.layout != torch.strided or value.is_quantized or value.is_complex():
+    odd = value.is_quantized or value.is_complex() or value.is_meta
+    if odd or value.layout != torch.strided:
         raise EngineError(f"{path}: {name} is no plain array of numbers; save it densely")
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise EngineError(f"{path}: {name} promises more numbers than the file has")
