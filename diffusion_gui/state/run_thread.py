@@ -11,13 +11,14 @@ from diffusion_gui.engine.experiment import Experiment
 from diffusion_gui.engine.trajectory import Trajectory
 from diffusion_gui.session.networks import NetworkStore
 from diffusion_gui.session.picture_store import PictureStore
+from diffusion_gui.state.few_cores import paced
 from diffusion_gui.state.jobs import Job, JobRunner, Mailbox
 from diffusion_gui.state.run import Run
 from diffusion_gui.state.sampling_worker import Estimate, Order, SamplingWorker
 
 PREVIEW_MS = 66
 """Between two looks at a run that is made: more often is no better to see."""
-PAINTING = 0.08
+PAINTING = paced(usual=0.08, few=0.05)
 """The share of the GUI thread that showing a run's progress may take: it shares the interpreter
 with the run, and the processor's cache and clock."""
 

@@ -65,6 +65,8 @@ class _ValueAxis(pg.AxisItem):
 def show_line(item: pg.PlotDataItem, x: np.ndarray, y: np.ndarray) -> None:
     """Let `item` show a line; none where no value is finite, a path that crashes Qt's painter."""
     some = bool(np.isfinite(y).any())
+    if not some and item.xData is None:
+        return  # to empty what is empty takes as long as a curve
     item.setData(x if some else [], y if some else [])
 
 

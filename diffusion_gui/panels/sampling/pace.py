@@ -6,10 +6,11 @@ import time
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
+from diffusion_gui.state.few_cores import paced
 from diffusion_gui.state.run import Outcome
 from diffusion_gui.state.run_view import RunView
 
-SECONDS_BETWEEN = 0.2
+SECONDS_BETWEEN = paced(usual=0.2, few=1.0)
 """A repaint of a few charts takes 20 ms of the interpreter, which the run then does not have."""
 
 
@@ -24,6 +25,7 @@ class Pace(QObject):
         self._last = 0.0
         self._timer = QTimer(self, singleShot=True)
         self._timer.timeout.connect(self._now)
+        shown.led.connect(self._hurry)
 
     @Slot()
     def ask(self) -> None:
@@ -36,9 +38,15 @@ class Pace(QObject):
 
     def _grows(self) -> bool:
         run = self._shown.run
-        if run is None or run.trajectory.finished:
+        if run is None or run.held or run.trajectory.finished:
             return False
         return run.outcome is Outcome.RUNNING and self._shown.following
+
+    @Slot()
+    def _hurry(self) -> None:
+        """Leave nothing for later where the run has come to rest."""
+        if self._timer.isActive():
+            self.ask()
 
     @Slot()
     def _now(self) -> None:

@@ -7,9 +7,10 @@ from PySide6.QtCore import QEvent, QObject, QTimer, Slot
 
 from diffusion_gui.panels.schedule.plots import PlotStack
 from diffusion_gui.state.document import Document
+from diffusion_gui.state.few_cores import paced
 from diffusion_gui.state.run_view import RunView
 
-BETWEEN_MS = 100
+BETWEEN_MS = round(paced(usual=100, few=500))
 """While a run is followed the curves are painted again this often for it, in milliseconds."""
 NEAR = 0.5
 """Levels may lie between whole t, which a recorded step counts in."""
