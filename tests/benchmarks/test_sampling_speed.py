@@ -37,9 +37,7 @@ def _rest(qtbot: QtBot, parts: Parts) -> None:
     """Wait until what is worked out after a run is done: it takes all cores for a while."""
     run = parts.sampling.recorded
     assert run is not None
-    survey = run.survey
-    if survey is not None:
-        qtbot.waitUntil(lambda: survey.ending is not None, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: run.ending is not None, timeout=TIMEOUT)
     qtbot.wait(200)
 
 
