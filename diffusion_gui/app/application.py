@@ -141,8 +141,9 @@ class Screenshot(QObject):
 
     @Slot()
     def _take_when_loaded(self) -> None:
-        reading = self._parts.loader.busy or self._window.schedule_files.busy
-        if not reading and not self._parts.sampling.active:
+        parts = self._parts
+        reading = parts.loader.busy or self._window.schedule_files.busy
+        if not reading and not parts.sampling.active and not parts.run_endings.busy:
             self._poll.stop()
             self._take()
 

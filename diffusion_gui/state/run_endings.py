@@ -38,6 +38,11 @@ class RunEndings(QObject):
         shown.run_changed.connect(self._look)
         runs.changed.connect(self._look)
 
+    @property
+    def busy(self) -> bool:
+        """True while something is, or soon will be, worked out."""
+        return self._runner.busy or self._rested.isActive()
+
     def set_watched(self, watched: bool) -> None:
         """Say that someone begins, or ends, to look at what this works out."""
         self._watchers += 1 if watched else -1
