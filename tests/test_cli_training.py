@@ -109,7 +109,10 @@ def test_it_begins_with_the_weights_of_a_model(pictures, tmp_path):
         torch.testing.assert_close(ours[name], theirs[name], rtol=0.0, atol=1e-6)
     assert read_header(second).network.words != read_header(first).network.words
     assert read_header(second).network.sigma_data == read_header(first).network.sigma_data
-    done = _train("emoji", "-o", tmp_path / "c.safetensors", "--weights", first, "--size", 64)
+    careful = tmp_path / "c.safetensors"
+    _ok("emoji", "-o", careful, "--weights", first, "--steps", 1, "--batch", 4)
+    assert read_header(careful).training.learning_rate == 1e-4
+    done = _train("emoji", "-o", tmp_path / "d.safetensors", "--weights", first, "--size", 64)
     assert "leave --size out" in done.stderr
 
 

@@ -33,6 +33,7 @@ class TrainingFiles(QObject):
         self._parts, self._panel = parts, panel
         self.copies = Exporter("copies of trainings", self)
         self.copies.failed.connect(self._refuse)
+        self.copies.progress.connect(self._tell_progress)
         panel.open_wished.connect(self.open)
         panel.save_wished.connect(self.save_as)
         panel.folder_wished.connect(self.choose_folder)
@@ -113,6 +114,11 @@ class TrainingFiles(QObject):
 
         self.said.emit(f"Saving {target.model.name} and its training")
         self.copies.start(work, self._tell_copied)
+
+    @Slot(int, int)
+    def _tell_progress(self, done: int, total: int) -> None:
+        if total:
+            self.said.emit(f"Saving the model and its training: {done / total:.0%}")
 
     def _tell_copied(self, target: Files) -> None:
         self.said.emit(f"Saved {target.model.name} and {target.training.name}")

@@ -25,7 +25,13 @@ from diffusion_gui.engine.denoisers.unet_config import UNetConfig, parameters
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.experiment import EMOJI
 from diffusion_gui.engine.schedules import Schedule, build
-from diffusion_gui.engine.training.options import SAVE_MINUTES, Levels, TrainOptions, Weighting
+from diffusion_gui.engine.training.options import (
+    CAREFUL_RATE,
+    SAVE_MINUTES,
+    Levels,
+    TrainOptions,
+    Weighting,
+)
 from diffusion_gui.session.files import check_room, check_target, sweep
 from diffusion_gui.session.model_header import (
     ENDINGS,
@@ -110,6 +116,7 @@ def train(
     shape = UNetConfig(size, size // 16, reading.read_widths(widths), depth, dropout=dropout)
     if begun is not None:
         shape = replace(read_header(begun).network, words=())
+        rate = rate if reading.was_given(context, "rate") else CAREFUL_RATE
     told = TrainOptions(
         batch=batch, learning_rate=rate, ema=ema, levels=Levels(levels),
         weighting=Weighting(weighting), shift=shift, seed=seed,

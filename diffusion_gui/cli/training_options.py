@@ -44,7 +44,7 @@ MinuteLimit = Annotated[
     float | None, typer.Option("--minutes", min=0.01, help="End after so many minutes.")
 ]
 Batch = Annotated[int, typer.Option(min=1, max=4096, help="Pictures a step, over all processes.")]
-Rate = Annotated[float, typer.Option("--lr", help="Learning rate.")]
+Rate = Annotated[float, typer.Option("--lr", help="Learning rate; with --weights 0.0001.")]
 Noise = Annotated[
     str, choice("--levels", known=tuple(map(str, Levels)), text="Which noise levels how often")
 ]

@@ -69,7 +69,7 @@ class Files:
         """What it drew on its way."""
         return self.model.with_name(self.stem + training_samples.ENDING)
 
-    def write(self, state: State, plan: Plan) -> None:
+    def write(self, state: State, plan: Plan, half: bool = False) -> None:
         """Write a checkpoint: the training first, then the model; raises EngineError.
 
         Each is whole or not written at all: whatever ends this, an older one stays.
@@ -78,8 +78,8 @@ class Files:
 
         make_folder(self.model.parent)
         write_plan(self.plan, plan)
-        save_training(self.training, state, plan.name)
-        save_model(self.model, state, plan.name)
+        save_training(self.training, state, plan.name, half)
+        save_model(self.model, state, plan.name, half)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from PySide6.QtCore import QObject, Signal, Slot
 from diffusion_gui.engine.denoisers.unet_config import parameters
 from diffusion_gui.engine.errors import EngineError
 from diffusion_gui.engine.training.densities import levels_of
-from diffusion_gui.engine.training.options import Levels, TrainOptions
+from diffusion_gui.engine.training.options import CAREFUL_RATE, Levels, TrainOptions
 from diffusion_gui.session import training_home
 from diffusion_gui.session.model_header import read_header
 from diffusion_gui.session.picture_store import PictureStore
@@ -29,8 +29,6 @@ from diffusion_gui.state.jobs import Job, JobRunner, Mailbox, reason
 from diffusion_gui.state.networks import Networks
 from diffusion_gui.state.training_data import Found, Wanted, read
 
-CAREFUL = 1e-4
-"""Learning rate for a network that has learned already: more, and it forgets before it learns."""
 SMALLER = "choose a smaller size, or fewer pictures"
 
 
@@ -105,7 +103,7 @@ class TrainingPlans(QObject):
         """
         if not self.locked and self.opened is None:
             shape = replace(read_header(path).network, words=())
-            options = replace(self.plan.options, learning_rate=CAREFUL)
+            options = replace(self.plan.options, learning_rate=CAREFUL_RATE)
             plan = replace(self.plan, size=shape.size, network=shape, weights=str(path))
             self._set(replace(plan, options=options))
 

@@ -100,6 +100,7 @@ class TrainingWorker:
         self._minutes = order.plan.minutes
         """What is left of them when memory ran out."""
         self._told: tuple[str, ...] = ()
+        self._half = False
         self._drawn = list(order.samples)
         self._sampled = -1.0
         self._curves_at = 0.0
@@ -128,7 +129,8 @@ class TrainingWorker:
         """Return the training as it was saved last."""
         from diffusion_gui.session.model_files import read_training
 
-        state, _ = read_training(self._order.files.training)
+        state, header = read_training(self._order.files.training)
+        self._half = header.half
         return replace(state, options=self._plan.options)
 
     def _recall_samples(self) -> None:
@@ -302,7 +304,7 @@ class TrainingWorker:
         self._put(TrainedNews(ref, network))
 
     def _save(self, state: State) -> None:
-        self._order.files.write(state, self._plan)
+        self._order.files.write(state, self._plan, self._half)
         self._save_samples()
 
     def _save_samples(self) -> None:

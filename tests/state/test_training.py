@@ -14,14 +14,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PySide6.QtCore import QSettings
 from pytestqt.qtbot import QtBot
+from safetensors.torch import load_file
 
 from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.denoisers.unet_config import UNetConfig
 from diffusion_gui.engine.training.options import Levels, TrainOptions
 from diffusion_gui.session import training_home
-from diffusion_gui.session.model_files import read_training
+from diffusion_gui.session.model_files import read_training, save_training
 from diffusion_gui.session.training_plan import Source
 from diffusion_gui.session.training_samples import read_samples, write_samples
 from diffusion_gui.state.run_state import RunState
@@ -96,6 +98,21 @@ def test_resuming_gives_the_losses_of_an_unbroken_training(
     _train(qtbot, training)
     assert training.state is TrainState.DONE
     assert _losses(training) == unbroken
+
+
+def test_a_training_whose_models_are_in_half_goes_on_so(
+    training: TrainingController, qtbot: QtBot
+) -> None:
+    _train(qtbot, training)
+    files = training.files
+    assert files is not None
+    state, header = read_training(files.training)
+    save_training(files.training, state, header.name, half=True)
+    training.open(str(files.training))
+    training.plans.change(steps=10)
+    _train(qtbot, training)
+    assert read_training(files.training)[1].half
+    assert {value.dtype for value in load_file(files.model).values()} == {torch.float16}
 
 
 def test_a_training_is_held_stopped_and_gone_on_with(

@@ -29,6 +29,8 @@ class Weighting(StrEnum):
 
 
 MIN_SNR_GAMMA = 5.0
+CAREFUL_RATE = 1e-4
+"""Usual learning rate for a network that has learned already: more, and it forgets at first."""
 SAVE_MINUTES = 5.0
 """Checkpoints are so far apart unless it is told otherwise."""
 

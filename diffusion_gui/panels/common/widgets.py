@@ -195,6 +195,14 @@ class Rigid(QWidget):
         return self.sizeHint()
 
 
+def dress(widget: QWidget, name: str, value: object) -> None:
+    """Set a property that the style sheet asks for, and draw the widget by it if it is another."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+
+
 def button(text: str, tooltip: str, role: str = "") -> QPushButton:
     """Return a push button that keeps the keyboard focus off the mouse's path."""
     result = Chip(text) if role == "chip" else QPushButton(text)

@@ -16,7 +16,7 @@ from diffusion_gui.panels.common.dropping import paths_from
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.panel_frame import Panel
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button
+from diffusion_gui.panels.common.widgets import GAP, ElidedLabel, button, dress
 from diffusion_gui.panels.training.charts import Charts
 from diffusion_gui.panels.training.drawer import TrainingDrawer
 from diffusion_gui.panels.training.form import TrainingForm
@@ -188,10 +188,7 @@ class TrainingPanel(Panel):
         plans = self._training.plans
         text = data_line(plans)
         self.data_label.setText(text)
-        role = "problem" if plans.problem else "caption"
-        if self.data_label.property("role") != role:
-            self.data_label.setProperty("role", role)
-            self.data_label.style().polish(self.data_label)
+        dress(self.data_label, "role", "problem" if plans.problem else "caption")
         problems = plans.data.set.problems if plans.data is not None else ()
         if problems and plans.data is not self._told_of:
             self.bar.show_lines(problems, info=True, summary=f"{len(problems):,} left out")
@@ -282,9 +279,7 @@ class TrainingPanel(Panel):
             self._training.open(path)
 
     def _set_drop(self, over: bool) -> None:
-        self.setProperty("drop", over)
-        self.style().unpolish(self)
-        self.style().polish(self)
+        dress(self, "drop", over)
 
 
 def _holds_another(path: str) -> bool:

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QWidget
 from diffusion_gui.engine.training.copies import ProgressSamples
 from diffusion_gui.panels.common.icons import set_icon
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.common.widgets import GAP, JumpSlider, SteadyLabel, button
+from diffusion_gui.panels.common.widgets import GAP, JumpSlider, SteadyLabel, button, dress
 from diffusion_gui.panels.training.words import spent
 from diffusion_gui.state.training import ACTIVE, TrainingController, TrainState
 
@@ -156,11 +156,7 @@ class TrainingTransport(QWidget):
         """Show the training that was not finished, if any, as what is to be done first."""
         self.newest.setVisible(offered)
         for widget, loud in ((self.start, not offered), (self.newest, offered)):
-            role = "accent" if loud else ""
-            if widget.property("role") != role:
-                widget.setProperty("role", role)
-                widget.style().unpolish(widget)
-                widget.style().polish(widget)
+            dress(widget, "role", "accent" if loud else "")
         self._tint()
 
     @Slot()
