@@ -18,8 +18,8 @@ from diffusion_gui.app.parts import Parts
 from diffusion_gui.engine.experiment import Guidance
 from diffusion_gui.panels.common.combo import ElidedCombo
 from diffusion_gui.panels.common.widgets import Chip
-from diffusion_gui.panels.sampling.batch_view import best_grid
-from diffusion_gui.panels.sampling.compare_canvas import even_grid, shorter
+from diffusion_gui.panels.sampling.batch_view import GAP, best_grid
+from diffusion_gui.panels.sampling.compare_canvas import shorter
 from diffusion_gui.panels.sampling.panel import SamplingPanel
 from diffusion_gui.panels.schedule.marks import thinned
 from diffusion_gui.session.networks import open_file
@@ -279,20 +279,21 @@ def test_steps_nearer_than_a_few_pixels_are_thinned_out(window: MainWindow, part
 
 
 def test_grids_have_whole_rows_and_captions_keep_the_t() -> None:
-    assert even_grid(16, 300, 420) != (3, 0)
+    assert best_grid(16, 300, 420) != (3, 0)
     for width, height in ((300, 420), (220, 300), (160, 160), (500, 100)):
-        columns, side = even_grid(16, width, height)
+        columns, side = best_grid(16, width, height)
         assert 16 % columns == 0
         assert columns * side <= width
         assert 16 // columns * side <= height
     for count in (5, 7, 11, 13, 16, 20, 37, 64, 128):
         for share in np.geomspace(0.12, 8.0, 60):
             width, height = 400, round(400 * share)
-            columns, side = even_grid(count, width, height)
+            columns, side = best_grid(count, width, height)
             rows = -(-count // columns)
             last = count - (rows - 1) * columns
             assert (columns * side <= width) & (rows * side <= height)
-            assert side >= 0.7 * best_grid(count, width, height)[1] - 1
+            largest = max(min(width // n, height // -(-count // n)) for n in range(1, count + 1))
+            assert side >= 0.7 * (largest - GAP) - 1
             assert 2 * last >= columns or count not in (16, 64), share
     text = "A x_t   Run 1   step 3   t = 20"
     assert shorter(text, lambda part: len(part) <= 100) == text

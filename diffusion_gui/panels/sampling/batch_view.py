@@ -47,6 +47,8 @@ SHORT = {
     Quantity.EPS_HAT: f"ε̂   ±{EPS_SHOWN:g}",
 }
 """The names where there is less room; the symbol alone where there is hardly any."""
+UNEVEN = (0.85, 0.7)
+"""What pictures are worth whose last row is not whole, and whose last row is less than half."""
 _LEFT = Qt.MouseButton.LeftButton
 _KEYS = (
     Qt.Key.Key_Left,
@@ -64,14 +66,19 @@ def gap(count: int) -> int:
 
 
 def best_grid(count: int, width: int, height: int) -> tuple[int, int]:
-    """Return (columns, cell side in pixels) that shows `count` squares as large as possible."""
-    best, between = (1, 1), gap(count)
+    """Return (columns, cell side in pixels) of large squares in rows as even as can be.
+
+    A last row that is not whole, or less than half, is worth as much less as `UNEVEN` says.
+    """
+    best, found, between = 0.0, (1, 1), gap(count)
     for columns in range(1, count + 1):
         rows = math.ceil(count / columns)
         side = min((width + between) // columns, (height + between) // rows) - between
-        if side > best[1]:
-            best = (columns, side)
-    return best
+        last = count - (rows - 1) * columns
+        worth = side * (1.0 if last == columns else UNEVEN[2 * last < columns])
+        if worth > best:
+            best, found = worth, (columns, side)
+    return found
 
 
 @lru_cache(maxsize=16)

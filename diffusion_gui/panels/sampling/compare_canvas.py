@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Signal, Slot
@@ -21,7 +20,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from diffusion_gui.panels.common.picture import draw
 from diffusion_gui.panels.common.theme import Theme
-from diffusion_gui.panels.sampling.batch_view import BETWEEN, GAP, HEAD
+from diffusion_gui.panels.sampling.batch_view import BETWEEN, GAP, HEAD, best_grid, gap, grid_cells
 from diffusion_gui.panels.sampling.compare_areas import PART, Area, CompareAreas
 from diffusion_gui.state.run_comparison import CompareMode, RunComparison
 from diffusion_gui.state.run_view import RunView
@@ -37,8 +36,6 @@ NARROW = 0.85
 """What pictures are worth whose caption cannot say so much."""
 WORTH = 1.08
 """How much larger pictures have to be for the areas to go to more rows."""
-SHORT = (0.85, 0.7)
-"""What pictures are worth whose last row is not whole, and whose last row is less than half."""
 
 
 def shorter(text: str, fits: Callable[[str], bool]) -> str:
@@ -47,22 +44,6 @@ def shorter(text: str, fits: Callable[[str], bool]) -> str:
     while parts and not fits(PART.join([first, *parts])):
         del parts[0]
     return PART.join([first, *parts])
-
-
-def even_grid(count: int, width: int, height: int) -> tuple[int, int]:
-    """Return (columns, cell side) of large squares in rows as even as can be.
-
-    A last row that is not whole, or less than half, is worth as much less as `SHORT` says.
-    """
-    best, found = 0.0, (1, 1)
-    for columns in range(1, count + 1):
-        rows = math.ceil(count / columns)
-        side = min((width + GAP) // columns, (height + GAP) // rows) - GAP
-        last = count - (rows - 1) * columns
-        worth = side * (1.0 if last == columns else SHORT[2 * last < columns])
-        if worth > best:
-            best, found = worth, (columns, side)
-    return found
 
 
 class CompareCanvas(QWidget):
@@ -146,10 +127,10 @@ class CompareCanvas(QWidget):
                 continue
             rows = -(-number // columns)
             width, height = self._room(whole, columns, rows)
-            across, side = even_grid(count, width, height - HEAD)
+            across, side = best_grid(count, width, height - HEAD)
             worth = side * (1.0 if width >= self._brief else NARROW)
             if worth > WORTH * best:
-                best, found = worth, (columns, rows, across * (side + GAP) - GAP)
+                best, found = worth, (columns, rows, across * (side + gap(count)) - gap(count))
         return found
 
     @property
@@ -172,12 +153,7 @@ class CompareCanvas(QWidget):
         if not count:
             return []
         grid = room.adjusted(0, HEAD, 0, 0)
-        columns, side = even_grid(count, grid.width(), grid.height())
-        pitch = side + GAP
-        return [
-            QRect(grid.left() + i % columns * pitch, grid.top() + i // columns * pitch, side, side)
-            for i in range(count)
-        ]
+        return grid_cells(grid.left(), grid.top(), grid.width(), grid.height(), count)[1]
 
     def _grid(self, room: QRect, count: int) -> QRect:
         """Return what the pictures of an area cover."""
