@@ -138,6 +138,7 @@ def train(
     processes.join(target)
     try:
         caught = _run(_prepared(wish, target, limit), output)
+        processes.meet()
     finally:
         processes.leave()
     if caught:

@@ -7,6 +7,7 @@ Imports torch.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import torch
 from torch import Tensor
@@ -35,6 +36,13 @@ def join(device: torch.device) -> None:
     except (RuntimeError, ValueError) as problem:
         reason = next(iter(str(problem).splitlines()), "")
         raise EngineError(f"the processes of the training did not meet: {reason}") from None
+
+
+def meet() -> None:
+    """Wait for the others, so that none is gone while another still writes; alone: nothing."""
+    if joined():
+        with suppress(RuntimeError):  # another has failed, and says so itself
+            torch.distributed.barrier()
 
 
 def leave() -> None:
